@@ -1,0 +1,94 @@
+"""
+ctxlog: every log line knows which request wrote it.
+
+One store per request (or job, message, test) travels with `contextvars`; whatever
+logger writes a line, the line carries the store's fields. See the README.
+
+Importing has no side effects and imports no adapter: the names that need one are
+looked up when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ctxlog.context import (
+    AsyncLocalStorage,
+    Snapshot,
+    Store,
+    bind,
+    detached,
+    fields,
+    get_store,
+    run,
+    scope,
+    unbind,
+    wrap,
+)
+from ctxlog.errors import ConfigError, MissingDependencyError
+from ctxlog.schema import Schema
+
+if TYPE_CHECKING:
+    from ctxlog.config import configure, dict_config
+    from ctxlog.loggers.stdlib import (
+        ConsoleFormatter,
+        ContextFilter,
+        JsonFormatter,
+        LineHandler,
+        install_record_factory,
+        uninstall_record_factory,
+    )
+
+__all__ = [
+    "AsyncLocalStorage",
+    "ConfigError",
+    "ConsoleFormatter",
+    "ContextFilter",
+    "JsonFormatter",
+    "LineHandler",
+    "MissingDependencyError",
+    "Schema",
+    "Snapshot",
+    "Store",
+    "bind",
+    "configure",
+    "detached",
+    "dict_config",
+    "fields",
+    "get_store",
+    "install_record_factory",
+    "run",
+    "scope",
+    "unbind",
+    "uninstall_record_factory",
+    "wrap",
+]
+
+_LAZY = {
+    "ConsoleFormatter": "ctxlog.loggers.stdlib",
+    "ContextFilter": "ctxlog.loggers.stdlib",
+    "JsonFormatter": "ctxlog.loggers.stdlib",
+    "LineHandler": "ctxlog.loggers.stdlib",
+    "configure": "ctxlog.config",
+    "dict_config": "ctxlog.config",
+    "install_record_factory": "ctxlog.loggers.stdlib",
+    "uninstall_record_factory": "ctxlog.loggers.stdlib",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ctxlog-json")
+    if name in _LAZY:
+        from importlib import import_module
+
+        value = getattr(import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'ctxlog' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

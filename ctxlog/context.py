@@ -1,0 +1,1047 @@
+"""
+The store, and how it travels. Core: imports the standard library only.
+
+One `ContextVar` holds the current *frame*. A frame refers to the request's
+mutable `Store` and to the scopes laid over it, so whoever holds the frame (the
+outer middleware, a task that was started earlier, a worker thread) sees what is
+bound later. Inside, everything is copy-on-write: a write swaps one immutable
+`View`, and a log line keeps the view that it was written under.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextvars import ContextVar, Token, copy_context
+from types import TracebackType
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+from ctxlog.isolate import ContextPlace, HeldPlace, continued, decorated
+
+__all__ = [
+    "AsyncLocalStorage",
+    "Entry",
+    "Snapshot",
+    "Store",
+    "View",
+    "bind",
+    "current_view",
+    "detached",
+    "error_view",
+    "fields",
+    "get_store",
+    "lent",
+    "run",
+    "scope",
+    "unbind",
+    "withheld",
+    "wrap",
+]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_D = TypeVar("_D")
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class View:
+    """
+    What a line logged at one moment takes from its context. Never changes.
+
+    Attributes:
+        fields: The store's fields with the scopes' laid over them.
+        started: When the store was made, in nanoseconds since the epoch; None
+            where there is no store.
+        late: Whether the store was already closed.
+        encoded: Where the encoders of lines keep the bytes of *fields*, each under
+            itself; dropped together with the view when something is bound.
+    """
+
+    __slots__ = ("base", "encoded", "fields", "late", "started")
+
+    def __init__(
+        self,
+        fields: dict[str, object],
+        started: int | None,
+        late: bool = False,
+        base: View | None = None,
+    ) -> None:
+        self.fields = fields
+        self.started = started
+        self.late = late
+        self.base = base
+        self.encoded: dict[object, Any] | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there was no context at all."""
+        return self.started is None and not self.fields
+
+
+_NOTHING = View({}, None)
+_NOT_MADE = View({}, None)
+
+# Guards the swap of a store's view. Re-entrant, since a signal handler may bind
+# while the interrupted code does.
+_swap_lock = threading.RLock()
+
+
+def _renew_swap_lock() -> None:
+    # In a forked child another thread's hold on the lock would last for ever.
+    global _swap_lock
+    _swap_lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch
+    os.register_at_fork(after_in_child=_renew_swap_lock)
+
+
+class Store(MutableMapping[str, object]):
+    """
+    The fields of one request, shared by everything that runs for it.
+
+    A mapping from field names to any values: what was put in comes back. Writing
+    is safe from any thread; a line that was logged before keeps the values that it
+    had. Values are encoded when they are first logged after a write, so changing a
+    bound value in place is not seen until it is bound again. May be subclassed to
+    give the fields names and types.
+
+    It lives as long as something refers to it: the request, and the tasks and
+    threads that the request started.
+
+    Args:
+        fields: The first fields.
+        more: Further fields.
+
+    Raises:
+        TypeError: a field's name is not a string.
+    """
+
+    __slots__ = ("__weakref__", "_view")
+
+    def __init__(
+        self,
+        fields: Mapping[str, object] | Iterable[tuple[str, object]] = (),
+        /,
+        **more: object,
+    ) -> None:
+        first = dict(fields)
+        first.update(more)
+        for name in first:
+            _check_name(name)
+        self._view = View(first, time.time_ns())
+
+    @property
+    def closed(self) -> bool:
+        """Whether the request has completed; lines logged since then are late."""
+        return self._view.late
+
+    def close(self) -> None:
+        """Say that the request has completed; its fields stay. Twice is fine."""
+        self._swap(lambda fields: None, late=True)
+
+    def __getitem__(self, name: str) -> object:
+        return self._view.fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._view.fields)
+
+    def __len__(self) -> int:
+        return len(self._view.fields)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._view.fields
+
+    def __setitem__(self, name: str, value: object) -> None:
+        _check_name(name)
+        self._swap(lambda fields: fields.__setitem__(name, value))
+
+    def __delitem__(self, name: str) -> None:
+        self._swap(lambda fields: fields.__delitem__(name))
+
+    def update(self, other: Any = (), /, **more: object) -> None:
+        """Write several fields at once: no line shows only some of them."""
+        new = dict(other, **more)
+        for name in new:
+            _check_name(name)
+        self._swap(lambda fields: fields.update(new))
+
+    def discard(self, *names: str) -> None:
+        """Remove fields; those that are not there are passed over."""
+
+        def remove(fields: dict[str, object]) -> None:
+            for name in names:
+                fields.pop(name, None)
+
+        self._swap(remove)
+
+    def __repr__(self) -> str:
+        # Names only: the values may be secrets, and a repr ends up in a log.
+        return f"<{type(self).__name__} of {', '.join(self) or 'no fields'}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._view.fields,)
+
+    def _swap(
+        self, change: Callable[[dict[str, object]], None], late: bool = False
+    ) -> None:
+        while True:
+            seen = self._view
+            changed = dict(seen.fields)
+            change(changed)
+            view = View(changed, seen.started, seen.late or late)
+            with _swap_lock:
+                if self._view is seen:
+                    self._view = view
+                    return
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(
+            f"a field's name must be a string, not {type(name).__name__}: {name!r}"
+        )
+
+
+class _NoStore:
+    """Stands where a frame has no store, so that reading a view needs no branch."""
+
+    _view = _NOTHING
+
+
+_NO_STORE = _NoStore()
+
+
+class _Frame:
+    """
+    One entry of the context: a store, a scope over it, or nothing.
+
+    Attributes:
+        store: The innermost store, None without one.
+        source: The store again, or what stands for none: it has the newest view.
+        parent: The frame that was current when this one was entered.
+        overlay: The fields of all scopes over the store.
+        left: Whether its block has ended, here or in another context.
+        view: The last view that was made of it.
+    """
+
+    __slots__ = ("left", "overlay", "parent", "source", "store", "view")
+
+    def __init__(
+        self,
+        store: Store | None,
+        parent: _Frame | None,
+        overlay: dict[str, object] | None = None,
+    ) -> None:
+        self.store = store
+        self.source: Store | _NoStore = _NO_STORE if store is None else store
+        self.parent = parent
+        self.overlay = overlay
+        self.left = False
+        self.view = _NOT_MADE
+
+    def refresh(self) -> View:
+        """Make the view anew: the store was written to, or was never looked at."""
+        newest = self.source._view
+        view = newest
+        if self.overlay:
+            # The view knows what it was made of: both change by one assignment,
+            # so a thread that shares the frame never sees one without the other.
+            merged = {**newest.fields, **self.overlay}
+            view = View(merged, newest.started, newest.late, base=newest)
+        self.view = view
+        return view
+
+    def current(self) -> View:
+        """The view of what a line logged in this frame carries now."""
+        view = self.view
+        newest = self.source._view
+        if view is newest or view.base is newest:
+            return view
+        return self.refresh()
+
+    def end(self) -> None:
+        """The block has ended."""
+        self.left = True
+
+
+class _VanishingFrame(_Frame):
+    """A frame that is nothing once its block has ended, and keeps nothing alive."""
+
+    __slots__ = ()
+
+    def end(self) -> None:
+        self.left = True
+        self.store = self.parent = self.overlay = None
+        self.source = _NO_STORE
+        self.view = _NOTHING
+
+
+class _BlockFrame(_Frame):
+    """
+    A frame of a block.
+
+    Attributes:
+        owner: The object that opened it.
+        token: Proves in which `contextvars.Context` a `with` block entered it; None
+            for a decorated function's frame, and once the block was left there.
+    """
+
+    __slots__ = ("owner", "token")
+
+    def __init__(
+        self,
+        owner: object,
+        store: Store | None,
+        parent: _Frame | None,
+        overlay: dict[str, object] | None = None,
+    ) -> None:
+        super().__init__(store, parent, overlay)
+        self.owner = owner
+        self.token: Token[_Frame | None] | None = None
+
+
+class _ScopeFrame(_BlockFrame):
+    """Lays fields over the frame below it."""
+
+    __slots__ = ()
+
+
+class _DetachedFrame(_BlockFrame, _VanishingFrame):
+    """Hides the frames below it."""
+
+    __slots__ = ()
+
+
+class _ImplicitFrame(_Frame):
+    """Holds the store that `bind()` made because there was none."""
+
+    __slots__ = ()
+
+
+_current: ContextVar[_Frame | None] = ContextVar("ctxlog", default=None)
+
+
+def current_view() -> View:
+    """
+    Return what a line logged now takes from its context. Never raises.
+
+    The view is immutable and cheap to take: one reference, made anew only when
+    something was bound since the last line.
+    """
+    frame = _current.get()
+    if frame is None:
+        return _NOTHING
+    view = frame.view
+    newest = frame.source._view
+    if view is newest or view.base is newest:
+        return view
+    return frame.refresh()
+
+
+def get_store() -> Store | None:
+    """
+    Return the active store: the innermost `run()`'s, or None outside of any.
+
+    Everybody who runs for one request gets the same object, so a write is seen by
+    all of them. Never raises.
+    """
+    frame = _current.get()
+    return None if frame is None else frame.store
+
+
+def fields() -> dict[str, object]:
+    """
+    Return the fields that a line logged now would carry, as a new dict.
+
+    Those of the active store with those of the active scopes over them, unencoded
+    and unredacted. Empty outside of any context. Never raises.
+    """
+    return dict(current_view().fields)
+
+
+def bind(**fields: object) -> None:
+    """
+    Put fields on every further line of the request, whoever logs it.
+
+    They go into the innermost *store*, also inside a `scope()`, and stay until the
+    request ends or `unbind()` removes them: an authentication deep down puts the
+    user on the outermost middleware's line. Concurrent parts of one request that
+    each need a value of their own use `scope()`.
+
+    Outside of any context a store is made for the current one. Other than at the
+    top level of a script that store may outlive what it was meant for (a worker
+    thread is used again), so there a `RuntimeWarning` says so.
+    """
+    store = get_store()
+    if store is None:
+        store = _implicit_store()
+    store.update(fields)
+
+
+def unbind(*names: str) -> None:
+    """
+    Remove fields from the innermost store.
+
+    Names that are not bound, and a missing context, are passed over. A scope's
+    fields end with its block; they are not removed here.
+    """
+    store = get_store()
+    if store is not None:
+        store.discard(*names)
+
+
+def _implicit_store() -> Store:
+    if threading.current_thread() is not threading.main_thread() or _in_event_loop():
+        warnings.warn(
+            "bind() outside of any context made a store that lasts as long as this "
+            "thread or task does; open one with ctxlog.run() where the work begins",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    below = _current.get()
+    store = Store()
+    _current.set(_implicit_frame(store, below))
+    return store
+
+
+def _implicit_frame(store: Store, below: _Frame | None) -> _Frame:
+    return _ImplicitFrame(store, below, None if below is None else below.overlay)
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        return True
+    try:
+        # trio is only there if somebody imported it, and wholly.
+        return bool(sys.modules["trio"].lowlevel.in_trio_run())
+    except (KeyError, AttributeError):
+        return False
+
+
+# Leaving ------------------------------------------------------------------------
+
+
+def _leave(frame: _Frame) -> bool:
+    """
+    End `frame`: its nearest ancestor becomes current if it is in the current chain.
+
+    Scopes are left out of order, twice, by another task, by the garbage collector.
+    Whatever happens, the fields of `frame` are gone and no frame that was left
+    comes back. Returns whether the current context was in it.
+    """
+    below = frame.parent
+    frame.end()
+    node = _current.get()
+    implicit = None
+    while node is not frame:
+        if type(node) is _ImplicitFrame:
+            implicit = node.store
+        elif not (type(node) is _ScopeFrame and node.token is not None):
+            # Not here, or under a function that still runs in a frame of its own
+            # (`run()`, a decorated one) or a block that hides `frame`: those stay.
+            # They will not come back to `frame`, see `_standing`.
+            return False
+        node = node.parent
+    below = _standing(below)
+    if implicit is not None and type(frame) is _ScopeFrame:
+        # `bind()` writes to the store, never to a scope: it outlives the block.
+        below = _implicit_frame(implicit, below)
+    if isinstance(frame, _BlockFrame):
+        _opened_here(frame)
+    _current.set(below)
+    return True
+
+
+def _opened_here(frame: _BlockFrame) -> bool:
+    """
+    Whether this very context entered `frame`. Says so once.
+
+    Using the token up is the only way to ask, and ends the cycle that it is in: it
+    refers to the context, which refers to the frame. The variable is to be set anew.
+    """
+    if frame.token is None:
+        return False
+    try:
+        _current.reset(frame.token)
+    except (ValueError, RuntimeError):
+        return False
+    frame.token = None
+    return True
+
+
+def _standing(frame: _Frame | None) -> _Frame | None:
+    """
+    The nearest frame from `frame` on down that this context has not left.
+
+    A scope that ended elsewhere may have been opened elsewhere, too: a task that
+    was started in it keeps its fields. The variable is to be set anew.
+    """
+    while type(frame) is _ScopeFrame and frame.left and _opened_here(frame):
+        frame = frame.parent
+    return frame
+
+
+def _open_ancestor(frame: _Frame | None) -> _Frame | None:
+    """
+    The nearest frame from `frame` on down whose block has not ended.
+
+    What is opened over an ended frame refers to this one instead: the chain of a
+    timer that starts itself again must not grow for ever.
+    """
+    while frame is not None and frame.left:
+        frame = frame.parent
+    return frame
+
+
+class _Block:
+    """A context manager, and the same as a decorator."""
+
+    __slots__ = ("_entered",)
+
+    def __init__(self) -> None:
+        self._entered: _BlockFrame | None = None
+
+    def _open(self) -> _BlockFrame:
+        raise NotImplementedError
+
+    def __enter__(self) -> None:
+        self._entered = frame = self._open()
+        frame.token = _current.set(frame)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # The one to leave is the nearest that this object opened *here*: the same
+        # object may have been entered by other tasks meanwhile.
+        node = _current.get()
+        while node is not None and not (
+            isinstance(node, _BlockFrame) and node.owner is self
+        ):
+            node = node.parent
+        frame = self._entered if node is None else node
+        if frame is self._entered:
+            self._entered = None
+        if frame is not None:
+            _remember(frame, error)
+            _leave(frame)
+
+    def __call__(self, fn: _F, /) -> _F:
+        """
+        Decorate `fn`: every call runs in the block, opened anew.
+
+        `def`, `async def`, generator and async generator functions keep their kind.
+        A generator's body is isolated: its consumer never sees the fields.
+        """
+        if isinstance(fn, staticmethod | classmethod):
+            return cast(_F, type(fn)(self(fn.__func__)))
+        return cast(_F, decorated(fn, lambda: _FramePlace(self._open())))
+
+
+class scope(_Block):
+    """
+    Lay fields over the store, inside a block and in all that the block starts.
+
+    ::
+
+        with ctxlog.scope(order="o-7"):
+            ...
+
+        @ctxlog.scope(job="nightly")
+        async def clean_up(): ...
+
+    The fields win over the store's of the same name and end with the block, in
+    whatever order blocks end; leaving never raises. Tasks and threads started
+    inside keep them. One object may be entered again, also while it is active.
+
+    In a plain generator a bare `with scope()` around a `yield` shows its fields in
+    the consumer until the block or the consumer's own ends; the decorator isolates.
+
+    Args:
+        fields: The fields; any name works.
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, /, **fields: object) -> None:
+        super().__init__()
+        self._fields = fields
+
+    def _open(self) -> _BlockFrame:
+        below = _current.get()
+        if below is None:
+            return _ScopeFrame(self, None, None, self._fields)
+        if below.left:
+            below.parent = _open_ancestor(below.parent)
+        overlay = self._fields
+        if below.overlay:
+            overlay = {**below.overlay, **overlay}
+        return _ScopeFrame(self, below.store, below, overlay)
+
+
+class detached(_Block):
+    """
+    Have no context inside a block: neither store nor scopes.
+
+    For starting what outlives the request: a connection pool, a worker, a timer.
+    What is started inside stays without the request's fields for its whole life and
+    does not keep the request's store alive. Also a decorator.
+    """
+
+    __slots__ = ()
+
+    def _open(self) -> _BlockFrame:
+        return _DetachedFrame(self, None, _current.get())
+
+
+class _FramePlace(HeldPlace):
+    """The place of a function's body in a frame of its own."""
+
+    __slots__ = ("_frame", "_owned")
+
+    def __init__(self, frame: _Frame, owned: Store | None = None) -> None:
+        super().__init__(_current, frame)
+        self._frame = frame
+        self._owned = owned
+
+    def standing(self, found: _Frame | None, /) -> _Frame | None:
+        # The body may have ended a scope of its caller's: by finishing a generator
+        # that had opened one.
+        return _standing(found)
+
+    def done(self, error: BaseException | None, /) -> None:
+        _remember(self._frame, error)
+        self._frame.end()
+        if self._owned is not None:
+            self._owned.close()
+
+
+def run(
+    store: Mapping[str, object],
+    fn: Callable[_P, _T],
+    /,
+    *args: _P.args,
+    **kwargs: _P.kwargs,
+) -> _T:
+    """
+    Call `fn(*args, **kwargs)` in a store of its own and return what it returns.
+
+    The store is active in all that `fn` does and starts: calls, tasks, callbacks,
+    `asyncio.to_thread`. It replaces an outer one, which is back afterwards. If `fn`
+    returns a coroutine, a generator or an async generator, the *body* of that runs
+    in the store too, when it is awaited or iterated, and only there.
+
+    Args:
+        store: A dict is copied into a new store, which is closed when `fn` (or the
+            body that it returned) has ended: lines logged after that are marked as
+            late. A `Store` is used as it is and stays open.
+        fn: What to call.
+
+    Raises:
+        TypeError: *store* is not a mapping with string keys, or *fn* is not
+            callable; the context is as before.
+    """
+    if not callable(fn):
+        raise TypeError(f"run() takes a function to call, not {fn!r}")
+    if isinstance(store, Store):
+        active, owned = store, None
+    elif isinstance(store, Mapping):
+        active = owned = Store(store)
+    else:
+        raise TypeError(
+            f"run() takes a dict or a Store, not {type(store).__name__}; "
+            "to run without a context use detached()"
+        )
+    place = _FramePlace(_Frame(active, _open_ancestor(_current.get())), owned)
+    try:
+        result = place.step(fn, *args, **kwargs)
+    except BaseException as error:
+        place.done(error)
+        raise
+    return cast(_T, continued(result, place))
+
+
+class Entry:
+    """
+    A context manager for where a request enters the program.
+
+    For adapters: middleware, tasks, consumers. Inside, `store` is active in a frame
+    without a parent, whatever was active before: an event loop may start one
+    request's task in the context of the previous one on the same connection
+    (https://github.com/python/cpython/issues/140947). At the end `store` is closed;
+    what was found is put back only if that is still open, since a stale id on the
+    server's own lines is worse than none. Leaving never raises.
+
+    Args:
+        store: The request's own, fresh store.
+    """
+
+    __slots__ = ("_found", "_frame", "store")
+
+    def __init__(self, store: Store, /) -> None:
+        self.store = store
+        self._frame = _Frame(store, None)
+        self._found: _Frame | None = None
+
+    def __enter__(self) -> Store:
+        self._found = _current.get()
+        _current.set(self._frame)
+        return self.store
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _remember(self._frame, error)
+        self.store.close()
+        found, self._found = self._found, None
+        if _leave(self._frame):
+            _current.set(None if _ended(found) else _standing(found))
+
+
+def _ended(frame: _Frame | None) -> bool:
+    """Whether the request that `frame` belongs to is over."""
+    node = frame
+    while type(node) is _ScopeFrame:
+        node = node.parent
+    return (node is not None and node.left) or (
+        frame is not None and frame.source._view.late
+    )
+
+
+class lent:
+    """
+    Lend the current context to code that may capture it, for one block.
+
+    For adapters: a server's `send` writes the access line, which belongs to the
+    request, and registers callbacks with the transport, which do not. After the
+    block whatever was captured in it has no context.
+    """
+
+    __slots__ = ("_frame",)
+
+    def _open(self) -> _Frame:
+        below = _current.get()
+        if below is None:
+            return _VanishingFrame(None, None)
+        return _VanishingFrame(below.store, below, below.overlay)
+
+    def __enter__(self) -> None:
+        self._frame = frame = self._open()
+        _current.set(frame)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _leave(self._frame)
+
+
+class withheld(lent):
+    """Withhold the context from a block: `lent` with nothing in it."""
+
+    __slots__ = ()
+
+    def _open(self) -> _Frame:
+        return _VanishingFrame(None, _current.get())
+
+
+# Exceptions ---------------------------------------------------------------------
+
+_ORIGIN = "__ctxlog_origin__"
+
+
+class _Origin:
+    """Where an exception comes from; an attribute of the exception."""
+
+    __slots__ = ("frame", "late", "outermost")
+
+    def __init__(self, frame: _Frame) -> None:
+        self.frame = frame
+        self.late = frame.source._view.late
+        self.outermost = frame
+
+    def reached(self, frame: _Frame) -> bool:
+        """Whether `frame` encloses this origin; the exception is leaving it."""
+        node: _Frame | None = self.outermost
+        while node is not None and node is not frame:
+            node = node.parent
+        if node is None:
+            return False
+        self.outermost = frame  # the next frame to be left is further out
+        return True
+
+    def view(self) -> View:
+        view = self.frame.current()
+        if view.late and not self.late:
+            # The report of a request's failure comes after its end, necessarily.
+            return View(view.fields, view.started)
+        return view
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # In another process there is None instead: a store may hold secrets, and
+        # the reader of the pickle need not have ctxlog.
+        return type(None), ()
+
+    def __copy__(self) -> _Origin:
+        return self
+
+    def __deepcopy__(self, memo: object) -> _Origin:
+        return self
+
+
+def _look(error: BaseException, name: str) -> Any:
+    # Not getattr/setattr: an exception may be frozen, or override either, and what
+    # it overrides may raise anything.
+    try:
+        return object.__getattribute__(error, name)
+    except Exception:
+        return None
+
+
+def _remember(frame: _Frame, error: BaseException | None) -> None:
+    """Attach the context of `frame` to an exception that is leaving it."""
+    if error is None or frame.store is None and not frame.overlay:
+        return
+    attributes = _look(error, "__dict__")
+    if not isinstance(attributes, dict):
+        return
+    origin = attributes.get(_ORIGIN)
+    # One from within is more precise; any other is of an earlier request, in which
+    # the same instance was raised.
+    if isinstance(origin, _Origin) and origin.reached(frame):
+        return
+    if attributes or _pickles_with_attribute(type(error)):
+        attributes[_ORIGIN] = _Origin(frame)
+
+
+def _pickles_with_attribute(kind: type[BaseException]) -> bool:
+    # An error without attributes is pickled and copied without a state. The first
+    # attribute makes one, which some kinds cannot restore: those that refuse
+    # `setattr`, and frozen dataclasses with slots, which take it for their fields.
+    restore: Any = kind.__setstate__
+    if restore is BaseException.__setstate__:
+        return kind.__setattr__ is BaseException.__setattr__
+    return getattr(restore, "__module__", None) != "dataclasses"
+
+
+def _origin(
+    error: object, known: dict[int, _Origin | None] | None = None
+) -> _Origin | None:
+    """The origin of `error`, or of the nearest that it comes from."""
+    if known is None:
+        known = {}
+    asked = []
+    origin = None
+    while isinstance(error, BaseException):
+        if id(error) in known:  # a cycle, or a common cause
+            origin = known[id(error)]
+            break
+        known[id(error)] = None
+        asked.append(id(error))
+        attached = (_look(error, "__dict__") or {}).get(_ORIGIN)
+        if isinstance(attached, _Origin):
+            origin = attached
+        else:
+            origin = _common_origin(_look(error, "exceptions"), known)
+        if origin is not None:
+            break
+        cause = _look(error, "__cause__")
+        if cause is None and not _look(error, "__suppress_context__"):
+            cause = _look(error, "__context__")
+        error = cause
+    known.update(dict.fromkeys(asked, origin))
+    return origin
+
+
+def _common_origin(members: object, known: dict[int, _Origin | None]) -> _Origin | None:
+    """The origin of an exception group's members, if all come from one store."""
+    if not isinstance(members, tuple) or not members:
+        return None
+    origins = [_origin(member, known) for member in members]
+    first = origins[0]
+    if first is None or first.frame.store is None:
+        return None
+    if any(o is None or o.frame.store is not first.frame.store for o in origins):
+        return None
+    return first
+
+
+def error_view(error: BaseException | None, *, reporting: bool = False) -> View:
+    """
+    Return what a line that reports `error` takes from its context. Never raises.
+
+    An exception that left a store or a scope remembers it. The line takes everything
+    from there if it has no context of its own, if its own request has completed, or
+    if its logger reports on behalf of others; else it gains the fields that it lacks.
+
+    Args:
+        error: The exception that the line reports, if any.
+        reporting: Whether the logger writes about other requests than the one in
+            whose context it happens to run (`asyncio`, a server's error log).
+    """
+    own = current_view()
+    origin = _origin(error)
+    if origin is None:
+        return own
+    theirs = origin.view()
+    if reporting or own.late or own.empty:
+        return theirs
+    gained = {k: v for k, v in theirs.fields.items() if k not in own.fields}
+    if not gained:
+        return own
+    return View({**own.fields, **gained}, own.started, own.late)
+
+
+# Snapshots and further storages -------------------------------------------------
+
+
+class Snapshot:
+    """
+    A capture of the whole active context, to run something in later.
+
+    It holds every context variable, not only ctxlog's, as `AsyncContext.Snapshot` of
+    the TC39 proposal does. A snapshot may be used any number of times, from any
+    thread, also recursively: each run has its own copy.
+    """
+
+    __slots__ = ("_context",)
+
+    def __init__(self) -> None:
+        self._context = copy_context()
+
+    def run(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """
+        Call `fn` in the captured context and return what it returns.
+
+        The body of a coroutine or generator that it returns runs there too.
+
+        Raises:
+            TypeError: *fn* is not callable.
+        """
+        if not callable(fn):
+            raise TypeError(f"run() takes a function to call, not {fn!r}")
+        context = self._context.copy()
+        result = context.run(fn, *args, **kwargs)
+        return cast(_T, continued(result, ContextPlace(context)))
+
+
+_wrapped: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()
+
+
+def wrap(fn: _F, /) -> _F:
+    """
+    Return `fn` bound to the context that is active now.
+
+    For callbacks that a library calls from elsewhere. The result has the name, the
+    signature and the kind of `fn`; wrapping it again changes nothing.
+
+    Raises:
+        TypeError: *fn* is not callable.
+    """
+    if not callable(fn):
+        raise TypeError(f"wrap() takes a function, not {fn!r}")
+    try:
+        if fn in _wrapped:
+            return fn
+    except TypeError:  # not hashable, so it is none of ours
+        pass
+    snapshot = Snapshot()
+    bound = decorated(fn, lambda: ContextPlace(snapshot._context.copy()))
+    _wrapped.add(bound)
+    return cast(_F, bound)
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "<missing>"
+
+
+_MISSING = _Missing()
+
+
+class AsyncLocalStorage(Generic[_T]):
+    """
+    A further store of any value, independent of ctxlog's own and of all others.
+
+    Node's `AsyncLocalStorage`, for what does not belong on the log lines, or not
+    under the request's store: a tenant, a transaction. Make one at the top of a
+    module and keep it: Python never frees the context variable behind it.
+
+    Args:
+        name: For its `repr()`; anything is turned into a string.
+        default: What `get_store()` returns outside of any run; None unless given.
+    """
+
+    __slots__ = ("__weakref__", "_default", "_variable", "name")
+
+    def __init__(self, name: object = "", *, default: _T | None = None) -> None:
+        self.name = str(name)
+        self._default = default
+        self._variable: ContextVar[Any] = ContextVar(self.name, default=_MISSING)
+
+    def __repr__(self) -> str:
+        return f"<AsyncLocalStorage {self.name!r}>"
+
+    def get_store(self) -> _T | None:
+        """Return the active value, or the default outside of any. Never raises."""
+        value = self._variable.get()
+        return self._default if value is _MISSING else value
+
+    def run(
+        self,
+        store: _T | None,
+        fn: Callable[_P, _D],
+        /,
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _D:
+        """
+        Call `fn` with `store` as the active value and return what it returns.
+
+        The body of a coroutine or generator that it returns has the value too. None
+        is a value as any other, it does not mean the default.
+
+        Raises:
+            TypeError: *fn* is not callable; the context is as before.
+        """
+        if not callable(fn):
+            raise TypeError(f"run() takes a function to call, not {fn!r}")
+        place = HeldPlace(self._variable, store)
+        return cast(_D, continued(place.step(fn, *args, **kwargs), place))
+
+    def enter_with(self, store: _T) -> None:
+        """
+        Make `store` the active value for the rest of the current context.
+
+        It holds for the rest of the task or `run()`, and in what is started from
+        here on. A coroutine that is awaited directly leaks it to its caller, so
+        prefer `run()`.
+        """
+        self._variable.set(store)
+
+    def exit(self, fn: Callable[_P, _D], /, *args: _P.args, **kwargs: _P.kwargs) -> _D:
+        """
+        Call `fn` with no value (None, also where there is a default).
+
+        Raises:
+            TypeError: *fn* is not callable; the context is as before.
+        """
+        return self.run(None, fn, *args, **kwargs)

@@ -1,0 +1,522 @@
+"""
+The line: one event as one JSON object and a newline. Core.
+
+Speed comes from structure: each part of a line is encoded as seldom as it changes. The
+context's fields once per change (kept by their `View`), the timestamp's seconds once
+per second, level and logger once each; per event there remain the message, the
+microseconds and the call's own fields, and one join.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from ctxlog._json import FLAT_TYPES, dumps
+from ctxlog.context import View
+from ctxlog.errors import ConfigError
+from ctxlog.redact import Redactor, active
+from ctxlog.schema import DEFAULT, Schema
+from ctxlog.values import Walk, safe_str
+
+__all__ = ["REPORTING_LOGGERS", "REQUEST_ID", "ExceptionParts", "LineEncoder"]
+
+#: The field that names the request.
+REQUEST_ID = "requestID"
+
+#: Loggers that report on behalf of others, in whatever context they happen to run:
+#: their crash reports take all fields from the exception.
+REPORTING_LOGGERS = frozenset(
+    {
+        "aiohttp.server",
+        "asyncio",
+        "concurrent.futures",
+        "daphne",
+        "daphne.server",
+        "django.request",
+        "granian",
+        "_granian",
+        "gunicorn.error",
+        "hypercorn.error",
+        "sanic.error",
+        "sanic.root",
+        "tornado.application",
+        "tornado.general",
+        "uvicorn.error",
+        "waitress",
+        "werkzeug",
+    }
+)
+
+_DIGITS = {"seconds": 0, "milliseconds": 3, "microseconds": 6}
+_LEAST_LINE = 1024
+_REMEMBERED = 1024
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+Fields = Mapping[Any, Any]
+
+
+class ExceptionParts(NamedTuple):
+    """An exception as a line shows it: three texts."""
+
+    type: str
+    message: str
+    stack: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> ExceptionParts:
+        """Take an exception apart. Never raises."""
+        try:
+            stack = "".join(
+                traceback.format_exception(type(error), error, error.__traceback__)
+            )
+        except Exception as failure:  # foreign attributes are read
+            stack = f"<traceback unreadable: {type(failure).__name__}>"
+        return cls(type(error).__name__, safe_str(error), stack.rstrip("\n"))
+
+
+class _Encoded(NamedTuple):
+    """
+    What an encoder keeps of a view.
+
+    `names` are those that a field of the call must not have, so that no key comes
+    twice; `clash` says that the static fields already have one of the context's.
+    """
+
+    head: bytes
+    body: bytes
+    names: frozenset[str]
+    clash: bool
+    problems: tuple[str, ...]
+
+
+class _Event(NamedTuple):
+    """The arguments of `LineEncoder.encode`, kept for building the line again."""
+
+    created: float
+    level: str
+    logger: str
+    message: str
+    view: View
+    own: Fields | None
+    error: ExceptionParts | BaseException | None
+    stack_info: str | None
+
+
+class LineEncoder:
+    """
+    Turns events into lines of one schema.
+
+    Immutable for its users; one may serve any number of threads. `encode` never
+    raises and always returns exactly one line.
+
+    Args:
+        schema: The names of the keys.
+        redactor: What to hide; the process's unless given.
+        static: Fields of every line, of the lowest precedence. None values are left
+            out.
+        missing_request_id: What stands for the request's id outside of any; None
+            leaves the key out.
+        timespec: Precision of the timestamp: `seconds`, `milliseconds` or
+            `microseconds`.
+        max_line_bytes: The most bytes a line may have, its newline included.
+        default: Asked first about values of types that JSON does not have; may raise
+            `TypeError`.
+        stacks_as_lists: Write tracebacks as lists of lines: `(exception, stack_info)`.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+
+    def __init__(
+        self,
+        schema: Schema = DEFAULT,
+        *,
+        redactor: Redactor | None = None,
+        static: Mapping[str, object] | None = None,
+        missing_request_id: str | None = "N/A",
+        timespec: str = "microseconds",
+        max_line_bytes: int = 262_144,
+        default: Callable[[Any], Any] | None = None,
+        stacks_as_lists: tuple[bool, bool] = (False, False),
+    ) -> None:
+        if timespec not in _DIGITS:
+            raise ConfigError("timespec", timespec, ", ".join(_DIGITS))
+        if type(max_line_bytes) is not int or max_line_bytes < _LEAST_LINE:
+            allowed = f"a number of bytes, at least {_LEAST_LINE}"
+            raise ConfigError("max_line_bytes", max_line_bytes, allowed)
+        if missing_request_id is not None and not isinstance(missing_request_id, str):
+            raise ConfigError("missing_request_id", missing_request_id, "text or None")
+        if static is not None and not isinstance(static, Mapping):
+            raise ConfigError("static", static, "a mapping of names to values")
+        self.schema = schema
+        self.redactor = active() if redactor is None else redactor
+        self.max_line_bytes = max_line_bytes
+        self.missing_request_id = missing_request_id
+        self._default = default
+        self._stacks_as_lists = stacks_as_lists
+        self._digits = _DIGITS[timespec]
+        self._divisor = 10 ** (6 - self._digits)
+        self._fraction = b"%%0%dd" % self._digits if self._digits else b""
+        self._reserved = frozenset(schema.own_keys)
+        self._rename = {REQUEST_ID: schema.request_id, **schema.rename}
+        self._second: tuple[int, bytes] = (-1, b"")
+        self._levels: dict[str, bytes] = {}
+        self._loggers: dict[str, bytes] = {}
+        self._plain_keys: dict[tuple[Any, ...], bool] = {}
+        self._opening = b'{"%s":"' % _text(schema.timestamp)
+        self._elapsed = b',"%s":%%.3f' % _text(schema.elapsed)
+        self._late = b',"%s":true' % _text(schema.late)
+        self._static = {k: v for k, v in (static or {}).items() if v is not None}
+        statics, names, self._static_problems = self._members(self._static)
+        self._static_bytes = statics
+        self._static_names = names
+
+    # The event ------------------------------------------------------------------
+
+    def encode(
+        self,
+        created: float,
+        level: str,
+        logger: str,
+        message: str,
+        view: View,
+        own: Fields | None = None,
+        error: ExceptionParts | BaseException | None = None,
+        stack_info: str | None = None,
+        problems: tuple[str, ...] = (),
+    ) -> bytes:
+        """
+        Return the line of one event. Never raises.
+
+        Args:
+            created: When it happened, in seconds since the epoch.
+            level: The level's name.
+            logger: The logger's name.
+            message: The message, formatted.
+            view: The context that it was logged in.
+            own: The fields of the log call, of the highest precedence.
+            error: The exception that it reports.
+            stack_info: The stack that it shows.
+            problems: What had to be replaced before the event came here.
+        """
+        context = (view.encoded or _NEVER).get(self) or self._context(view)
+        if own:
+            members, names, own_problems = self._members(own)
+            problems += own_problems
+            clash = context.clash or not names.isdisjoint(context.names)
+        else:
+            members, clash = b"", context.clash
+        if clash:
+            event = _Event(
+                created, level, logger, message, view, own, error, stack_info
+            )
+            return self._fitting(event, problems)
+        if context.problems or self._static_problems:
+            problems += context.problems + self._static_problems
+        try:
+            text = dumps(message) if type(message) is str else None
+        except (TypeError, ValueError):  # lone surrogates
+            text = None
+        if text is None or self.redactor.patterns:
+            walk = self._walk()
+            text = dumps(walk.text(safe_str(message)))
+            problems += tuple(f"message: {what}" for what in walk.problems)
+        micros = round(created * 1_000_000)
+        tail = b""
+        if error is not None or stack_info is not None or problems:
+            tail = self._tail(error, stack_info, problems)
+        line = b"".join(
+            (
+                self._time(micros),
+                self._levels.get(level) or self._level(level),
+                context.head,
+                text,
+                self._loggers.get(logger) or self._logger(logger),
+                context.body,
+                self._since(view, micros),
+                members,
+                tail,
+                b"}\n",
+            )
+        )
+        if len(line) > self.max_line_bytes:
+            event = _Event(
+                created, level, logger, message, view, own, error, stack_info
+            )
+            return self._fitting(event, problems, len(line))
+        return line
+
+    def json(self, members: Fields, share: int) -> bytes:
+        """
+        Return any members as a JSON object, redacted and made plain. Never raises.
+
+        Args:
+            members: The names and values; of any types.
+            share: The most characters of one text, and a measure for how many values.
+        """
+        walk = self._walk(share, max(share // 4, 8))
+        plain = walk.named(list(members.items()))
+        if walk.problems:
+            known = plain.get(self.schema.log_error)
+            found = [known] if isinstance(known, str) else []
+            plain[self.schema.log_error] = "; ".join([*found, *walk.problems])
+        return dumps(plain)
+
+    def _time(self, micros: int) -> bytes:
+        second, fraction = divmod(micros, 1_000_000)
+        known, text = self._second
+        if second != known:
+            text = self._start_of(second)
+            self._second = (second, text)
+        if self._digits == 6:
+            return text + b"%06d" % fraction
+        if self._digits:
+            return text + self._fraction % (fraction // self._divisor)
+        return text
+
+    def _start_of(self, second: int) -> bytes:
+        try:
+            shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        except (OverflowError, ValueError, OSError):
+            shown = "1970-01-01T00:00:00"  # a record with a broken `created`
+        return self._opening + shown.encode() + (b"." if self._digits else b"")
+
+    def _level(self, level: str) -> bytes:
+        member = b'Z","%s":%s,' % (_text(self.schema.level), self._constant(level))
+        _remember(self._levels, level, member)
+        return member
+
+    def _logger(self, logger: str) -> bytes:
+        member = b',"%s":%s' % (_text(self.schema.logger), self._constant(logger))
+        member += self._static_bytes
+        _remember(self._loggers, logger, member)
+        return member
+
+    def _constant(self, text: object) -> bytes:
+        return dumps(self._walk(1024).text(safe_str(text)))
+
+    def _since(self, view: View, micros: int) -> bytes:
+        if view.started is None:
+            return b""
+        elapsed = self._elapsed % (max(micros * 1000 - view.started, 0) / 1e6)
+        return elapsed + self._late if view.late else elapsed
+
+    def _context(self, view: View) -> _Encoded:
+        fields = view.fields
+        body, names, problems = self._members(
+            {k: v for k, v in fields.items() if k != REQUEST_ID}
+            if REQUEST_ID in fields
+            else fields
+        )
+        walk = self._walk()
+        head = self._head(fields.get(REQUEST_ID), walk)
+        encoded = _Encoded(
+            head,
+            body,
+            names | self._static_names | {self.schema.request_id},
+            not names.isdisjoint(self._static_names),
+            (*problems, *(f"{REQUEST_ID}: {what}" for what in walk.problems)),
+        )
+        if view.encoded is None:
+            view.encoded = {}
+        view.encoded[self] = encoded
+        return encoded
+
+    def _head(self, request_id: object, walk: Walk) -> bytes:
+        key = b'"%s":' % _text(self.schema.message)
+        shown = self._request_id(request_id, walk)
+        if shown is None:
+            return key
+        return b'"%s":%s,%s' % (_text(self.schema.request_id), dumps(shown), key)
+
+    def _request_id(self, request_id: object, walk: Walk) -> str | None:
+        if request_id is None:
+            return self.missing_request_id
+        return walk.text(safe_str(request_id))
+
+    # Fields ---------------------------------------------------------------------
+
+    def _members(self, fields: Fields) -> tuple[bytes, frozenset[str], tuple[str, ...]]:
+        """Encode fields as members of an object, each with a comma before it."""
+        if not fields:
+            return b"", frozenset(), ()
+        keys = tuple(fields)
+        if self._is_plain(keys) and self._is_flat(fields):
+            try:
+                return b"," + dumps(fields)[1:-1], frozenset(keys), ()
+            except (TypeError, ValueError):  # a big integer, a lone surrogate
+                pass
+        walk = self._walk()
+        plain = self._plain(fields, walk)
+        return b"," + dumps(plain)[1:-1], frozenset(plain), tuple(walk.problems)
+
+    def _plain(self, fields: Fields, walk: Walk) -> dict[str, Any]:
+        try:
+            pairs = list(fields.items())
+        except Exception as error:  # a foreign mapping
+            walk.problem(f"fields unreadable: {type(error).__name__}")
+            return {}
+        return walk.named(pairs, self._key)
+
+    def _key(self, name: str) -> str:
+        key = self._rename.get(name, name)
+        return f"fields.{key}" if key in self._reserved else key
+
+    def _is_plain(self, keys: tuple[Any, ...]) -> bool:
+        """Whether fields of these names are written under them, and not hidden."""
+        try:
+            verdict = self._plain_keys.get(keys)
+        except TypeError:  # a key that cannot be hashed... in a foreign mapping
+            return False
+        if verdict is None:
+            verdict = all(
+                type(key) is str
+                and key.isascii()
+                and self._key(key) == key
+                and not self.redactor.hides(key)
+                for key in keys
+            )
+            _remember(self._plain_keys, keys, verdict)
+        return verdict
+
+    def _is_flat(self, fields: Fields) -> bool:
+        if type(fields) is not dict:
+            return False
+        no_patterns = not self.redactor.patterns
+        for value in fields.values():
+            kind = type(value)
+            if kind is str:
+                if no_patterns:
+                    continue
+                return False
+            if kind is float:
+                if value - value == 0.0:  # neither infinite nor NaN
+                    continue
+                return False
+            if kind not in FLAT_TYPES:
+                return False
+        return True
+
+    def _walk(self, max_text: int | None = None, max_values: int | None = None) -> Walk:
+        return Walk(
+            self.redactor,
+            self.max_line_bytes if max_text is None else max_text,
+            self.max_line_bytes // 2 if max_values is None else max_values,
+            self._default,
+        )
+
+    def _tail(
+        self,
+        error: ExceptionParts | BaseException | None,
+        stack_info: str | None,
+        problems: tuple[str, ...],
+        max_text: int | None = None,
+    ) -> bytes:
+        walk = self._walk(max_text)
+        tail: dict[str, Any] = {}
+        schema = self.schema
+        as_lists, info_as_lists = self._stacks_as_lists
+        if error is not None:
+            parts = (
+                ExceptionParts.of(error) if isinstance(error, BaseException) else error
+            )
+            stack = walk.text(parts.stack)
+            tail[schema.exception] = {
+                schema.exception_type: walk.text(parts.type),
+                schema.exception_message: walk.text(parts.message),
+                schema.exception_stack: stack.splitlines() if as_lists else stack,
+            }
+        if stack_info is not None:
+            info = walk.text(safe_str(stack_info))
+            tail[schema.stack_info] = info.splitlines() if info_as_lists else info
+        problems += tuple(walk.problems)
+        if problems:
+            tail[schema.log_error] = walk.text("; ".join(dict.fromkeys(problems)))
+        return b"," + dumps(tail)[1:-1]
+
+    # Lines that need more than that ---------------------------------------------
+
+    def _fitting(
+        self,
+        event: _Event,
+        problems: tuple[str, ...],
+        length: int | None = None,
+    ) -> bytes:
+        """
+        Build a line with ever shorter texts and fewer values until it fits.
+
+        `length` is that of the whole line if it is known to be too long.
+        """
+        limit = share = self.max_line_bytes
+        if length is None:
+            line = self._walked(event, problems, share)
+            if len(line) <= limit:
+                return line
+            length = len(line)
+        problems = (f"line of {length} bytes cut to fit max_line_bytes={limit}",)
+        while share > 64:
+            share //= 4
+            line = self._walked(event, problems, share)
+            if len(line) <= limit:
+                return line
+        bare = View({REQUEST_ID: event.view.fields.get(REQUEST_ID)}, None)
+        event = event._replace(view=bare, own=None, error=None, stack_info=None)
+        return self._walked(event, problems, share)
+
+    def _walked(self, event: _Event, problems: tuple[str, ...], share: int) -> bytes:
+        """Build a line as a dict: slower, and right whatever clashes or is too long."""
+        schema = self.schema
+        view = event.view
+        micros = round(event.created * 1_000_000)
+        walk = self._walk(share, max(share // 4, 8))
+        plain_own = self._plain(event.own or {}, walk)
+        request_id = plain_own.pop(schema.request_id, None)
+        if request_id is None:
+            request_id = view.fields.get(REQUEST_ID)
+        shown = self._request_id(request_id, walk)
+        context = self._plain(
+            {k: v for k, v in view.fields.items() if k != REQUEST_ID}, walk
+        )
+        line: dict[str, Any] = {}
+        if shown is not None:
+            line[schema.request_id] = shown
+        line[schema.message] = walk.text(safe_str(event.message))
+        line[schema.logger] = walk.text(safe_str(event.logger))
+        taken = plain_own.keys() | context.keys()
+        static = self._plain(self._static, walk)
+        line.update((k, v) for k, v in static.items() if k not in taken)
+        line.update((k, v) for k, v in context.items() if k not in plain_own)
+        level = dumps(walk.text(safe_str(event.level)))
+        tail = b""
+        found = (*problems, *walk.problems)
+        if event.error is not None or event.stack_info is not None or found:
+            tail = self._tail(event.error, event.stack_info, found, share)
+        return b"".join(
+            (
+                self._time(micros),
+                b'Z","%s":%s,' % (_text(schema.level), level),
+                dumps(line)[1:-1],
+                self._since(view, micros),
+                b"," + dumps(plain_own)[1:-1] if plain_own else b"",
+                tail,
+                b"}\n",
+            )
+        )
+
+
+_NEVER: dict[object, Any] = {}
+
+
+def _text(key: str) -> bytes:
+    return dumps(key)[1:-1]
+
+
+def _remember(known: dict[_K, _V], key: _K, value: _V) -> None:
+    # Names may come from outside without end (a logger per connection): bounded.
+    if len(known) >= _REMEMBERED:
+        known.clear()
+    known[key] = value

@@ -1,0 +1,1 @@
+"""Adapters for logging libraries, a module for each."""

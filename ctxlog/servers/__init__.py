@@ -1,0 +1,1 @@
+"""Adapters for web servers and frameworks, a module for each interface."""

@@ -1,0 +1,363 @@
+"""
+One request, whatever the interface: what all server adapters have in common.
+
+Shared by the adapters of this folder; imports core only and does no input or output
+besides logging. An adapter parses its framework's request into plain values, keeps an
+`Exchange` open while the request runs, and tells it what happened.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, TypeAlias
+
+from ctxlog.carrier import is_safe_header_value, is_valid_request_id
+from ctxlog.context import Entry, Store, run
+from ctxlog.errors import ConfigError
+from ctxlog.ids import new_request_id
+from ctxlog.line import REQUEST_ID
+
+__all__ = ["Exchange", "RequestOptions", "RequestStore", "Trust"]
+
+_log = logging.getLogger("ctxlog")
+_completion_log = logging.getLogger("ctxlog.request")
+
+#: Whose ids are used: everybody's, nobody's, those of clients in some networks, or of
+#: clients whose address a callable accepts.
+Trust: TypeAlias = bool | Iterable[str] | Callable[[str | None], bool]
+
+
+class RequestStore(Store):
+    """
+    The store of one request to a server.
+
+    Attributes:
+        completes: Whether ctxlog is in charge of the one line about the request, so
+            that the server's access line is not needed.
+    """
+
+    __slots__ = ("completes",)
+
+    def __init__(self, fields: Mapping[str, object] = {}, /) -> None:
+        super().__init__(fields)
+        self.completes = False
+
+
+class RequestOptions:
+    """
+    The options of all server adapters, checked.
+
+    Trusted are the request id headers only, from the clients that `trust` names, and
+    only if the id is valid. An id that is not used is never logged.
+
+    Args:
+        request_id_header: Header of the id, in requests and responses.
+        accept_headers: Further headers to take an id from, in this order.
+        trust: Whose ids are used: True for everybody's, False for nobody's, networks
+            such as `10.0.0.0/8`, or a callable that gets the client's address.
+        generator: Makes a new id.
+        validator: Whether an id that came in may be used; None for any that fits into
+            a header.
+        user: Called when the request has ended with what the adapter documents;
+            returns the user to bind, or None. Without it the framework's own is taken.
+        ignore_paths: Paths without a completion line: as they are, or with `*`.
+        completion_line: Whether to log a line when a request has ended.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+
+    __slots__ = (
+        "_ignored",
+        "_ignored_patterns",
+        "_trusted",
+        "accepted",
+        "completion_line",
+        "generator",
+        "header",
+        "user",
+        "validator",
+    )
+
+    def __init__(
+        self,
+        *,
+        request_id_header: str = "X-Request-ID",
+        accept_headers: Iterable[str] = ("X-Correlation-ID",),
+        trust: Trust = True,
+        generator: Callable[[], str] | None = None,
+        validator: Callable[[str], bool] | None = is_valid_request_id,
+        user: Callable[[Any], object] | None = None,
+        ignore_paths: Iterable[str] = (),
+        completion_line: bool = True,
+    ) -> None:
+        self.header = _header("request_id_header", request_id_header)
+        names = _strings("accept_headers", accept_headers)
+        accepted = [self.header, *(_header("accept_headers", name) for name in names)]
+        self.accepted = tuple(dict.fromkeys(name.lower() for name in accepted))
+        self._trusted = _trusted(trust)
+        self.generator = _callable("generator", generator or new_request_id)
+        self.validator = (
+            None if validator is None else _callable("validator", validator)
+        )
+        self.user = None if user is None else _callable("user", user)
+        ignored = _strings("ignore_paths", ignore_paths)
+        self._ignored = frozenset(path for path in ignored if "*" not in path)
+        self._ignored_patterns = tuple(path for path in ignored if "*" in path)
+        if not isinstance(completion_line, bool):
+            raise ConfigError("completion_line", completion_line, "True or False")
+        self.completion_line = completion_line
+
+    def completes(self, path: str) -> bool:
+        """Whether a request of `path` gets a completion line."""
+        if not self.completion_line or path in self._ignored:
+            return False
+        return not any(fnmatchcase(path, wanted) for wanted in self._ignored_patterns)
+
+    def request_id(
+        self, values: Callable[[str], list[str]], client: str | None
+    ) -> tuple[str, str | None]:
+        """
+        Return the id of a request, and the header whose id was replaced, if any.
+
+        Args:
+            values: Gives a header's values by its name in lower case.
+            client: The client's address.
+        """
+        for name in self.accepted:
+            found = values(name)
+            if not found:
+                continue
+            request_id = found[0].strip(" \t")
+            # Twice with different values: somebody on the way added one.
+            if any(other.strip(" \t") != request_id for other in found[1:]):
+                return self.new_id(), name
+            if self._is_usable(request_id) and self._trusts(client):
+                return request_id, None
+            return self.new_id(), name
+        return self.new_id(), None
+
+    def new_id(self) -> str:
+        """Return a new id: the generator's, or our own if that fails."""
+        try:
+            request_id = self.generator()
+        except Exception:
+            _log.exception("the request id generator failed")
+            return new_request_id()
+        if isinstance(request_id, str) and is_safe_header_value(request_id):
+            return request_id
+        _log.warning("the request id generator returned no usable id")
+        return new_request_id()
+
+    def _is_usable(self, request_id: str) -> bool:
+        if not is_safe_header_value(request_id):
+            return False
+        if self.validator is None:
+            return True
+        try:
+            return bool(self.validator(request_id))
+        except Exception:
+            _log.exception("the request id validator failed")
+            return False
+
+    def _trusts(self, client: str | None) -> bool:
+        try:
+            return self._trusted(client)
+        except Exception:
+            _log.exception("the trust callable failed")
+            return False
+
+
+def _header(option: str, name: object) -> str:
+    tokens = "!#$%&'*+-.^_`|~"
+    if (
+        isinstance(name, str)
+        and name.isascii()
+        and name
+        and all(c.isalnum() or c in tokens for c in name)
+    ):
+        return name
+    raise ConfigError(option, name, "the name of a header (RFC 9110, section 5.1)")
+
+
+def _strings(option: str, values: object) -> tuple[str, ...]:
+    if isinstance(values, Iterable) and not isinstance(values, (str, bytes)):
+        listed = tuple(values)
+        if all(isinstance(value, str) for value in listed):
+            return listed
+    raise ConfigError(option, values, "a list of strings")
+
+
+def _callable(option: str, value: Any) -> Any:
+    if callable(value):
+        return value
+    raise ConfigError(option, value, "a callable")
+
+
+def _trusted(trust: object) -> Callable[[str | None], bool]:
+    if isinstance(trust, bool):
+        return lambda client: trust
+    if callable(trust):
+        return lambda client: bool(trust(client))
+    try:
+        networks = [ipaddress.ip_network(name) for name in _strings("trust", trust)]
+    except ValueError as error:
+        allowed = f"True, False, networks or a callable ({error})"
+        raise ConfigError("trust", trust, allowed) from None
+
+    def in_networks(client: str | None) -> bool:
+        try:
+            address = ipaddress.ip_address(client or "")
+        except ValueError:  # a Unix socket, a test client's name
+            return False
+        return any(address in network for network in networks)
+
+    return in_networks
+
+
+class Exchange:
+    """
+    One request from its arrival to its completion line.
+
+    A context manager: inside, the request's fresh store is active, whatever was before.
+    Leaving logs the completion line, also by an exception or a cancellation, closes the
+    store and puts the context back. It adds no exception of its own.
+
+    Args:
+        options: The adapter's options.
+        method: The request's method.
+        path: Its path, without the query string: that holds secrets.
+        client: The client's address.
+        values: Gives a request header's values by its name in lower case.
+        user_of: What `options.user` (else the adapter itself) makes the user of; None
+            when it has none.
+    """
+
+    __slots__ = (
+        "_ended",
+        "_entry",
+        "_options",
+        "_started",
+        "_user_of",
+        "client",
+        "details",
+        "method",
+        "path",
+        "replaced",
+        "status",
+        "store",
+    )
+
+    def __init__(
+        self,
+        options: RequestOptions,
+        *,
+        method: str,
+        path: str,
+        client: str | None,
+        values: Callable[[str], list[str]],
+        user_of: Callable[[], object] | None = None,
+    ) -> None:
+        self._options = options
+        self._user_of = user_of
+        self._ended: float | None = None
+        self.method = method
+        self.path = path
+        self.client = client
+        self.status: int | None = None
+        self.details: dict[str, object] = {}
+        self.store = RequestStore()
+        self._entry = Entry(self.store)
+        # What the options' callables log is this request's, and has no id yet.
+        request_id, self.replaced = run(self.store, options.request_id, values, client)
+        self.store[REQUEST_ID] = request_id
+        self.store.completes = options.completes(path)
+        self._started = time.perf_counter()
+
+    def __enter__(self) -> Exchange:
+        self._entry.__enter__()
+        if self.replaced is not None:
+            _log.warning(
+                "the request id in %s was not usable and has been replaced",
+                self.replaced,
+            )
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        try:
+            self._bind_user()
+            if self.store.completes:
+                # In the store, wherever a cancelled request is cleaned up.
+                run(self.store, self._log_completion, error)
+        finally:
+            self._entry.__exit__(kind, error, traceback)
+
+    @property
+    def pending(self) -> bool:
+        """Whether the response has not been sent completely."""
+        return self._ended is None
+
+    @property
+    def header(self) -> str:
+        """The name of the header that the response echoes the id in."""
+        return self._options.header
+
+    @property
+    def request_id(self) -> str:
+        """The id to echo: the store's, empty if the application bound an unsafe one."""
+        request_id = self.store.get(REQUEST_ID)
+        if isinstance(request_id, str) and is_safe_header_value(request_id):
+            return request_id
+        return ""
+
+    def answered(self) -> None:
+        """Say that the response has been sent: the duration ends here."""
+        if self._ended is None:
+            self._ended = time.perf_counter()
+
+    def _bind_user(self) -> None:
+        if self._user_of is None or "user" in self.store:
+            return
+        try:
+            user = self._user_of()
+        except Exception:
+            run(self.store, _log.exception, "the user of the request could not be read")
+            return
+        if user is not None:
+            self.store["user"] = user
+
+    def _log_completion(self, error: BaseException | None) -> None:
+        self.answered()
+        ended = self._ended or self._started
+        status, outcome, level = self._outcome(error)
+        fields: dict[str, object] = {"method": self.method, "path": self.path}
+        if status is not None:
+            fields["status"] = status
+        fields["durationMs"] = round((ended - self._started) * 1000, 3)
+        if self.client is not None:
+            fields["client"] = self.client
+        fields.update(self.details)
+        if error is not None:
+            fields["error"] = type(error).__name__
+        message = f"{self.method} {self.path} {outcome}"
+        _completion_log.log(level, "%s", message, extra=fields)
+
+    def _outcome(self, error: BaseException | None) -> tuple[int | None, str, int]:
+        """The status, how the message ends, and the level."""
+        status = self.status
+        failed = isinstance(error, Exception)
+        if status is None and failed:
+            status = 500  # what the server answers
+        if status is None:
+            return None, "cancelled" if error else "no response", logging.WARNING
+        if failed or status >= 500:
+            level = logging.ERROR
+        elif status >= 400 or error is not None or self.details.get("disconnected"):
+            level = logging.WARNING
+        else:
+            level = logging.INFO
+        return status, str(status), level

@@ -1,0 +1,286 @@
+"""
+ASGI servers and applications: Starlette, FastAPI, Litestar, Quart, Django. Adapter.
+
+Speaks the protocol itself (ASGI 3.0, https://asgi.readthedocs.io/) and imports no
+framework, only core.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, TypeAlias
+
+from ctxlog.carrier import is_valid_request_id
+from ctxlog.context import detached, lent, withheld
+from ctxlog.servers._request import Exchange, RequestOptions, Trust
+
+__all__ = ["ContextMiddleware", "install", "uninstall"]
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_MARK = "ctxlog.exchange"
+
+
+class ContextMiddleware:
+    """
+    Give every request and websocket a store of its own, and a completion line.
+
+    Trusted is the request id header only, from the clients that *trust* names, and only
+    a valid id; anything else is replaced by a new one and never logged. The id is
+    echoed on the response.
+
+    Wrap the application with it: `app = ContextMiddleware(app)`. For Starlette and
+    FastAPI use `install(app)`: added with `app.add_middleware()` it does not see the
+    framework's own 500, which is sent outside of every added middleware and so has no
+    id. Inside another one of its kind it does nothing.
+
+    The store is fresh for every request, also on a keep-alive connection, and closed
+    when the application returns: after its background tasks. Lines logged later by what
+    the request started are marked as late.
+
+    An exception passes through unchanged, for the server to report; it carries the
+    context, so the report does too. If nothing has been answered by then and no
+    framework is around to do it, the middleware answers 500.
+
+    Args:
+        app: The application to wrap.
+        request_id_header: Header of the id, in requests and responses.
+        accept_headers: Further headers to take an id from, in this order.
+        trust: Whose ids are used: True for everybody's, False for nobody's, networks
+            such as `10.0.0.0/8`, or a callable that gets the client's address or None.
+        generator: Makes a new id; 32 hexadecimal digits unless given.
+        validator: Whether an id that came in may be used: at most 128 characters of
+            `A-Za-z0-9._~:/+=@-` unless given; None for any that fits into a header.
+        user: Called with the ASGI scope when the request has ended; returns the user
+            to bind, or None. Without it Starlette's `scope["user"]` is taken.
+        ignore_paths: Paths without a completion line: as they are, or with `*`.
+        completion_line: Whether to log a line when a request has ended.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        request_id_header: str = "X-Request-ID",
+        accept_headers: Iterable[str] = ("X-Correlation-ID",),
+        trust: Trust = True,
+        generator: Callable[[], str] | None = None,
+        validator: Callable[[str], bool] | None = is_valid_request_id,
+        user: Callable[[Scope], object] | None = None,
+        ignore_paths: Iterable[str] = (),
+        completion_line: bool = True,
+    ) -> None:
+        self.app = app
+        self._options = RequestOptions(
+            request_id_header=request_id_header,
+            accept_headers=accept_headers,
+            trust=trust,
+            generator=generator,
+            validator=validator,
+            user=user,
+            ignore_paths=ignore_paths,
+            completion_line=completion_line,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection (ASGI 3.0)."""
+        kind = scope["type"]
+        if _MARK in scope or kind not in ("http", "websocket", "lifespan"):
+            await self.app(scope, receive, send)
+        elif kind == "lifespan":
+            # What starts here outlives every request.
+            with detached():
+                await self.app(scope, receive, send)
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        read_user = self._options.user or _starlette_user
+        client = scope.get("client")
+        exchange = Exchange(
+            self._options,
+            method=scope.get("method", "GET"),
+            path=scope["path"],
+            client=client[0] if client else None,
+            values=functools.partial(_header_values, scope),
+            user_of=functools.partial(read_user, scope),
+        )
+        in_framework = "app" in scope
+        scope[_MARK] = exchange
+        # Websockets are told apart by the messages' types.
+        responding = _Responding(exchange, receive, send)
+        with exchange:
+            try:
+                await self.app(scope, responding.receive, responding.send)
+            except Exception:
+                if exchange.status is None and not in_framework:
+                    await responding.fail(scope["type"])
+                raise
+
+
+class _Responding:
+    """The server's two callables, as the application gets them."""
+
+    __slots__ = ("_exchange", "_receive", "_send")
+
+    def __init__(self, exchange: Exchange, receive: Receive, send: Send) -> None:
+        self._exchange = exchange
+        self._receive = receive
+        self._send = send
+
+    async def receive(self) -> Message:
+        # The transport keeps the context that is active when it resumes reading, and
+        # would report later garbage on the connection in it.
+        with withheld():
+            message = await self._receive()
+        if message["type"] == "http.disconnect":
+            if self._exchange.pending:
+                self._exchange.details["disconnected"] = True
+        elif message["type"] == "websocket.disconnect":
+            self._exchange.details["closeCode"] = message.get("code", 1005)
+        return message
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        exchange = self._exchange
+        last = False
+        if kind in ("http.response.start", "websocket.http.response.start"):
+            exchange.status = message["status"]
+            message = self._with_id(message)
+        elif kind == "websocket.accept":
+            exchange.status = 101
+            message = self._with_id(message)
+        elif kind == "websocket.close":
+            if exchange.status is None:
+                exchange.status = 403  # the server refuses the handshake with it
+            exchange.details["closeCode"] = message.get("code", 1000)
+        elif kind in ("http.response.body", "websocket.http.response.body"):
+            last = not message.get("more_body", False)
+        elif kind in ("http.response.pathsend", "http.response.zerocopysend"):
+            last = not message.get("more_body", False)
+        # The server's access line is the request's; what the transport registers is
+        # not, nor is the next request on the connection, which may start in here.
+        with lent():
+            await self._send(message)
+        if last:
+            exchange.answered()
+
+    def _with_id(self, message: Message) -> Message:
+        request_id = self._exchange.request_id
+        if not request_id:
+            return message
+        name = self._exchange.header.encode()
+        lower = name.lower()
+        headers = [
+            (key, value)
+            for key, value in message.get("headers") or ()
+            if bytes(key).lower() != lower
+        ]
+        headers.append((lower, request_id.encode()))
+        return {**message, "headers": headers}
+
+    async def fail(self, kind: str) -> None:
+        if kind == "websocket":
+            return  # the server closes the connection as its protocol wants it
+        start = {
+            "type": "http.response.start",
+            "status": 500,
+            "headers": [
+                (b"content-type", b"text/plain; charset=utf-8"),
+                (b"content-length", b"21"),
+                (b"connection", b"close"),
+            ],
+        }
+        await self.send(start)
+        await self.send(
+            {"type": "http.response.body", "body": b"Internal Server Error"}
+        )
+
+
+def _header_values(scope: Scope, name: str) -> list[str]:
+    wanted = name.encode()
+    headers = scope.get("headers") or ()
+    return [
+        bytes(v).decode("latin-1") for k, v in headers if bytes(k).lower() == wanted
+    ]
+
+
+def _starlette_user(scope: Scope) -> object:
+    """Return what Starlette's AuthenticationMiddleware found out, if it did."""
+    user = scope.get("user")
+    if not getattr(user, "is_authenticated", False):
+        return None
+    found = {}
+    for key, attribute in (("id", "identity"), ("name", "display_name")):
+        try:
+            value = getattr(user, attribute, None)
+        except NotImplementedError:  # Starlette's BaseUser leaves both to subclasses
+            continue
+        if isinstance(value, (str, int)) and value != "":
+            found[key] = value
+    return found or None
+
+
+_BUILD = "build_middleware_stack"
+
+
+def install(app: Any, **options: Any) -> None:
+    """
+    Put a `ContextMiddleware` around all of a Starlette or FastAPI application.
+
+    Outside of every middleware that is or will be added, and outside of the framework's
+    own error handling: its 500 response has the request's id too, and the application's
+    own handler for 500 keeps its say. Once is enough; a second time changes nothing.
+
+    Args:
+        app: The application.
+        options: Those of `ContextMiddleware`.
+
+    Raises:
+        TypeError: *app* is not a Starlette application.
+        ConfigError: an option has a value that it cannot have.
+    """
+    build = getattr(app, _BUILD, None)
+    if build is None:
+        raise TypeError(
+            f"install() takes a Starlette or FastAPI application, not {app!r}; "
+            "wrap any other with ContextMiddleware(app)"
+        )
+    if isinstance(build, _Building):
+        return
+    building = _Building(build, options)
+    setattr(app, _BUILD, building)
+    if app.middleware_stack is not None:
+        app.middleware_stack = building.around(app.middleware_stack)
+
+
+def uninstall(app: Any) -> None:
+    """Take the middleware away that `install(app)` put around; without one, nothing."""
+    building = getattr(app, _BUILD, None)
+    if isinstance(building, _Building):
+        delattr(app, _BUILD)
+        if isinstance(app.middleware_stack, ContextMiddleware):
+            app.middleware_stack = app.middleware_stack.app
+
+
+class _Building:
+    """Builds an application's middleware stack, and wraps it."""
+
+    def __init__(self, build: Callable[[], App], options: dict[str, Any]) -> None:
+        self._build = build
+        self._options = options
+        self.around(build)  # wrong options are reported now, not by the first request
+
+    def __call__(self) -> App:
+        return self.around(self._build())
+
+    def around(self, app: Any) -> ContextMiddleware:
+        return ContextMiddleware(app, **self._options)

@@ -1,0 +1,198 @@
+"""
+What is public is listed, sorted and described; what is tested says what for.
+
+All of it is read off the sources, so it holds for adapters too whose third party is not
+installed here.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ctxlog
+from ctxlog.errors import MissingDependencyError
+from tests.helpers import ALL_PROMISED, ROOT, package_sources
+
+PACKAGE = Path(ctxlog.__file__).parent
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _is_public(module: str) -> bool:
+    # The demo's shop is an application, not an interface.
+    private = any(part.startswith("_") for part in module.split("."))
+    return not private and not module.startswith("ctxlog.demo.shop")
+
+
+SOURCES = {
+    name: ast.parse(path.read_text(encoding="utf-8"))
+    for name, path in package_sources(PACKAGE)
+}
+PUBLIC = [name for name in SOURCES if _is_public(name)]
+
+
+def exported(tree: ast.Module) -> list[str] | None:
+    """Return the literal `__all__` of a module, or None if it has none."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [t.id for t in targets if isinstance(t, ast.Name)]
+            if "__all__" in names and node.value is not None:
+                return list(ast.literal_eval(node.value))
+    return None
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements that run with the module, inside `if` and `try` too."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.If):
+            yield from _statements([*node.body, *node.orelse])
+        elif isinstance(node, ast.Try):
+            handlers = [s for h in node.handlers for s in h.body]
+            yield from _statements([*node.body, *handlers, *node.orelse])
+
+
+def defined(tree: ast.Module) -> set[str]:
+    """Return the public names that a module defines itself."""
+    names: set[str] = set()
+    for node in _statements(tree.body):
+        if isinstance(node, _Function | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {t.id for t in node.targets if isinstance(t, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+    return {name for name in names if not name.startswith("_")}
+
+
+def undescribed(tree: ast.Module, module: str) -> list[str]:
+    """Return the public things of a module that have no docstring."""
+    missing = [] if ast.get_docstring(tree) else [module]
+
+    def look(body: list[ast.stmt], where: str) -> None:
+        for node in _statements(body):
+            if not isinstance(node, _Function | ast.ClassDef):
+                continue
+            if node.name.startswith("_") or _repeats(node):
+                continue
+            name = f"{where}.{node.name}"
+            if not ast.get_docstring(node):
+                missing.append(name)
+            if isinstance(node, ast.ClassDef):
+                look(node.body, name)
+
+    look(tree.body, module)
+    return missing
+
+
+def _repeats(node: _Function | ast.ClassDef) -> bool:
+    """Tell an overload or a property's setter: described where it is first defined."""
+    marks = {
+        mark.attr if isinstance(mark, ast.Attribute) else getattr(mark, "id", "")
+        for mark in node.decorator_list
+    }
+    return bool(marks & {"overload", "setter", "deleter"})
+
+
+def unexplained_tests(tree: ast.Module, where: str) -> list[str]:
+    """Return the tests whose docstring is missing or is not one sentence."""
+    wrong = []
+    for node in ast.walk(tree):
+        if isinstance(node, _Function) and node.name.startswith("test"):
+            text = inspect.cleandoc(ast.get_docstring(node) or "")
+            if "\n\n" in text or not text.endswith("."):
+                wrong.append(f"{where}: {node.name}")
+    return wrong
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_all_is_sorted_and_complete(module: str) -> None:
+    """A public module's `__all__` is sorted, and lists whatever it defines."""
+    listed = exported(SOURCES[module])
+    names = defined(SOURCES[module])
+    if listed is None:
+        # A folder of adapters may be no more than its docstring.
+        assert names == set(), f"{module} has no __all__"
+        return
+    assert listed == sorted(set(listed))
+    assert names <= set(listed), f"not listed: {sorted(names - set(listed))}"
+    assert [name for name in listed if name.startswith("_")] == []
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_all_exists(module: str) -> None:
+    """Every name that a public module lists can be imported from it."""
+    try:
+        imported = importlib.import_module(module)
+    except ImportError as error:
+        known = isinstance(error, MissingDependencyError)
+        if ALL_PROMISED or not (known or module.startswith("ctxlog.demo")):
+            raise
+        pytest.skip(str(error))
+    missing = [
+        name for name in exported(SOURCES[module]) or () if not hasattr(imported, name)
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_things_have_a_docstring(module: str) -> None:
+    """Every public module, class, function and method says what it does."""
+    assert undescribed(SOURCES[module], module) == []
+
+
+def test_dir_of_the_package_lists_what_is_public() -> None:
+    """Completion on `ctxlog.` shows every public name, the lazy ones too."""
+    assert set(ctxlog.__all__) <= set(dir(ctxlog))
+
+
+def test_unknown_name_raises_attribute_error() -> None:
+    """A misspelt name raises an AttributeError that repeats it."""
+    with pytest.raises(AttributeError, match="configur3"):
+        _ = ctxlog.configur3
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted((ROOT / "tests").rglob("test_*.py")),
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
+def test_every_test_says_what_for(path: Path) -> None:
+    """Every test has a docstring of one sentence."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert unexplained_tests(tree, path.name) == []
+
+
+_SLOPPY = '''
+"""A module."""
+__all__ = ["beta", "alpha"]
+CONSTANT = 1
+_private = 2
+try:
+    import x
+except ImportError:
+    def fallback(): ...
+class Thing:
+    """A thing."""
+    def method(self): ...
+    def _hidden(self): ...
+def test_nothing(): ...
+def test_fragment():
+    """no sentence"""
+'''
+
+
+def test_checkers_notice() -> None:
+    """The checks above find what is unlisted, undescribed or unexplained."""
+    tree = ast.parse(_SLOPPY)
+    assert exported(tree) == ["beta", "alpha"]
+    assert {"CONSTANT", "fallback", "Thing"} <= defined(tree)
+    assert "_private" not in defined(tree)
+    assert undescribed(tree, "m") == ["m.fallback", "m.Thing.method", "m.test_nothing"]
+    assert unexplained_tests(tree, "t") == ["t: test_nothing", "t: test_fragment"]
