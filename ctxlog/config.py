@@ -23,7 +23,7 @@ __all__ = ["AccessLineFilter", "configure", "dict_config", "unconfigure"]
 
 #: The loggers that web servers and workers configure for themselves: brought into the
 #: one stream.
-SERVER_LOGGERS = (
+_SERVER_LOGGERS = (
     "uvicorn",
     "uvicorn.error",
     "uvicorn.access",
@@ -49,7 +49,7 @@ SERVER_LOGGERS = (
 )
 
 #: Of these, the ones that write a line per request.
-ACCESS_LOGGERS = (
+_ACCESS_LOGGERS = (
     "uvicorn.access",
     "gunicorn.access",
     "hypercorn.access",
@@ -318,10 +318,10 @@ def dict_config(
 
 def _as_dict(settings: _Settings) -> dict[str, Any]:
     loggers: dict[str, dict[str, Any]] = {
-        name: {"handlers": [], "propagate": True} for name in SERVER_LOGGERS
+        name: {"handlers": [], "propagate": True} for name in _SERVER_LOGGERS
     }
     if settings.access_lines == "ctxlog":
-        for name in ACCESS_LOGGERS:
+        for name in _ACCESS_LOGGERS:
             loggers[name]["filters"] = ["ctxlog_access_lines"]
     for name, level in settings.levels.items():
         loggers.setdefault(name, {})["level"] = level
@@ -401,14 +401,14 @@ class _Configuration:
         if self.handler not in root.handlers:
             root.addHandler(self.handler)
         root.setLevel(self.settings.level)
-        for name in SERVER_LOGGERS:
+        for name in _SERVER_LOGGERS:
             logger = logging.getLogger(name)
             self._keep(logger)
             self._drop_console_handlers(logger)
             logger.propagate = True
             logger.disabled = False
         if self.settings.access_lines == "ctxlog":
-            for name in ACCESS_LOGGERS:
+            for name in _ACCESS_LOGGERS:
                 logging.getLogger(name).addFilter(self._access_filter)
         for name, level in self.settings.levels.items():
             logger = logging.getLogger(name)

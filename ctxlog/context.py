@@ -98,7 +98,7 @@ def _renew_swap_lock() -> None:
     _swap_lock = threading.RLock()
 
 
-if hasattr(os, "register_at_fork"):  # pragma: no branch
+if hasattr(os, "register_at_fork"):  # pragma: no branch (all but Windows)
     os.register_at_fork(after_in_child=_renew_swap_lock)
 
 

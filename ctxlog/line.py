@@ -21,7 +21,7 @@ from ctxlog.redact import Redactor, active
 from ctxlog.schema import DEFAULT, Schema
 from ctxlog.values import Walk, safe_str
 
-__all__ = ["REPORTING_LOGGERS", "REQUEST_ID", "ExceptionParts", "LineEncoder"]
+__all__ = ["ExceptionParts", "LineEncoder", "REPORTING_LOGGERS", "REQUEST_ID"]
 
 #: The field that names the request.
 REQUEST_ID = "requestID"
@@ -160,7 +160,7 @@ class LineEncoder:
         self._stacks_as_lists = stacks_as_lists
         self._digits = _DIGITS[timespec]
         self._divisor = 10 ** (6 - self._digits)
-        self._fraction = b"%%0%dd" % self._digits if self._digits else b""
+        self._fraction: bytes = b"%%0%dd" % self._digits
         self._reserved = frozenset(schema.own_keys)
         self._rename = {REQUEST_ID: schema.request_id, **schema.rename}
         self._second: tuple[int, bytes] = (-1, b"")
@@ -275,7 +275,7 @@ class LineEncoder:
         if self._digits == 6:
             return text + b"%06d" % fraction
         if self._digits:
-            return text + self._fraction % (fraction // self._divisor)
+            text += self._fraction % (fraction // self._divisor)
         return text
 
     def _start_of(self, second: int) -> bytes:

@@ -14,7 +14,15 @@ from typing import TypeAlias
 
 from ctxlog.errors import ConfigError
 
-__all__ = ["DEFAULT_KEYS", "PATTERNS", "REDACTED", "Redactor", "active", "use"]
+__all__ = [
+    "DEFAULT_KEYS",
+    "PATTERNS",
+    "REDACTED",
+    "Redactor",
+    "active",
+    "redactor",
+    "use",
+]
 
 #: What stands in the place of a secret.
 REDACTED = "[redacted]"
@@ -169,7 +177,7 @@ class Redactor:
 
 
 #: Hides nothing.
-NOTHING = Redactor(keys=())
+_NOTHING = Redactor(keys=())
 
 _active = Redactor()
 
@@ -201,7 +209,7 @@ def redactor(option: object) -> Redactor:
     if isinstance(option, Redactor):
         return option
     if option is False:
-        return NOTHING
+        return _NOTHING
     if option is True:
         return Redactor()
     if isinstance(option, Iterable) and not isinstance(option, (str, bytes)):

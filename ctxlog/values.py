@@ -24,7 +24,7 @@ __all__ = ["Walk", "cut", "safe_str"]
 
 #: Containers within containers, beyond which a value is replaced. Deeper documents
 #: are refused by common stores (Elasticsearch: 20, jq: 256).
-MAX_DEPTH = 32
+_MAX_DEPTH = 32
 
 _LEAST, _MOST = -(2**63), 2**64 - 1
 _PROBLEMS = 8
@@ -184,8 +184,8 @@ class Walk:
         if identity in self._active:
             self.problem("refers to itself")
             return "[circular]"
-        if len(self._active) >= MAX_DEPTH:
-            self.problem(f"more than {MAX_DEPTH} levels deep")
+        if len(self._active) >= _MAX_DEPTH:
+            self.problem(f"more than {_MAX_DEPTH} levels deep")
             return "[too deep]"
         self._active.add(identity)
         try:
@@ -323,9 +323,8 @@ def _attributes(value: Any) -> list[tuple[str, Any]] | None:
     elif hasattr(kind, "__pydantic_fields__") or hasattr(
         kind, "__pydantic_core_schema__"
     ):
-        if not hasattr(kind, "model_dump"):
-            return None
-        return list(value.model_dump().items())
+        dump = getattr(value, "model_dump", None)
+        return None if dump is None else list(dump().items())
     else:
         return None
     # A slot that was never assigned has no value to show.

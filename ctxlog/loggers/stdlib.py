@@ -325,13 +325,13 @@ class ContextFilter(logging.Filter):
     def _redacted(self, fields: Mapping[str, object]) -> dict[str, Any]:
         hiding: Redactor = redactor(self._redact)
         walk = Walk(hiding, 262_144, 131_072)
-        own = {}
+        own: dict[str, Any] = {}
         for name, value in fields.items():
             if type(name) is not str:
                 name = safe_str(name)
             if hiding.hides(name) and value is not None:
                 own[name] = REDACTED
-            elif type(value) is str or type(value) not in FLAT_TYPES:
+            elif isinstance(value, str) or type(value) not in FLAT_TYPES:
                 own[name] = walk.value(value)
             else:
                 own[name] = value
@@ -378,6 +378,8 @@ class _Event:
             message = ""
         if message is None or record.args:
             message, self.problems = _message(record)
+        if record.name in REPORTING_LOGGERS:
+            message = message.rstrip("\n")  # uvicorn ends its crash report with one
         self.message: str = message
         if self.error is None and record.exc_text:
             self.error = ExceptionParts("", "", record.exc_text)
@@ -700,7 +702,7 @@ class LineHandler(logging.Handler):
     def _write(self, line: bytes) -> None:
         self.acquire()
         try:
-            write_line(self.stream, b"\n" + line if self._torn else line)
+            _write_line(self.stream, b"\n" + line if self._torn else line)
             self._torn = False
         except (OSError, ValueError) as error:
             # Part of it may have been written: the next line begins on a new one.
@@ -714,7 +716,7 @@ class LineHandler(logging.Handler):
         if stream is None or stream is self.stream:
             return
         try:
-            write_line(stream, line)
+            _write_line(stream, line)
         except (OSError, ValueError):
             return  # neither stream takes anything: there is nowhere left to say so
 
@@ -725,7 +727,7 @@ class LineHandler(logging.Handler):
 _LAST_RESORT: JsonFormatter
 
 
-def write_line(stream: Any, line: bytes) -> None:
+def _write_line(stream: Any, line: bytes) -> None:
     """
     Write `line` to `stream` at once, after whatever the stream has buffered.
 

@@ -227,7 +227,15 @@ class Callables:
         functools.lru_cache(ctxlog.fields),
         lambda: ctxlog.fields(),
     ],
-    ids=["object", "method", "classmethod", "static", "partial", "C callable", "lambda"],
+    ids=[
+        "object",
+        "method",
+        "classmethod",
+        "static",
+        "partial",
+        "C callable",
+        "lambda",
+    ],
 )
 def test_every_kind_of_callable_runs_in_the_store(
     fn: Callable[[], dict[str, object]],

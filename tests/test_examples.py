@@ -1,0 +1,98 @@
+"""
+The examples and the demo, run as their users run them.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+
+from tests.helpers import ROOT, need
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, timeout=50
+    )
+
+
+def test_the_race_shows_a_mix_up_and_two_ways_without() -> None:
+    """
+    A global mixes the two requests up; parameters and `ctxlog.run` do not.
+    """
+    done = run("-I", str(ROOT / "examples" / "race.py"))
+
+    assert done.stdout.splitlines() == [
+        "a global variable:",
+        "  req-A writes as req-B",
+        "  req-B writes as req-B",
+        "a parameter passed down:",
+        "  req-A writes as req-A",
+        "  req-B writes as req-B",
+        "ctxlog.run:",
+        "  req-A writes as req-A",
+        "  req-B writes as req-B",
+    ], done.stderr
+
+
+def test_the_demo_stamps_every_line_of_every_request() -> None:
+    """
+    40 requests at once under uvicorn: every line has its own request's id and user.
+    """
+    need("fastapi", "uvicorn", "httpx")
+    done = run("-Im", "ctxlog", "demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [
+        json.loads(text) for text in done.stdout.splitlines() if text.startswith("{")
+    ]
+
+    counts = Counter(line["requestID"] for line in lines)
+    server = counts.pop("N/A")
+
+    assert counts == {f"req-{number:02d}": 4 for number in range(1, 41)}
+    assert server == sum(line["logger"] == "uvicorn.error" for line in lines) - 1
+    for line in lines:
+        if line["requestID"] not in ("N/A", "req-40") and "user" in line:
+            number = int(line["requestID"].removeprefix("req-"))
+            assert line["user"]["name"] == ("Alice" if number % 2 else "Bob")
+
+
+def test_the_demo_shows_the_crash_with_its_request() -> None:
+    """
+    The failing request's own line, completion line and crash report have its id.
+    """
+    need("fastapi", "uvicorn", "httpx")
+    done = run("-Im", "ctxlog", "demo", "--requests", "2")
+    lines = [
+        json.loads(text) for text in done.stdout.splitlines() if text.startswith("{")
+    ]
+
+    failing = [line for line in lines if line["requestID"] == "req-02"]
+
+    assert [line["message"] for line in failing if line["level"] == "ERROR"] == [
+        "No profile without a user",
+        "GET /user 500",
+        "Exception in ASGI application",
+    ]
+
+
+def test_the_command_line_refuses_a_wrong_number() -> None:
+    """
+    A number of requests that is out of range is refused and named.
+    """
+    done = run("-Im", "ctxlog", "demo", "--requests", "1")
+
+    assert done.returncode == 2
+    assert "--requests 1: must be from 2 to 500" in done.stderr
+
+
+def test_the_command_line_without_a_command_shows_its_help() -> None:
+    """
+    `ctxlog` alone prints its usage.
+    """
+    done = run("-Im", "ctxlog")
+
+    assert done.returncode == 0
+    assert "demo" in done.stdout
