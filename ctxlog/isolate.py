@@ -43,9 +43,13 @@ class Place(Protocol):
        ended it, or None.
     """
 
-    def step(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T: ...
+    def step(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
+        """Run one piece: call `fn` here and return what it returns."""
+        ...
 
-    def done(self, error: BaseException | None, /) -> None: ...
+    def done(self, error: BaseException | None, /) -> None:
+        """Take note that the body has ended."""
+        ...
 
 
 class HeldPlace:
@@ -58,6 +62,7 @@ class HeldPlace:
         self._value = value
 
     def step(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
+        """Run one piece of a body here; return what `fn` returns."""
         variable = self._variable
         found = variable.get()
         variable.set(self._value)
@@ -86,6 +91,7 @@ class ContextPlace:
         self._context = context
 
     def step(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
+        """Run one piece of a body here; return what `fn` returns."""
         return self._context.run(fn, *args, **kwargs)
 
     def done(self, error: BaseException | None, /) -> None:

@@ -56,7 +56,7 @@ _REMEMBERED = 1024
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
-Fields = Mapping[Any, Any]
+_Fields = Mapping[Any, Any]
 
 
 class ExceptionParts(NamedTuple):
@@ -101,7 +101,7 @@ class _Event(NamedTuple):
     logger: str
     message: str
     view: View
-    own: Fields | None
+    own: _Fields | None
     error: ExceptionParts | BaseException | None
     stack_info: str | None
 
@@ -116,7 +116,7 @@ class LineEncoder:
     Args:
         schema: The names of the keys.
         redactor: What to hide; the process's unless given.
-        static: Fields of every line, of the lowest precedence. None values are left
+        static: _Fields of every line, of the lowest precedence. None values are left
             out.
         missing_request_id: What stands for the request's id outside of any; None
             leaves the key out.
@@ -184,7 +184,7 @@ class LineEncoder:
         logger: str,
         message: str,
         view: View,
-        own: Fields | None = None,
+        own: _Fields | None = None,
         error: ExceptionParts | BaseException | None = None,
         stack_info: str | None = None,
         problems: tuple[str, ...] = (),
@@ -250,7 +250,7 @@ class LineEncoder:
             return self._fitting(event, problems, len(line))
         return line
 
-    def json(self, members: Fields, share: int) -> bytes:
+    def json(self, members: _Fields, share: int) -> bytes:
         """
         Return any members as a JSON object, redacted and made plain. Never raises.
 
@@ -338,9 +338,11 @@ class LineEncoder:
             return self.missing_request_id
         return walk.text(safe_str(request_id))
 
-    # Fields ---------------------------------------------------------------------
+    # _Fields ---------------------------------------------------------------------
 
-    def _members(self, fields: Fields) -> tuple[bytes, frozenset[str], tuple[str, ...]]:
+    def _members(
+        self, fields: _Fields
+    ) -> tuple[bytes, frozenset[str], tuple[str, ...]]:
         """Encode fields as members of an object, each with a comma before it."""
         if not fields:
             return b"", frozenset(), ()
@@ -354,7 +356,7 @@ class LineEncoder:
         plain = self._plain(fields, walk)
         return b"," + dumps(plain)[1:-1], frozenset(plain), tuple(walk.problems)
 
-    def _plain(self, fields: Fields, walk: Walk) -> dict[str, Any]:
+    def _plain(self, fields: _Fields, walk: Walk) -> dict[str, Any]:
         try:
             pairs = list(fields.items())
         except Exception as error:  # a foreign mapping
@@ -383,7 +385,7 @@ class LineEncoder:
             _remember(self._plain_keys, keys, verdict)
         return verdict
 
-    def _is_flat(self, fields: Fields) -> bool:
+    def _is_flat(self, fields: _Fields) -> bool:
         if type(fields) is not dict:
             return False
         no_patterns = not self.redactor.patterns

@@ -17,11 +17,11 @@ from ctxlog.servers._request import Exchange, RequestOptions, Trust
 
 __all__ = ["ContextMiddleware", "install", "uninstall"]
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+_Scope: TypeAlias = MutableMapping[str, Any]
+_Message: TypeAlias = MutableMapping[str, Any]
+_Receive: TypeAlias = Callable[[], Awaitable[_Message]]
+_Send: TypeAlias = Callable[[_Message], Awaitable[None]]
+_App: TypeAlias = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
 
 _MARK = "ctxlog.exchange"
 
@@ -67,14 +67,14 @@ class ContextMiddleware:
 
     def __init__(
         self,
-        app: App,
+        app: _App,
         *,
         request_id_header: str = "X-Request-ID",
         accept_headers: Iterable[str] = ("X-Correlation-ID",),
         trust: Trust = True,
         generator: Callable[[], str] | None = None,
         validator: Callable[[str], bool] | None = is_valid_request_id,
-        user: Callable[[Scope], object] | None = None,
+        user: Callable[[_Scope], object] | None = None,
         ignore_paths: Iterable[str] = (),
         completion_line: bool = True,
     ) -> None:
@@ -90,7 +90,7 @@ class ContextMiddleware:
             completion_line=completion_line,
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         """Serve one connection (ASGI 3.0)."""
         kind = scope["type"]
         if _MARK in scope or kind not in ("http", "websocket", "lifespan"):
@@ -102,7 +102,7 @@ class ContextMiddleware:
         else:
             await self._serve(scope, receive, send)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         read_user = self._options.user or _starlette_user
         client = scope.get("client")
         exchange = Exchange(
@@ -131,12 +131,12 @@ class _Responding:
 
     __slots__ = ("_exchange", "_receive", "_send")
 
-    def __init__(self, exchange: Exchange, receive: Receive, send: Send) -> None:
+    def __init__(self, exchange: Exchange, receive: _Receive, send: _Send) -> None:
         self._exchange = exchange
         self._receive = receive
         self._send = send
 
-    async def receive(self) -> Message:
+    async def receive(self) -> _Message:
         # The transport keeps the context that is active when it resumes reading, and
         # would report later garbage on the connection in it.
         with withheld():
@@ -148,7 +148,7 @@ class _Responding:
             self._exchange.details["closeCode"] = message.get("code", 1005)
         return message
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: _Message) -> None:
         kind = message["type"]
         exchange = self._exchange
         last = False
@@ -173,7 +173,7 @@ class _Responding:
         if last:
             exchange.answered()
 
-    def _with_id(self, message: Message) -> Message:
+    def _with_id(self, message: _Message) -> _Message:
         request_id = self._exchange.request_id
         if not request_id:
             return message
@@ -205,7 +205,7 @@ class _Responding:
         )
 
 
-def _header_values(scope: Scope, name: str) -> list[str]:
+def _header_values(scope: _Scope, name: str) -> list[str]:
     wanted = name.encode()
     headers = scope.get("headers") or ()
     return [
@@ -213,7 +213,7 @@ def _header_values(scope: Scope, name: str) -> list[str]:
     ]
 
 
-def _starlette_user(scope: Scope) -> object:
+def _starlette_user(scope: _Scope) -> object:
     """Return what Starlette's AuthenticationMiddleware found out, if it did."""
     user = scope.get("user")
     if not getattr(user, "is_authenticated", False):
@@ -274,12 +274,12 @@ def uninstall(app: Any) -> None:
 class _Building:
     """Builds an application's middleware stack, and wraps it."""
 
-    def __init__(self, build: Callable[[], App], options: dict[str, Any]) -> None:
+    def __init__(self, build: Callable[[], _App], options: dict[str, Any]) -> None:
         self._build = build
         self._options = options
         self.around(build)  # wrong options are reported now, not by the first request
 
-    def __call__(self) -> App:
+    def __call__(self) -> _App:
         return self.around(self._build())
 
     def around(self, app: Any) -> ContextMiddleware:

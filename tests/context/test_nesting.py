@@ -324,7 +324,7 @@ def test_one_scope_object_in_two_tasks_at_once(order: str) -> None:
 
 def test_a_scope_that_another_task_ended_does_not_come_back() -> None:
     """
-    A scope that a child task left is gone once the parent leaves what it opened over it.
+    A scope that a child task left is gone once the parent leaves what lies over it.
     """
 
     async def leave(scope: ctxlog.scope) -> None:

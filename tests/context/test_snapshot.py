@@ -309,7 +309,9 @@ def test_builtins_and_classes_can_be_wrapped() -> None:
     assert ctxlog.run({"a": 1}, ctxlog.wrap, Reader)().seen == {"a": 1}
 
 
-@pytest.mark.parametrize("fn", [None, 3, "f", (), object()], ids=repr)
+@pytest.mark.parametrize(
+    "fn", [None, 3, "f", (), object()], ids=lambda value: type(value).__name__
+)
 def test_only_a_callable_can_be_wrapped(fn: Any) -> None:
     """
     wrap() of something that is not callable is a TypeError.

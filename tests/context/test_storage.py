@@ -32,7 +32,9 @@ def test_outside_of_any_run_the_value_is_none() -> None:
     assert AsyncLocalStorage[int]().get_store() is None
 
 
-@pytest.mark.parametrize("default", [None, 0, "", False, [], "d"], ids=repr)
+@pytest.mark.parametrize(
+    "default", [None, 0, "", False, [], "d"], ids=lambda value: type(value).__name__
+)
 def test_the_default_is_what_there_is_outside(default: Any) -> None:
     """
     Any default, also a false one, is what get_store() returns outside, by identity.
@@ -73,7 +75,9 @@ def test_the_name_is_a_string(given: object, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["text", 0, {"a": 1}, Tenant("t"), object(), [], len], ids=repr
+    "value",
+    ["text", 0, {"a": 1}, Tenant("t"), object(), [], len],
+    ids=lambda value: type(value).__name__,
 )
 def test_the_value_may_be_anything(value: Any) -> None:
     """
@@ -93,7 +97,9 @@ def test_run_passes_arguments_and_returns_the_value() -> None:
     assert storage.exit(lambda *a, **k: (a, k), 1, 2, x=3) == ((1, 2), both)
 
 
-@pytest.mark.parametrize("fn", [None, 3, "f", (), object()], ids=repr)
+@pytest.mark.parametrize(
+    "fn", [None, 3, "f", (), object()], ids=lambda value: type(value).__name__
+)
 def test_what_cannot_be_called_is_a_type_error(fn: Any) -> None:
     """
     Something that is not callable is a TypeError, and the value is as before.

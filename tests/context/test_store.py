@@ -135,7 +135,9 @@ def test_a_dict_makes_a_store_that_is_closed_at_the_end() -> None:
     assert store == {"a": 1}
 
 
-@pytest.mark.parametrize("fn", [None, 3, "f", (), object()], ids=repr)
+@pytest.mark.parametrize(
+    "fn", [None, 3, "f", (), object()], ids=lambda value: type(value).__name__
+)
 def test_what_cannot_be_called_is_a_type_error(fn: Any) -> None:
     """
     Something that is not callable is a TypeError, and the context is as before.
@@ -155,7 +157,9 @@ def test_what_cannot_be_called_is_a_type_error(fn: Any) -> None:
         ctxlog.run({"b": 2}, fn)
 
 
-@pytest.mark.parametrize("store", [None, 3, "requestID", [("a", 1)]], ids=repr)
+@pytest.mark.parametrize(
+    "store", [None, 3, "requestID", [("a", 1)]], ids=lambda value: type(value).__name__
+)
 def test_a_store_that_is_no_mapping_is_a_type_error(store: Any) -> None:
     """
     run() takes a dict or a Store, and does not call the function with anything else.
@@ -166,7 +170,9 @@ def test_a_store_that_is_no_mapping_is_a_type_error(store: Any) -> None:
     assert called == []
 
 
-@pytest.mark.parametrize("key", [1, None, b"a", ("a",)], ids=repr)
+@pytest.mark.parametrize(
+    "key", [1, None, b"a", ("a",)], ids=lambda value: type(value).__name__
+)
 def test_a_field_name_that_is_no_string_is_a_type_error(key: Any) -> None:
     """
     Every way to write a field refuses a name that is not a string, and says which.
