@@ -171,6 +171,11 @@ class LineEncoder:
         self._elapsed = b',"%s":%%.3f' % _text(schema.elapsed)
         self._late = b',"%s":true' % _text(schema.late)
         self._static = {k: v for k, v in (static or {}).items() if v is not None}
+        # An id for every line is what stands where there is no other.
+        for name in (REQUEST_ID, schema.request_id):
+            request_id = self._static.pop(name, None)
+            if request_id is not None:
+                self.missing_request_id = self._walk(1024).text(safe_str(request_id))
         statics, names, self._static_problems = self._members(self._static)
         self._static_bytes = statics
         self._static_names = names
@@ -366,7 +371,11 @@ class LineEncoder:
 
     def _key(self, name: str) -> str:
         key = self._rename.get(name, name)
-        return f"fields.{key}" if key in self._reserved else key
+        # A field with the name that the schema has for the id is not the id.
+        aside = key in self._reserved or (
+            key == self.schema.request_id and name not in self._rename
+        )
+        return f"fields.{key}" if aside else key
 
     def _is_plain(self, keys: tuple[Any, ...]) -> bool:
         """Whether fields of these names are written under them, and not hidden."""

@@ -192,7 +192,7 @@ _VALUES = st.recursive(
     | st.floats()
     | st.text(st.characters(), max_size=20)
     | st.binary(max_size=10)
-    | st.sampled_from(list(REPLACED.values())[:9]),
+    | st.sampled_from([circular(), deep(50)]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.text(max_size=4) | st.integers(), inner, max_size=3)
@@ -370,6 +370,29 @@ def test_a_schema_renames_keys_and_fields() -> None:
 
     assert (line["request_id"], line["who"]) == ("req-A", "u")
     assert "requestID" not in line
+
+
+def test_a_static_id_stands_where_there_is_no_other() -> None:
+    """
+    As any static field it is of the lowest precedence, and there once.
+    """
+    encoder = LineEncoder(static={"requestID": "job-1"})
+
+    assert encode(encoder)["requestID"] == "job-1"
+    with ctxlog.scope(requestID="req-A"):
+        assert encode(encoder)["requestID"] == "req-A"
+
+
+def test_a_field_with_the_schemas_name_of_the_id_is_not_the_id() -> None:
+    """
+    It is moved aside, as any field with a name of the line's own.
+    """
+    encoder = LineEncoder(Schema(name="mine", request_id="request_id"))
+
+    with ctxlog.scope(requestID="req-A", request_id="other"):
+        line = encode(encoder)
+
+    assert (line["request_id"], line["fields.request_id"]) == ("req-A", "other")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import json
 import logging
 import logging.config
 import logging.handlers
-import multiprocessing
 import os
 import pickle
 import queue
@@ -24,6 +23,15 @@ from pythonjsonlogger.json import JsonFormatter as StockJsonFormatter
 import ctxlog
 from ctxlog.loggers import stdlib
 from tests.helpers import LogEnvironment, load_line, need, run_python
+
+
+def free_logger(handler: logging.Handler) -> logging.Logger:
+    """
+    A logger that pytest's own capture, which fails on wrong formats, does not see.
+    """
+    logger = logging.Logger("free")
+    logger.addHandler(handler)
+    return logger
 
 
 @pytest.fixture
@@ -84,7 +92,7 @@ def test_a_wrong_format_string_costs_no_line(
     """
     The template and its arguments are shown, and the line says why.
     """
-    lines.logger.info("%d items", *args)
+    free_logger(lines.handler).info("%d items", *args)
 
     line = lines.load_json()
     assert line["message"].startswith("%d items [")
@@ -230,16 +238,16 @@ def test_a_queued_record_is_stamped_where_it_was_made(
     else:
         ctxlog.install_record_factory()
     consumer = lines.handler
-    lines.use(producer)
+    logger = free_logger(producer)
 
     def log() -> None:
-        lines.logger.info("first %s", 1)
+        logger.info("first %s", 1)
         ctxlog.bind(late_field=1)
         try:
             raise ValueError("bad")
         except ValueError:
-            lines.logger.exception("failed")
-        lines.logger.info("%d", "wrong")
+            logger.exception("failed")
+        logger.info("%d", "wrong")
 
     ctxlog.run({"requestID": "req-A"}, log)
     listener = logging.handlers.QueueListener(waiting, consumer)
@@ -286,26 +294,30 @@ def test_a_pickled_record_is_read_by_our_formatter(lines: LogEnvironment) -> Non
     assert two["exception"]["message"] == "bad"
 
 
-def _log_in_child(waiting: Any) -> None:
-    logger = logging.getLogger("child")
-    logger.addHandler(logging.handlers.QueueHandler(waiting))
-    logger.handlers[0].addFilter(ctxlog.ContextFilter())
-    ctxlog.run({"requestID": "req-child"}, logger.warning, "from the child")
-
-
-def test_a_record_of_another_process_keeps_its_context(lines: LogEnvironment) -> None:
+def test_a_record_of_another_process_keeps_its_context(tmp_path: Path) -> None:
     """
-    Through a multiprocessing queue, spawned.
+    Through a multiprocessing queue, from a spawned process.
     """
-    context = multiprocessing.get_context("spawn")
-    waiting = context.Queue()
-    child = context.Process(target=_log_in_child, args=(waiting,))
-    child.start()
-    record = waiting.get(timeout=30)
-    child.join()
-    lines.handler.handle(record)
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import ctxlog, logging, logging.handlers, multiprocessing\n"
+        "def child(waiting):\n"
+        "    handler = logging.handlers.QueueHandler(waiting)\n"
+        "    handler.addFilter(ctxlog.ContextFilter())\n"
+        "    logging.getLogger().addHandler(handler)\n"
+        "    ctxlog.run({'requestID': 'req-child'}, logging.warning, 'x')\n"
+        "if __name__ == '__main__':\n"
+        "    context = multiprocessing.get_context('spawn')\n"
+        "    waiting = context.Queue()\n"
+        "    process = context.Process(target=child, args=(waiting,))\n"
+        "    process.start()\n"
+        "    ctxlog.LineHandler().handle(waiting.get(timeout=30))\n"
+        "    process.join()\n"
+    )
 
-    assert lines.load_json()["requestID"] == "req-child"
+    done = run_python(str(program), cwd=tmp_path)
+
+    assert load_line(done.stdout)["requestID"] == "req-child"
 
 
 # The record factory --------------------------------------------------------------
