@@ -432,13 +432,16 @@ def _in_event_loop() -> bool:
 # Leaving ------------------------------------------------------------------------
 
 
-def _leave(frame: _Frame) -> bool:
+def _leave(frame: _Frame, *, with_all_above: bool = False) -> bool:
     """
     End `frame`: its nearest ancestor becomes current if it is in the current chain.
 
     Scopes are left out of order, twice, by another task, by the garbage collector.
     Whatever happens, the fields of `frame` are gone and no frame that was left
     comes back. Returns whether the current context was in it.
+
+    `with_all_above` is for the end of a request, which nothing within outlives: a
+    block that a handler never left does not hide it.
     """
     below = frame.parent
     frame.end()
@@ -447,7 +450,9 @@ def _leave(frame: _Frame) -> bool:
     while node is not frame:
         if type(node) is _ImplicitFrame:
             implicit = node.store
-        elif not (type(node) is _ScopeFrame and node.token is not None):
+        elif node is None or not (
+            with_all_above or (type(node) is _ScopeFrame and node.token is not None)
+        ):
             # Not here, or under a function that still runs in a frame of its own
             # (`run()`, a decorated one) or a block that hides `frame`: those stay.
             # They will not come back to `frame`, see `_standing`.
@@ -710,7 +715,7 @@ class Entry:
         _remember(self._frame, error)
         self.store.close()
         found, self._found = self._found, None
-        if _leave(self._frame):
+        if _leave(self._frame, with_all_above=True):
             _current.set(None if _ended(found) else _standing(found))
 
 
