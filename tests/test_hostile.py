@@ -11,6 +11,7 @@ import enum
 import math
 import uuid
 from collections import deque, namedtuple
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from ctxlog.context import View, current_view
 from ctxlog.line import LineEncoder
 from ctxlog.redact import Redactor
 from ctxlog.schema import Schema
-from tests.helpers import load_line, need
+from tests.helpers import load_line, need, run_python
 
 
 class Unprintable:
@@ -88,7 +89,39 @@ REPLACED = {
     "clashing keys": {1: "a", "1": "b"},
 }
 
+
+class Text(str):
+    pass
+
+
+class Number(int):
+    pass
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+@dataclasses.dataclass
+class Slotted:
+    __slots__ = ("missing", "there")
+    missing: str
+    there: str
+
+    def __init__(self) -> None:
+        self.there = "yes"
+
+
 KEPT = {
+    "str subclass": (Text("x"), "x"),
+    "int subclass": (Number(3), 3),
+    "int enum": (Level.HIGH, 3),
+    "time": (datetime.time(1, 2), "01:02:00"),
+    "timedelta": (datetime.timedelta(minutes=1), "0:01:00"),
+    "memoryview": (memoryview(b"abc"), "abc"),
+    "unset slot": (Slotted(), {"there": "yes"}),
+    "enum key": ({Colour.RED: 1}, {"red": 1}),
+    "large set": (set(range(1001)), list(range(1001))),
     "bytes": (b"abc", "abc"),
     "set": ({"b", "a"}, ["a", "b"]),
     "date": (datetime.date(2026, 11, 22), "2026-11-22"),
@@ -474,3 +507,100 @@ def test_a_view_of_a_closed_store_is_late() -> None:
 
     assert ctxlog.run(store, encode)["late"] is True
     assert "late" not in encode(view=View({"requestID": "req-A"}, None))
+
+
+def test_a_set_of_what_has_no_order_is_a_list() -> None:
+    """
+    Members that cannot be compared come out in any order.
+    """
+    assert sorted(map(str, encode(own={"value": {1, "a"}})["value"])) == ["1", "a"]
+
+
+def test_an_array_that_is_too_large_is_described() -> None:
+    """
+    Its shape and type stand for it.
+    """
+    numpy = need("numpy")
+
+    line = encode(
+        LineEncoder(max_line_bytes=1024), own={"value": numpy.zeros((100, 100))}
+    )
+
+    assert line["value"] == "<array of 100x100 float64>"
+    assert "logError" in line
+
+
+def test_an_exception_that_cannot_be_formatted_is_still_reported() -> None:
+    """
+    Its type is there, whatever its text and its causes do.
+    """
+
+    class Hostile(Exception):
+        @property
+        def __cause__(self) -> Any:  # type: ignore[override]
+            raise RuntimeError("no cause")
+
+        def __str__(self) -> str:
+            raise RuntimeError("no text")
+
+        __repr__ = __str__
+
+    line = encode(error=Hostile())
+
+    assert line["exception"]["type"] == "Hostile"
+    assert "unprintable" in line["exception"]["message"]
+
+
+@pytest.mark.parametrize("created", [1e18, -1e18], ids=str)
+def test_a_time_that_no_calendar_has_costs_no_line(created: float) -> None:
+    """
+    A record with a broken time still comes out.
+    """
+    assert encode(created=created)["message"] == "hello"
+
+
+def test_a_hundred_thousand_loggers_do_not_fill_the_memory() -> None:
+    """
+    What is remembered per logger and per set of names is bounded.
+    """
+    encoder = LineEncoder()
+    for number in range(1100):
+        encode(encoder, logger=f"l{number}", own={f"k{number}": 1})
+
+    assert len(encoder._loggers) <= 1024
+    assert len(encoder._plain_keys) <= 1024
+
+
+def test_names_that_come_from_outside_are_not_remembered_without_end() -> None:
+    """
+    The verdicts of a redactor are bounded.
+    """
+    redactor = Redactor()
+    for number in range(5000):
+        assert not redactor.hides(f"k{number}")
+
+    assert len(redactor._verdicts) <= 4096
+
+
+def test_without_orjson_the_lines_are_the_same(tmp_path: Path) -> None:
+    """
+    The standard library's encoder takes its place, big integers and all.
+    """
+    program = (
+        "import sys\n"
+        "{block}\n"
+        "import ctxlog, logging, math\n"
+        "ctxlog.configure(format='json', timespec='seconds')\n"
+        "logging.info('caf\u00e9', extra={{'a': [1, 2**70, math.nan], 'b': 2**70,"
+        " 'c': {{'d': None}}, 'e': '\\ud800'}})\n"
+    )
+    with_it = run_python("-c", program.format(block=""), cwd=tmp_path)
+    without = run_python(
+        "-c", program.format(block="sys.modules['orjson'] = None"), cwd=tmp_path
+    )
+
+    first, second = load_line(with_it.stdout), load_line(without.stdout)
+    first.pop("timestamp")
+    second.pop("timestamp")
+    assert first == second
+    assert list(first) == list(second)
