@@ -19,7 +19,13 @@ from ctxlog.loggers import stdlib
 from ctxlog.redact import Redactor, redactor, use
 from ctxlog.schema import Schema, find
 
-__all__ = ["AccessLineFilter", "configure", "dict_config", "unconfigure"]
+__all__ = [
+    "AccessLineFilter",
+    "CompletionLineFilter",
+    "configure",
+    "dict_config",
+    "unconfigure",
+]
 
 #: The loggers that web servers and workers configure for themselves: brought into the
 #: one stream.
@@ -58,6 +64,9 @@ _ACCESS_LOGGERS = (
     "aiohttp.access",
 )
 
+#: Where ctxlog itself writes a line per request.
+_COMPLETION_LOGGER = "ctxlog.request"
+
 _FORMATS = ("auto", "json", "console")
 _ACCESS_LINES = ("ctxlog", "server", "both")
 _LOGGERS = ("stdlib", "structlog", "loguru")
@@ -80,6 +89,18 @@ class AccessLineFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether `record` is the only line about its request. Never raises."""
         return not getattr(get_store(), "completes", False)
+
+
+class CompletionLineFilter(logging.Filter):
+    """
+    Drops ctxlog's completion lines, where the server's access lines are wanted instead.
+
+    For the logger `ctxlog.request`.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Drop `record`. Never raises."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -323,6 +344,8 @@ def _as_dict(settings: _Settings) -> dict[str, Any]:
     if settings.access_lines == "ctxlog":
         for name in _ACCESS_LOGGERS:
             loggers[name]["filters"] = ["ctxlog_access_lines"]
+    elif settings.access_lines == "server":
+        loggers[_COMPLETION_LOGGER] = {"filters": ["ctxlog_completion_lines"]}
     for name, level in settings.levels.items():
         loggers.setdefault(name, {})["level"] = level
     stream = "ext://sys.stdout" if settings.stream is None else settings.stream
@@ -332,6 +355,7 @@ def _as_dict(settings: _Settings) -> dict[str, Any]:
         "filters": {
             "ctxlog": {"()": "ctxlog.ContextFilter"},
             "ctxlog_access_lines": {"()": "ctxlog.config.AccessLineFilter"},
+            "ctxlog_completion_lines": {"()": "ctxlog.config.CompletionLineFilter"},
         },
         "formatters": {"ctxlog": _formatter(settings)},
         "handlers": {
@@ -389,6 +413,7 @@ class _Configuration:
         make = getattr(stdlib, description.pop("()").rpartition(".")[2])
         self.handler.setFormatter(make(**description))
         self._access_filter = AccessLineFilter()
+        self._completion_filter = CompletionLineFilter()
         self._before: dict[str, tuple[Any, ...]] = {}
         self._redactor = redactor(settings.redact)
 
@@ -410,6 +435,10 @@ class _Configuration:
         if self.settings.access_lines == "ctxlog":
             for name in _ACCESS_LOGGERS:
                 logging.getLogger(name).addFilter(self._access_filter)
+        elif self.settings.access_lines == "server":
+            logger = logging.getLogger(_COMPLETION_LOGGER)
+            self._keep(logger)
+            logger.addFilter(self._completion_filter)
         for name, level in self.settings.levels.items():
             logger = logging.getLogger(name)
             self._keep(logger)
@@ -426,6 +455,7 @@ class _Configuration:
             logger.propagate = propagate
             logger.disabled = disabled
             logger.removeFilter(self._access_filter)
+            logger.removeFilter(self._completion_filter)
         use(Redactor())
 
     def _keep(self, logger: logging.Logger) -> None:

@@ -141,6 +141,40 @@ def test_access_lines_are_the_servers_where_nothing_else_says_it(
 
 
 @pytest.mark.parametrize(
+    ("access_lines", "written_by"),
+    [
+        ("ctxlog", ["ctxlog.request"]),
+        ("server", ["uvicorn.access"]),
+        ("both", ["uvicorn.access", "ctxlog.request"]),
+    ],
+)
+@pytest.mark.parametrize("how", ["call", "dict"])
+def test_who_writes_the_line_about_a_request(
+    stream: io.StringIO, access_lines: str, written_by: list[str], how: str
+) -> None:
+    """
+    One line per request, the middleware's or the server's; two only if asked for.
+    """
+
+    class Completed(ctxlog.Store):
+        completes = True
+
+    if how == "call":
+        ctxlog.configure(stream=stream, access_lines=access_lines)
+    else:
+        settings = ctxlog.dict_config(stream=stream, access_lines=access_lines)
+        logging.config.dictConfig(settings)
+
+    def serve() -> None:
+        logging.getLogger("uvicorn.access").info("GET / 200")
+        logging.getLogger("ctxlog.request").info("GET / 200")
+
+    ctxlog.run(Completed(), serve)
+
+    assert [line["logger"] for line in written(stream)] == written_by
+
+
+@pytest.mark.parametrize(
     ("option", "value"),
     [
         ("level", "LOUD"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ import pytest
 import trio
 
 import ctxlog
+from tests.helpers import LogEnvironment
 
 
 def test_ten_clients_at_once_do_not_mix() -> None:
@@ -254,3 +256,35 @@ def test_a_store_is_gone_when_its_request_is() -> None:
         assert asyncio.run(main())() is None
     finally:
         gc.enable()
+
+
+def test_a_thousand_tasks_never_share_a_field() -> None:
+    """
+    1,000 interleaved tasks with random waits: no line has a foreign id.
+    """
+    environment = LogEnvironment("thousand")
+    handler = ctxlog.LineHandler(environment.stream)
+    handler.setFormatter(ctxlog.JsonFormatter())
+    environment.use(handler)
+    chance = random.Random(7)
+
+    async def work(number: int) -> None:
+        for step in range(3):
+            for _ in range(chance.randrange(4)):
+                await asyncio.sleep(0)
+            with ctxlog.scope(step=step):
+                environment.logger.info("%d %d", number, step)
+
+    async def main() -> None:
+        await asyncio.gather(
+            *(ctxlog.run({"requestID": f"r{n}"}, work, n) for n in range(1_000))
+        )
+
+    asyncio.run(main())
+    environment.close()
+    lines = environment.load_all()
+
+    assert len(lines) == 3_000
+    assert all(
+        line["message"] == f"{line['requestID'][1:]} {line['step']}" for line in lines
+    )

@@ -1,0 +1,433 @@
+"""
+uvicorn as it is started from the command line: real sockets, its own loggers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ctxlog
+from tests.helpers import clean_environment, load_line, need
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="ends the server with a signal"
+)
+
+APP = """
+import asyncio
+import logging
+import os
+
+import ctxlog
+from ctxlog.servers.asgi import ContextMiddleware
+
+ctxlog.configure(format="json", access_lines=os.environ["APP_ACCESS_LINES"])
+log = logging.getLogger("app")
+arrived = 0
+all_here = asyncio.Event()
+
+
+async def read(receive):
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    return size
+
+
+async def app(scope, receive, send):
+    global arrived
+    if scope["type"] != "http":
+        raise NotImplementedError
+    headers = dict(scope["headers"])
+    ctxlog.bind(marker=headers.get(b"x-marker", b"").decode())
+    log.info("started %s", scope["path"])
+    size = await read(receive)
+    if scope["path"] == "/crash":
+        raise ValueError("broken")
+    if scope["path"] == "/barrier":
+        arrived += 1
+        if arrived == int(headers[b"x-count"]):
+            all_here.set()
+        await all_here.wait()
+    log.info("read %d", size)
+    body = str(size).encode()
+    await send({
+        "type": "http.response.start",
+        "status": 200,
+        "headers": [(b"content-length", str(len(body)).encode())],
+    })
+    await send({"type": "http.response.body", "body": body})
+    await asyncio.sleep(0)
+    log.info("done")
+
+
+app = ContextMiddleware(app)
+"""
+
+FRAMEWORK_APP = """
+import logging
+
+import ctxlog
+from ctxlog.servers.asgi import install
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+ctxlog.configure(format="json")
+
+
+async def crash(request):
+    logging.getLogger("app").info("started")
+    raise ValueError("broken")
+
+
+app = Starlette(routes=[Route("/crash", crash)])
+install(app)
+"""
+
+Event = dict[str, Any]
+
+
+class Server:
+    """
+    A uvicorn process, and the lines that it has written so far.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.raw: list[bytes] = []
+        self._changed = threading.Condition()
+        self._ended = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        line = self.until(lambda one: "Uvicorn running on" in one["message"])
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", line["message"])
+        assert found
+        self.port = int(found[1])
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            with self._changed:
+                self.raw.append(line)
+                self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def until(self, wanted: Callable[[Event], bool], count: int = 1) -> Event:
+        """
+        Wait until *count* such lines are there, and return the last one.
+        """
+        checked = 0
+        found: list[Event] = []
+
+        def enough() -> bool:
+            nonlocal checked
+            for line in self.raw[checked:]:
+                event = load_line(line)
+                if wanted(event):
+                    found.append(event)
+            checked = len(self.raw)
+            return len(found) >= count or self._ended
+
+        with self._changed:
+            assert self._changed.wait_for(enough, timeout=40), self.raw[-20:]
+        assert len(found) >= count, self.raw[-20:]
+        return found[-1]
+
+    def stop(self) -> list[Event]:
+        """
+        End the server as Ctrl-C does, and return all its lines.
+        """
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        self._reader.join(timeout=40)
+        self.process.wait(timeout=10)
+        return [load_line(line) for line in self.raw]
+
+    def connect(self) -> socket.socket:
+        """
+        Open a connection.
+        """
+        return socket.create_connection(("127.0.0.1", self.port), timeout=40)
+
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """
+    Start uvicorn on a free port; it is stopped afterwards, with an empty stderr.
+    """
+    need("uvicorn")
+    servers: list[Server] = []
+    errors = tmp_path / "stderr"
+
+    def run(http: str, source: str = APP, access_lines: str = "ctxlog") -> Server:
+        need(http)
+        (tmp_path / "served.py").write_text(source, encoding="utf-8")
+        installed = str(Path(ctxlog.__file__).parent.parent)
+        with errors.open("wb") as stderr:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "uvicorn", "served:app"),
+                    *("--host", "127.0.0.1", "--port", "0"),
+                    *("--loop", "asyncio", "--http", http, "--lifespan", "off"),
+                    *("--app-dir", str(tmp_path), "--backlog", "512"),
+                ],
+                cwd=tmp_path,
+                env=clean_environment(
+                    PYTHONPATH=installed,
+                    PYTHONUTF8="1",
+                    APP_ACCESS_LINES=access_lines,
+                ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+            )
+        try:
+            servers.append(Server(process))
+        except BaseException:
+            process.kill()
+            process.wait()
+            assert process.stdout
+            process.stdout.close()
+            raise
+        return servers[-1]
+
+    yield run
+    for server in servers:
+        try:
+            server.stop()
+        finally:
+            if server.process.poll() is None:
+                server.process.kill()
+                server.process.wait()
+            assert server.process.stdout
+            server.process.stdout.close()
+    assert not errors.exists() or errors.read_text(encoding="utf-8") == ""
+
+
+def request(
+    path: str, *, request_id: str = "", marker: str = "", body: bytes = b""
+) -> bytes:
+    head = [f"{'POST' if body else 'GET'} {path} HTTP/1.1", "Host: localhost"]
+    if request_id:
+        head.append(f"X-Request-ID: {request_id}")
+    if marker:
+        head.append(f"X-Marker: {marker}")
+    if body:
+        head.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+class Response:
+    """
+    One response, read from a connection that may be kept.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            more = connection.recv(65536)
+            assert more, f"closed after {data!r}"
+            data += more
+        head, _, self.body = data.partition(b"\r\n\r\n")
+        first, *rest = head.decode().split("\r\n")
+        self.status = int(first.split()[1])
+        pairs = [line.partition(":") for line in rest]
+        self.headers = {name.lower(): value.strip() for name, _, value in pairs}
+        while len(self.body) < int(self.headers.get("content-length", 0)):
+            self.body += connection.recv(65536)
+
+
+def of(events: list[Event], logger: str) -> list[Event]:
+    return [one for one in events if one["logger"] == logger]
+
+
+BODY = b"x" * 400_000
+https = pytest.mark.parametrize("http", ["h11", "httptools"])
+
+
+def is_completion(event: Event) -> bool:
+    return event["logger"] == "ctxlog.request"
+
+
+def is_crash(event: Event) -> bool:
+    return "Exception in ASGI application" in event["message"]
+
+
+@https
+def test_a_kept_connection_shares_nothing(start: Start, http: str) -> None:
+    """
+    After a large request, the next one on the connection, and its crash line, is alone.
+    """
+    server = start(http)
+    with server.connect() as connection:
+        connection.sendall(
+            request("/read", request_id="first", marker="m-1", body=BODY)
+        )
+        first = Response(connection)
+        assert (first.status, first.body) == (200, b"400000")
+        assert first.headers["x-request-id"] == "first"
+        connection.sendall(request("/crash", marker="m-2"))
+        second = Response(connection)
+    assert second.status == 500
+    made = second.headers["x-request-id"]
+    server.until(is_crash)
+    events = server.stop()
+    with_first = [one for one in events if one["requestID"] == "first"]
+    with_second = [one for one in events if one["requestID"] == made]
+    assert [one["message"] for one in with_first] == [
+        "started /read",
+        "read 400000",
+        "done",
+        "POST /read 200",
+    ]
+    assert {one["marker"] for one in with_first} == {"m-1"}
+    messages = [one["message"].strip() for one in with_second]
+    assert messages[:2] == ["started /crash", "GET /crash 500"]
+    assert messages[2].startswith("Exception in ASGI application")
+    assert len(messages) == 3
+    assert {one["marker"] for one in with_second} == {"m-2"}
+    (crash,) = [one for one in events if is_crash(one)]
+    assert "first" not in str(crash)
+    assert "m-1" not in str(crash)
+    assert "late" not in crash
+
+
+@https
+def test_garbage_on_a_kept_connection_is_nobodys(start: Start, http: str) -> None:
+    """
+    The server's line about garbage after a large request has no request's fields.
+    """
+    server = start(http)
+    with server.connect() as connection:
+        connection.sendall(
+            request("/read", request_id="first", marker="m-1", body=BODY)
+        )
+        assert Response(connection).status == 200
+        server.until(is_completion)
+        connection.sendall(b"\x00garbage\r\n\r\n")
+        assert Response(connection).status == 400
+    line = server.until(lambda one: "Invalid HTTP request" in one["message"])
+    assert line["requestID"] == "N/A"
+    assert "marker" not in line
+    assert "late" not in line
+
+
+@https
+def test_two_requests_at_once_on_a_connection(start: Start, http: str) -> None:
+    """
+    Pipelined requests, the second read before the first is answered, share nothing.
+    """
+    server = start(http)
+    with server.connect() as connection:
+        connection.sendall(
+            request("/a", request_id="id-a", marker="m-a", body=BODY)
+            + request("/b", marker="m-b")
+        )
+        server.until(is_completion, count=2)
+    for event in of(server.stop(), "app"):
+        assert (event["requestID"] == "id-a") is (event["marker"] == "m-a")
+
+
+@https
+def test_every_line_has_its_own_id(start: Start, http: str) -> None:
+    """
+    Of 200 requests at once every line has the id of its own request, and each has four.
+    """
+    server = start(http)
+    ids = [uuid.uuid4().hex for _ in range(200)]
+
+    async def one(request_id: str) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        head = (
+            "GET /barrier HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            f"X-Request-ID: {request_id}\r\nX-Marker: {request_id}\r\n"
+            f"X-Count: {len(ids)}\r\n\r\n"
+        )
+        writer.write(head.encode())
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        assert f"x-request-id: {request_id}".encode() in answer
+
+    async def everyone() -> None:
+        await asyncio.gather(*(one(request_id) for request_id in ids))
+
+    asyncio.run(everyone())
+    server.until(is_completion, count=len(ids))
+    lines = [one for one in server.stop() if one["logger"] != "uvicorn.error"]
+    assert len(lines) == 4 * len(ids)
+    assert {one["requestID"] for one in lines} == set(ids)
+    assert all(one["marker"] == one["requestID"] for one in lines)
+
+
+@https
+def test_starlettes_crash_is_one_requests(start: Start, http: str) -> None:
+    """
+    With install(app) the 500, the completion line and the crash line have one id.
+    """
+    need("starlette")
+    server = start(http, FRAMEWORK_APP)
+    with server.connect() as connection:
+        connection.sendall(request("/crash"))
+        response = Response(connection)
+    assert response.status == 500
+    server.until(is_crash)
+    crashed = [one for one in server.stop() if one["requestID"] != "N/A"]
+    assert [one["logger"] for one in crashed] == [
+        "app",
+        "ctxlog.request",
+        "uvicorn.error",
+    ]
+    made = {response.headers["x-request-id"]}
+    assert {one["requestID"] for one in crashed} == made
+
+
+@https
+@pytest.mark.parametrize("access_lines", ["ctxlog", "both"])
+def test_uvicorns_access_line(start: Start, http: str, access_lines: str) -> None:
+    """
+    uvicorn's access line is left out, or kept with its request's id.
+    """
+    server = start(http, access_lines=access_lines)
+    with server.connect() as connection:
+        connection.sendall(request("/read", request_id="one"))
+        assert Response(connection).status == 200
+        server.until(is_completion)
+    kept = [one["requestID"] for one in of(server.stop(), "uvicorn.access")]
+    assert kept == ([] if access_lines == "ctxlog" else ["one"])
+
+
+@https
+def test_a_client_that_leaves_has_one_line(start: Start, http: str) -> None:
+    """
+    A connection that is cut in the middle of a request gives one completion line.
+    """
+    server = start(http)
+    with server.connect() as connection:
+        whole = request("/read", request_id="cut", body=BODY)
+        connection.sendall(whole[: len(whole) // 2])
+        server.until(lambda one: one["message"] == "started /read")
+    server.until(is_completion)
+    (line,) = of(server.stop(), "ctxlog.request")
+    assert line["requestID"] == "cut"
+    assert line["disconnected"] is True
+    assert line["level"] == "WARNING"
