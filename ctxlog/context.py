@@ -432,16 +432,13 @@ def _in_event_loop() -> bool:
 # Leaving ------------------------------------------------------------------------
 
 
-def _leave(frame: _Frame, *, with_all_above: bool = False) -> bool:
+def _leave(frame: _Frame) -> bool:
     """
     End `frame`: its nearest ancestor becomes current if it is in the current chain.
 
     Scopes are left out of order, twice, by another task, by the garbage collector.
     Whatever happens, the fields of `frame` are gone and no frame that was left
     comes back. Returns whether the current context was in it.
-
-    `with_all_above` is for the end of a request, which nothing within outlives: a
-    block that a handler never left does not hide it.
     """
     below = frame.parent
     frame.end()
@@ -450,12 +447,7 @@ def _leave(frame: _Frame, *, with_all_above: bool = False) -> bool:
     while node is not frame:
         if type(node) is _ImplicitFrame:
             implicit = node.store
-        elif node is None or not (
-            with_all_above or (type(node) is _ScopeFrame and node.token is not None)
-        ):
-            # Not here, or under a function that still runs in a frame of its own
-            # (`run()`, a decorated one) or a block that hides `frame`: those stay.
-            # They will not come back to `frame`, see `_standing`.
+        elif node is None or not _goes_with(node, frame):
             return False
         node = node.parent
     below = _standing(below)
@@ -466,6 +458,20 @@ def _leave(frame: _Frame, *, with_all_above: bool = False) -> bool:
         _opened_here(frame)
     _current.set(below)
     return True
+
+
+def _goes_with(upper: _Frame, frame: _Frame) -> bool:
+    """
+    Whether `upper`, which lies over `frame`, ends with it.
+
+    A block that a handler never left does not outlive its request. But a function
+    that still runs in a frame of its own (`run()`, a decorated one) stays in that,
+    and what hides a scope goes on hiding: neither will come back to `frame`, see
+    `_standing`.
+    """
+    if not isinstance(upper, _BlockFrame) or upper.token is None:
+        return False
+    return type(upper) is _ScopeFrame or type(frame) is not _ScopeFrame
 
 
 def _opened_here(frame: _BlockFrame) -> bool:
@@ -715,7 +721,7 @@ class Entry:
         _remember(self._frame, error)
         self.store.close()
         found, self._found = self._found, None
-        if _leave(self._frame, with_all_above=True):
+        if _leave(self._frame):
             _current.set(None if _ended(found) else _standing(found))
 
 

@@ -147,6 +147,22 @@ def test_scopes_left_open_end_with_the_entry() -> None:
     assert ctxlog.fields() == {}
 
 
+def test_a_block_that_ends_in_an_entry_does_not_come_back() -> None:
+    """
+    A scope of the worker's that is left during a job is gone after it.
+    """
+    scope = ctxlog.scope(table="t")
+
+    def worker() -> None:
+        scope.__enter__()
+        with Entry(ctxlog.Store(id="job")):
+            scope.__exit__(None, None, None)
+            assert ctxlog.fields() == {"id": "job"}
+        assert ctxlog.fields() == {"worker": 1}
+
+    ctxlog.run({"worker": 1}, worker)
+
+
 def test_the_error_of_an_entry_remembers_and_is_not_late() -> None:
     """
     A crash report written after the request's end has its fields, late ones too.

@@ -235,9 +235,32 @@ def test_what_is_bound_after_the_error_is_reported_too() -> None:
         finally:
             ctxlog.bind(status=500)
 
+    store = ctxlog.Store(a=1)
     with pytest.raises(ValueError):  # noqa: PT011
-        ctxlog.run({"a": 1}, body)
+        ctxlog.run(store, body)
     assert _origin(error) == {"a": 1, "s": 1, "status": 500}
+    store["retried"] = True
+    assert _origin(error) == {"a": 1, "s": 1, "status": 500, "retried": True}
+
+
+def test_an_error_of_a_decorated_function_remembers() -> None:
+    """
+    An error that left a decorated function, or a generator, is reported with its scope.
+    """
+
+    @ctxlog.scope(s=1)
+    def fail() -> None:
+        raise ValueError("bad")
+
+    @ctxlog.scope(s=1)
+    def fail_at_the_second_step() -> Any:
+        yield
+        raise ValueError("bad")
+
+    for call in (fail, lambda: list(fail_at_the_second_step())):
+        with pytest.raises(ValueError, match="bad") as caught:
+            ctxlog.run({"a": 1}, call)
+        assert _origin(caught.value) == {"a": 1, "s": 1}
 
 
 def test_an_error_of_detached_code_is_of_nowhere() -> None:

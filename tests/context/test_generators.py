@@ -168,6 +168,26 @@ def test_the_store_of_a_generator_is_open_until_it_ends() -> None:
     assert store.closed
 
 
+def test_the_store_of_a_generator_that_fails_is_closed() -> None:
+    """
+    An error that ends a generator's body passes, and closes the store that run() made.
+    """
+    error = ValueError("bad")
+
+    def body() -> Iterator[ctxlog.Store | None]:
+        yield ctxlog.get_store()
+        raise error
+
+    generator = ctxlog.run({"a": 1}, body)
+    store = next(generator)
+    with pytest.raises(ValueError, match="bad") as caught:
+        next(generator)
+    assert caught.value is error
+    assert error_view(error).fields == {"a": 1}
+    assert store is not None
+    assert store.closed
+
+
 def test_the_store_of_a_generator_never_started_is_closed_with_it() -> None:
     """
     A store that run() made for a generator that never started is closed with it.
@@ -492,6 +512,9 @@ def test_the_store_of_an_async_generator_is_open_until_it_ends() -> None:
         assert not store.closed
         await generator.aclose()
         assert store.closed
+        finished = [store async for store in ctxlog.run({}, body)]
+        assert finished[0] is not None
+        assert finished[0].closed
 
     asyncio.run(main())
 

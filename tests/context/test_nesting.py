@@ -213,6 +213,20 @@ def test_what_detached_starts_stays_detached() -> None:
     asyncio.run(main())
 
 
+def test_what_was_left_open_in_detached_ends_with_it() -> None:
+    """
+    A block that was opened inside detached() and never left does not hide the request.
+    """
+
+    def body() -> None:
+        with ctxlog.detached():
+            ctxlog.scope(b=2).__enter__()
+            ctxlog.detached().__enter__()
+        assert ctxlog.fields() == {"a": 1}
+
+    ctxlog.run({"a": 1}, body)
+
+
 def test_run_and_detached_a_hundred_deep() -> None:
     """
     run() and detached() inside each other a hundred times leave each level as it was.
@@ -347,6 +361,19 @@ def test_a_scope_that_another_task_ended_does_not_come_back() -> None:
         assert ctxlog.fields() == {}
 
     asyncio.run(main())
+
+
+def test_a_scope_that_ended_in_an_unrelated_context_does_not_come_back() -> None:
+    """
+    A scope that was left where it was never active is gone once its opener leaves.
+    """
+    lower, upper = ctxlog.scope(a=1), ctxlog.scope(b=2)
+    opener = copy_context()
+    opener.run(lower.__enter__)
+    opener.run(upper.__enter__)
+    lower.__exit__(None, None, None)
+    opener.run(upper.__exit__, None, None, None)
+    assert opener.run(ctxlog.fields) == {}
 
 
 def test_the_opener_can_still_leave_what_another_task_left() -> None:

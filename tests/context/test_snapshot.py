@@ -171,6 +171,22 @@ def test_a_wrapped_function_can_be_mapped_over_an_executor() -> None:
         ]
 
 
+def test_a_wrapped_function_can_call_itself() -> None:
+    """
+    A wrapped function may be called recursively, and by many threads at a time.
+    """
+    together = threading.Barrier(3, timeout=30)
+
+    def countdown(n: int) -> dict[str, object]:
+        together.wait()
+        with ctxlog.scope(n=n):
+            return wrapped(n - 1) if n else ctxlog.fields()
+
+    wrapped = ctxlog.run({"a": 1}, ctxlog.wrap, countdown)
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(wrapped, [3, 3, 3])) == [{"a": 1, "n": 0}] * 3
+
+
 def test_the_body_of_a_coroutine_runs_in_the_snapshot() -> None:
     """
     An async function's body is in the snapshot at every step; its awaiter is not.
@@ -280,7 +296,6 @@ def test_a_callback_can_be_unhashable() -> None:
     """
 
     class Unhashable:
-        __slots__ = ()
         __hash__ = None  # type: ignore[assignment]
 
         def __call__(self) -> dict[str, object]:

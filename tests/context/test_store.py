@@ -9,8 +9,9 @@ import copy
 import functools
 import pickle
 import threading
+import types
 import warnings
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Generator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 import trio
 
 import ctxlog
+from ctxlog import context
 from ctxlog.context import current_view
 
 #: Names that a careless signature would take for its own parameters.
@@ -288,6 +290,24 @@ def test_the_body_of_a_coroutine_runs_in_the_store(fn: Callable[[], Any]) -> Non
         assert ctxlog.get_store() is None
         assert await ctxlog.run({"awaited in": 2}, lambda: body) == {"a": 1}
         assert ctxlog.get_store() is None
+
+    asyncio.run(main())
+
+
+def test_a_coroutine_of_the_old_kind_runs_in_the_store() -> None:
+    """
+    A generator marked by `types.coroutine` has the store at every step of its await.
+    """
+
+    @types.coroutine
+    def old() -> Generator[Any, Any, list[dict[str, object]]]:
+        before = ctxlog.fields()
+        yield from asyncio.sleep(0).__await__()
+        return [before, ctxlog.fields()]
+
+    async def main() -> None:
+        assert await ctxlog.run({"a": 1}, old) == [{"a": 1}, {"a": 1}]
+        assert ctxlog.fields() == {}
 
     asyncio.run(main())
 
@@ -562,8 +582,7 @@ def test_the_warning_names_the_line_that_bound() -> None:
     with ThreadPoolExecutor(1) as pool, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         for _ in range(3):
-            context = copy_context()
-            pool.submit(context.run, _bind_and_read).result()
+            pool.submit(copy_context().run, _bind_and_read).result()
     assert [w.filename for w in caught] == [__file__]
 
 
@@ -713,6 +732,36 @@ def test_no_concurrent_write_is_lost() -> None:
             done.result()
     assert len(store) == workers * (each + 1)
     assert all(store[f"{worker}.last"] == each - 1 for worker in range(workers))
+
+
+def test_a_write_in_the_middle_of_a_write_is_not_lost() -> None:
+    """
+    A write that happens while another one is under way is kept, and so is that.
+    """
+    store = ctxlog.Store()
+
+    class Name(str):
+        __slots__ = ()
+        hashed = 0
+
+        def __hash__(self) -> int:
+            Name.hashed += 1
+            if Name.hashed == 1:
+                store["inner"] = 1
+            return super().__hash__()
+
+    store[Name("outer")] = 2
+    assert store == {"inner": 1, "outer": 2}
+
+
+def test_a_signal_handler_may_bind_while_the_code_does() -> None:
+    """
+    A write by the same thread inside a write's last step, as by a signal, goes through.
+    """
+    store = ctxlog.Store()
+    with context._swap_lock:
+        store["a"] = 1
+    assert store == {"a": 1}
 
 
 def test_an_update_is_seen_whole() -> None:
