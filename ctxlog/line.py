@@ -19,7 +19,7 @@ from ctxlog.context import View
 from ctxlog.errors import ConfigError
 from ctxlog.redact import Redactor, active
 from ctxlog.schema import DEFAULT, Schema
-from ctxlog.values import Walk, safe_str
+from ctxlog.values import MAX_READING, Walk, reading, safe_str, type_name
 
 __all__ = ["ExceptionParts", "LineEncoder", "REPORTING_LOGGERS", "REQUEST_ID"]
 
@@ -52,7 +52,9 @@ REPORTING_LOGGERS = frozenset(
 
 _DIGITS = {"seconds": 0, "milliseconds": 3, "microseconds": 6}
 _LEAST_LINE = 1024
+_SHORT = 16
 _REMEMBERED = 1024
+_MOST_KEYS, _LONGEST_KEY = 64, 128
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -69,13 +71,24 @@ class ExceptionParts(NamedTuple):
     @classmethod
     def of(cls, error: BaseException) -> ExceptionParts:
         """Take an exception apart. Never raises."""
+        within, depth = reading.reader, reading.depth
+        if depth >= MAX_READING:
+            return cls(type_name(error), "<logged by what is being logged>", "")
+        reading.reader, reading.depth = error, depth + 1
+        try:
+            return cls(type_name(error), safe_str(error), cls._stack(error))
+        finally:
+            reading.reader, reading.depth = within, depth
+
+    @staticmethod
+    def _stack(error: BaseException) -> str:
         try:
             stack = "".join(
                 traceback.format_exception(type(error), error, error.__traceback__)
             )
         except Exception as failure:  # foreign attributes are read
-            stack = f"<traceback unreadable: {type(failure).__name__}>"
-        return cls(type(error).__name__, safe_str(error), stack.rstrip("\n"))
+            stack = f"<traceback unreadable: {type_name(failure)}>"
+        return stack.rstrip("\n")
 
 
 class _Encoded(NamedTuple):
@@ -116,7 +129,7 @@ class LineEncoder:
     Args:
         schema: The names of the keys.
         redactor: What to hide; the process's unless given.
-        static: _Fields of every line, of the lowest precedence. None values are left
+        static: Fields of every line, of the lowest precedence. None values are left
             out.
         missing_request_id: What stands for the request's id outside of any; None
             leaves the key out.
@@ -155,7 +168,6 @@ class LineEncoder:
         self.schema = schema
         self.redactor = active() if redactor is None else redactor
         self.max_line_bytes = max_line_bytes
-        self.missing_request_id = missing_request_id
         self._default = default
         self._stacks_as_lists = stacks_as_lists
         self._digits = _DIGITS[timespec]
@@ -167,15 +179,18 @@ class LineEncoder:
         self._levels: dict[str, bytes] = {}
         self._loggers: dict[str, bytes] = {}
         self._plain_keys: dict[tuple[Any, ...], bool] = {}
+        self.missing_request_id = missing_request_id and self._plain_id(
+            missing_request_id
+        )
         self._opening = b'{"%s":"' % _text(schema.timestamp)
-        self._elapsed = b',"%s":%%.3f' % _text(schema.elapsed)
+        self._elapsed = b',"%s":%%.3f' % _text(schema.elapsed).replace(b"%", b"%%")
         self._late = b',"%s":true' % _text(schema.late)
         self._static = {k: v for k, v in (static or {}).items() if v is not None}
         # An id for every line is what stands where there is no other.
         for name in (REQUEST_ID, schema.request_id):
             request_id = self._static.pop(name, None)
             if request_id is not None:
-                self.missing_request_id = self._walk(1024).text(safe_str(request_id))
+                self.missing_request_id = self._plain_id(request_id)
         statics, names, self._static_problems = self._members(self._static)
         self._static_bytes = statics
         self._static_names = names
@@ -208,52 +223,62 @@ class LineEncoder:
             stack_info: The stack that it shows.
             problems: What had to be replaced before the event came here.
         """
-        context = (view.encoded or _NEVER).get(self) or self._context(view)
-        if own:
-            members, names, own_problems = self._members(own)
-            problems += own_problems
-            clash = context.clash or not names.isdisjoint(context.names)
-        else:
-            members, clash = b"", context.clash
-        if clash:
-            event = _Event(
-                created, level, logger, message, view, own, error, stack_info
-            )
-            return self._fitting(event, problems)
-        if context.problems or self._static_problems:
-            problems += context.problems + self._static_problems
         try:
-            text = dumps(message) if type(message) is str else None
-        except (TypeError, ValueError):  # lone surrogates
-            text = None
-        if text is None or self.redactor.patterns:
-            walk = self._walk()
-            text = dumps(walk.text(safe_str(message)))
-            problems += tuple(f"message: {what}" for what in walk.problems)
-        micros = round(created * 1_000_000)
-        tail = b""
-        if error is not None or stack_info is not None or problems:
-            tail = self._tail(error, stack_info, problems)
-        line = b"".join(
-            (
-                self._time(micros),
-                self._levels.get(level) or self._level(level),
-                context.head,
-                text,
-                self._loggers.get(logger) or self._logger(logger),
-                context.body,
-                self._since(view, micros),
-                members,
-                tail,
-                b"}\n",
+            context = (view.encoded or _NEVER).get(self) or self._context(view)
+            if own:
+                members, names, own_problems = self._members(own)
+                problems += own_problems
+                clash = context.clash or not names.isdisjoint(context.names)
+            else:
+                members, clash = b"", context.clash
+            if clash:
+                event = _Event(
+                    created, level, logger, message, view, own, error, stack_info
+                )
+                return self._fitting(event, problems)
+            if context.problems or self._static_problems:
+                problems += context.problems + self._static_problems
+            try:
+                text = dumps(message) if type(message) is str else None
+            except (TypeError, ValueError):  # lone surrogates
+                text = None
+            if text is None or self.redactor.patterns:
+                walk = self._walk()
+                text = dumps(walk.text(safe_str(message)))
+                problems += tuple(f"message: {what}" for what in walk.problems)
+            micros = round(created * 1_000_000)
+            tail = b""
+            if error is not None or stack_info is not None or problems:
+                tail = self._tail(error, stack_info, problems)
+            line = b"".join(
+                (
+                    self._time(micros),
+                    self._levels.get(level) or self._level(level),
+                    context.head,
+                    text,
+                    self._loggers.get(logger) or self._logger(logger),
+                    context.body,
+                    self._since(view, micros),
+                    members,
+                    tail,
+                    b"}\n",
+                )
             )
-        )
-        if len(line) > self.max_line_bytes:
+            if len(line) > self.max_line_bytes:
+                event = _Event(
+                    created, level, logger, message, view, own, error, stack_info
+                )
+                return self._fitting(event, problems, len(line))
+            return line
+        except Exception as failure:  # a record that was unpickled may hold anything
+            what = f"line built with difficulty: {type_name(failure)}"
             event = _Event(
-                created, level, logger, message, view, own, error, stack_info
+                _finite(created), level, logger, message, view, own, error, stack_info
             )
-            return self._fitting(event, problems, len(line))
-        return line
+            try:
+                return self._fitting(event, (*problems, what))
+            except Exception:  # out of memory, or of stack
+                return self._bare(event, what)
 
     def json(self, members: _Fields, share: int) -> bytes:
         """
@@ -328,7 +353,7 @@ class LineEncoder:
         )
         if view.encoded is None:
             view.encoded = {}
-        view.encoded[self] = encoded
+        _remember(view.encoded, self, encoded)
         return encoded
 
     def _head(self, request_id: object, walk: Walk) -> bytes:
@@ -338,12 +363,17 @@ class LineEncoder:
             return key
         return b'"%s":%s,%s' % (_text(self.schema.request_id), dumps(shown), key)
 
+    def _plain_id(self, request_id: object) -> str:
+        return self._walk(1024).text(safe_str(request_id))
+
     def _request_id(self, request_id: object, walk: Walk) -> str | None:
         if request_id is None:
             return self.missing_request_id
+        if not isinstance(request_id, str):
+            request_id = walk.value(request_id)  # bounded, and without secrets
         return walk.text(safe_str(request_id))
 
-    # _Fields ---------------------------------------------------------------------
+    # Fields ----------------------------------------------------------------------
 
     def _members(
         self, fields: _Fields
@@ -359,13 +389,14 @@ class LineEncoder:
                 pass
         walk = self._walk()
         plain = self._plain(fields, walk)
-        return b"," + dumps(plain)[1:-1], frozenset(plain), tuple(walk.problems)
+        members = b"," + dumps(plain)[1:-1] if plain else b""
+        return members, frozenset(plain), tuple(walk.problems)
 
     def _plain(self, fields: _Fields, walk: Walk) -> dict[str, Any]:
         try:
             pairs = list(fields.items())
         except Exception as error:  # a foreign mapping
-            walk.problem(f"fields unreadable: {type(error).__name__}")
+            walk.problem(f"fields unreadable: {type_name(error)}")
             return {}
         return walk.named(pairs, self._key)
 
@@ -384,14 +415,16 @@ class LineEncoder:
         except TypeError:  # a key that cannot be hashed... in a foreign mapping
             return False
         if verdict is None:
-            verdict = all(
+            verdict = len(keys) <= _MOST_KEYS and all(
                 type(key) is str
                 and key.isascii()
+                and len(key) <= _LONGEST_KEY
                 and self._key(key) == key
                 and not self.redactor.hides(key)
                 for key in keys
             )
-            _remember(self._plain_keys, keys, verdict)
+            if verdict:  # only then they are known to take little memory
+                _remember(self._plain_keys, keys, verdict)
         return verdict
 
     def _is_flat(self, fields: _Fields) -> bool:
@@ -418,6 +451,7 @@ class LineEncoder:
             self.max_line_bytes if max_text is None else max_text,
             self.max_line_bytes // 2 if max_values is None else max_values,
             self._default,
+            self.max_line_bytes,
         )
 
     def _tail(
@@ -468,15 +502,31 @@ class LineEncoder:
             if len(line) <= limit:
                 return line
             length = len(line)
-        problems = (f"line of {length} bytes cut to fit max_line_bytes={limit}",)
+        what = f"line of {length} bytes cut to fit max_line_bytes={limit}"
         while share > 64:
             share //= 4
-            line = self._walked(event, problems, share)
+            line = self._walked(event, (what, *problems), share)
             if len(line) <= limit:
                 return line
-        bare = View({REQUEST_ID: event.view.fields.get(REQUEST_ID)}, None)
-        event = event._replace(view=bare, own=None, error=None, stack_info=None)
-        return self._walked(event, problems, share)
+        return self._bare(event, what)
+
+    def _bare(self, event: _Event, what: str) -> bytes:
+        """Build a line that always fits: the message and the id, both cut short."""
+        walk = self._walk(_SHORT, 1)
+        schema = self.schema
+        request_id = event.view.fields.get(REQUEST_ID)
+        if request_id is None:
+            request_id = self.missing_request_id
+        texts = {
+            schema.level: event.level,
+            schema.request_id: request_id,
+            schema.message: event.message,
+            schema.logger: event.logger,
+        }
+        line = {k: walk.text(safe_str(v)) for k, v in texts.items() if v is not None}
+        line[schema.log_error] = what
+        start = self._time(round(event.created * 1_000_000))
+        return start + b'Z",' + dumps(line)[1:] + b"\n"
 
     def _walked(self, event: _Event, problems: tuple[str, ...], share: int) -> bytes:
         """Build a line as a dict: slower, and right whatever clashes or is too long."""
@@ -520,6 +570,12 @@ class LineEncoder:
 
 
 _NEVER: dict[object, Any] = {}
+
+
+def _finite(seconds: object) -> float:
+    if type(seconds) in (int, float) and abs(seconds) < 1e12:  # type: ignore[arg-type]
+        return float(seconds)  # type: ignore[arg-type]
+    return 0.0
 
 
 def _text(key: str) -> bytes:

@@ -8,6 +8,7 @@ store itself keeps the raw value; the application reads its token from there.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
@@ -27,14 +28,15 @@ __all__ = [
 #: What stands in the place of a secret.
 REDACTED = "[redacted]"
 
-#: Names of secrets. Each is a sequence of words, matched against whole words of a
-#: field's name: `api_key` is found in `apiKey` and `STRIPE_API_KEY`, and `token` in
-#: `access_token` but not in `tokenizer`.
+#: Names of secrets. Each is found in the whole words of a field's name, wherever those
+#: are divided: `api_key` in `apiKey`, `apikey` and `STRIPE_API_KEY`, and `token` in
+#: `id_token` but not in `tokenizer`.
 DEFAULT_KEYS: frozenset[str] = frozenset(
     {
         "access_key",
+        "access_token",
         "api_key",
-        "apikey",
+        "auth_token",
         "authorization",
         "card_number",
         "client_secret",
@@ -43,6 +45,8 @@ DEFAULT_KEYS: frozenset[str] = frozenset(
         "credential",
         "credentials",
         "credit_card",
+        "csrf_middleware_token",
+        "csrf_token",
         "cvc",
         "cvv",
         "jwt",
@@ -52,14 +56,14 @@ DEFAULT_KEYS: frozenset[str] = frozenset(
         "passwords",
         "private_key",
         "pwd",
+        "refresh_token",
         "secret",
+        "secret_key",
         "secrets",
         "session_id",
-        "sessionid",
         "signing_key",
         "ssn",
         "token",
-        "x_api_key",
     }
 )
 
@@ -69,8 +73,8 @@ _ABOUT = frozenset({"at", "count", "expires", "expiry", "expired", "length", "ty
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W_]+")
 
 
-def _words(name: str) -> tuple[str, ...]:
-    return tuple(word.lower() for word in _WORDS.findall(name))
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORDS.findall(name)]
 
 
 def _luhn(digits: str) -> bool:
@@ -81,20 +85,66 @@ def _luhn(digits: str) -> bool:
     return total % 10 == 0
 
 
-def _card(match: re.Match[str]) -> str:
+def _is_card(digits: str) -> bool:
+    # The first digit is of a card scheme: one in ten of all times in milliseconds
+    # since 1970 has a right check digit, too, but those begin with 1.
+    return 13 <= len(digits) <= 19 and digits[0] in "23456" and _luhn(digits)
+
+
+_DIGITS = re.compile(r"\d+")
+
+
+def _cards(match: re.Match[str]) -> str:
+    """Hide the card numbers among groups of digits: a date may stand before one."""
     text = match.group()
-    digits = re.sub(r"\D", "", text)
-    return REDACTED if 13 <= len(digits) <= 19 and _luhn(digits) else text
+    if _is_card("".join(_DIGITS.findall(text))):
+        return REDACTED
+    groups = list(_DIGITS.finditer(text))
+    shown, position, i = [], 0, 0
+    while i < len(groups):
+        digits, end = "", None
+        for j in range(i, len(groups)):
+            group = groups[j].group()
+            # Single digits have a right check digit too often.
+            if len(group) < 3 or len(digits) + len(group) > 19:
+                break
+            digits += group
+            if _is_card(digits):
+                end = j
+        if end is None:
+            i += 1
+            continue
+        shown += [text[position : groups[i].start()], REDACTED]
+        position, i = groups[end].end(), end + 1
+    return "".join([*shown, text[position:]])
+
+
+def _basic(match: re.Match[str]) -> str:
+    # "Basic" is a word, too: what follows is a secret if it decodes to one.
+    scheme, encoded = match.groups()
+    try:
+        decoded = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
+    except ValueError:
+        return match.group()
+    return f"{scheme} {REDACTED}" if b":" in decoded else match.group()
 
 
 _Replacement: TypeAlias = str | Callable[[re.Match[str]], str]
 
 #: Patterns that can be asked for by name; none is on by default.
 PATTERNS: dict[str, tuple[re.Pattern[str], _Replacement]] = {
-    "card": (re.compile(r"(?<!\d)(?:\d[ -]?){12,18}\d(?!\d)"), _card),
+    "card": (re.compile(r"(?<!\d)\d(?:[ -]?\d){12,}"), _cards),
     "bearer": (
-        re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{4,}", re.IGNORECASE),
+        re.compile(
+            r"\b(Bearer)\s+(?!(?:tokens?|auth\w*|scheme|credentials?)\b)"
+            r"[A-Za-z0-9._~+/=-]{4,}",
+            re.IGNORECASE,
+        ),
         rf"\1 {REDACTED}",
+    ),
+    "basic": (
+        re.compile(r"\b(Basic)\s+([A-Za-z0-9+/]{4,})={0,2}", re.IGNORECASE),
+        _basic,
     ),
     "email": (
         re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"),
@@ -103,6 +153,7 @@ PATTERNS: dict[str, tuple[re.Pattern[str], _Replacement]] = {
 }
 
 _REMEMBERED = 4096
+_LONG_NAME = 1024
 
 
 class Redactor:
@@ -112,8 +163,8 @@ class Redactor:
     Safe to use from any thread. Its methods never raise.
 
     Args:
-        keys: Names of fields to hide, `DEFAULT_KEYS` unless given. A name is matched
-            as whole words of a field's name, whatever the case and the separators.
+        keys: Names of fields to hide, `DEFAULT_KEYS` unless given. A name is found in
+            the whole words of a field's name, whatever the case and the separators.
         patterns: What to hide within texts: names of `PATTERNS`, regular expressions
             as strings, or compiled ones.
 
@@ -126,14 +177,16 @@ class Redactor:
         keys: Iterable[str] = DEFAULT_KEYS,
         patterns: Iterable[str | re.Pattern[str]] = (),
     ) -> None:
-        self._by_first: dict[str, list[tuple[str, ...]]] = {}
-        if isinstance(keys, str) or isinstance(patterns, str):
-            raise ConfigError("redact", keys or patterns, "an iterable of strings")
+        for option in (keys, patterns):
+            if isinstance(option, (str, bytes)) or not isinstance(option, Iterable):
+                raise ConfigError("redact", option, "an iterable of strings")
+        self._secrets: set[str] = set()
         for key in keys:
-            words = _words(key) if isinstance(key, str) else ()
-            if not words:
+            secret = "".join(_words(key)) if isinstance(key, str) else ""
+            if not secret:
                 raise ConfigError("redact", key, "names of fields")
-            self._by_first.setdefault(words[0], []).append(words)
+            self._secrets.add(secret)
+        self._longest = max(map(len, self._secrets), default=0)
         self.patterns = [self._pattern(pattern) for pattern in patterns]
         self._verdicts: dict[str, bool] = {}
 
@@ -153,19 +206,24 @@ class Redactor:
         """Whether the value of a field called `name` is a secret."""
         verdict = self._verdicts.get(name)
         if verdict is None:
-            verdict = self._judge(_words(name[:256]))
+            verdict = self._judge(_words(name[:_LONG_NAME]))
             # Names may come from outside (headers, query strings): bounded.
-            if len(self._verdicts) >= _REMEMBERED:
-                self._verdicts.clear()
-            self._verdicts[name] = verdict
+            if len(name) < _LONG_NAME:
+                if len(self._verdicts) >= _REMEMBERED:
+                    self._verdicts.clear()
+                self._verdicts[name] = verdict
         return verdict
 
-    def _judge(self, words: tuple[str, ...]) -> bool:
-        if words and words[-1] in _ABOUT:
-            return False
-        for i, word in enumerate(words):
-            for secret in self._by_first.get(word, ()):
-                if words[i : i + len(secret)] == secret:
+    def _judge(self, words: list[str]) -> bool:
+        about = bool(words) and words[-1] in _ABOUT
+        for i in range(len(words)):
+            joined = ""
+            for j in range(i, len(words)):
+                joined += words[j]
+                if len(joined) > self._longest:
+                    break
+                # A secret may itself be called so: `expiry` where it was asked for.
+                if joined in self._secrets and not (about and j < len(words) - 1):
                     return True
         return False
 

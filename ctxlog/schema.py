@@ -38,7 +38,7 @@ class Schema:
         rename: Further fields to rename: from the name that is bound to the key.
 
     Raises:
-        ConfigError: a key is not a string, or two have the same name.
+        ConfigError: a key is not a string of at most 64 bytes, or two are the same.
     """
 
     name: str = "default"
@@ -61,12 +61,17 @@ class Schema:
         if not isinstance(self.rename, Mapping):
             raise ConfigError("rename", self.rename, "a mapping of names to keys")
         object.__setattr__(self, "rename", MappingProxyType(dict(self.rename)))
-        keys = [*self.own_keys, self.request_id, *self.rename.values()]
-        for key in keys:
-            if not isinstance(key, str) or not key:
-                raise ConfigError("schema", key, "keys that are non-empty strings")
-            if keys.count(key) > 1:
-                raise ConfigError("schema", key, "a different name for every key")
+        for keys in (
+            [*self.own_keys, self.request_id, *self.rename.values()],
+            [self.exception_type, self.exception_message, self.exception_stack],
+        ):
+            for key in keys:
+                if not _is_key(key):
+                    raise ConfigError("schema", key, "keys of 1 to 64 bytes as UTF-8")
+                if keys.count(key) > 1:
+                    raise ConfigError("schema", key, "a different name for every key")
+        if "requestID" in self.rename:
+            raise ConfigError("rename", "requestID", "other fields; that is request_id")
 
     @property
     def own_keys(self) -> tuple[str, ...]:
@@ -82,6 +87,13 @@ class Schema:
             self.stack_info,
             self.log_error,
         )
+
+
+def _is_key(key: object) -> bool:
+    try:
+        return isinstance(key, str) and 0 < len(key.encode()) <= 64
+    except UnicodeEncodeError:  # lone surrogates
+        return False
 
 
 #: The schema that the documentation shows.

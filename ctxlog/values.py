@@ -12,22 +12,51 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import math
+import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Set
 from enum import Enum
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any
 
 from ctxlog.redact import REDACTED, Redactor
 
-__all__ = ["Walk", "cut", "safe_str"]
+__all__ = ["MAX_READING", "Walk", "cut", "reading", "safe_str", "type_name"]
 
 #: Containers within containers, beyond which a value is replaced. Deeper documents
 #: are refused by common stores (Elasticsearch: 20, jq: 256).
 _MAX_DEPTH = 32
 
+# What is left of a text when all of them together are too long.
+_SHORT = 64
+
+# The longest secret that is still found where a text is cut.
+_EDGE = 512
+
 _LEAST, _MOST = -(2**63), 2**64 - 1
 _PROBLEMS = 8
+
+# Not `kind.__name__`, which a metaclass may define as it likes.
+_name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
+
+
+class _Reading(threading.local):
+    """Who in this thread reads a foreign value, and within how many others."""
+
+    reader: object = None
+    depth = 0
+
+
+#: A value may log while it is being read, itself perhaps: a line within a line within
+#: a line. Beyond so many nothing foreign is read, or there would be no end to it.
+reading = _Reading()
+MAX_READING = 4
+
+
+def type_name(value: object) -> str:
+    """Return the name of the type of `value`. Never raises."""
+    return _name_of(type(value))
 
 
 def safe_str(value: object) -> str:
@@ -37,16 +66,30 @@ def safe_str(value: object) -> str:
             return str.__str__(convert(value))
         except Exception:  # whatever a foreign __str__ raises
             continue
-    return f"<unprintable {type(value).__name__}>"
+    return f"<unprintable {type_name(value)}>"
 
 
-def cut(text: str, limit: int) -> str:
-    """Return `text`, shortened in the middle if it has over `limit` characters."""
+def cut(text: str, limit: int, hide: Callable[[str], str] | None = None) -> str:
+    """
+    Return `text`, shortened in the middle if it has over `limit` characters.
+
+    With `hide`, which hides the secrets of a text, one on the edge of a cut is hidden
+    too, and the text between the edges is never searched.
+    """
     if len(text) <= limit:
-        return text
+        return text if hide is None else hide(text)
     head, tail = limit * 2 // 3, limit // 3
     dropped = len(text) - head - tail
-    return f"{text[:head]}[... {dropped} characters ...]{text[len(text) - tail :]}"
+    first, last = text[:head], text[len(text) - tail :]
+    if hide is not None:
+        # Half of the edge goes again: half a secret may stand at its end.
+        first, last = hide(text[: head + _EDGE]), hide(text[-tail - _EDGE :])
+        if len(text) > head + _EDGE:
+            first = first[: -_EDGE // 2]
+        if len(text) > tail + _EDGE:
+            last = last[_EDGE // 2 :]
+        first, last = first[:head], last[max(len(last) - tail, 0) :]
+    return f"{first}[... {dropped} characters ...]{last}"
 
 
 class Walk:
@@ -57,7 +100,9 @@ class Walk:
         redactor: What to hide.
         max_text: Characters beyond which a text is cut.
         max_values: Values beyond which containers are cut, over the whole pass: a
-            structure that refers to itself many times has more than fit in memory.
+            structure that refers to its parts many times has more than fit in memory.
+        max_total: Characters of all texts together beyond which each further one is
+            cut short, for the same reason; four times `max_text` unless given.
         default: Asked first about a value of an unknown type; may raise `TypeError`.
     """
 
@@ -67,6 +112,7 @@ class Walk:
         "_left",
         "_path",
         "_redactor",
+        "_room",
         "max_text",
         "problems",
     )
@@ -77,9 +123,11 @@ class Walk:
         max_text: int,
         max_values: int,
         default: Callable[[Any], Any] | None = None,
+        max_total: int | None = None,
     ) -> None:
         self._redactor = redactor
         self._left = max_values
+        self._room = 4 * max_text if max_total is None else max_total
         self._default = default
         self._path: list[object] = []
         self._active: set[int] = set()
@@ -96,16 +144,21 @@ class Walk:
 
     def text(self, text: str) -> str:
         """Return `text` with secrets hidden, valid as UTF-8, and cut to its limit."""
-        if len(text) > self.max_text:
+        limit = self.max_text if self._room > 0 else min(self.max_text, _SHORT)
+        hide = self._redactor.text if self._redactor.patterns else None
+        if len(text) > limit:
             self.problem(f"text of {len(text)} characters cut")
-            text = cut(text, self.max_text)
+            text = cut(text, limit, hide)
+        elif hide is not None:
+            text = hide(text)
+        self._room -= len(text)
         if not text.isascii():
             try:
                 text.encode()
             except UnicodeEncodeError:
                 self.problem("lone surrogates escaped")
                 text = text.encode("utf-8", "backslashreplace").decode()
-        return self._redactor.text(text) if self._redactor.patterns else text
+        return text
 
     def named(
         self,
@@ -120,11 +173,12 @@ class Walk:
                 break
             name = self._name(key)
             hidden = self._redactor.hides(name)
+            name = self.text(name)
             if rename is not None:
                 name = rename(name)
             self._path.append(name)
             if name in plain:
-                self.problem(f"a second key of this name, {type(key).__name__}")
+                self.problem(f"a second key of this name, {type_name(key)}")
                 name = self._unique(name, plain)
             if hidden and value is not None:
                 self._left -= 1
@@ -143,12 +197,12 @@ class Walk:
 
     def _name(self, key: object) -> str:
         if type(key) is str:
-            return self.text(key)
+            return key
         if key is None or key is True or key is False:
             return {None: "null", True: "true", False: "false"}[key]
-        if isinstance(key, Enum):
-            key = key.value
-        return self.text(key if type(key) is str else safe_str(key))
+        if issubclass(type(key), Enum):  # isinstance() would ask a foreign __class__
+            key = getattr(key, "_value_", key)
+        return key if type(key) is str else self._str(key)
 
     def value(self, value: object) -> Any:
         """Return `value` made plain."""
@@ -166,18 +220,23 @@ class Walk:
             return self._within(value, self._mapping)
         if kind is list or kind is tuple:
             return self._within(value, self._items)
+        within, depth = reading.reader, reading.depth
+        if within is not self:
+            if depth >= MAX_READING:
+                self.problem("logged by what is being logged")
+                return self.text(f"<{type_name(value)}>")
+            reading.reader, reading.depth = self, depth + 1
         try:
             return self._other(value)
         except Exception as error:  # a foreign property, method, __class__
             return self._unreadable(value, error)
+        finally:
+            reading.reader, reading.depth = within, depth
 
     def _unreadable(self, value: object, error: Exception) -> str:
-        name = type(error).__name__
-        self.problem(f"{type(value).__name__} raised {name} while being read")
-        try:
-            return self.text(f"<unreadable {type(value).__name__}>")
-        except Exception:  # a metaclass's __name__
-            return "<unreadable>"
+        kind = type_name(value)
+        self.problem(f"{kind} raised {type_name(error)} while being read")
+        return self.text(f"<unreadable {kind}>")
 
     def _within(self, value: object, convert: Callable[[Any], Any]) -> Any:
         identity = id(value)
@@ -243,7 +302,7 @@ class Walk:
             else:
                 return self._within(value, lambda _: self.value(found))
         if isinstance(value, str):
-            return self.text(safe_str(value))
+            return self.text(self._str(value))
         if isinstance(value, bool):
             return bool(value)
         if isinstance(value, int):
@@ -255,11 +314,13 @@ class Walk:
         if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
             return value.isoformat()
         if isinstance(value, BaseException):
-            return self.text(f"{type(value).__name__}: {safe_str(value)}")
+            return self.text(f"{type_name(value)}: {self._str(value)}")
         if isinstance(value, TracebackType):
             return self.text("".join(traceback.format_tb(value)))
         if isinstance(value, type):
-            return self.text(value.__qualname__)
+            return self.text(_name_of(value))
+        if getattr(type(value), "__pydantic_root_model__", False):
+            return self._within(value, lambda model: self.value(model.root))
         pairs = _attributes(value)
         if pairs is not None:
             return self._within(value, lambda _: self.named(pairs))
@@ -267,35 +328,36 @@ class Walk:
             return self._within(value, self._mapping)
         if isinstance(value, Set):
             return self._within(value, lambda members: self._items(_ordered(members)))
-        if isinstance(value, (list, tuple, range)) or _is_deque(value):
+        if isinstance(value, (list, tuple, range)):
             return self._within(value, self._items)
+        if isinstance(value, deque):
+            # Unlike a list it cannot be read while another thread writes to it.
+            return self._within(value, lambda items: self._items(list(items)))
         listed = self._array(value)
         if listed is not None:
             return self._within(value, lambda _: self.value(listed[0]))
-        return self._string(value)
+        return self.text(self._str(value))
 
-    def _string(self, value: object) -> str:
+    def _str(self, value: object) -> str:
         try:
-            text = str.__str__(str(value))
+            return str.__str__(str(value))
         except Exception as error:  # whatever a foreign __str__ raises
-            self.problem(f"str() raised {type(error).__name__}")
-            text = safe_str(value)
-        return self.text(text)
+            self.problem(f"str() raised {type_name(error)}")
+            return safe_str(value)
 
     def _array(self, value: Any) -> tuple[Any] | None:
         # numpy's scalars and arrays, known by name since the library is not imported.
-        if type(value).__module__.partition(".")[0] != "numpy":
+        if str(type(value).__module__).partition(".")[0] != "numpy":
             return None
         if getattr(value, "size", 1) > self._left:
             self.problem(f"array of {value.size} values left out")
             shape = "x".join(map(str, value.shape))
             return (f"<array of {shape} {value.dtype}>",)
-        return (value.tolist(),) if hasattr(value, "tolist") else None
-
-
-def _is_deque(value: object) -> bool:
-    kind = type(value)
-    return kind.__module__ == "collections" and kind.__name__ == "deque"
+        if not hasattr(value, "tolist"):
+            return None
+        if value.dtype.kind in "mM":  # or nanoseconds would be a bare number
+            value = value.astype(str)
+        return (value.tolist(),)
 
 
 def _ordered(members: Set[Any]) -> Iterable[Any]:
@@ -320,12 +382,36 @@ def _attributes(value: Any) -> list[tuple[str, Any]] | None:
         names = list(kind.__struct_fields__)
     elif isinstance(value, tuple) and isinstance(getattr(kind, "_fields", None), tuple):
         names = list(kind._fields)
-    elif hasattr(kind, "__pydantic_fields__") or hasattr(
-        kind, "__pydantic_core_schema__"
-    ):
-        dump = getattr(value, "model_dump", None)
-        return None if dump is None else list(dump().items())
+    elif isinstance(value, SimpleNamespace) or _is_arguments(kind):
+        names = list(vars(value))
+    elif (fields := _model_fields(kind)) is not None:
+        more = getattr(value, "__pydantic_extra__", None) or {}
+        shown = [name for name in vars(value) if _is_shown(fields.get(name))]
+        return [(name, getattr(value, name)) for name in [*shown, *more]]
     else:
         return None
     # A slot that was never assigned has no value to show.
     return [(name, getattr(value, name)) for name in names if hasattr(value, name)]
+
+
+def _is_arguments(kind: type) -> bool:
+    # argparse's, whose text shows every password of a command line.
+    return (kind.__module__, kind.__qualname__) == ("argparse", "Namespace")
+
+
+def _model_fields(kind: Any) -> dict[str, Any] | None:
+    """What describes the fields of a pydantic model, of version 2 or 1."""
+    if hasattr(kind, "__pydantic_core_schema__"):
+        fields = getattr(kind, "__pydantic_fields__", None)
+        fields = getattr(kind, "model_fields", None) if fields is None else fields
+    elif hasattr(kind, "__fields_set__"):
+        fields = getattr(kind, "__fields__", None)
+    else:
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def _is_shown(field: Any) -> bool:
+    described = getattr(field, "field_info", field)  # version 1 has one within
+    hidden = getattr(described, "exclude", None) is True
+    return not hidden and getattr(described, "repr", True) is not False

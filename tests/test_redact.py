@@ -1,0 +1,368 @@
+"""
+What must not be written: names of secrets, patterns, and where neither may hit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ctxlog
+from ctxlog import redact
+from ctxlog.context import View, current_view
+from ctxlog.line import LineEncoder
+from ctxlog.redact import DEFAULT_KEYS, PATTERNS, REDACTED, Redactor
+from tests.helpers import load_line
+
+
+def line_of(redactor: Redactor, view: View | None = None, **event: Any) -> bytes:
+    """
+    Encode an event with *redactor*.
+    """
+    known = {"created": 0.0, "level": "INFO", "logger": "shop", "message": "hello"}
+    return LineEncoder(redactor=redactor).encode(
+        view=view or current_view(), **known | event
+    )
+
+
+# Names -----------------------------------------------------------------------------
+
+SECRET_NAMES = [
+    *("password", "PASSWORD", "Password", "passWord", "pass_word", "password2"),
+    *("db_password", "dbPassword", "DB-PASSWORD", "db.password", "userPasswordHash"),
+    *("apiKey", "api_key", "APIKey", "apikey", "APIKEY", "x-api-key", "STRIPE_API_KEY"),
+    *("access_token", "accessToken", "accesstoken", "id_token", "X-Auth-Token"),
+    *("csrfmiddlewaretoken", "csrf_token", "Authorization", "Proxy-Authorization"),
+    *("Set-Cookie", "cookies", "sessionid", "session_id", "SESSION-ID"),
+    *("client_secret", "clientSecret", "privateKey", "AWS_SECRET_ACCESS_KEY"),
+    *("creditCard", "card_number", "cvv", "ssn", "pwd", "passphrase"),
+]
+
+OTHER_NAMES = [
+    *("tokenizer", "author", "authors", "cookiecutter", "passworded_at", "secretary"),
+    *("tokens", "max_tokens", "token_count", "tokenCount", "token_type", "bypass"),
+    *("password_changed_at", "cookie_expires", "password_length", "token_expiry"),
+    *("keyboard", "key", "keys", "session", "user", "card", "number", "", "_", "1"),
+    *("description", "authentication", "authorize", "monkey", "apis", "access"),
+]
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_a_secrets_name_is_found_in_whole_words(name: str) -> None:
+    """
+    Whatever the case, the separators and the other words are.
+    """
+    assert Redactor().hides(name)
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
+def test_other_names_are_not_hit(name: str) -> None:
+    """
+    Neither a part of a word, nor what is only known about a secret.
+    """
+    assert not Redactor().hides(name)
+
+
+@pytest.mark.parametrize("key", sorted(DEFAULT_KEYS))
+def test_every_default_key_is_found_in_every_spelling(key: str) -> None:
+    """
+    snake_case, camelCase, KEBAB-CASE, and run together.
+    """
+    words = key.split("_")
+    camel = words[0] + "".join(map(str.capitalize, words[1:]))
+    for name in (
+        key,
+        camel,
+        key.upper().replace("_", "-"),
+        "".join(words),
+        f"my_{key}",
+    ):
+        assert Redactor().hides(name), name
+
+
+def test_a_key_that_was_asked_for_is_hidden_whatever_it_says() -> None:
+    """
+    `expiry` says something about a secret, unless it is the secret itself.
+    """
+    redactor = Redactor(["expiry", "expires_at"])
+    assert redactor.hides("expiry")
+    assert redactor.hides("cardExpiry")
+    assert redactor.hides("link_expires_at")
+    assert not Redactor(["link"]).hides("link_expiry")
+
+
+@given(st.text(st.characters(), max_size=50))
+def test_judging_a_name_never_raises_and_never_changes(name: str) -> None:
+    """
+    The same name has the same verdict, from memory too.
+    """
+    redactor = Redactor()
+    assert redactor.hides(name) is redactor.hides(name)
+
+
+def test_long_names_are_judged_and_not_remembered() -> None:
+    """
+    A name that came from outside neither takes memory nor time.
+    """
+    redactor = Redactor()
+    assert redactor.hides("password_" + "x" * 100_000)
+    assert not redactor.hides("x_" * 100_000)
+    assert not redactor._verdicts
+
+
+# Depth -----------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Login:
+    user: str
+    password: str
+
+
+_NESTINGS = st.recursive(
+    st.sampled_from(
+        [
+            {"password": "hunter2"},
+            {"headers": {"Authorization": "hunter2"}},
+            Login("u", "hunter2"),
+            (("api_key", "x"), {"apiKey": ["hunter2"]}),
+            {"token": {"deep": "hunter2"}},
+        ]
+    ),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=3)
+        | st.dictionaries(st.sampled_from("abc"), inner, min_size=1)
+        | st.tuples(inner)
+    ),
+    max_leaves=5,
+)
+
+
+@given(value=_NESTINGS, patterns=st.sampled_from([(), ("email",)]))
+def test_a_secret_is_hidden_at_any_depth(value: Any, patterns: tuple[str, ...]) -> None:
+    """
+    In dicts, lists, tuples and records of any nesting, bound or of the call.
+    """
+    redactor = Redactor(patterns=patterns)
+    for line in (
+        line_of(redactor, own={"value": value}),
+        line_of(redactor, View({"value": value}, None)),
+        line_of(redactor, View({"value": value}, None), own={"value": value}),
+        LineEncoder(redactor=redactor, static={"value": value}).encode(
+            0, "INFO", "shop", "hello", current_view()
+        ),
+    ):
+        assert b"hunter2" not in line
+        assert REDACTED.encode() in line
+
+
+def test_the_outermost_names_count_before_they_are_renamed() -> None:
+    """
+    A schema that renames `token` to something harmless does not show it.
+    """
+    schema = ctxlog.Schema(name="mine", rename={"token": "auth"})
+    line = LineEncoder(schema).encode(
+        0, "INFO", "a", "b", View({"token": "hunter2"}, None)
+    )
+    assert load_line(line)["auth"] == REDACTED
+
+
+def test_a_name_that_is_cut_is_judged_whole() -> None:
+    """
+    A name too long for its line is not shortened to a harmless one.
+    """
+    name = "a" * 400 + "_password_" + "b" * 400
+    line = LineEncoder(max_line_bytes=1024).encode(
+        0, "INFO", "a", "m" * 5000, current_view(), {name: "hunter2"}
+    )
+    assert b"hunter2" not in line
+
+
+def test_no_secret_is_none() -> None:
+    """
+    That there is no password is no secret.
+    """
+    assert load_line(line_of(Redactor(), own={"password": None}))["password"] is None
+
+
+def test_the_store_keeps_what_was_put_in() -> None:
+    """
+    The application reads its token from there.
+    """
+
+    def log() -> object:
+        line_of(Redactor())
+        return ctxlog.fields()["token"]
+
+    assert ctxlog.run({"token": "hunter2"}, log) == "hunter2"
+
+
+# Patterns --------------------------------------------------------------------------
+
+HIT = [
+    ("card", "4111111111111111", "[redacted]"),
+    ("card", "pay 4111 1111 1111 1111.", "pay [redacted]."),
+    ("card", "5500-0000-0000-0004", "[redacted]"),
+    ("card", "3782 822463 10005", "[redacted]"),
+    ("card", "2026-11-22 4111111111111111 ok", "2026-11-22 [redacted] ok"),
+    ("card", "12 4111 1111 1111 1111 13", "12 [redacted] 13"),
+    ("card", "4111111111111111 5500000000000004", "[redacted] [redacted]"),
+    ("bearer", "Authorization: Bearer abc.def-123", "Authorization: Bearer [redacted]"),
+    ("bearer", "bearer secrettoken", "bearer [redacted]"),
+    ("basic", "Basic dXNlcjpwYXNz", "Basic [redacted]"),
+    ("basic", "basic dXNlcjpwYXNzMQ== x", "basic [redacted] x"),
+    ("email", "<a.b+c@mail.example.org>", "<[redacted]>"),
+    (r"sk-\w+", "key sk-abc!", "key [redacted]!"),
+]
+
+NOT_HIT = [
+    ("card", "4111 1111 1111 1112"),
+    ("card", "1700000000004"),
+    ("card", "12345678901234567890123"),
+    ("card", "0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9"),
+    ("card", "2026-11-22 21:44:39"),
+    ("bearer", "the bearer token is missing"),
+    ("bearer", "Bearer authentication failed"),
+    ("basic", "Basic information about basic usage"),
+    ("basic", "Basic authentication"),
+    ("email", "a @ b, @decorator, user@host"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "text", "shown"), HIT)
+def test_a_pattern_hides_everywhere(pattern: str, text: str, shown: str) -> None:
+    """
+    In message, fields, names of fields, exceptions' messages and stacks, stack_info.
+    """
+    line = load_line(
+        line_of(
+            Redactor(patterns=[pattern]),
+            View({"bound": [text]}, None),
+            message=text,
+            own={"own": {"deep": text}, f"name {text}": 1},
+            error=ValueError(text),
+            stack_info=text,
+        )
+    )
+    assert text not in str(line)
+    assert line["message"] == line["bound"][0] == line["own"]["deep"] == shown
+    assert line["exception"]["message"] == line["stack_info"] == shown
+    assert line["exception"]["stack"] == f"ValueError: {shown}"
+    assert f"name {shown}" in line
+
+
+@pytest.mark.parametrize(("pattern", "text"), NOT_HIT)
+def test_a_pattern_leaves_other_text(pattern: str, text: str) -> None:
+    """
+    Words, numbers and times that only look alike.
+    """
+    assert Redactor(patterns=[pattern]).text(text) == text
+
+
+def test_no_pattern_is_on_by_default() -> None:
+    """
+    Searching every text costs time, so it is asked for.
+    """
+    texts = [text for _, text, _ in HIT]
+    assert [Redactor().text(text) for text in texts] == texts
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize(
+    "piece", ["a", "1", "1 ", "a.", "@", "a@", "Basic ", "Bearer "]
+)
+def test_a_pattern_takes_linear_time(pattern: str, piece: str) -> None:
+    """
+    A megabyte that was made to be slow takes no minute, after which this test fails.
+    """
+    text = piece * (1_000_000 // len(piece))
+    Redactor(patterns=[pattern]).text(text)
+
+
+# Options ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("option", "hidden"),
+    [
+        (None, {"password"}),
+        (True, {"password"}),
+        (False, set()),
+        (["iban"], {"password", "iban"}),
+        ({"iban"}, {"password", "iban"}),
+        (Redactor(["iban"]), {"iban"}),
+        (Redactor(()), set()),
+    ],
+    ids=["none", "true", "false", "list", "set", "redactor", "empty"],
+)
+def test_what_a_redact_option_means(option: Any, hidden: set[str]) -> None:
+    """
+    The default names, nothing, more names, or a Redactor of one's own.
+    """
+    redactor = redact.redactor(option)
+    assert {
+        name for name in ("password", "iban", "rows") if redactor.hides(name)
+    } == hidden
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: redact.redactor(3),
+        lambda: redact.redactor("password"),
+        lambda: redact.redactor(b"password"),
+        lambda: redact.redactor([3]),
+        lambda: redact.redactor(["-"]),
+        lambda: Redactor("password"),
+        lambda: Redactor(3),  # type: ignore[arg-type]
+        lambda: Redactor(patterns="card"),
+        lambda: Redactor(patterns=["("]),
+        lambda: Redactor(patterns=[3]),  # type: ignore[list-item]
+    ],
+    ids=range(10),
+)
+def test_a_wrong_option_is_a_config_error(make: Any) -> None:
+    """
+    It names the option and what is allowed.
+    """
+    with pytest.raises(ctxlog.ConfigError, match=r"^redact=.*allowed: "):
+        make()
+
+
+def test_a_compiled_pattern_keeps_its_flags() -> None:
+    """
+    A user's expression is used as it is.
+    """
+    assert (
+        Redactor(patterns=[re.compile("SECRET", re.I)]).text("a secret")
+        == "a [redacted]"
+    )
+
+
+def test_the_process_has_one_redactor_for_whoever_is_given_none() -> None:
+    """
+    An encoder that is given none takes the one in use.
+    """
+    before = redact.active()
+    try:
+        redact.use(Redactor(["iban"]))
+        line = LineEncoder().encode(0, "I", "a", "b", current_view(), {"iban": "DE"})
+    finally:
+        redact.use(before)
+    assert load_line(line)["iban"] == REDACTED
+
+
+def test_a_wrong_format_string_shows_no_secret() -> None:
+    """
+    The arguments that are shown because they do not fit are looked into.
+    """
+    record = logging.LogRecord("a", 20, "f", 1, "%d", ({"password": "hunter2"},), None)
+    line = ctxlog.JsonFormatter().format(record)
+    assert "hunter2" not in line
+    assert REDACTED in line

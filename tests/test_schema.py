@@ -1,0 +1,133 @@
+"""
+The names of a line's keys.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+import ctxlog
+from ctxlog.context import View
+from ctxlog.line import LineEncoder
+from ctxlog.schema import DEFAULT, SCHEMAS, Schema, find
+from tests.helpers import load_line
+
+
+def keys_of(schema: Schema) -> list[str]:
+    """
+    The keys of a line that has everything.
+    """
+    late = View({"requestID": "A", "user": "u"}, 0, late=True)
+    line = LineEncoder(schema).encode(
+        *(0.0, "INFO", "shop", "hello", late, {"rows": 1}, ValueError("bad"), "Stack"),
+        problems=("x",),
+    )
+    return list(load_line(line))
+
+
+def test_the_default_schema_is_the_documented_one() -> None:
+    """
+    All keys that a line can have, in their order.
+    """
+    assert keys_of(DEFAULT) == [
+        *("timestamp", "level", "requestID", "message", "logger", "user"),
+        *("elapsedMs", "late", "rows", "exception", "stack_info", "logError"),
+    ]
+
+
+def test_every_key_can_be_renamed() -> None:
+    """
+    A schema of one's own decides all names, and the order stays.
+    """
+    names = [field.name for field in dataclasses.fields(Schema)]
+    own = {name: f"my_{name}" for name in names if name not in ("name", "rename")}
+    assert keys_of(Schema(name="mine", rename={"user": "who"}, **own)) == [
+        *("my_timestamp", "my_level", "my_request_id", "my_message", "my_logger"),
+        *("who", "my_elapsed", "my_late", "rows", "my_exception", "my_stack_info"),
+        "my_log_error",
+    ]
+
+
+def test_a_reserved_name_is_of_the_schema_not_of_the_default() -> None:
+    """
+    With another key for the time, `timestamp` is a field as any other.
+    """
+    schema = Schema(name="mine", timestamp="@timestamp")
+    line = load_line(
+        LineEncoder(schema).encode(
+            0, "I", "a", "b", View({"timestamp": 1, "@timestamp": 2}, None)
+        )
+    )
+    assert (line["timestamp"], line["fields.@timestamp"]) == (1, 2)
+
+
+def test_a_schema_can_give_a_reserved_field_a_name() -> None:
+    """
+    A rename comes before the moving aside.
+    """
+    schema = Schema(name="mine", rename={"message": "note"})
+    line = LineEncoder(schema).encode(0, "I", "a", "b", View({"message": "x"}, None))
+    assert load_line(line)["note"] == "x"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"message": "level"},
+        {"request_id": "message"},
+        {"exception_type": "stack"},
+        {"level": ""},
+        {"level": None},
+        {"level": "x" * 65},
+        {"level": "\ud800"},
+        {"exception_stack": ""},
+        {"rename": "user"},
+        {"rename": {"a": "level"}},
+        {"rename": {"a": "b", "c": "b"}},
+        {"rename": {"a": 1}},
+        {"rename": {"requestID": "rid"}},
+    ],
+    ids=str,
+)
+def test_a_wrong_schema_is_refused(wrong: dict[str, Any]) -> None:
+    """
+    Keys are short texts and all different; the id has an attribute of its own.
+    """
+    with pytest.raises(ctxlog.ConfigError, match="allowed: "):
+        Schema(**wrong)
+
+
+def test_a_schema_does_not_change() -> None:
+    """
+    Neither by its attributes nor by the mapping that it was made of.
+    """
+    rename = {"user": "who"}
+    schema = Schema(rename=rename)
+    rename["user"] = "other"
+    assert schema.rename["user"] == "who"
+    with pytest.raises(TypeError):
+        schema.rename["user"] = "x"  # type: ignore[index]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        schema.level = "x"  # type: ignore[misc]
+
+
+def test_a_schema_is_found_by_its_name_or_is_itself() -> None:
+    """
+    What schema= takes.
+    """
+    mine = Schema(name="mine")
+    assert find("default") is DEFAULT
+    assert find(mine) is mine
+    assert all(find(name).name == name for name in SCHEMAS)
+
+
+@pytest.mark.parametrize("wrong", ["unknown", None, 3, ["default"]], ids=str)
+def test_an_unknown_schema_is_refused(wrong: Any) -> None:
+    """
+    The error lists the names that there are.
+    """
+    with pytest.raises(ctxlog.ConfigError, match=r"^schema=.*default or a Schema"):
+        find(wrong)
