@@ -16,7 +16,7 @@ from ctxlog.context import get_store
 from ctxlog.errors import ConfigError
 from ctxlog.line import LineEncoder
 from ctxlog.loggers import stdlib
-from ctxlog.redact import Redactor, redactor, use
+from ctxlog.redact import active, redactor, use
 from ctxlog.schema import Schema, find
 
 __all__ = [
@@ -199,25 +199,32 @@ def _settings(options: dict[str, Any]) -> _Settings:
     for option, value in options.items():
         if type(value) is _Default:
             options[option] = value.value
+    try:
+        return _checked(options)
+    except ConfigError as error:
+        option, bracket, single = error.option.partition("[")
+        named = names.get(option, option) + bracket + single
+        raise ConfigError(named, error.value, error.allowed) from None
+
+
+def _checked(options: dict[str, Any]) -> _Settings:
     chosen = find(options["schema"])
     checked = {
-        "level": _level(names["level"], options["level"]),
-        "format": _one_of(names["format"], options["format"], _FORMATS),
+        "level": _level("level", options["level"]),
+        "format": _one_of("format", options["format"], _FORMATS),
         "schema": chosen,
-        "levels": _levels(names["levels"], options["levels"]),
+        "levels": _levels("levels", options["levels"]),
         "static": _mapping("static", options["static"]),
-        "loggers": _names(names["loggers"], options["loggers"]),
-        "threads": _flag(names["threads"], options["threads"]),
-        "hooks": _flag(names["hooks"], options["hooks"]),
-        "access_lines": _one_of(
-            names["access_lines"], options["access_lines"], _ACCESS_LINES
-        ),
-        "service": _text(names["service"], options["service"]),
-        "environment": _text(names["environment"], options["environment"]),
+        "loggers": _names("loggers", options["loggers"]),
+        "threads": _flag("threads", options["threads"]),
+        "hooks": _flag("hooks", options["hooks"]),
+        "access_lines": _one_of("access_lines", options["access_lines"], _ACCESS_LINES),
+        "service": _text("service", options["service"]),
+        "environment": _text("environment", options["environment"]),
     }
     redactor(options["redact"])
     stream = options["stream"]
-    if stream is not None and not hasattr(stream, "write"):
+    if stream is not None and not callable(getattr(stream, "write", None)):
         raise ConfigError("stream", stream, "a text or binary stream, or None")
     LineEncoder(
         chosen,
@@ -277,8 +284,8 @@ def _mapping(option: str, value: object) -> dict[str, object]:
 
 def _level(option: str, value: object) -> int:
     known = logging._nameToLevel  # getLevelNamesMapping() is of Python 3.11
-    if isinstance(value, str) and value.upper() in known:
-        return known[value.upper()]
+    if isinstance(value, str) and (value in known or value.upper() in known):
+        return known.get(value, known.get(value.upper(), logging.NOTSET))
     if isinstance(value, str) and value.isdecimal():
         return int(value)
     if type(value) is int and value >= 0:
@@ -353,7 +360,11 @@ def _as_dict(settings: _Settings) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {
-            "ctxlog": {"()": "ctxlog.ContextFilter"},
+            "ctxlog": {
+                "()": "ctxlog.ContextFilter",
+                "missing_request_id": settings.missing_request_id,
+                "redact": settings.redact,
+            },
             "ctxlog_access_lines": {"()": "ctxlog.config.AccessLineFilter"},
             "ctxlog_completion_lines": {"()": "ctxlog.config.CompletionLineFilter"},
         },
@@ -409,13 +420,21 @@ class _Configuration:
     def __init__(self, settings: _Settings) -> None:
         self.settings = settings
         self.handler = stdlib.LineHandler(settings.stream)
-        description = dict(_formatter(settings))
+        # None means the default names here, not those of an earlier configure().
+        self._redactor = redactor(settings.redact is None or settings.redact)
+        description = {**_formatter(settings), "redact": self._redactor}
         make = getattr(stdlib, description.pop("()").rpartition(".")[2])
         self.handler.setFormatter(make(**description))
         self._access_filter = AccessLineFilter()
         self._completion_filter = CompletionLineFilter()
         self._before: dict[str, tuple[Any, ...]] = {}
-        self._redactor = redactor(settings.redact)
+
+    def begin(self) -> None:
+        """Apply it for the first time."""
+        self._redactor_before = active()
+        self._factory_before = logging.getLogRecordFactory()
+        stdlib.install_record_factory()
+        self.apply()
 
     def apply(self) -> None:
         """Bring all lines into the one stream; what is so already stays."""
@@ -456,7 +475,9 @@ class _Configuration:
             logger.disabled = disabled
             logger.removeFilter(self._access_filter)
             logger.removeFilter(self._completion_filter)
-        use(Redactor())
+        use(self._redactor_before)
+        if logging.getLogRecordFactory() is not self._factory_before:
+            stdlib.uninstall_record_factory()
 
     def _keep(self, logger: logging.Logger) -> None:
         if logger.name not in self._before:
@@ -543,8 +564,7 @@ def configure(
     if _configuration is not None:
         _configuration.undo()
     _configuration = configuration
-    configuration.apply()
-    stdlib.install_record_factory()
+    configuration.begin()
     _survive_dict_config()
 
 
@@ -555,7 +575,6 @@ def unconfigure() -> None:
         return
     _configuration.undo()
     _configuration = None
-    stdlib.uninstall_record_factory()
     installed: Any = logging.config.dictConfigClass
     if getattr(installed, "applies_ctxlog", False):
         logging.config.dictConfigClass = installed.__base__
@@ -572,8 +591,10 @@ def _survive_dict_config() -> None:
         applies_ctxlog = True
 
         def configure(self) -> None:
-            super().configure()
-            if _configuration is not None:
-                _configuration.apply()
+            try:
+                super().configure()
+            finally:  # a wrong dict has removed the handlers all the same
+                if _configuration is not None:
+                    _configuration.apply()
 
     logging.config.dictConfigClass = ApplyingConfigurator

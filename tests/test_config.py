@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import ctxlog
+from ctxlog import redact
 from ctxlog.config import AccessLineFilter, unconfigure
 from tests.helpers import clean_environment, load_line, need, run_python
 
@@ -381,3 +382,426 @@ def test_the_version_is_the_distributions() -> None:
     assert "run" in dir(ctxlog)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = ctxlog.nothing
+
+
+# All or nothing, and back --------------------------------------------------------
+
+
+def state_of_logging() -> dict[str, Any]:
+    """
+    Everything that a configuration may change.
+    """
+    names = ["", "uvicorn", "uvicorn.access", "uvicorn.error", "django", "noisy"]
+    loggers = {name: logging.getLogger(name) for name in names}
+    return {
+        "loggers": {
+            name: (
+                sorted(map(id, logger.handlers)),
+                list(logger.filters),
+                logger.level,
+                logger.propagate,
+                logger.disabled,
+            )
+            for name, logger in loggers.items()
+        },
+        "factory": logging.getLogRecordFactory(),
+        "dict_config": logging.config.dictConfigClass,  # type: ignore[attr-defined]
+        "redactor": redact.active(),
+    }
+
+
+@pytest.mark.parametrize("configured", [False, True], ids=["before", "after another"])
+def test_a_wrong_option_changes_nothing_at_all(
+    stream: io.StringIO, configured: bool
+) -> None:
+    """
+    Neither where nothing is configured, nor where something is: that stays.
+    """
+    if configured:
+        ctxlog.configure(stream=stream, redact=["iban"])
+    before = state_of_logging()
+
+    for wrong in ({"level": "LOUD"}, {"levels": {"noisy": "LOUD"}}, {"redact": ["-"]}):
+        with pytest.raises(ctxlog.ConfigError):
+            ctxlog.configure(**wrong)  # type: ignore[arg-type]
+
+    assert state_of_logging() == before
+
+
+def test_unconfigure_brings_back_what_configure_found(stream: io.StringIO) -> None:
+    """
+    Servers' loggers, filters, levels, the redactor, a user's own record factory.
+    """
+    uvicorn = logging.getLogger("uvicorn")
+    uvicorn.addHandler(logging.StreamHandler(sys.__stderr__))
+    uvicorn.propagate = False
+    uvicorn.setLevel("WARNING")
+    ctxlog.install_record_factory()
+    mine = redact.Redactor(["mine"])
+    redact_before = redact.active()
+    redact.use(mine)
+    before = state_of_logging()
+
+    ctxlog.configure(stream=stream, levels={"noisy": "ERROR"}, access_lines="server")
+    ctxlog.configure(stream=stream, redact=["iban"])
+    unconfigure()
+
+    after = state_of_logging()
+    ctxlog.uninstall_record_factory()
+    redact.use(redact_before)
+    assert after == before
+
+
+def test_a_further_call_starts_from_the_defaults(stream: io.StringIO) -> None:
+    """
+    Nothing of the earlier call is left, what it hid or did not hide least of all.
+    """
+    ctxlog.configure(stream=io.StringIO(), redact=False, levels={"noisy": "ERROR"})
+    ctxlog.configure(stream=stream)
+
+    logging.getLogger("noisy").info("x", extra={"password": "hunter2"})
+
+    assert [line["password"] for line in written(stream)] == ["[redacted]"]
+
+
+def test_a_factory_put_over_ours_survives_unconfigure(stream: io.StringIO) -> None:
+    """
+    OpenTelemetry may be set up after ctxlog and stays.
+    """
+    ctxlog.configure(stream=stream)
+    below = logging.getLogRecordFactory()
+
+    def theirs(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        return below(*args, **kwargs)
+
+    logging.setLogRecordFactory(theirs)
+    unconfigure()
+
+    assert logging.getLogRecordFactory() is theirs
+    assert not [
+        name
+        for name in vars(theirs("a", 20, "f", 1, "m", (), None))
+        if "ctxlog" in name
+    ]
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_configuring_again_gives_the_same_line_once(
+    stream: io.StringIO, times: int
+) -> None:
+    """
+    For the root logger's children and the servers' loggers alike.
+    """
+    for _ in range(times):
+        ctxlog.configure(stream=stream, access_lines="both")
+
+    ctxlog.run({"requestID": "A"}, logging.getLogger("uvicorn.access").info, "x")
+
+    (line,) = written(stream)
+    assert list(line) == [
+        *("timestamp", "level", "requestID", "message", "logger", "elapsedMs")
+    ]
+
+
+def test_handlers_of_others_get_stamped_records(
+    stream: io.StringIO, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """
+    A file, pytest's capture and an exporter of all attributes keep working; the last
+    one sees no attribute that is not the call's own.
+    """
+    exported: list[dict[str, Any]] = []
+    usual = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+    class Exporter(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            exported.append(
+                {
+                    name: value
+                    for name, value in vars(record).items()
+                    if name not in usual and not name.startswith("_")
+                }
+            )
+
+    root = logging.getLogger()
+    file = logging.FileHandler(tmp_path / "app.log")
+    file.setFormatter(ctxlog.JsonFormatter())
+    exporter = Exporter()
+    for handler in (file, exporter):
+        root.addHandler(handler)
+    ctxlog.configure(stream=stream)
+
+    ctxlog.run({"requestID": "A"}, logging.warning, "x", extra={"rows": 1})
+    file.close()
+    unconfigure()
+
+    assert load_line((tmp_path / "app.log").read_bytes())["requestID"] == "A"
+    assert caplog.messages == ["x"]
+    assert exported == [{"rows": 1}]
+    assert {file, exporter} <= set(root.handlers)
+
+
+# Later configurations --------------------------------------------------------------
+
+GRANIAN_LIKE: dict[str, Any] = {
+    "version": 1,
+    "root": {"level": "WARNING", "handlers": []},
+    "disable_existing_loggers": False,
+    "formatters": {"generic": {"()": "logging.Formatter", "fmt": "[%(levelname)s]"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "generic",
+            "stream": "ext://sys.stdout",
+        }
+    },
+    "loggers": {
+        name: {"handlers": ["console"], "level": "INFO", "propagate": False}
+        for name in ("_granian", "granian.access")
+    },
+}
+
+
+def test_a_later_dict_config_of_granian_changes_nothing(
+    stream: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    It replaces the root logger's handlers and level, and gives its loggers a console.
+    """
+    ctxlog.configure(stream=stream, access_lines="both")
+
+    logging.config.dictConfig(GRANIAN_LIKE)
+    for name in ("_granian", "granian.access", "shop"):
+        logging.getLogger(name).info("x")
+
+    assert [line["logger"] for line in written(stream)] == [
+        *("_granian", "granian.access", "shop")
+    ]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_later_dict_config_that_is_wrong_leaves_the_lines(
+    stream: io.StringIO,
+) -> None:
+    """
+    It has removed all handlers when it raises.
+    """
+    ctxlog.configure(stream=stream)
+
+    with pytest.raises(ValueError, match="Unable to configure"):
+        logging.config.dictConfig(
+            {"version": 1, "root": {"handlers": ["missing"], "level": "ERROR"}}
+        )
+    logging.info("x")
+
+    assert len(written(stream)) == 1
+
+
+def test_the_dict_config_class_of_somebody_else_is_kept(stream: io.StringIO) -> None:
+    """
+    Ours extends the class that it finds.
+    """
+    seen: list[dict[str, Any]] = []
+    stock: Any = logging.config.dictConfigClass  # type: ignore[attr-defined]
+
+    class Theirs(stock):  # type: ignore[misc]
+        def configure(self) -> None:
+            seen.append(self.config)
+            super().configure()
+
+    logging.config.dictConfigClass = Theirs  # type: ignore[attr-defined]
+    ctxlog.configure(stream=stream)
+    logging.config.dictConfig({"version": 1})
+    unconfigure()
+
+    assert len(seen) == 1
+    assert logging.config.dictConfigClass is Theirs  # type: ignore[attr-defined]
+
+
+# Options and variables -------------------------------------------------------------
+
+WRONG_VARIABLES = {
+    "LEVEL": "LOUD",
+    "FORMAT": "yaml",
+    "SCHEMA": "unknown",
+    "LEVELS": "sqlalchemy=LOUD",
+    "REDACT": "-",
+    "LOGGERS": "log4j",
+    "THREADS": "maybe",
+    "HOOKS": "maybe",
+    "ACCESS_LINES": "none",
+    "TIMESPEC": "days",
+    "MAX_LINE_BYTES": "12",
+}
+
+
+@pytest.mark.parametrize("call", [ctxlog.configure, ctxlog.dict_config])
+@pytest.mark.parametrize(("name", "value"), WRONG_VARIABLES.items())
+def test_the_error_of_a_variable_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, call: Any
+) -> None:
+    """
+    With its value and what is allowed; an option that is given wins over it.
+    """
+    monkeypatch.setenv(f"CTXLOG_{name}", value)
+    if call is ctxlog.dict_config and name in ("LOGGERS", "THREADS", "HOOKS"):
+        call()  # not an option of stdlib logging
+        return
+
+    with pytest.raises(ctxlog.ConfigError, match=f"^CTXLOG_{name}.*allowed: "):
+        call()
+
+    right: dict[str, Any] = {
+        **{"level": 10, "format": "json", "schema": "default", "levels": {}},
+        **{"redact": None, "loggers": "auto", "threads": True, "hooks": True},
+        **{"access_lines": "both", "timespec": "seconds", "max_line_bytes": 2048},
+    }
+    call(**{name.lower(): right[name.lower()]})
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [
+        *[("DEBUG", 10), ("debug", 10), ("Warning", 30), ("WARN", 30), ("17", 17)],
+        *[(17, 17), (0, 0), ("Notice", 25), ("notset", 0)],
+    ],
+)
+def test_a_level_is_a_name_or_a_number(level: Any, shown: int) -> None:
+    """
+    In any case, and of one's own.
+    """
+    logging.addLevelName(25, "Notice")
+    try:
+        assert ctxlog.dict_config(level=level)["root"]["level"] == shown
+    finally:
+        logging._levelToName.pop(25)
+        logging._nameToLevel.pop("Notice")
+
+
+@pytest.mark.parametrize(
+    "level", ["LOUD", "", "1.5", 1.5, True, None, -1, "-1"], ids=repr
+)
+def test_any_other_level_is_refused(level: Any) -> None:
+    """
+    The error lists the names.
+    """
+    with pytest.raises(ctxlog.ConfigError, match=r"^level=.*DEBUG.*INFO.*or a number"):
+        ctxlog.dict_config(level=level)
+
+
+def test_an_error_says_what_was_given_and_what_is_possible() -> None:
+    """
+    For people and, by its attributes, for programs.
+    """
+    with pytest.raises(ctxlog.ConfigError) as caught:
+        ctxlog.configure(format="yaml")
+
+    assert str(caught.value) == (
+        "format='yaml' is not possible; allowed: auto, json, console"
+    )
+    assert (caught.value.option, caught.value.value) == ("format", "yaml")
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    As deployments leave them.
+    """
+    for name in WRONG_VARIABLES:
+        monkeypatch.setenv(f"CTXLOG_{name}", "")
+
+    assert ctxlog.dict_config() == ctxlog.dict_config(level="INFO")
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+def test_a_format_that_is_asked_for_is_used_everywhere(
+    stream: io.StringIO, format: str
+) -> None:
+    """
+    Whatever the stream is; text is coloured on terminals only.
+    """
+    ctxlog.configure(stream=stream, format=format)
+
+    logging.warning("x")
+
+    assert stream.getvalue().startswith("{") is (format == "json")
+    assert "\x1b" not in stream.getvalue()
+
+
+# As a dict -------------------------------------------------------------------------
+
+
+def test_the_dict_gives_the_line_that_the_call_gives(stream: io.StringIO) -> None:
+    """
+    Every option that both have means the same, and reads as the same dict twice.
+    """
+    other = io.StringIO()
+    options: dict[str, Any] = {
+        **{"level": "DEBUG", "service": "shop", "environment": "test"},
+        **{"static": {"pod": "p"}, "redact": ["iban"], "missing_request_id": "-"},
+        **{"timespec": "seconds", "max_line_bytes": 2048, "access_lines": "both"},
+    }
+    assert ctxlog.dict_config(**options) == ctxlog.dict_config(**options)
+    record = logging.LogRecord("uvicorn.access", 10, "f", 1, "x" * 3000, (), None)
+    record.iban = "DE00"
+
+    ctxlog.configure(stream=stream, **options)
+    logging.getLogger("uvicorn.access").handle(record)
+    unconfigure()
+    logging.config.dictConfig(ctxlog.dict_config(stream=other, **options))
+    logging.getLogger("uvicorn.access").handle(record)
+
+    assert stream.getvalue() == other.getvalue()
+    assert "DE00" not in stream.getvalue()
+
+
+def test_the_dict_can_be_changed_before_use(
+    stream: io.StringIO, tmp_path: Path
+) -> None:
+    """
+    A handler of one's own uses its formatter and its filter by name.
+    """
+    settings = ctxlog.dict_config(stream=stream, missing_request_id="-")
+    settings["formatters"]["plain"] = {"format": "%(requestID)s %(message)s"}
+    settings["handlers"]["file"] = {
+        "class": "logging.FileHandler",
+        "filename": str(tmp_path / "app.log"),
+        "formatter": "plain",
+        "filters": ["ctxlog"],
+    }
+    settings["root"]["handlers"].append("file")
+    logging.config.dictConfig(settings)
+
+    logging.warning("out")
+    ctxlog.run({"requestID": "A"}, logging.warning, "in")
+    logging.shutdown([lambda: logging.getLogger().handlers[-1]])  # type: ignore[list-item]
+
+    assert (tmp_path / "app.log").read_text() == "- out\nA in\n"
+    assert [line["requestID"] for line in written(stream)] == ["-", "A"]
+
+
+def test_django_with_the_dict_writes_every_line_once(tmp_path: Path) -> None:
+    """
+    Django configures its own loggers first; a 404 and its server's line come out too.
+    """
+    need("django")
+    program = (
+        "import ctxlog, logging, django\n"
+        "from django.conf import settings\n"
+        "settings.configure(LOGGING=ctxlog.dict_config(format='json'),"
+        " ROOT_URLCONF=__name__, ALLOWED_HOSTS=['*'])\n"
+        "django.setup()\n"
+        "urlpatterns = []\n"
+        "from django.test import Client\n"
+        "ctxlog.run({'requestID': 'A'}, Client().get, '/missing?token=hunter2')\n"
+        "ctxlog.run({'requestID': 'B'}, logging.getLogger('shop').info, 'x')\n"
+        "logging.getLogger('django.server').info('\"GET /\" 200')\n"
+    )
+
+    done = run_python("-c", program, cwd=tmp_path)
+
+    lines = [load_line(line) for line in done.stdout.splitlines()]
+    assert [(line["logger"], line["requestID"]) for line in lines] == [
+        *(("django.request", "A"), ("shop", "B"), ("django.server", "N/A"))
+    ]
+    assert done.stderr == ""
+    assert "hunter2" not in done.stdout

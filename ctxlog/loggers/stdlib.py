@@ -23,10 +23,11 @@ from pythonjsonlogger.core import BaseJsonFormatter
 
 from ctxlog._json import FLAT_TYPES, dumps
 from ctxlog.context import AsyncLocalStorage, View, current_view, error_view
+from ctxlog.errors import ConfigError
 from ctxlog.line import REPORTING_LOGGERS, REQUEST_ID, ExceptionParts, LineEncoder
-from ctxlog.redact import REDACTED, Redactor, redactor
+from ctxlog.redact import REDACTED, active, redactor
 from ctxlog.schema import Schema, find
-from ctxlog.values import Walk, safe_str
+from ctxlog.values import Walk, safe_str, type_name
 
 __all__ = [
     "ConsoleFormatter",
@@ -55,17 +56,16 @@ class _Stamp:
     What a record keeps of the moment in which it was made.
 
     Besides the context's view: what the stock `QueueHandler.prepare` destroys (it
-    merges the traceback into the message), and the names of the attributes that
+    merges the stacks into the message), and the names of the attributes that
     `ContextFilter` set, which are not the log call's own.
     """
 
-    __slots__ = ("error", "message", "names", "stack_info", "view")
+    __slots__ = ("error", "names", "stack_info", "view")
 
     def __init__(self, view: View) -> None:
         self.view = view
         self.error: ExceptionParts | BaseException | None = None
         self.stack_info: str | None = None
-        self.message: str | None = None
         self.names: frozenset[str] = frozenset()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -76,7 +76,6 @@ class _Stamp:
             self.view,
             error=error and error._asdict(),
             stack_info=self.stack_info,
-            message=self.message,
             names=sorted(self.names),
         )
 
@@ -96,15 +95,12 @@ class _Stamp:
         if isinstance(error, Mapping):
             texts = [safe_str(error.get(name, "")) for name in ExceptionParts._fields]
             stamp.error = ExceptionParts(*texts)
-        for name in ("stack_info", "message"):
-            if isinstance(plain.get(name), str):
-                setattr(stamp, name, plain[name])
-        stamp.names = frozenset(filter(_is_text, plain.get("names") or ()))
+        stack_info, names = plain.get("stack_info"), plain.get("names")
+        if isinstance(stack_info, str):
+            stamp.stack_info = stack_info
+        if isinstance(names, list):
+            stamp.names = frozenset(name for name in names if isinstance(name, str))
         return stamp
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
 
 
 def _plain_stamp(view: View, **more: object) -> tuple[Any, ...]:
@@ -121,16 +117,20 @@ copyreg.pickle(View, _plain_stamp)
 
 def _stamp(record: logging.LogRecord) -> View | _Stamp:
     """Return what stamps `record`, taken from the context that is active now."""
-    info = record.exc_info
-    if not info and record.stack_info is None:
+    if not record.exc_info and record.stack_info is None:
         return current_view()
-    error = info[1] if isinstance(info, tuple) and len(info) == 3 else None
+    error = _error_of(record)
     reporting = record.name in REPORTING_LOGGERS
     stamp = _Stamp(error_view(error, reporting=reporting))
     stamp.error = error
     stamp.stack_info = record.stack_info
-    stamp.message = _message(record)[0]
     return stamp
+
+
+def _error_of(record: logging.LogRecord) -> BaseException | None:
+    info: Any = record.exc_info
+    error = info[1] if isinstance(info, tuple) and len(info) == 3 else info
+    return error if isinstance(error, BaseException) else None
 
 
 def _stamp_of(record: logging.LogRecord) -> View | _Stamp:
@@ -143,13 +143,22 @@ def _stamp_of(record: logging.LogRecord) -> View | _Stamp:
     return _stamp(record)
 
 
-def _message(record: logging.LogRecord) -> tuple[str, tuple[str, ...]]:
-    """Return the formatted message, and what was wrong with its format."""
+def _message(
+    record: logging.LogRecord, stock: bool = False
+) -> tuple[str, tuple[str, ...]]:
+    """
+    Return the formatted message, and what was wrong with its format.
+
+    With `stock` as the standard library formats it, else as the record's class does:
+    another factory's records may have formats of their own (`{}`).
+    """
     try:
-        return logging.LogRecord.getMessage(record), ()
+        if stock or type(record) is ContextRecord:
+            return logging.LogRecord.getMessage(record), ()
+        return record.getMessage(), ()
     except Exception as error:  # a foreign __str__, a wrong format
         template = safe_str(record.msg)
-        what = f"message not formatted: {type(error).__name__}: {safe_str(error)}"
+        what = f"message not formatted: {type_name(error)}: {safe_str(error)}"
     if not record.args:
         return template, (what,)
     args = record.args if isinstance(record.args, tuple) else (record.args,)
@@ -173,7 +182,11 @@ class ContextRecord(logging.LogRecord):
 
     def getMessage(self) -> str:
         """Return the message, with the arguments if they do not fit. Never raises."""
-        return _message(self)[0]
+        return _message(self, stock=True)[0]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # To a process that need not have ctxlog, as a plain record.
+        return object.__new__, (logging.LogRecord,), self.__dict__
 
 
 _Factory = Callable[..., logging.LogRecord]
@@ -195,6 +208,9 @@ class _RecordFactory:
         return record
 
 
+_installed: _RecordFactory | None = None
+
+
 def install_record_factory() -> Callable[[], None]:
     """
     Stamp every record where it is made, whoever logs and whichever handler writes.
@@ -206,9 +222,13 @@ def install_record_factory() -> Callable[[], None]:
     Returns:
         `uninstall_record_factory`.
     """
+    global _installed
     current = logging.getLogRecordFactory()
     if not (isinstance(current, _RecordFactory) and current.active):
-        logging.setLogRecordFactory(_RecordFactory(current))
+        # One that somebody else's factory calls, or replaced, has nothing more to do.
+        _hand_through()
+        _installed = _RecordFactory(current)
+        logging.setLogRecordFactory(_installed)
     return uninstall_record_factory
 
 
@@ -219,14 +239,16 @@ def uninstall_record_factory() -> None:
     The factory of before comes back. If somebody else's was put over ours, ours only
     hands through to it. Without an installed factory nothing happens.
     """
+    _hand_through()
     current = logging.getLogRecordFactory()
-    if isinstance(current, _RecordFactory):
-        current.active = False
-        logging.setLogRecordFactory(current.previous)
-        return
-    below = getattr(current, "previous", None) or getattr(current, "__wrapped__", None)
-    if isinstance(below, _RecordFactory):
-        below.active = False
+    while isinstance(current, _RecordFactory) and not current.active:
+        current = current.previous
+        logging.setLogRecordFactory(current)
+
+
+def _hand_through() -> None:
+    if _installed is not None:
+        _installed.active = False
 
 
 class ContextFilter(logging.Filter):
@@ -235,7 +257,8 @@ class ContextFilter(logging.Filter):
 
     For handlers (a filter on a logger does not see its children's records), also on a
     `QueueHandler`: the record is stamped in the thread that logs. It never drops a
-    record and never replaces an attribute that is there. `requestID` is always set.
+    record and never replaces an attribute that is there. `requestID` is always set,
+    except from another storage or by a callable, which set their own fields only.
     Secrets are redacted; other values are as they were bound, containers copied.
 
     Args:
@@ -263,8 +286,8 @@ class ContextFilter(logging.Filter):
         self._storage = storage
         self._fields = fields
         self._missing = missing_request_id
-        self._redact = redact
-        redactor(redact)
+        # The process's may still be changed by configure().
+        self._redactor = None if redact is None else redactor(redact)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Stamp `record` and set its attributes; always True. Never raises."""
@@ -275,17 +298,14 @@ class ContextFilter(logging.Filter):
             text, problems = _message(record)
             if problems:  # the stock QueueHandler would lose the line
                 record.msg, record.args = text, None
-                stamp.message = text
         attributes = record.__dict__
-        if self._storage is None and self._fields is None:
-            own = self._of_view(stamp.view)
-            names = own.keys() - attributes.keys() - _STANDARD
-            stamp.names |= names
-        else:
-            own = self._of_storage()
-            names = own.keys() - attributes.keys() - _STANDARD
+        of_view = self._storage is None and self._fields is None
+        own = self._of_view(stamp.view) if of_view else self._of_storage()
+        names = [n for n in own if n not in attributes and n not in _STANDARD]
         for name in names:
             attributes[name] = own[name]
+        if of_view:
+            stamp.names = stamp.names.union(names)
         return True
 
     def _of_view(self, view: View) -> dict[str, Any]:
@@ -320,10 +340,11 @@ class ContextFilter(logging.Filter):
                 value = {storage.name if storage else "context": value}
             return self._redacted(dict(value))
         except Exception as error:  # a callable of the user's
-            return {"logError": f"context fields: {type(error).__name__}: {error}"}
+            what = f"{type_name(error)}: {safe_str(error)}"
+            return {"logError": f"context fields: {what}"}
 
     def _redacted(self, fields: Mapping[str, object]) -> dict[str, Any]:
-        hiding: Redactor = redactor(self._redact)
+        hiding = self._redactor or active()
         walk = Walk(hiding, 262_144, 131_072)
         own: dict[str, Any] = {}
         for name, value in fields.items():
@@ -345,10 +366,11 @@ def _extras(record: logging.LogRecord, names: frozenset[str]) -> dict[str, Any]:
     """Return the log call's own fields: what is on the record beyond the standard."""
     own = {
         name: value
-        for name, value in record.__dict__.items()
+        # A copy: another thread's handler may be setting attributes.
+        for name, value in list(record.__dict__.items())
         if name not in _STANDARD and name not in names
     }
-    if own and record.name.startswith("django."):
+    if "request" in own and record.name.startswith("django."):
         own.pop("request", None)  # its text has the query string, which holds secrets
     return own
 
@@ -360,29 +382,38 @@ class _Event:
 
     def __init__(self, record: logging.LogRecord) -> None:
         stamp = _stamp_of(record)
+        # Who adds them to the record later is right, too.
+        self.error: ExceptionParts | BaseException | None = _error_of(record)
+        self.stack_info = record.stack_info
+        self.problems: tuple[str, ...] = ()
+        self.message = ""
         if isinstance(stamp, View):
             self.view: View = stamp
-            self.error: ExceptionParts | BaseException | None = None
-            self.stack_info: str | None = None
-            message, names = None, _NO_NAMES
+            self.own = _extras(record, _NO_NAMES)
         else:
             self.view = stamp.view
-            self.error = stamp.error
-            self.stack_info = stamp.stack_info
-            message, names = stamp.message, stamp.names
-        self.problems: tuple[str, ...] = ()
-        self.own = _extras(record, names)
+            self.error = self.error or stamp.error
+            self.stack_info = self.stack_info or stamp.stack_info
+            self.own = _extras(record, stamp.names)
         if isinstance(record.msg, dict):
             # As in python-json-logger: a dict for a message is the event's fields.
             self.own = {**record.msg, **self.own}
-            message = ""
-        if message is None or record.args:
-            message, self.problems = _message(record)
+        else:
+            self.message, self.problems = _message(record)
+        if not record.exc_info and (self.error is not None or self.stack_info):
+            self._take_out_stacks()
         if record.name in REPORTING_LOGGERS:
-            message = message.rstrip("\n")  # uvicorn ends its crash report with one
-        self.message: str = message
+            self.message = self.message.rstrip("\n")  # uvicorn's crash report ends so
         if self.error is None and record.exc_text:
             self.error = ExceptionParts("", "", record.exc_text)
+
+    def _take_out_stacks(self) -> None:
+        """Undo what the stock `QueueHandler` did: it merges stacks into the message."""
+        if isinstance(self.error, BaseException):
+            self.error = ExceptionParts.of(self.error)
+        for stack in (self.error and self.error.stack, self.stack_info):
+            if stack:
+                self.message = self.message.partition(f"\n{stack}")[0]
 
 
 _NO_NAMES: frozenset[str] = frozenset()
@@ -434,6 +465,8 @@ class JsonFormatter(BaseJsonFormatter):
         **options: Any,
     ) -> None:
         super().__init__(fmt, datefmt, style, validate, **options)
+        if static is not None and not isinstance(static, Mapping):
+            raise ConfigError("static", static, "a mapping of names to values")
         self._encoder = LineEncoder(
             find(schema),
             redactor=redactor(redact),
@@ -462,7 +495,17 @@ class JsonFormatter(BaseJsonFormatter):
 
     def encode(self, record: logging.LogRecord) -> bytes:
         """Return the line of `record` as UTF-8, with its newline. Never raises."""
-        event = _Event(record)
+        try:
+            event = _Event(record)
+        except Exception as error:  # a record that was unpickled may hold anything
+            return self._encoder.encode(
+                record.created,
+                record.levelname,
+                record.name,
+                safe_str(record.msg),
+                current_view(),
+                problems=(f"record not readable: {type_name(error)}",),
+            )
         if self._assembled:
             try:
                 data: dict[str, Any] = {}
@@ -470,7 +513,7 @@ class JsonFormatter(BaseJsonFormatter):
                 data = self.process_log_record(data)
                 return (self.serialize_log_record(data) + "\n").encode()
             except Exception as error:  # hooks of a subclass
-                what = f"formatter options: {type(error).__name__}: {safe_str(error)}"
+                what = f"formatter options: {type_name(error)}: {safe_str(error)}"
                 event.problems += (what,)
         return self._line(record, event)
 
@@ -515,6 +558,8 @@ class JsonFormatter(BaseJsonFormatter):
                 line["exc_info"] = error[schema.exception_stack]
             for name in self._required_fields:
                 value = self._attribute(name, record, event, line)
+                if name in line:  # a field that is called as the record's own
+                    line[f"fields.{name}"] = line.pop(name)
                 members[self._get_rename(name)] = value
         else:
             for key in (*first[:2], schema.request_id, *first[2:]):
@@ -522,13 +567,15 @@ class JsonFormatter(BaseJsonFormatter):
                     members[self._get_rename(key)] = line.pop(key)
         members.update((self._get_rename(k), v) for k, v in self.static_fields.items())
         members.update((self._get_rename(k), v) for k, v in message_dict.items())
-        hidden = event.own.keys() & self.reserved_attrs
+        fields = event.own.keys() | event.view.fields.keys()
+        hidden = fields & self.reserved_attrs
         for name, value in line.items():
             if name not in hidden:
                 members[self._get_rename(name)] = value
-        for name in _STANDARD - self._skip_fields:  # reserved_attrs that leave some out
-            if name in record.__dict__ and not name.startswith("_"):
-                members.setdefault(self._get_rename(name), record.__dict__[name])
+        for name, value in record.__dict__.items():
+            # Only there if the option reserved_attrs leaves some of them out.
+            if name in _STANDARD - self._skip_fields and not name.startswith("_"):
+                members.setdefault(self._get_rename(name), value)
         if self.timestamp:
             key = self.timestamp if isinstance(self.timestamp, str) else "timestamp"
             created = datetime.fromtimestamp(record.created, tz=timezone.utc)
@@ -549,24 +596,34 @@ class JsonFormatter(BaseJsonFormatter):
             return event.message
         if name == "asctime":
             return self.formatTime(record, self.datefmt)
-        if name in line:
+        standard = name in _STANDARD and name not in ("exc_info", "stack_info")
+        if name in line and not standard:
             return line.pop(name)
         return record.__dict__.get(name)
 
     def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
-        """Return `log_data` as JSON, whatever it holds, cut to size. Never raises."""
+        """
+        Return `log_data` as JSON, whatever it holds, cut to size.
+
+        Raises:
+            ValueError: it is too long even with every value cut.
+        """
         limit = self._encoder.max_line_bytes - len(self.prefix.encode()) - 1
         share = limit
-        while True:
+        while share >= 16:
             text = self._encoder.json(log_data, share)
-            if len(text) <= limit or share < 16:
+            if len(text) <= limit:
                 return text.decode()
             share //= 4
+        raise ValueError("too many members for one line")
 
 
 class ConsoleFormatter(logging.Formatter):
     """
     Format records as text for people: time, level, request, logger, message, fields.
+
+    What is in the data cannot drive the terminal: control characters are escaped. `fmt`
+    and `style` are taken as `dictConfig` passes them, and not used.
 
     Args:
         color: Whether to colour the level and the request's id.
@@ -598,32 +655,43 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of `record`; several lines with a traceback. Never raises."""
-        event = _Event(record)
+        try:
+            return self._text(record, _Event(record))
+        except Exception as error:  # a record that was unpickled may hold anything
+            what = f"record not readable: {type_name(error)}"
+            return f"{_printable(safe_str(record.msg))} logError={what}"
+
+    def _text(self, record: logging.LogRecord, event: _Event) -> str:
         walk = Walk(self._redactor, 8192, 4096)
-        fields = walk.named([*event.view.fields.items(), *event.own.items()])
+        # The call's own over the context's.
+        fields = walk.named({**event.view.fields, **event.own}.items())
         request_id = safe_str(fields.pop(REQUEST_ID, None) or "")
+        message = walk.text(event.message)
+        problems = (*event.problems, *walk.problems)
+        if problems:
+            fields["logError"] = walk.text("; ".join(problems))
         time = self.formatTime(record, self.datefmt or "%H:%M:%S")
+        level = _printable(f"{safe_str(record.levelname):<8}")
         parts = [
             f"{time}.{int(record.msecs):03d}",
-            self._paint(
-                f"{record.levelname:<8}", self._LEVELS.get(record.levelno, "36")
-            ),
+            self._paint(level, self._LEVELS.get(record.levelno, "36")),
         ]
         if request_id:
             parts.append(self._paint(_printable(request_id[:8]), _hue(request_id)))
-        parts.append(f"{record.name}: {_printable(walk.text(event.message))}")
+        parts.append(f"{_printable(safe_str(record.name))}: {_printable(message)}")
         parts += [
             f"{_printable(k)}={_printable(_inline(v))}" for k, v in fields.items()
         ]
-        text = " ".join(parts)
+        stacks = []
         if event.error is not None:
             error = event.error
             if isinstance(error, BaseException):
                 error = ExceptionParts.of(error)
-            text += "\n" + walk.text(error.stack)
+            stacks.append(error.stack)
         if event.stack_info is not None:
-            text += "\n" + walk.text(safe_str(event.stack_info))
-        return text
+            stacks.append(safe_str(event.stack_info))
+        lines = [line for stack in stacks for line in walk.text(stack).split("\n")]
+        return "\n".join([" ".join(parts), *map(_printable, lines)])
 
     def _paint(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._color else text
@@ -640,7 +708,8 @@ def _inline(value: object) -> str:
 
 
 def _printable(text: str) -> str:
-    # Control characters in the data must not drive the terminal.
+    if text.isprintable():
+        return text
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
     )
@@ -702,22 +771,40 @@ class LineHandler(logging.Handler):
     def _write(self, line: bytes) -> None:
         self.acquire()
         try:
-            _write_line(self.stream, b"\n" + line if self._torn else line)
-            self._torn = False
-        except (OSError, ValueError) as error:
-            # Part of it may have been written: the next line begins on a new one.
-            self._torn = True
-            self._rescue(line, error)
+            self._write_to(self.stream, line)
+        except Exception:  # a foreign stream may raise anything
+            self._rescue(line)
         finally:
             self.release()
 
-    def _rescue(self, line: bytes, error: Exception) -> None:
+    def _write_to(self, stream: Any, line: bytes) -> None:
+        if not _is_file(stream):
+            _write_text(stream, line)
+            return
+        descriptor = stream.fileno()
+        _flush(stream, descriptor)  # what print() left there comes first
+        if self._torn:
+            line = b"\n" + line
+        left = line
+        try:
+            while left:
+                try:
+                    left = left[os.write(descriptor, left) :]
+                except BlockingIOError:  # a full pipe that somebody made non-blocking
+                    _wait_until_writable(descriptor)
+            self._torn = False
+        except OSError:
+            # Part of it may have been written: the next line begins on a new one.
+            self._torn = self._torn or left is not line
+            raise
+
+    def _rescue(self, line: bytes) -> None:
         stream: TextIO | None = sys.stderr
         if stream is None or stream is self.stream:
             return
         try:
-            _write_line(stream, line)
-        except (OSError, ValueError):
+            _write_text(stream, line)
+        except Exception:
             return  # neither stream takes anything: there is nowhere left to say so
 
     def flush(self) -> None:
@@ -727,50 +814,59 @@ class LineHandler(logging.Handler):
 _LAST_RESORT: JsonFormatter
 
 
-def _write_line(stream: Any, line: bytes) -> None:
+def _is_file(stream: Any) -> bool:
     """
-    Write `line` to `stream` at once, after whatever the stream has buffered.
+    Whether bytes written to the descriptor of `stream` are as good as written to it.
+
+    Only of these very types: others that have a `fileno()` may compress, copy or
+    convert what is written to them (`gzip`, a notebook's output, a tee).
 
     Raises:
-        OSError: the stream's file does not take it.
-        ValueError: the stream is closed.
+        ValueError: the stream is closed, and the number may be another file's by now.
     """
-    descriptor = _descriptor(stream)
-    if descriptor is not None:
-        stream.flush()  # what print() left there comes first
-        _write_all(descriptor, line)
-    elif isinstance(stream, (io.RawIOBase, io.BufferedIOBase)):
+    if type(stream) is io.TextIOWrapper:
+        stream = stream.buffer
+    raw = stream.raw if type(stream) is io.BufferedWriter else stream
+    if type(raw) is not io.FileIO:
+        return False
+    if raw.closed:
+        raise ValueError("the log stream is closed")
+    return True
+
+
+def _flush(stream: Any, descriptor: int) -> None:
+    while True:
+        try:
+            stream.flush()
+            return
+        except BlockingIOError:
+            _wait_until_writable(descriptor)
+
+
+def _wait_until_writable(descriptor: int) -> None:
+    if hasattr(select, "poll"):  # select() takes no descriptor over 1023
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        poll.poll(1000)
+    else:
+        select.select((), (descriptor,), (), 1.0)
+
+
+def _write_text(stream: Any, line: bytes) -> None:
+    """Write `line` to any stream, binary or text. Raises what the stream does."""
+    if isinstance(stream, (io.RawIOBase, io.BufferedIOBase)):
         stream.write(line)
-        stream.flush()
     else:
         text = line.decode("utf-8", "replace")
         try:
             stream.write(text)
         except UnicodeEncodeError:  # a text stream with a narrow encoding
             stream.write(text.encode("ascii", "backslashreplace").decode())
-        flush = getattr(stream, "flush", None)
-        if flush is not None:
-            flush()
-
-
-def _descriptor(stream: Any) -> int | None:
-    if getattr(stream, "closed", False):
-        # The number may be another file's by now.
-        raise ValueError("the log stream is closed")
-    try:
-        descriptor = stream.fileno()
-    except (AttributeError, OSError, io.UnsupportedOperation):
-        return None
-    return descriptor if isinstance(descriptor, int) else None
-
-
-def _write_all(descriptor: int, line: bytes) -> None:
-    written = 0
-    while written < len(line):
-        try:
-            written += os.write(descriptor, line[written:])
-        except BlockingIOError:  # a full pipe that somebody made non-blocking
-            select.select((), (descriptor,), (), 1.0)
+        except TypeError:  # a binary stream that is none of io's
+            stream.write(line)
+    flush = getattr(stream, "flush", None)
+    if flush is not None:
+        flush()
 
 
 _LAST_RESORT = JsonFormatter()

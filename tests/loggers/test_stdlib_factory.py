@@ -1,0 +1,320 @@
+"""
+The record factory: stamped where a record is made.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pythonjsonlogger.json import JsonFormatter as StockJsonFormatter
+
+import ctxlog
+from ctxlog.loggers import stdlib
+from tests.helpers import LogEnvironment, load_line, run_python
+
+install, uninstall = ctxlog.install_record_factory, ctxlog.uninstall_record_factory
+
+
+@pytest.fixture(autouse=True)
+def _uninstalled() -> Iterator[None]:
+    yield
+    uninstall()
+
+
+def make_record(msg: Any = "hello", *args: Any, **options: Any) -> logging.LogRecord:
+    """
+    A record as a logger makes it.
+    """
+    logger = logging.getLogger("shop")
+    return logger.makeRecord("shop", 20, "f.py", 1, msg, args, None, **options)
+
+
+def line_of(record: logging.LogRecord) -> dict[str, Any]:
+    """
+    The line of a record.
+    """
+    return load_line(ctxlog.JsonFormatter().format(record))
+
+
+def closure(tag: str) -> Callable[..., logging.LogRecord]:
+    """
+    Chain the current factory as OpenTelemetry does, in a closure.
+    """
+    previous = logging.getLogRecordFactory()
+
+    def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = previous(*args, **kwargs)
+        setattr(record, tag, "set")
+        return record
+
+    logging.setLogRecordFactory(factory)
+    return factory
+
+
+def test_a_record_keeps_the_context_in_which_it_was_made() -> None:
+    """
+    A bind after it does not change it, nor does the context that formats it.
+    """
+    install()
+
+    def handler() -> logging.LogRecord:
+        record = make_record()
+        ctxlog.bind(user="late")
+        return record
+
+    record = ctxlog.run({"requestID": "A"}, handler)
+    line = ctxlog.run({"requestID": "B"}, line_of, record)
+    assert line["requestID"] == "A"
+    assert "user" not in line
+
+
+def test_only_one_attribute_is_put_on_the_record() -> None:
+    """
+    A private one: nothing that an exporter of all attributes would take for a field.
+    """
+    plain = set(vars(make_record()))
+    install()
+    stamped = ctxlog.run(
+        {"requestID": "A", "user": "u"}, lambda: set(vars(make_record()))
+    )
+    assert len(stamped - plain) == 1
+    assert all(name.startswith("_") for name in stamped - plain)
+
+
+def test_an_extra_with_the_name_of_a_field_is_no_key_error() -> None:
+    """
+    What a factory that sets public attributes breaks; the call's own wins.
+    """
+    install()
+    record = ctxlog.run(
+        {"requestID": "A", "user": "bound"},
+        lambda: make_record(extra={"user": "call", "requestID": "B"}),
+    )
+    line = line_of(record)
+    assert (line["user"], line["requestID"]) == ("call", "B")
+
+
+@pytest.mark.parametrize("order", ["theirs first", "ours first"])
+def test_another_factory_works_under_and_over_ours(order: str) -> None:
+    """
+    OpenTelemetry's attributes and our stamp are both there.
+    """
+    for step in (closure, install) if order == "theirs first" else (install, closure):
+        step("otelTraceID") if step is closure else step()  # type: ignore[operator]
+    line = line_of(ctxlog.run({"requestID": "A"}, make_record))
+    assert (line["requestID"], line["otelTraceID"]) == ("A", "set")
+
+
+def is_stamped() -> bool:
+    """
+    Whether a record made now is stamped at once.
+    """
+    return stdlib._STAMP in vars(make_record())
+
+
+def test_uninstall_brings_back_the_factory_of_before() -> None:
+    """
+    Whatever it was; doing it again does nothing.
+    """
+    theirs = closure("theirs")
+    install()()
+    uninstall()
+    assert logging.getLogRecordFactory() is theirs
+
+
+def test_uninstall_under_another_factory_leaves_that_and_stops_stamping() -> None:
+    """
+    Ours cannot be taken out of somebody's closure: it only hands through.
+    """
+    install()
+    theirs = closure("theirs")
+    uninstall()
+    assert logging.getLogRecordFactory() is theirs
+    assert not is_stamped()
+    assert make_record().theirs == "set"  # type: ignore[attr-defined]
+
+
+def test_install_over_another_factory_stamps_again() -> None:
+    """
+    Installed, chained over, uninstalled, installed: records are stamped, once.
+    """
+    install()
+    closure("theirs")
+    uninstall()
+    install()
+    assert is_stamped()
+    uninstall()
+    assert not is_stamped()
+
+
+def test_a_factory_that_does_not_chain_can_be_stamped_over() -> None:
+    """
+    Somebody replaced ours; installing again brings the stamp back.
+    """
+    install()
+    logging.setLogRecordFactory(logging.LogRecord)
+    assert not is_stamped()
+    install()
+    assert is_stamped()
+    uninstall()
+    assert logging.getLogRecordFactory() is logging.LogRecord
+
+
+def test_installing_twice_changes_nothing() -> None:
+    """
+    One uninstall is enough.
+    """
+    install()
+    first = logging.getLogRecordFactory()
+    install()
+    assert logging.getLogRecordFactory() is first
+    uninstall()
+    assert logging.getLogRecordFactory() is logging.LogRecord
+
+
+class BraceRecord(logging.LogRecord):
+    """
+    A record with a format of its own, as logging's cookbook shows it.
+    """
+
+    def getMessage(self) -> str:
+        return str(self.msg).format(*self.args or ())
+
+
+@pytest.mark.parametrize("formatter", [ctxlog.JsonFormatter, StockJsonFormatter])
+def test_records_with_a_format_of_their_own_keep_it(formatter: Any) -> None:
+    """
+    The class of the factory before formats its message, on our lines too.
+    """
+    logging.setLogRecordFactory(BraceRecord)
+    install()
+    record = make_record("{} of {}", 1, 2)
+    assert isinstance(record, BraceRecord)
+    assert load_line(formatter().format(record))["message"] == "1 of 2"
+
+
+def test_a_subclass_of_our_record_may_extend_it() -> None:
+    """
+    Calling super().getMessage() there ends.
+    """
+
+    class Mine(stdlib.ContextRecord):
+        def getMessage(self) -> str:
+            return f"mine: {super().getMessage()}"
+
+    record = Mine("shop", 20, "f", 1, "seen %s", (1,), None)
+    assert line_of(record)["message"] == "mine: seen 1"
+
+
+def test_a_message_that_somebody_masked_later_stays_masked(
+    log_env: LogEnvironment,
+) -> None:
+    """
+    A filter that rewrites `msg` has the last word, on a crash line too.
+    """
+
+    def mask(record: logging.LogRecord) -> bool:
+        record.msg, record.args = record.getMessage().replace("hunter2", "***"), None
+        return True
+
+    install()
+    log_env.set_formatter(ctxlog.JsonFormatter())
+    log_env.logger.addFilter(mask)
+    try:
+        raise ValueError("bad")
+    except ValueError:
+        log_env.logger.exception("login with %s", "hunter2")
+    log_env.logger.removeFilter(mask)
+    assert log_env.load_json()["message"] == "login with ***"
+
+
+def test_an_exception_that_is_added_to_the_record_later_is_shown(
+    log_env: LogEnvironment,
+) -> None:
+    """
+    By a filter, for instance, after the record was stamped.
+    """
+    error = ValueError("bad")
+
+    def add(record: logging.LogRecord) -> bool:
+        record.exc_info = (type(error), error, None)
+        return True
+
+    install()
+    log_env.set_formatter(ctxlog.JsonFormatter())
+    log_env.handler.addFilter(add)
+    log_env.logger.info("x")
+    assert log_env.load_json()["exception"]["message"] == "bad"
+
+
+def test_a_record_of_ours_is_copied_and_pickled_as_a_plain_one(tmp_path: Path) -> None:
+    """
+    A process that has no ctxlog reads it, fields, message and all.
+    """
+    install()
+    record = ctxlog.run(
+        {"requestID": "A", "password": "hunter2"}, make_record, "seen %s", 1
+    )
+    for copied in (copy.copy(record), copy.deepcopy(record)):
+        assert copied.getMessage() == "seen 1"
+        assert line_of(copied)["requestID"] == "A"
+    data = pickle.dumps(record)
+    assert b"hunter2" not in data
+    (tmp_path / "record").write_bytes(data)
+    program = (
+        "import sys; sys.modules['ctxlog'] = None\n"
+        "import pickle; record = pickle.load(open('record', 'rb'))\n"
+        "print(type(record).__name__, record.getMessage(), record._ctxlog['fields'])"
+    )
+    done = run_python("-c", program, cwd=tmp_path)
+    assert done.stdout == (
+        "LogRecord seen 1 {'requestID': 'A', 'password': '[redacted]'}\n"
+    )
+
+
+def test_captured_warnings_are_stamped(log_env: LogEnvironment) -> None:
+    """
+    A library's warning, through logging.captureWarnings.
+    """
+    import warnings
+
+    install()
+    logger = logging.getLogger("py.warnings")
+    log_env.set_formatter(ctxlog.JsonFormatter())
+    logger.addHandler(log_env.handler)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(True)
+        ctxlog.run({"requestID": "A"}, warnings.warn, "old", stacklevel=1)
+        logging.captureWarnings(False)
+    logger.removeHandler(log_env.handler)
+    line = log_env.load_json()
+    assert line["requestID"] == "A"
+    assert "old" in line["message"]
+
+
+def test_a_disabled_level_does_no_work() -> None:
+    """
+    No record is made, and the context is not encoded.
+    """
+    install()
+    made = []
+    previous = logging.getLogRecordFactory()
+
+    def counting(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        made.append(1)
+        return previous(*args, **kwargs)
+
+    logging.setLogRecordFactory(counting)
+    logger = logging.getLogger("test.quiet")
+    logger.setLevel(logging.WARNING)
+    store = ctxlog.Store(requestID="A")
+    ctxlog.run(store, logger.info, "x")
+    assert not made
+    assert store._view.encoded is None
