@@ -111,6 +111,7 @@ class _Event(NamedTuple):
 
     created: float
     level: str
+    levelno: int
     logger: str
     message: str
     view: View
@@ -201,6 +202,7 @@ class LineEncoder:
         self,
         created: float,
         level: str,
+        levelno: int,
         logger: str,
         message: str,
         view: View,
@@ -215,6 +217,7 @@ class LineEncoder:
         Args:
             created: When it happened, in seconds since the epoch.
             level: The level's name.
+            levelno: The level's number, on the scale of `logging`.
             logger: The logger's name.
             message: The message, formatted.
             view: The context that it was logged in.
@@ -233,7 +236,8 @@ class LineEncoder:
                 members, clash = b"", context.clash
             if clash:
                 event = _Event(
-                    created, level, logger, message, view, own, error, stack_info
+                    *(created, level, levelno, logger, message, view),
+                    *(own, error, stack_info),
                 )
                 return self._fitting(event, problems)
             if context.problems or self._static_problems:
@@ -266,14 +270,16 @@ class LineEncoder:
             )
             if len(line) > self.max_line_bytes:
                 event = _Event(
-                    created, level, logger, message, view, own, error, stack_info
+                    *(created, level, levelno, logger, message, view),
+                    *(own, error, stack_info),
                 )
                 return self._fitting(event, problems, len(line))
             return line
         except Exception as failure:  # a record that was unpickled may hold anything
             what = f"line built with difficulty: {type_name(failure)}"
             event = _Event(
-                _finite(created), level, logger, message, view, own, error, stack_info
+                *(_finite(created), level, levelno, logger, message, view),
+                *(own, error, stack_info),
             )
             try:
                 return self._fitting(event, (*problems, what))

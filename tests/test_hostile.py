@@ -145,6 +145,7 @@ def encode(encoder: LineEncoder | None = None, **event: Any) -> dict[str, Any]:
     line = encoder.encode(
         event.pop("created", 1_700_000_000.5),
         event.pop("level", "INFO"),
+        event.pop("levelno", 20),
         event.pop("logger", "shop"),
         event.pop("message", "hello"),
         event.pop("view", None) or current_view(),

@@ -29,6 +29,7 @@ OWNER = {
 CORE = {
     "ctxlog._json",
     "ctxlog.carrier",
+    "ctxlog.console",
     "ctxlog.context",
     "ctxlog.errors",
     "ctxlog.ids",
@@ -37,6 +38,7 @@ CORE = {
     "ctxlog.redact",
     "ctxlog.schema",
     "ctxlog.values",
+    "ctxlog.writer",
 }
 
 #: Folders of adapters: one module per third party, or per protocol.

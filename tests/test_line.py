@@ -28,7 +28,13 @@ def line_of(encoder: LineEncoder, view: View | None = None, **event: Any) -> byt
     """
     Encode an event that differs from a usual one by *event*.
     """
-    known = {"created": AT, "level": "INFO", "logger": "shop", "message": "hello"}
+    known = {
+        "created": AT,
+        "level": "INFO",
+        "levelno": 20,
+        "logger": "shop",
+        "message": "hello",
+    }
     line = encoder.encode(
         view=current_view() if view is None else view, **known | event
     )

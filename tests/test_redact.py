@@ -25,7 +25,13 @@ def line_of(redactor: Redactor, view: View | None = None, **event: Any) -> bytes
     """
     Encode an event with *redactor*.
     """
-    known = {"created": 0.0, "level": "INFO", "logger": "shop", "message": "hello"}
+    known = {
+        "created": 0.0,
+        "level": "INFO",
+        "levelno": 20,
+        "logger": "shop",
+        "message": "hello",
+    }
     return LineEncoder(redactor=redactor).encode(
         view=view or current_view(), **known | event
     )
@@ -155,7 +161,7 @@ def test_a_secret_is_hidden_at_any_depth(value: Any, patterns: tuple[str, ...]) 
         line_of(redactor, View({"value": value}, None)),
         line_of(redactor, View({"value": value}, None), own={"value": value}),
         LineEncoder(redactor=redactor, static={"value": value}).encode(
-            0, "INFO", "shop", "hello", current_view()
+            0, "INFO", 20, "shop", "hello", current_view()
         ),
     ):
         assert b"hunter2" not in line
@@ -168,7 +174,7 @@ def test_the_outermost_names_count_before_they_are_renamed() -> None:
     """
     schema = ctxlog.Schema(name="mine", rename={"token": "auth"})
     line = LineEncoder(schema).encode(
-        0, "INFO", "a", "b", View({"token": "hunter2"}, None)
+        0, "INFO", 20, "a", "b", View({"token": "hunter2"}, None)
     )
     assert load_line(line)["auth"] == REDACTED
 
@@ -179,7 +185,7 @@ def test_a_name_that_is_cut_is_judged_whole() -> None:
     """
     name = "a" * 400 + "_password_" + "b" * 400
     line = LineEncoder(max_line_bytes=1024).encode(
-        0, "INFO", "a", "m" * 5000, current_view(), {name: "hunter2"}
+        0, "INFO", 20, "a", "m" * 5000, current_view(), {name: "hunter2"}
     )
     assert b"hunter2" not in line
 
@@ -352,7 +358,9 @@ def test_the_process_has_one_redactor_for_whoever_is_given_none() -> None:
     before = redact.active()
     try:
         redact.use(Redactor(["iban"]))
-        line = LineEncoder().encode(0, "I", "a", "b", current_view(), {"iban": "DE"})
+        line = LineEncoder().encode(
+            0, "I", 20, "a", "b", current_view(), {"iban": "DE"}
+        )
     finally:
         redact.use(before)
     assert load_line(line)["iban"] == REDACTED

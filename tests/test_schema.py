@@ -22,7 +22,17 @@ def keys_of(schema: Schema) -> list[str]:
     """
     late = View({"requestID": "A", "user": "u"}, 0, late=True)
     line = LineEncoder(schema).encode(
-        *(0.0, "INFO", "shop", "hello", late, {"rows": 1}, ValueError("bad"), "Stack"),
+        *(
+            0.0,
+            "INFO",
+            20,
+            "shop",
+            "hello",
+            late,
+            {"rows": 1},
+            ValueError("bad"),
+            "Stack",
+        ),
         problems=("x",),
     )
     return list(load_line(line))
@@ -58,7 +68,7 @@ def test_a_reserved_name_is_of_the_schema_not_of_the_default() -> None:
     schema = Schema(name="mine", timestamp="@timestamp")
     line = load_line(
         LineEncoder(schema).encode(
-            0, "I", "a", "b", View({"timestamp": 1, "@timestamp": 2}, None)
+            0, "I", 20, "a", "b", View({"timestamp": 1, "@timestamp": 2}, None)
         )
     )
     assert (line["timestamp"], line["fields.@timestamp"]) == (1, 2)
@@ -69,7 +79,9 @@ def test_a_schema_can_give_a_reserved_field_a_name() -> None:
     A rename comes before the moving aside.
     """
     schema = Schema(name="mine", rename={"message": "note"})
-    line = LineEncoder(schema).encode(0, "I", "a", "b", View({"message": "x"}, None))
+    line = LineEncoder(schema).encode(
+        0, "I", 20, "a", "b", View({"message": "x"}, None)
+    )
     assert load_line(line)["note"] == "x"
 
 

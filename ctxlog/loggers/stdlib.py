@@ -9,25 +9,23 @@ it may wait in a queue, be pickled or be written by another thread.
 from __future__ import annotations
 
 import copyreg
-import io
 import json
 import logging
-import os
-import select
-import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from typing import Any, TextIO
+from typing import Any
 
 from pythonjsonlogger.core import BaseJsonFormatter
 
 from ctxlog._json import FLAT_TYPES, dumps
+from ctxlog.console import ConsoleEncoder
 from ctxlog.context import AsyncLocalStorage, View, current_view, error_view
 from ctxlog.errors import ConfigError
 from ctxlog.line import REPORTING_LOGGERS, REQUEST_ID, ExceptionParts, LineEncoder
 from ctxlog.redact import REDACTED, active, redactor
 from ctxlog.schema import Schema, find
 from ctxlog.values import Walk, safe_str, type_name
+from ctxlog.writer import LineWriter
 
 __all__ = [
     "ConsoleFormatter",
@@ -407,6 +405,26 @@ class _Event:
         if self.error is None and record.exc_text:
             self.error = ExceptionParts("", "", record.exc_text)
 
+    def encoded(
+        self,
+        encoder: LineEncoder | ConsoleEncoder,
+        record: logging.LogRecord,
+        problems: tuple[str, ...] = (),
+    ) -> bytes:
+        """Return the line of the event, which was `record`."""
+        return encoder.encode(
+            record.created,
+            record.levelname,
+            record.levelno,
+            record.name,
+            self.message,
+            self.view,
+            self.own,
+            self.error,
+            self.stack_info,
+            (*self.problems, *problems),
+        )
+
     def _take_out_stacks(self) -> None:
         """Undo what the stock `QueueHandler` did: it merges stacks into the message."""
         if isinstance(self.error, BaseException):
@@ -417,6 +435,27 @@ class _Event:
 
 
 _NO_NAMES: frozenset[str] = frozenset()
+
+
+def _encoded(
+    encoder: LineEncoder | ConsoleEncoder,
+    record: logging.LogRecord,
+    problems: tuple[str, ...] = (),
+) -> bytes:
+    """Return the line of `record`. Never raises."""
+    try:
+        event = _Event(record)
+    except Exception as error:  # a record that was unpickled may hold anything
+        return encoder.encode(
+            record.created,
+            record.levelname,
+            record.levelno,
+            record.name,
+            safe_str(record.msg),
+            current_view(),
+            problems=(f"record not readable: {type_name(error)}",),
+        )
+    return event.encoded(encoder, record, problems)
 
 
 class JsonFormatter(BaseJsonFormatter):
@@ -495,40 +534,18 @@ class JsonFormatter(BaseJsonFormatter):
 
     def encode(self, record: logging.LogRecord) -> bytes:
         """Return the line of `record` as UTF-8, with its newline. Never raises."""
+        if not self._assembled:
+            return _encoded(self._encoder, record)
+        problems: tuple[str, ...] = ()
         try:
-            event = _Event(record)
-        except Exception as error:  # a record that was unpickled may hold anything
-            return self._encoder.encode(
-                record.created,
-                record.levelname,
-                record.name,
-                safe_str(record.msg),
-                current_view(),
-                problems=(f"record not readable: {type_name(error)}",),
-            )
-        if self._assembled:
-            try:
-                data: dict[str, Any] = {}
-                self.add_fields(data, record, {})
-                data = self.process_log_record(data)
-                return (self.serialize_log_record(data) + "\n").encode()
-            except Exception as error:  # hooks of a subclass
-                what = f"formatter options: {type_name(error)}: {safe_str(error)}"
-                event.problems += (what,)
-        return self._line(record, event)
-
-    def _line(self, record: logging.LogRecord, event: _Event) -> bytes:
-        return self._encoder.encode(
-            record.created,
-            record.levelname,
-            record.name,
-            event.message,
-            event.view,
-            event.own,
-            event.error,
-            event.stack_info,
-            event.problems,
-        )
+            data: dict[str, Any] = {}
+            self.add_fields(data, record, {})
+            data = self.process_log_record(data)
+            return (self.serialize_log_record(data) + "\n").encode()
+        except Exception as error:  # hooks of a subclass
+            what = f"formatter options: {type_name(error)}: {safe_str(error)}"
+            problems = (what,)
+        return _encoded(self._encoder, record, problems)
 
     # With options of python-json-logger the finished line is taken apart again and put
     # together as that library does it: slower, and the same values.
@@ -546,7 +563,7 @@ class JsonFormatter(BaseJsonFormatter):
         the context's and the call's, the time stamp.
         """
         event = _Event(record)
-        line: dict[str, Any] = json.loads(self._line(record, event))
+        line: dict[str, Any] = json.loads(event.encoded(self._encoder, record))
         schema = self._encoder.schema
         first = (schema.timestamp, schema.level, schema.message, schema.logger)
         members = {self._get_rename(k): v for k, v in self.defaults.items()}
@@ -630,14 +647,6 @@ class ConsoleFormatter(logging.Formatter):
         redact: What to hide: see `configure()`.
     """
 
-    _LEVELS = {
-        logging.DEBUG: "2",
-        logging.INFO: "32",
-        logging.WARNING: "33",
-        logging.ERROR: "31",
-        logging.CRITICAL: "1;31",
-    }
-
     def __init__(
         self,
         fmt: str | None = None,
@@ -649,70 +658,13 @@ class ConsoleFormatter(logging.Formatter):
         redact: object = None,
     ) -> None:
         super().__init__()
-        self.datefmt = datefmt
-        self._color = color
-        self._redactor = redactor(redact)
+        self._encoder = ConsoleEncoder(
+            color=color, redactor=redactor(redact), datefmt=datefmt or "%H:%M:%S"
+        )
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of `record`; several lines with a traceback. Never raises."""
-        try:
-            return self._text(record, _Event(record))
-        except Exception as error:  # a record that was unpickled may hold anything
-            what = f"record not readable: {type_name(error)}"
-            return f"{_printable(safe_str(record.msg))} logError={what}"
-
-    def _text(self, record: logging.LogRecord, event: _Event) -> str:
-        walk = Walk(self._redactor, 8192, 4096)
-        # The call's own over the context's.
-        fields = walk.named({**event.view.fields, **event.own}.items())
-        request_id = safe_str(fields.pop(REQUEST_ID, None) or "")
-        message = walk.text(event.message)
-        problems = (*event.problems, *walk.problems)
-        if problems:
-            fields["logError"] = walk.text("; ".join(problems))
-        time = self.formatTime(record, self.datefmt or "%H:%M:%S")
-        level = _printable(f"{safe_str(record.levelname):<8}")
-        parts = [
-            f"{time}.{int(record.msecs):03d}",
-            self._paint(level, self._LEVELS.get(record.levelno, "36")),
-        ]
-        if request_id:
-            parts.append(self._paint(_printable(request_id[:8]), _hue(request_id)))
-        parts.append(f"{_printable(safe_str(record.name))}: {_printable(message)}")
-        parts += [
-            f"{_printable(k)}={_printable(_inline(v))}" for k, v in fields.items()
-        ]
-        stacks = []
-        if event.error is not None:
-            error = event.error
-            if isinstance(error, BaseException):
-                error = ExceptionParts.of(error)
-            stacks.append(error.stack)
-        if event.stack_info is not None:
-            stacks.append(safe_str(event.stack_info))
-        lines = [line for stack in stacks for line in walk.text(stack).split("\n")]
-        return "\n".join([" ".join(parts), *map(_printable, lines)])
-
-    def _paint(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._color else text
-
-
-def _hue(request_id: str) -> str:
-    """The colour of a request, the same for all its lines."""
-    hues = ("34", "35", "36", "94", "95", "96", "92", "93")
-    return hues[sum(request_id.encode("utf-8", "replace")) % len(hues)]
-
-
-def _inline(value: object) -> str:
-    return value if isinstance(value, str) else dumps(value).decode()
-
-
-def _printable(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
-    )
+        return _encoded(self._encoder, record)[:-1].decode()
 
 
 # Writing ------------------------------------------------------------------------
@@ -736,8 +688,12 @@ class LineHandler(logging.Handler):
 
     def __init__(self, stream: Any = None, level: int | str = logging.NOTSET) -> None:
         super().__init__(level)
-        self.stream = sys.stdout if stream is None else stream
-        self._torn = False
+        self.writer = LineWriter(stream)
+
+    @property
+    def stream(self) -> Any:
+        """Where the lines go."""
+        return self.writer.stream
 
     def __repr__(self) -> str:
         name = getattr(self.stream, "name", "")
@@ -759,7 +715,7 @@ class LineHandler(logging.Handler):
         except Exception:  # a foreign formatter
             self.handleError(record)
             line = _LAST_RESORT.encode(record)
-        self._write(line)
+        self.writer.write(line)
 
     def _encode(self, record: logging.LogRecord) -> bytes:
         formatter = self.formatter or _LAST_RESORT
@@ -768,105 +724,11 @@ class LineHandler(logging.Handler):
         text = formatter.format(record) + self.terminator
         return text.encode("utf-8", "backslashreplace")
 
-    def _write(self, line: bytes) -> None:
-        self.acquire()
-        try:
-            self._write_to(self.stream, line)
-        except Exception:  # a foreign stream may raise anything
-            self._rescue(line)
-        finally:
-            self.release()
-
-    def _write_to(self, stream: Any, line: bytes) -> None:
-        if not _is_file(stream):
-            _write_text(stream, line)
-            return
-        descriptor = stream.fileno()
-        _flush(stream, descriptor)  # what print() left there comes first
-        if self._torn:
-            line = b"\n" + line
-        left = line
-        try:
-            while left:
-                try:
-                    left = left[os.write(descriptor, left) :]
-                except BlockingIOError:  # a full pipe that somebody made non-blocking
-                    _wait_until_writable(descriptor)
-            self._torn = False
-        except OSError:
-            # Part of it may have been written: the next line begins on a new one.
-            self._torn = self._torn or left is not line
-            raise
-
-    def _rescue(self, line: bytes) -> None:
-        stream: TextIO | None = sys.stderr
-        if stream is None or stream is self.stream:
-            return
-        try:
-            _write_text(stream, line)
-        except Exception:
-            return  # neither stream takes anything: there is nowhere left to say so
-
     def flush(self) -> None:
         """Nothing to do: lines are not buffered."""
 
 
 _LAST_RESORT: JsonFormatter
-
-
-def _is_file(stream: Any) -> bool:
-    """
-    Whether bytes written to the descriptor of `stream` are as good as written to it.
-
-    Only of these very types: others that have a `fileno()` may compress, copy or
-    convert what is written to them (`gzip`, a notebook's output, a tee).
-
-    Raises:
-        ValueError: the stream is closed, and the number may be another file's by now.
-    """
-    if type(stream) is io.TextIOWrapper:
-        stream = stream.buffer
-    raw = stream.raw if type(stream) is io.BufferedWriter else stream
-    if type(raw) is not io.FileIO:
-        return False
-    if raw.closed:
-        raise ValueError("the log stream is closed")
-    return True
-
-
-def _flush(stream: Any, descriptor: int) -> None:
-    while True:
-        try:
-            stream.flush()
-            return
-        except BlockingIOError:
-            _wait_until_writable(descriptor)
-
-
-def _wait_until_writable(descriptor: int) -> None:
-    if hasattr(select, "poll"):  # select() takes no descriptor over 1023
-        poll = select.poll()
-        poll.register(descriptor, select.POLLOUT)
-        poll.poll(1000)
-    else:
-        select.select((), (descriptor,), (), 1.0)
-
-
-def _write_text(stream: Any, line: bytes) -> None:
-    """Write `line` to any stream, binary or text. Raises what the stream does."""
-    if isinstance(stream, (io.RawIOBase, io.BufferedIOBase)):
-        stream.write(line)
-    else:
-        text = line.decode("utf-8", "replace")
-        try:
-            stream.write(text)
-        except UnicodeEncodeError:  # a text stream with a narrow encoding
-            stream.write(text.encode("ascii", "backslashreplace").decode())
-        except TypeError:  # a binary stream that is none of io's
-            stream.write(line)
-    flush = getattr(stream, "flush", None)
-    if flush is not None:
-        flush()
 
 
 _LAST_RESORT = JsonFormatter()

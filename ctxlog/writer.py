@@ -1,0 +1,147 @@
+"""
+Where lines go: one stream, one write per line. Core: standard library only.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import sys
+import threading
+import weakref
+from typing import Any, TextIO
+
+__all__ = ["LineWriter"]
+
+
+class LineWriter:
+    """
+    Writes finished lines to a stream, each by one write.
+
+    Shared by all loggers that write to one stream. To a file, a pipe or a terminal the
+    bytes go by the descriptor, unbuffered: nothing is left to flush at exit, and what
+    `print` left in the stream's buffer comes first. A line that cannot be written (a
+    full disk, a closed pipe) goes to standard error instead. Safe from any thread and
+    after a fork; a signal handler may write while the interrupted code does.
+
+    Args:
+        stream: A text or binary stream; `sys.stdout` as it is now unless given.
+    """
+
+    __slots__ = ("__weakref__", "_lock", "_torn", "stream")
+
+    def __init__(self, stream: Any = None) -> None:
+        self.stream = sys.stdout if stream is None else stream
+        self._torn = False
+        self._lock = threading.RLock()
+        _writers.add(self)
+
+    def write(self, line: bytes) -> None:
+        """Write `line`, which ends with a newline. Never raises."""
+        with self._lock:
+            try:
+                self._write_to(self.stream, line)
+            except Exception:  # a foreign stream may raise anything
+                self._rescue(line)
+
+    def renew_lock(self) -> None:
+        """Forget who holds the lock: in a forked child nobody would release it."""
+        self._lock = threading.RLock()
+
+    def _write_to(self, stream: Any, line: bytes) -> None:
+        if not _is_file(stream):
+            _write_text(stream, line)
+            return
+        descriptor = stream.fileno()
+        _flush(stream, descriptor)  # what print() left there comes first
+        if self._torn:
+            line = b"\n" + line
+        left = line
+        try:
+            while left:
+                try:
+                    left = left[os.write(descriptor, left) :]
+                except BlockingIOError:  # a full pipe that somebody made non-blocking
+                    _wait_until_writable(descriptor)
+            self._torn = False
+        except OSError:
+            # Part of it may have been written: the next line begins on a new one.
+            self._torn = self._torn or left is not line
+            raise
+
+    def _rescue(self, line: bytes) -> None:
+        stream: TextIO | None = sys.stderr
+        if stream is None or stream is self.stream:
+            return
+        try:
+            _write_text(stream, line)
+        except Exception:
+            return  # neither stream takes anything: there is nowhere left to say so
+
+
+_writers: weakref.WeakSet[LineWriter] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    for writer in list(_writers):
+        writer.renew_lock()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch (all but Windows)
+    os.register_at_fork(after_in_child=_renew_locks)
+
+
+def _is_file(stream: Any) -> bool:
+    """
+    Whether bytes written to the descriptor of `stream` are as good as written to it.
+
+    Only of these very types: others that have a `fileno()` may compress, copy or
+    convert what is written to them (`gzip`, a notebook's output, a tee).
+
+    Raises:
+        ValueError: the stream is closed, and the number may be another file's by now.
+    """
+    if type(stream) is io.TextIOWrapper:
+        stream = stream.buffer
+    raw = stream.raw if type(stream) is io.BufferedWriter else stream
+    if type(raw) is not io.FileIO:
+        return False
+    if raw.closed:
+        raise ValueError("the log stream is closed")
+    return True
+
+
+def _flush(stream: Any, descriptor: int) -> None:
+    while True:
+        try:
+            stream.flush()
+            return
+        except BlockingIOError:
+            _wait_until_writable(descriptor)
+
+
+def _wait_until_writable(descriptor: int) -> None:
+    if hasattr(select, "poll"):  # select() takes no descriptor over 1023
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        poll.poll(1000)
+    else:
+        select.select((), (descriptor,), (), 1.0)
+
+
+def _write_text(stream: Any, line: bytes) -> None:
+    """Write `line` to any stream, binary or text. Raises what the stream does."""
+    if isinstance(stream, (io.RawIOBase, io.BufferedIOBase)):
+        stream.write(line)
+    else:
+        text = line.decode("utf-8", "replace")
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:  # a text stream with a narrow encoding
+            stream.write(text.encode("ascii", "backslashreplace").decode())
+        except TypeError:  # a binary stream that is none of io's
+            stream.write(line)
+    flush = getattr(stream, "flush", None)
+    if flush is not None:
+        flush()
