@@ -24,6 +24,8 @@ from tests.helpers import clean_environment, package_sources, run_python
 OWNER = {
     "orjson": "ctxlog._json",
     "pythonjsonlogger": "ctxlog.loggers.stdlib",
+    "structlog": "ctxlog.loggers.structlog",
+    "loguru": "ctxlog.loggers.loguru",
 }
 
 CORE = {
