@@ -348,15 +348,15 @@ def current_view() -> View:
     return _with_sources(view) if _sources else view
 
 
-Source = Callable[[], Mapping[str, object]]
+_Source = Callable[[], Mapping[str, object]]
 
 # Further places that fields come from, the first of the highest precedence; and the
 # last view that was made with them, since most lines in a row have the same.
-_sources: tuple[Source, ...] = ()
+_sources: tuple[_Source, ...] = ()
 _last_with_sources: tuple[View, dict[str, object], View] = (_NOTHING, {}, _NOTHING)
 
 
-def add_source(source: Source, /) -> None:
+def add_source(source: _Source, /) -> None:
     """
     Take fields from a further place, over the store's and the scopes'.
 
@@ -368,7 +368,7 @@ def add_source(source: Source, /) -> None:
         _sources = (*_sources, source)
 
 
-def remove_source(source: Source, /) -> None:
+def remove_source(source: _Source, /) -> None:
     """Take no more fields from *source*; if it was not added, nothing."""
     global _sources
     _sources = tuple(other for other in _sources if other is not source)

@@ -319,13 +319,22 @@ class _Output:
 
 
 _output = _Output()
-_stdlib_logger = structlog.stdlib.LoggerFactory(ignore_frame_names=["ctxlog"])
 
 
 def _make_logger(*names: Any) -> LineLogger:
-    # structlog's own factory knows the module that asks.
-    name = names[0] if names else _stdlib_logger().name
+    name = names[0] if names else _asking_module()
     return LineLogger(name if isinstance(name, str) else safe_str(name))
+
+
+def _asking_module() -> str:
+    # `structlog.stdlib.LoggerFactory` knows, too, but changes logging's logger class.
+    frame: Any = sys._getframe()
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__"))
+        if name.partition(".")[0] not in ("ctxlog", "structlog"):
+            return name
+        frame = frame.f_back
+    return "root"
 
 
 def _filtering_logger(level: int) -> Any:
