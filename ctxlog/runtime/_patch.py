@@ -17,6 +17,7 @@ class _Layer:
     def __init__(self, previous: Callable[..., Any], wrapper: Callable[..., Any]):
         self.previous = previous
         self.active = True
+        self.inherited = False
 
         @functools.wraps(previous)
         def function(*args: Any, **kwargs: Any) -> Any:
@@ -55,6 +56,7 @@ class Patch:
             self._layers[-1].active = False
         layer = _Layer(current, self._wrapper)
         self._layers.append(layer)
+        layer.inherited = self._name not in vars(self._owner)
         setattr(self._owner, self._name, layer.function)
 
     def uninstall(self) -> None:
@@ -65,5 +67,8 @@ class Patch:
             layer = self._layers[-1]
             if getattr(self._owner, self._name) is not layer.function:
                 break  # somebody else's is on top, and may call ours
-            setattr(self._owner, self._name, layer.previous)
+            if layer.inherited:
+                delattr(self._owner, self._name)
+            else:
+                setattr(self._owner, self._name, layer.previous)
             self._layers.pop()

@@ -98,7 +98,11 @@ def _add_done_callback(
 
 def _start(previous: Callable[..., None], thread: threading.Thread) -> None:
     carried = Carried()
-    if carried.empty or _has_context(thread) or _serves_many(thread):
+    if _serves_many(thread):
+        with withheld():  # threads may inherit by themselves, greenlets do
+            previous(thread)
+        return
+    if carried.empty or _has_context(thread):
         previous(thread)
         return
     # The instance's own `run` is replaced, which also subclasses that override it go
