@@ -58,11 +58,14 @@ def _context_of(culprit: Any) -> Context | None:
 def _context(culprit: Any) -> Context | None:
     if hasattr(culprit, "get_context"):
         found = culprit.get_context()
-    elif isinstance(culprit, asyncio.Task):
-        # Python 3.10 and 3.11: the task's own context is the first that it refers to;
-        # others are those of its callbacks.
+    elif hasattr(culprit, "_context"):
+        found = culprit._context
+    elif isinstance(culprit, asyncio.Task) or not isinstance(culprit, asyncio.Future):
+        # Tasks of Python 3.10 and 3.11 and uvloop's handles do not tell, but refer to
+        # their own context first; a task's others are those of its callbacks. A bare
+        # future has only such.
         contexts = (one for one in gc.get_referents(culprit) if type(one) is Context)
         found = next(contexts, None)
     else:
-        found = getattr(culprit, "_context", None)
+        found = None
     return found if isinstance(found, Context) else None

@@ -82,9 +82,9 @@ def _print_exception(
 ) -> None:
     written = False
     if not passed_on(kind):
-        # Not its repr, which has the arguments.
-        name = getattr(context, "name", None) or type(context).__name__
-        message = f"Uncaught exception in greenlet {name}"
+        # Not its repr, which has the arguments; of a thread pool it is a tuple.
+        name = getattr(context, "name", None)
+        message = f"Uncaught exception in {f'greenlet {name}' if name else 'gevent'}"
         with lent_from(getattr(context, "gr_context", None)):
             written = report(logging.ERROR, message, kind, error, traceback)
     if not written or previous is not _PRINT:
