@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import Context
 from typing import Any, ParamSpec, TypeVar
 
 from ctxlog.context import Carried, withheld
@@ -134,7 +135,7 @@ def _start(previous: Callable[..., None], thread: threading.Thread) -> None:
 def _has_context(thread: threading.Thread) -> bool:
     """Whether the interpreter or the caller gives the thread a context (3.14)."""
     inherits = getattr(sys.flags, "thread_inherit_context", False)
-    return bool(inherits) or getattr(thread, "_context", None) is not None
+    return bool(inherits) or isinstance(getattr(thread, "_context", None), Context)
 
 
 def _serves_many(thread: threading.Thread) -> bool:

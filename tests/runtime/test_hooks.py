@@ -252,7 +252,8 @@ def test_a_task_that_was_destroyed_while_pending() -> None:
 
 
 class _Evil:
-    def get_context(self) -> None:
+    @property
+    def _context(self) -> None:
         raise RuntimeError
 
 

@@ -108,6 +108,19 @@ def test_a_thread_keeps_nothing_of_the_patch(
 
 
 @pytest.mark.usefixtures("installed")
+def test_a_thread_that_was_given_a_context_keeps_it() -> None:
+    """
+    `Thread(context=)` of Python 3.14 wins; another attribute of that name means nothing.
+    """
+    given = copy_context()
+    thread = threading.Thread(target=lambda: None)
+    thread._context = given  # type: ignore[attr-defined]
+    original = threads._has_context(thread)
+    thread._context = object()  # type: ignore[attr-defined]
+    assert (original, threads._has_context(thread)) == (True, _INHERITS)
+
+
+@pytest.mark.usefixtures("installed")
 def test_the_place_of_start_counts() -> None:
     """
     A thread object that was made in one request and started in another is the other's.
