@@ -5,6 +5,7 @@ Crash lines: every hook in a process of its own, since hooks are the whole proce
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 import ctxlog
 from ctxlog.runtime import hooks
-from tests.helpers import LogEnvironment, load_line, need, run_python
+from tests.helpers import load_line, need, run_python
 
 _START = """
 import asyncio, gc, logging, sys, threading
@@ -317,18 +318,18 @@ bad = Bad()
 
 
 def test_a_handler_that_raises_leaves_it_to_python(
-    log_env: LogEnvironment, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """
     If logging itself fails, the hook that was there before gets the exception.
     """
 
-    class Failing(type(log_env.handler)):  # type: ignore[misc]
+    class Failing(logging.Handler):
         def handle(self, record: Any) -> bool:
             raise RuntimeError
 
     seen: list[object] = []
-    logger = __import__("logging").getLogger("ctxlog.crash")
+    logger = logging.getLogger("ctxlog.crash")
     monkeypatch.setattr(sys, "excepthook", lambda *args: seen.append(args[0]))
     logger.addHandler(Failing())
     hooks.install()
@@ -354,3 +355,20 @@ def test_uninstall_gives_back_every_hook() -> None:
     hooks.uninstall()
     hooks.uninstall()
     assert state() == before
+
+
+@pytest.mark.parametrize("library", ["gevent", "uvloop"])
+def test_a_missing_library_is_named(library: str, tmp_path: Path) -> None:
+    """
+    Without its library an adapter says which extra installs it.
+    """
+    source = f"""
+import sys
+sys.modules["{library}"] = None
+try:
+    import ctxlog.runtime.{library}
+except ImportError as error:
+    print(type(error).__name__, error.name, error.extra)
+"""
+    done = run_python("-c", source, cwd=tmp_path)
+    assert done.stdout == f"MissingDependencyError {library} {library}\n"

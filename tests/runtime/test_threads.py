@@ -110,7 +110,7 @@ def test_a_thread_keeps_nothing_of_the_patch(
 @pytest.mark.usefixtures("installed")
 def test_a_thread_that_was_given_a_context_keeps_it() -> None:
     """
-    `Thread(context=)` of Python 3.14 wins; another attribute of that name means nothing.
+    `Thread(context=)` of Python 3.14 wins; a foreign `_context` means nothing.
     """
     given = copy_context()
     thread = threading.Thread(target=lambda: None)
