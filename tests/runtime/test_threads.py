@@ -5,8 +5,10 @@ Threads, timers and executors with the patches of `ctxlog.runtime.threads`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
@@ -463,6 +465,30 @@ def test_no_job_shows_another_requests_id(steps: list[tuple[str, str | None]]) -
         assert [f.result() for _, f in expected] == [wanted for wanted, _ in expected]
     finally:
         threads.uninstall()
+
+
+@pytest.mark.usefixtures("installed")
+def test_nothing_keeps_the_store_of_a_request() -> None:
+    """
+    Once its threads, jobs and callbacks have ended, a store is freed by its last
+    reference, though the pool and the thread object live on.
+    """
+    gc.collect()
+    gc.disable()
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            store = ctxlog.Store(requestID="A")
+            thread = threading.Thread(target=lambda: None)
+            ctxlog.run(store, thread.start)
+            thread.join()
+            ctxlog.run(store, pool.submit, int).result()
+            pool.submit(int).result()  # the worker is done with the job before
+            alive = weakref.ref(store)
+            del store
+            assert alive() is None
+            assert not thread.is_alive()
+    finally:
+        gc.enable()
 
 
 # Installing ---------------------------------------------------------------------
