@@ -31,6 +31,7 @@ __all__ = [
     "Snapshot",
     "Store",
     "View",
+    "add_source",
     "bind",
     "current_view",
     "detached",
@@ -39,6 +40,7 @@ __all__ = [
     "get_store",
     "lent",
     "lent_from",
+    "remove_source",
     "run",
     "scope",
     "unbind",
@@ -339,12 +341,59 @@ def current_view() -> View:
     """
     frame = _current.get()
     if frame is None:
-        return _NOTHING
-    view = frame.view
-    newest = frame.source._view
-    if view is newest or view.base is newest:
+        view = _NOTHING
+    else:
+        view = frame.view
+        newest = frame.source._view
+        if view is not newest and view.base is not newest:
+            view = frame.refresh()
+    return _with_sources(view) if _sources else view
+
+
+Source = Callable[[], Mapping[str, object]]
+
+# Further places that fields come from, the first of the highest precedence; and the
+# last view that was made with them, since most lines in a row have the same.
+_sources: tuple[Source, ...] = ()
+_last_with_sources: tuple[View, dict[str, object], View] = (_NOTHING, {}, _NOTHING)
+
+
+def add_source(source: Source, /) -> None:
+    """
+    Take fields from a further place, over the store's and the scopes'.
+
+    For adapters of libraries that keep a context of their own. *source* is called in
+    the context of each log call, must not raise, and be quick. Twice is as once.
+    """
+    global _sources
+    if source not in _sources:
+        _sources = (*_sources, source)
+
+
+def remove_source(source: Source, /) -> None:
+    """Take no more fields from *source*; if it was not added, nothing."""
+    global _sources
+    _sources = tuple(other for other in _sources if other is not source)
+
+
+def _with_sources(view: View) -> View:
+    global _last_with_sources
+    found: dict[str, object] = {}
+    for source in reversed(_sources):
+        found.update(source())
+    if not found:
         return view
-    return frame.refresh()
+    below, known, merged = _last_with_sources
+    if below is view and known is not found and _same(known, found):
+        return merged
+    merged = View({**view.fields, **found}, view.started, view.late)
+    _last_with_sources = (view, found, merged)
+    return merged
+
+
+def _same(one: dict[str, object], other: dict[str, object]) -> bool:
+    # By identity: values may be equal without being the same on a line (1 and True).
+    return list(one) == list(other) and all(one[name] is other[name] for name in one)
 
 
 def get_store() -> Store | None:

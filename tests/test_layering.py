@@ -26,6 +26,8 @@ OWNER = {
     "orjson": "ctxlog._json",
     "pythonjsonlogger": "ctxlog.loggers.stdlib",
     "uvloop": "ctxlog.runtime.uvloop",
+    "structlog": "ctxlog.loggers.structlog",
+    "loguru": "ctxlog.loggers.loguru",
 }
 
 CORE = {
