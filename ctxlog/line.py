@@ -33,6 +33,7 @@ REPORTING_LOGGERS = frozenset(
         "aiohttp.server",
         "asyncio",
         "concurrent.futures",
+        "ctxlog.crash",
         "daphne",
         "daphne.server",
         "django.request",

@@ -22,8 +22,10 @@ from tests.helpers import clean_environment, package_sources, run_python
 
 #: The one module that imports a third party. A new adapter adds its row here.
 OWNER = {
+    "gevent": "ctxlog.runtime.gevent",
     "orjson": "ctxlog._json",
     "pythonjsonlogger": "ctxlog.loggers.stdlib",
+    "uvloop": "ctxlog.runtime.uvloop",
     "structlog": "ctxlog.loggers.structlog",
     "loguru": "ctxlog.loggers.loguru",
 }
