@@ -8,7 +8,7 @@ import logging
 import logging.config
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -231,6 +231,7 @@ class _Configuration:
         # Imported before anything is changed: an import may fail.
         self._structlog = _adapter("structlog", named)
         self._loguru = _adapter("loguru", named)
+        self._runtime = list(_runtime_adapters(settings))
 
     def begin(self) -> None:
         """Apply it for the first time."""
@@ -253,6 +254,9 @@ class _Configuration:
         if self._loguru is not None:
             self._loguru.install(**shared)
             self._undo.append(self._loguru.uninstall)
+        for runtime in self._runtime:
+            runtime.install()
+            self._undo.append(runtime.uninstall)
 
     def apply(self) -> None:
         """Bring all lines into the one stream; what is so already stays."""
@@ -328,6 +332,20 @@ def _adapter(name: str, named: tuple[str, ...] | None) -> Any:
         return None
     adapter = import_module(f"ctxlog.loggers.{name}")
     return None if adapter.is_configured() else adapter
+
+
+def _runtime_adapters(settings: Settings) -> Iterator[Any]:
+    """Yield what carries the context, and reports crashes, where Python itself does."""
+    if settings.threads:
+        yield import_module("ctxlog.runtime.threads")
+        # Never imported uninvited; gunicorn's worker has it by now.
+        if "gevent" in sys.modules:
+            yield import_module("ctxlog.runtime.gevent")
+    if settings.hooks:
+        yield import_module("ctxlog.runtime.hooks")
+        # Servers import it only after the application.
+        if find_spec("uvloop") is not None:
+            yield import_module("ctxlog.runtime.uvloop")
 
 
 _configuration: _Configuration | None = None

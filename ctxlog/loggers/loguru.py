@@ -86,7 +86,7 @@ def patcher(record: Any) -> Any:
 class _Chained:
     """Two patchers: the one that was there, then ours."""
 
-    def __init__(self, previous: _Patcher) -> None:
+    def __init__(self, previous: Callable[[_Record], object]) -> None:
         self.previous = previous
 
     def __call__(self, record: _Record) -> None:
