@@ -233,6 +233,7 @@ def install(
     level: int | str = "INFO",
     levels: Mapping[str, int] | None = None,
     enqueue: bool = False,
+    context: Any = None,
     writer: LineWriter | None = None,
     **options: Any,
 ) -> None:
@@ -249,6 +250,7 @@ def install(
         level: The least level that is logged: one of loguru's names, or a number.
         levels: Least levels of single loggers (modules): name to level.
         enqueue: Whether another thread writes; also for child processes.
+        context: How those are started, as `logger.add()` takes it: `spawn`, ...
         writer: Writes the lines, in place of one for *stream*.
         options: Those of `JsonSink`.
 
@@ -270,6 +272,7 @@ def install(
         format=_no_text,
         filter=None if enqueue else sink.take,
         enqueue=enqueue,
+        context=context,
         colorize=False,
         backtrace=False,
         diagnose=False,
