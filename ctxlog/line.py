@@ -23,7 +23,13 @@ from ctxlog.redact import Redactor, active
 from ctxlog.schema import DEFAULT, Schema
 from ctxlog.values import MAX_READING, Walk, reading, safe_str, type_name
 
-__all__ = ["ExceptionParts", "LineEncoder", "REPORTING_LOGGERS", "REQUEST_ID"]
+__all__ = [
+    "COMPLETION_LOGGER",
+    "ExceptionParts",
+    "LineEncoder",
+    "REPORTING_LOGGERS",
+    "REQUEST_ID",
+]
 
 #: The field that names the request.
 REQUEST_ID = "requestID"
@@ -184,6 +190,7 @@ class LineEncoder:
         self._reads_messages = bool(self.redactor.patterns) or schema.scalars
         self._ending = b"," if schema.seconds else b'Z",'
         self._end = b"}\n"
+        self._otlp = schema.otlp
         self._rename = {REQUEST_ID: schema.request_id, **schema.rename}
         self._second: tuple[int, bytes] = (-1, b"")
         self._levels: dict[Any, bytes] = {}
@@ -218,6 +225,7 @@ class LineEncoder:
         resource = b'{"resourceLogs":[{"resource":{"attributes":[%s]},' % statics[1:]
         records = b'"scopeLogs":[{"scope":{},"logRecords":[{"timeUnixNano":"'
         self._opening = resource + records
+        self._shortest = b'{"resourceLogs":[{' + records
         # Nanoseconds have no point in them: the digits are always all there.
         self._digits = 6
         self._ending = b'000",'
@@ -230,7 +238,7 @@ class LineEncoder:
         """Return members, each with a comma before it."""
         if not members:
             return b""
-        if self.schema.otlp:
+        if self._otlp:
             return b"," + dumps(_attributes(members))[1:-1]
         return b"," + dumps(members)[1:-1]
 
@@ -268,7 +276,7 @@ class LineEncoder:
             context = (view.encoded or _NEVER).get(self) or self._context(view)
             if own:
                 members, names, own_problems = self._members(
-                    own, logger == COMPLETION_LOGGER
+                    own, self._shaped and logger == COMPLETION_LOGGER
                 )
                 problems += own_problems
                 clash = context.clash or not names.isdisjoint(context.names)
@@ -366,7 +374,7 @@ class LineEncoder:
         return (
             self._opening
             + shown.encode()
-            + (b"." if self._digits and not self.schema.otlp else b"")
+            + (b"." if self._digits and not self._otlp else b"")
         )
 
     def _level(self, level: str, levelno: int) -> bytes:
@@ -393,7 +401,7 @@ class LineEncoder:
 
     def _logger(self, logger: str) -> bytes:
         member = b',"%s":%s' % (_text(self.schema.logger), self._constant(logger))
-        if self.schema.otlp:
+        if self._otlp:
             shown = self._walk(1024).text(safe_str(logger))
             member = b'},"attributes":[' + self._joined({self.schema.logger: shown})[1:]
         member += self._static_bytes
@@ -418,16 +426,14 @@ class LineEncoder:
         )
         walk = self._walk()
         head = self._head(fields.get(REQUEST_ID), walk)
-        if self.schema.otlp:
+        if self._otlp:
             traced, body, names, problems = self._traced(fields)
             shown = self._request_id(fields.get(REQUEST_ID), walk)
             if shown is not None:
                 body = self._joined({self.schema.request_id: shown}) + body
             head = traced + b'"body":{"stringValue":'
         # Static fields are the resource's in OTLP, and clash with nothing.
-        statics: frozenset[str] = (
-            frozenset() if self.schema.otlp else self._static_names
-        )
+        statics: frozenset[str] = frozenset() if self._otlp else self._static_names
         encoded = _Encoded(
             head,
             body,
@@ -477,10 +483,11 @@ class LineEncoder:
         if not fields:
             return b"", frozenset(), ()
         keys = tuple(fields)
-        completion = completion and self._shaped
         if not completion and self._is_plain(keys) and self._is_flat(fields):
             try:
-                return self._joined(fields), frozenset(keys), ()
+                if self._otlp:
+                    return self._joined(fields), frozenset(keys), ()
+                return b"," + dumps(fields)[1:-1], frozenset(keys), ()
             except (TypeError, ValueError):  # a big integer, a lone surrogate
                 pass
         walk = self._walk()
@@ -673,11 +680,13 @@ class LineEncoder:
         line[schema.log_error] = what
         line.update(schema.constants)
         start = self._time(round(event.created * 1_000_000))
+        if schema.otlp:  # without the resource, which may be what is too long
+            start = self._shortest + start[len(self._opening) :]
         level = self._level(walk.text(safe_str(event.level)), event.levelno)
         return start + level + self._started(line) + self._end
 
     def _started(self, line: dict[str, Any]) -> bytes:
-        if not self.schema.otlp:
+        if not self._otlp:
             return dumps(line)[1:-1]
         message = dumps(line.pop(self.schema.message))
         attributes = self._joined(line)[1:]

@@ -277,7 +277,8 @@ _ECS = Schema(
     reserved=frozenset(
         "@timestamp message tags labels fields agent as base client cloud "
         "code_signature container data_stream destination device dll dns ecs elf "
-        "email entity error event faas file gen_ai geo group hash host http interface log macho network "
+        "email entity error event faas file gen_ai geo group hash host http "
+        "interface log macho network "
         "observer orchestrator organization os package pe process registry related "
         "risk rule server service source span threat tls trace transaction url user "
         "user_agent vlan volume vulnerability x509".split()

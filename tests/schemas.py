@@ -125,11 +125,13 @@ def record(line: bytes) -> LogRecord:
     """
     The one record of a line of OpenTelemetry's, as its own library reads it.
     """
-    assert line.count(b"\n") == 1 and line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
     data = json_format.Parse(line, LogsData())
     (resource,) = data.resource_logs
     (scope,) = resource.scope_logs
     (found,) = scope.log_records
+    assert isinstance(found, LogRecord)
     return found
 
 
@@ -141,7 +143,8 @@ def check(name: str, line: bytes) -> None:
     if name == "otel":
         found = record(line)
         keys = [attribute.key for attribute in found.attributes]
-        assert len(keys) == len(set(keys)) and all(keys)
+        assert len(keys) == len(set(keys))
+        assert all(keys)
         assert 1 <= found.severity_number <= 24
         assert found.body.HasField("string_value")
         return
