@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ctxlog
+import ctxlog.schema
 from ctxlog import redact
 from ctxlog.context import View, current_view
 from ctxlog.line import LineEncoder
@@ -412,3 +413,21 @@ for part in ("Bearer ", "Basic ", "a", "a@", "a.", "@a.a", "1", "1 ", "4111-", "
     redactor.text(part * (1_000_000 // len(part)))
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("schema", sorted(ctxlog.schema.SCHEMAS))
+def test_patterns_reach_tracebacks_in_every_schema(schema: str) -> None:
+    """
+    The message, a field, the exception's message and the source line that it shows.
+    """
+    redactor = Redactor(patterns=["card"])
+    formatter = ctxlog.JsonFormatter(schema=schema, redact=redactor)
+    record = logging.makeLogRecord({"msg": "paid 4111111111111111", "levelno": 20})
+    record.note = ["4111 1111 1111 1111"]
+    try:
+        raise ValueError("refused 4111-1111-1111-1111")
+    except ValueError as error:
+        record.exc_info = (type(error), error, error.__traceback__)
+    line = formatter.format(record)
+    assert "ValueError" in line
+    assert "1111" not in line
