@@ -198,7 +198,9 @@ class LineEncoder:
         # A level's name is enough where the schema writes nothing else.
         self._by_name = schema.levels is None and not schema.level_value
         self._loggers: dict[str, bytes] = {}
-        self._plain_keys: dict[tuple[Any, ...], bool] = {}
+        self._plain_keys: dict[tuple[Any, ...], frozenset[str]] = {}
+        texts = {str} if self.redactor.patterns else set()
+        self._flat = FLAT_TYPES.difference(texts)
         self.missing_request_id = missing_request_id and self._plain_id(
             missing_request_id
         )
@@ -273,68 +275,58 @@ class LineEncoder:
             stack_info: The stack that it shows.
             problems: What had to be replaced before the event came here.
         """
+        length: int | None = None
         try:
-            context = (view.encoded or _NEVER).get(self) or self._context(view)
+            known = view.encoded
+            context = (known and known.get(self)) or self._context(view)
+            members, clash = b"", context.clash
             if own:
-                members, names, own_problems = self._members(
+                members, names, found = self._members(
                     own, self._shaped and logger == COMPLETION_LOGGER
                 )
-                problems += own_problems
-                clash = context.clash or not names.isdisjoint(context.names)
-            else:
-                members, clash = b"", context.clash
-            if clash:
-                event = _Event(
-                    *(created, level, levelno, logger, message, view),
-                    *(own, error, stack_info),
+                clash = clash or not names.isdisjoint(context.names)
+                if found:
+                    problems += found
+            if not clash:
+                text = None if self._reads_messages else _quoted(message)
+                if text is None:
+                    text, found = self._read_message(message)
+                    problems += found
+                problems += context.problems
+                micros = round(created * 1_000_000)
+                tail = b""
+                if error is not None or stack_info is not None or problems:
+                    tail = self._tail(error, stack_info, problems)
+                line = b"".join(
+                    (
+                        self._time(micros),
+                        self._levels.get(level if self._by_name else (level, levelno))
+                        or self._level(level, levelno),
+                        context.head,
+                        text,
+                        self._loggers.get(logger) or self._logger(logger),
+                        context.body,
+                        self._since(view, micros),
+                        members,
+                        tail,
+                        self._end,
+                    )
                 )
-                return self._fitting(event, problems)
-            if context.problems or self._static_problems:
-                problems += context.problems + self._static_problems
-            try:
-                text = dumps(message) if type(message) is str else None
-            except (TypeError, ValueError):  # lone surrogates
-                text = None
-            if text is None or self._reads_messages:
-                walk = self._walk()
-                text = dumps(self._message(message, walk))
-                problems += tuple(f"message: {what}" for what in walk.problems)
-            micros = round(created * 1_000_000)
-            tail = b""
-            if error is not None or stack_info is not None or problems:
-                tail = self._tail(error, stack_info, problems)
-            line = b"".join(
-                (
-                    self._time(micros),
-                    self._levels.get(level if self._by_name else (level, levelno))
-                    or self._level(level, levelno),
-                    context.head,
-                    text,
-                    self._loggers.get(logger) or self._logger(logger),
-                    context.body,
-                    self._since(view, micros),
-                    members,
-                    tail,
-                    self._end,
-                )
-            )
-            if len(line) > self.max_line_bytes:
-                event = _Event(
-                    *(created, level, levelno, logger, message, view),
-                    *(own, error, stack_info),
-                )
-                return self._fitting(event, problems, len(line))
-            return line
+                length = len(line)
+                if length <= self.max_line_bytes:
+                    return line
         except Exception as failure:  # a record that was unpickled may hold anything
-            what = f"line built with difficulty: {type_name(failure)}"
-            event = _Event(
-                *(_finite(created), level, levelno, logger, message, view),
-                *(own, error, stack_info),
+            problems += (f"line built with difficulty: {type_name(failure)}",)
+        event = _Event(
+            *(_finite(created), level, levelno, logger, message, view),
+            *(own, error, stack_info),
+        )
+        try:
+            return self._fitting(event, problems, length)
+        except Exception as failure:  # out of memory, or of stack
+            return self._bare(
+                event, f"line built with difficulty: {type_name(failure)}"
             )
-            try:
-                return self._fitting(event, (*problems, what))
-            except Exception:  # out of memory, or of stack
-                return self._bare(event, what)
 
     def json(self, members: _Fields, share: int) -> bytes:
         """
@@ -395,6 +387,11 @@ class LineEncoder:
         _remember(self._levels, key, member)
         return member
 
+    def _read_message(self, message: object) -> tuple[bytes, tuple[str, ...]]:
+        walk = self._walk()
+        text = dumps(self._message(message, walk))
+        return text, tuple(f"message: {what}" for what in walk.problems)
+
     def _message(self, message: object, walk: Walk) -> str:
         text = walk.text(safe_str(message))
         # A GELF server refuses a line without a message.
@@ -440,7 +437,11 @@ class LineEncoder:
             body,
             names | statics | {self.schema.request_id},
             not names.isdisjoint(statics),
-            (*problems, *(f"{REQUEST_ID}: {what}" for what in walk.problems)),
+            (
+                *problems,
+                *(f"{REQUEST_ID}: {what}" for what in walk.problems),
+                *self._static_problems,
+            ),
         )
         if view.encoded is None:
             view.encoded = {}
@@ -482,22 +483,23 @@ class LineEncoder:
     ) -> tuple[bytes, frozenset[str], tuple[str, ...]]:
         """Encode fields as members of an object, each with a comma before it."""
         if not fields:
-            return b"", frozenset(), ()
+            return b"", _NO_NAMES, ()
         keys = tuple(fields)
-        if not completion and self._is_plain(keys) and self._is_flat(fields):
-            try:
-                if self._otlp:
-                    return self._joined(fields), frozenset(keys), ()
-                return b"," + dumps(fields)[1:-1], frozenset(keys), ()
-            except (TypeError, ValueError):  # a big integer, a lone surrogate
-                pass
+        if type(fields) is dict and not completion:
+            names = self._plain_keys.get(keys) or self._as_they_are(keys)
+            if names and self._is_flat(fields):
+                try:
+                    if self._otlp:
+                        return self._joined(fields), names, ()
+                    return b"," + dumps(fields)[1:-1], names, ()
+                except (TypeError, ValueError):  # a big integer, a lone surrogate
+                    pass
         walk = self._walk()
         plain = self._plain(fields, walk, completion)
-        members = self._joined(plain)
         names = frozenset(plain)
         if self._shaped:  # a user's parts may differ: the names that they come from
             names |= {key for key in keys if type(key) is str}
-        return members, names, tuple(walk.problems)
+        return self._joined(plain), names, tuple(walk.problems)
 
     def _plain(
         self, fields: _Fields, walk: Walk, completion: bool = False
@@ -548,25 +550,23 @@ class LineEncoder:
         )
         return schema.aside(key.removeprefix(schema.prefix)) if aside else key
 
-    def _is_plain(self, keys: tuple[Any, ...]) -> bool:
-        """Whether fields of these names are written under them, and not hidden."""
-        try:
-            verdict = self._plain_keys.get(keys)
-        except TypeError:  # a key that cannot be hashed... in a foreign mapping
-            return False
-        if verdict is None:
-            verdict = len(keys) <= _MOST_KEYS and all(
-                type(key) is str
-                and key.isascii()
-                and len(key) <= _LONGEST_KEY
-                and self._key(key) == key
-                and not (self._shaped and self._may_move(key))
-                and not self.redactor.hides(key)
-                for key in keys
-            )
-            if verdict:  # only then they are known to take little memory
-                _remember(self._plain_keys, keys, verdict)
-        return verdict
+    def _as_they_are(self, keys: tuple[Any, ...]) -> frozenset[str]:
+        """Return names if fields are written under all of them, and none is hidden."""
+        plain = len(keys) <= _MOST_KEYS and all(
+            type(key) is str
+            and key.isascii()
+            and len(key) <= _LONGEST_KEY
+            and self._key(key) == key
+            and not (self._shaped and self._may_move(key))
+            and not self.redactor.hides(key)
+            for key in keys
+        )
+        if not plain:
+            return _NO_NAMES
+        names = frozenset(keys)
+        # Only of these it is known that they take little memory.
+        _remember(self._plain_keys, keys, names)
+        return names
 
     def _may_move(self, name: str) -> bool:
         # What a schema places is named or in its reserved names; a text tells.
@@ -575,21 +575,15 @@ class LineEncoder:
             name == "user" or place(name, "", False) is not None
         )
 
-    def _is_flat(self, fields: _Fields) -> bool:
-        if type(fields) is not dict:
-            return False
-        no_patterns = not self.redactor.patterns
-        for value in fields.values():
+    def _is_flat(self, fields: dict[Any, Any]) -> bool:
+        """Whether the encoder may have all values as they are."""
+        values = fields.values()
+        if self._flat.issuperset(map(type, values)):
+            return True
+        for value in values:
             kind = type(value)
-            if kind is str:
-                if no_patterns:
-                    continue
-                return False
-            if kind is float:
-                if value - value == 0.0:  # neither infinite nor NaN
-                    continue
-                return False
-            if kind not in FLAT_TYPES:
+            # A difference to itself is NaN of the infinite, too.
+            if kind not in self._flat and (kind is not float or value - value != 0.0):
                 return False
         return True
 
@@ -815,7 +809,14 @@ def _any_value(value: Any) -> dict[str, Any]:
     return {}
 
 
-_NEVER: dict[object, Any] = {}
+_NO_NAMES: frozenset[str] = frozenset()
+
+
+def _quoted(text: object) -> bytes | None:
+    try:
+        return dumps(text) if type(text) is str else None
+    except (TypeError, ValueError):  # lone surrogates
+        return None
 
 
 def _finite(seconds: object) -> float:

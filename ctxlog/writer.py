@@ -44,8 +44,20 @@ class LineWriter:
             try:
                 if self._descriptor is None:
                     _write_text(self.stream, line)
+                    return
+                if self._torn:
+                    line = b"\n" + line
+                try:
+                    # What print() left in the stream comes first. Flushing a closed
+                    # stream raises: its number may be another file's by now.
+                    self.stream.flush()
+                    written = os.write(self._descriptor, line)
+                except BlockingIOError:  # a full pipe that was made non-blocking
+                    written = 0
+                if written == len(line):
+                    self._torn = False
                 else:
-                    self._write_bytes(self._descriptor, line)
+                    self._write_rest(self._descriptor, line, written)
             except Exception:  # a foreign stream may raise anything
                 self._rescue(line)
 
@@ -53,24 +65,18 @@ class LineWriter:
         """Forget who holds the lock: in a forked child nobody would release it."""
         self._lock = threading.RLock()
 
-    def _write_bytes(self, descriptor: int, line: bytes) -> None:
-        # What print() left in the stream comes first. Flushing a closed stream raises:
-        # its number may be another file's by now.
-        left = line = b"\n" + line if self._torn else line
-        flushed = False
+    def _write_rest(self, descriptor: int, line: bytes, written: int) -> None:
         try:
-            while left:
+            while written < len(line):
                 try:
-                    if not flushed:
-                        self.stream.flush()
-                        flushed = True
-                    left = left[os.write(descriptor, left) :]
-                except BlockingIOError:  # a full pipe that somebody made non-blocking
+                    self.stream.flush()
+                    written += os.write(descriptor, line[written:])
+                except BlockingIOError:
                     _wait_until_writable(descriptor)
             self._torn = False
         except OSError:
-            # Part of it may have been written: the next line begins on a new one.
-            self._torn = self._torn or left is not line
+            # Part of it has been written: the next line begins on a new one.
+            self._torn = self._torn or written > 0
             raise
 
     def _rescue(self, line: bytes) -> None:

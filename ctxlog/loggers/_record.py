@@ -31,6 +31,7 @@ __all__ = [
     "Event",
     "Stamp",
     "encoded",
+    "encoded_any",
     "format_arguments",
     "install_record_factory",
     "message_of",
@@ -223,6 +224,8 @@ _ATTRIBUTES = (
 
 _new_record = logging.LogRecord.__new__
 _now, _this_thread = time.time, threading.current_thread
+_level_names, getLevelName = logging._levelToName, logging.getLevelName
+_modules = sys.modules
 
 # `os.getpid` is a system call; only a fork changes what it returns.
 _process_id = os.getpid()
@@ -237,14 +240,11 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch (all but Windows)
     os.register_at_fork(after_in_child=_renew_process_id)
 
 
-def _process_name() -> str | None:
-    multiprocessing: Any = sys.modules.get("multiprocessing")
-    if multiprocessing is not None:
-        try:
-            return str(multiprocessing.current_process().name)
-        except Exception:  # it is being imported
-            pass
-    return "MainProcess"
+def _process_name() -> str:
+    try:
+        return _modules["multiprocessing"].current_process().name  # type: ignore[no-any-return]
+    except Exception:  # it is being imported
+        return "MainProcess"
 
 
 def _task_name() -> str | None:
@@ -316,7 +316,7 @@ class _RecordFactory:
         record.__dict__ = attributes = known.copy()
         attributes["msg"] = msg
         attributes["args"] = args
-        attributes["levelname"] = logging.getLevelName(level)
+        attributes["levelname"] = _level_names.get(level) or getLevelName(level)
         attributes["created"] = created
         attributes["msecs"] = created % 1 * 1000 // 1
         attributes["relativeCreated"] = (created - self._began) * 1000
@@ -325,7 +325,9 @@ class _RecordFactory:
             attributes["thread"] = thread.ident
             attributes["threadName"] = thread.name
         if logging.logMultiprocessing:
-            attributes["processName"] = _process_name()
+            attributes["processName"] = (
+                _process_name() if "multiprocessing" in _modules else "MainProcess"
+            )
         if logging.logProcesses:
             attributes["process"] = _process_id
         if _HAS_TASK_NAMES and logging.logAsyncioTasks:  # type: ignore[attr-defined]
@@ -429,36 +431,8 @@ class Event(NamedTuple):
     problems: tuple[str, ...]
 
 
-_new_event: Callable[..., Event] = tuple.__new__
-
-
 def read(record: logging.LogRecord) -> Event:
     """Take `record` apart. May raise what fields of a broken record raise."""
-    attributes = record.__dict__
-    view = attributes.get(STAMP)
-    message = attributes["msg"]
-    if (
-        type(view) is View
-        and type(record) is ContextRecord
-        and type(message) is str
-        and not (attributes["exc_info"] or attributes["exc_text"])
-        and attributes["stack_info"] is None
-        and attributes["name"] not in REPORTING_LOGGERS
-    ):
-        # As the factory made it, but for what was added at its end.
-        own = _own_as_made(attributes)
-        problems: tuple[str, ...] = ()
-        args = attributes["args"]
-        if args:
-            try:
-                message = message % args
-            except Exception:  # a foreign __str__, a wrong format
-                message, problems = message_of(record)
-        return _new_event(Event, (message, view, own, None, None, problems))
-    return _read_any(record)
-
-
-def _read_any(record: logging.LogRecord) -> Event:
     stamped = stamp_of(record)
     if isinstance(stamped, View):
         stamped = Stamp(stamped)
@@ -467,7 +441,7 @@ def _read_any(record: logging.LogRecord) -> Event:
     stack_info = record.stack_info or stamped.stack_info
     own = _own(record.__dict__, stamped.names)
     message: Any = record.msg
-    problems: tuple[str, ...] = ()
+    problems: _Problems = ()
     if isinstance(message, dict):
         # As in python-json-logger: a dict for a message is the event's fields.
         message, own = "", {**message, **own}
@@ -539,12 +513,43 @@ def _without_stacks(
     return error, message
 
 
-def encoded(
+def encoded(encoder: LineEncoder | ConsoleEncoder, record: logging.LogRecord) -> bytes:
+    """Return the line of `record`. Never raises."""
+    attributes = record.__dict__
+    try:
+        view = attributes[STAMP]
+        message = attributes["msg"]
+        if (
+            type(record) is ContextRecord
+            and type(view) is View
+            and type(message) is str
+            and not (attributes["exc_info"] or attributes["exc_text"])
+            and attributes["stack_info"] is None
+            and attributes["name"] not in REPORTING_LOGGERS
+        ):
+            # As the factory made it, but for what was added at its end. A wrong format
+            # and the like are for the other way, which does the same for any record.
+            args = attributes["args"]
+            return encoder.encode(
+                attributes["created"],
+                attributes["levelname"],
+                attributes["levelno"],
+                attributes["name"],
+                message % args if args else message,
+                view,
+                _own_as_made(attributes),
+            )
+    except Exception:  # a foreign __str__, a wrong format, an attribute that is gone
+        pass
+    return encoded_any(encoder, record)
+
+
+def encoded_any(
     encoder: LineEncoder | ConsoleEncoder,
     record: logging.LogRecord,
-    problems: tuple[str, ...] = (),
+    problems: _Problems = (),
 ) -> bytes:
-    """Return the line of `record`. Never raises."""
+    """Do the same as `encoded` for any record, and report `problems`. Never raises."""
     try:
         event = read(record)
     except Exception as error:  # a record that was unpickled may hold anything
