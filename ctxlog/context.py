@@ -685,7 +685,7 @@ def run(
     return cast(_T, continued(result, place))
 
 
-class Entry:
+class Entry(_FramePlace):
     """
     A context manager for where a request enters the program.
 
@@ -696,15 +696,19 @@ class Entry:
     what was found is put back only if that is still open, since a stale id on the
     server's own lines is worse than none. Leaving never raises.
 
+    A request that is served piece by piece (a WSGI application, then its body chunk
+    by chunk) runs each piece with `step`, which leaves nothing behind in the server's
+    thread, and ends with `done`.
+
     Args:
         store: The request's own, fresh store.
     """
 
-    __slots__ = ("_found", "_frame", "store")
+    __slots__ = ("_found", "store")
 
     def __init__(self, store: Store, /) -> None:
+        super().__init__(_Frame(store, None), store)
         self.store = store
-        self._frame = _Frame(store, None)
         self._found: _Frame | None = None
 
     def __enter__(self) -> Store:
@@ -718,11 +722,19 @@ class Entry:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _remember(self._frame, error)
+        self.note(error)
         self.store.close()
         found, self._found = self._found, None
         if _leave(self._frame):
-            _current.set(None if _ended(found) else _standing(found))
+            _current.set(self.standing(found))
+
+    def standing(self, found: _Frame | None, /) -> _Frame | None:
+        """What to put back, given what was found: nothing that is over."""
+        return None if _ended(found) else _standing(found)
+
+    def note(self, error: BaseException | None, /) -> None:
+        """Let an exception that a piece raised remember the request."""
+        _remember(self._frame, error)
 
 
 def _ended(frame: _Frame | None) -> bool:

@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from ctxlog.carrier import is_safe_header_value, is_valid_request_id
 from ctxlog.context import Entry, Store, run
@@ -22,6 +22,8 @@ from ctxlog.ids import new_request_id
 from ctxlog.line import REQUEST_ID
 
 __all__ = ["Exchange", "RequestOptions", "RequestStore", "Trust"]
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger("ctxlog")
 _completion_log = logging.getLogger("ctxlog.request")
@@ -225,7 +227,8 @@ class Exchange:
 
     A context manager: inside, the request's fresh store is active, whatever was before.
     Leaving logs the completion line, also by an exception or a cancellation, closes the
-    store and puts the context back. It adds no exception of its own.
+    store and puts the context back. It adds no exception of its own. A request that the
+    server drives piece by piece runs each with `step()`, and ends with `end()`.
 
     Args:
         options: The adapter's options.
@@ -247,7 +250,6 @@ class Exchange:
         "details",
         "method",
         "path",
-        "replaced",
         "status",
         "store",
     )
@@ -273,28 +275,44 @@ class Exchange:
         self.store = RequestStore()
         self._entry = Entry(self.store)
         # What the options' callables log is this request's, and has no id yet.
-        request_id, self.replaced = run(self.store, options.request_id, values, client)
+        request_id, replaced = run(self.store, options.request_id, values, client)
         self.store[REQUEST_ID] = request_id
         self.store.completes = options.completes(path)
         self._started = time.perf_counter()
+        if replaced is not None:
+            message = "the request id in %s was not usable and has been replaced"
+            run(self.store, _log.warning, message, replaced)
 
     def __enter__(self) -> Exchange:
         self._entry.__enter__()
-        if self.replaced is not None:
-            _log.warning(
-                "the request id in %s was not usable and has been replaced",
-                self.replaced,
-            )
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         try:
-            self._bind_user()
-            if self.store.completes:
-                # In the store, wherever a cancelled request is cleaned up.
-                run(self.store, self._log_completion, error)
+            self._complete(error)
         finally:
             self._entry.__exit__(kind, error, traceback)
+
+    def step(self, fn: Callable[..., _T], /, *args: Any) -> _T:
+        """
+        Call `fn`, a piece of the request, in the store and return what it returns.
+
+        Nothing is left behind afterwards. What `fn` raises remembers the request.
+        """
+        try:
+            return self._entry.step(fn, *args)
+        except BaseException as error:
+            self._entry.note(error)
+            raise
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End one that ran in pieces, as leaving the block does. Twice is once."""
+        if self.store.closed:
+            return
+        try:
+            self._complete(error)
+        finally:
+            self._entry.done(error)
 
     @property
     def pending(self) -> bool:
@@ -319,13 +337,19 @@ class Exchange:
         if self._ended is None:
             self._ended = time.perf_counter()
 
+    def _complete(self, error: BaseException | None) -> None:
+        # In the store, wherever a cancelled request is cleaned up.
+        run(self.store, self._bind_user)
+        if self.store.completes:
+            run(self.store, self._log_completion, error)
+
     def _bind_user(self) -> None:
         if self._user_of is None or "user" in self.store:
             return
         try:
             user = self._user_of()
         except Exception:
-            run(self.store, _log.exception, "the user of the request could not be read")
+            _log.exception("the user of the request could not be read")
             return
         if user is not None:
             self.store["user"] = user
