@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ctxlog.context import get_store
+from ctxlog.context import server_store
 from ctxlog.errors import ConfigError
-from ctxlog.line import LineEncoder
+from ctxlog.line import ACCESS_LOGGERS, LineEncoder
 from ctxlog.loggers import stdlib
 from ctxlog.redact import active, redactor, use
 from ctxlog.schema import Schema, find
@@ -54,16 +54,6 @@ _SERVER_LOGGERS = (
     "celery.redirected",
 )
 
-#: Of these, the ones that write a line per request.
-_ACCESS_LOGGERS = (
-    "uvicorn.access",
-    "gunicorn.access",
-    "hypercorn.access",
-    "granian.access",
-    "django.server",
-    "aiohttp.access",
-)
-
 #: Where ctxlog itself writes a line per request.
 _COMPLETION_LOGGER = "ctxlog.request"
 
@@ -88,7 +78,9 @@ class AccessLineFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether `record` is the only line about its request. Never raises."""
-        return not getattr(get_store(), "completes", False)
+        if record.name == "werkzeug" and record.levelno > logging.INFO:
+            return True  # a crash report, in the logger of the access lines
+        return not getattr(server_store(), "completes", False)
 
 
 class CompletionLineFilter(logging.Filter):
@@ -349,7 +341,7 @@ def _as_dict(settings: _Settings) -> dict[str, Any]:
         name: {"handlers": [], "propagate": True} for name in _SERVER_LOGGERS
     }
     if settings.access_lines == "ctxlog":
-        for name in _ACCESS_LOGGERS:
+        for name in ACCESS_LOGGERS:
             loggers[name]["filters"] = ["ctxlog_access_lines"]
     elif settings.access_lines == "server":
         loggers[_COMPLETION_LOGGER] = {"filters": ["ctxlog_completion_lines"]}
@@ -452,7 +444,7 @@ class _Configuration:
             logger.propagate = True
             logger.disabled = False
         if self.settings.access_lines == "ctxlog":
-            for name in _ACCESS_LOGGERS:
+            for name in ACCESS_LOGGERS:
                 logging.getLogger(name).addFilter(self._access_filter)
         elif self.settings.access_lines == "server":
             logger = logging.getLogger(_COMPLETION_LOGGER)

@@ -19,8 +19,13 @@ from typing import Any, NamedTuple
 
 from ctxlog._json import dumps
 from ctxlog.console import ConsoleEncoder
-from ctxlog.context import View, current_view, error_view
-from ctxlog.line import REPORTING_LOGGERS, ExceptionParts, LineEncoder
+from ctxlog.context import View, current_view, error_view, server_view
+from ctxlog.line import (
+    REPORTING_LOGGERS,
+    SERVER_LOGGERS,
+    ExceptionParts,
+    LineEncoder,
+)
 from ctxlog.redact import redactor
 from ctxlog.values import Walk, safe_str, type_name
 
@@ -117,10 +122,12 @@ copyreg.pickle(View, _plain_stamp)
 def stamp(record: logging.LogRecord) -> View | Stamp:
     """Return what stamps `record`, taken from the context that is active now."""
     if not record.exc_info and record.stack_info is None:
-        return current_view()
+        return server_view() if record.name in SERVER_LOGGERS else current_view()
     error = _error_of(record)
-    reporting = record.name in REPORTING_LOGGERS
-    stamp = Stamp(error_view(error, reporting=reporting))
+    view = error_view(error, reporting=record.name in REPORTING_LOGGERS)
+    if view.empty and record.name in SERVER_LOGGERS:
+        view = server_view()
+    stamp = Stamp(view)
     stamp.error = error
     stamp.stack_info = record.stack_info
     return stamp
@@ -327,9 +334,9 @@ class _RecordFactory:
 
     def _first(self, place: tuple[Any, ...]) -> dict[str, Any] | None:
         """Return the attributes that all records of one place in the code share."""
-        if not (self.active and self._makes):
-            return None
         name, level, pathname, lineno, func = place
+        if not (self.active and self._makes) or name in SERVER_LOGGERS:
+            return None
         stock = logging.LogRecord(name, level, pathname, lineno, "", (), None, func)
         known = stock.__dict__
         for attribute in ("thread", "threadName", "processName", "process"):

@@ -13,15 +13,16 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 from ctxlog.carrier import is_safe_header_value, is_valid_request_id
 from ctxlog.context import Entry, Store, run
 from ctxlog.errors import ConfigError
 from ctxlog.ids import new_request_id
+from ctxlog.isolate import continued
 from ctxlog.line import REQUEST_ID
 
-__all__ = ["Exchange", "RequestOptions", "RequestStore", "Trust"]
+__all__ = ["Exchange", "RequestOptions", "RequestStore", "Trust", "bind_user"]
 
 _T = TypeVar("_T")
 
@@ -221,6 +222,29 @@ def _trusted(trust: object) -> Callable[[str | None], bool]:
     return in_networks
 
 
+def bind_user(store: Store, user_of: Callable[[], object]) -> None:
+    """Bind the user that `user_of` returns, unless there is one. Never raises."""
+    if "user" in store:
+        return
+    try:
+        user = user_of()
+    except Exception:
+        _log.exception("the user of the request could not be read")
+        return
+    if user is not None:
+        store["user"] = user
+
+
+class _Part:
+    """A place in an entry that does not end it."""
+
+    __slots__ = ("done", "step")
+
+    def __init__(self, entry: Entry) -> None:
+        self.step = entry.step
+        self.done = entry.note
+
+
 class Exchange:
     """
     One request from its arrival to its completion line.
@@ -297,13 +321,15 @@ class Exchange:
         """
         Call `fn`, a piece of the request, in the store and return what it returns.
 
-        Nothing is left behind afterwards. What `fn` raises remembers the request.
+        Nothing is left behind afterwards, except that the server's own lines are the
+        request's until it ends. What `fn` raises remembers the request.
         """
-        try:
-            return self._entry.step(fn, *args)
-        except BaseException as error:
-            self._entry.note(error)
-            raise
+        return self._entry.step(fn, *args)
+
+    def run(self, fn: Callable[..., _T], /, *args: Any) -> _T:
+        """As `step()`, and so does the body of a coroutine or generator of `fn`'s."""
+        result = continued(self._entry.step(fn, *args), _Part(self._entry))
+        return cast(_T, result)
 
     def end(self, error: BaseException | None = None) -> None:
         """End one that ran in pieces, as leaving the block does. Twice is once."""
@@ -339,20 +365,14 @@ class Exchange:
 
     def _complete(self, error: BaseException | None) -> None:
         # In the store, wherever a cancelled request is cleaned up.
-        run(self.store, self._bind_user)
+        self.bind_user()
         if self.store.completes:
             run(self.store, self._log_completion, error)
 
-    def _bind_user(self) -> None:
-        if self._user_of is None or "user" in self.store:
-            return
-        try:
-            user = self._user_of()
-        except Exception:
-            _log.exception("the user of the request could not be read")
-            return
-        if user is not None:
-            self.store["user"] = user
+    def bind_user(self) -> None:
+        """Put the user on the lines from here on, if there is one by now."""
+        if self._user_of is not None:
+            run(self.store, bind_user, self.store, self._user_of)
 
     def _log_completion(self, error: BaseException | None) -> None:
         self.answered()
