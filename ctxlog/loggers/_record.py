@@ -122,15 +122,22 @@ copyreg.pickle(View, _plain_stamp)
 def stamp(record: logging.LogRecord) -> View | Stamp:
     """Return what stamps `record`, taken from the context that is active now."""
     if not record.exc_info and record.stack_info is None:
-        return server_view() if record.name in SERVER_LOGGERS else current_view()
+        if not _is_servers(record.name):
+            return current_view()
+        return Stamp(server_view())
     error = _error_of(record)
     view = error_view(error, reporting=record.name in REPORTING_LOGGERS)
-    if view.empty and record.name in SERVER_LOGGERS:
+    if view.empty and _is_servers(record.name):
         view = server_view()
     stamp = Stamp(view)
     stamp.error = error
     stamp.stack_info = record.stack_info
     return stamp
+
+
+def _is_servers(name: object) -> bool:
+    """Whether a logger is a server's, or Django's, which speaks of requests, too."""
+    return name in SERVER_LOGGERS or str(name).startswith("django.")
 
 
 def _error_of(record: logging.LogRecord) -> BaseException | None:
@@ -335,7 +342,7 @@ class _RecordFactory:
     def _first(self, place: tuple[Any, ...]) -> dict[str, Any] | None:
         """Return the attributes that all records of one place in the code share."""
         name, level, pathname, lineno, func = place
-        if not (self.active and self._makes) or name in SERVER_LOGGERS:
+        if not (self.active and self._makes) or _is_servers(name):
             return None
         stock = logging.LogRecord(name, level, pathname, lineno, "", (), None, func)
         known = stock.__dict__
@@ -432,7 +439,6 @@ def read(record: logging.LogRecord) -> Event:
         and type(message) is str
         and not (attributes["exc_info"] or attributes["exc_text"])
         and attributes["stack_info"] is None
-        and attributes["name"] not in REPORTING_LOGGERS
     ):
         # As the factory made it, but for what was added at its end.
         own = _own_as_made(attributes)
@@ -464,8 +470,10 @@ def _read_any(record: logging.LogRecord) -> Event:
         message, problems = message_of(record)
     if not record.exc_info and (error is not None or stack_info):
         error, message = _without_stacks(error, stack_info, message)
-    if record.name in REPORTING_LOGGERS:
+    if _is_servers(record.name):
         message = message.rstrip("\n")  # uvicorn's crash report ends so
+        # Django's request, or a socket: as text it shows the query string.
+        own.pop("request", None)
     if error is None and record.exc_text:
         error = ExceptionParts("", "", record.exc_text)
     return Event(message, stamped.view, own, error, stack_info, problems)

@@ -8,8 +8,10 @@ besides logging. An adapter parses its framework's request into plain values, ke
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -22,7 +24,14 @@ from ctxlog.ids import new_request_id
 from ctxlog.isolate import continued
 from ctxlog.line import REQUEST_ID
 
-__all__ = ["Exchange", "RequestOptions", "RequestStore", "Trust", "bind_user"]
+__all__ = [
+    "Exchange",
+    "RequestOptions",
+    "RequestStore",
+    "Trust",
+    "bind_user",
+    "checked_callable",
+]
 
 _T = TypeVar("_T")
 
@@ -103,11 +112,11 @@ class RequestOptions:
         accepted = [self.header, *(_header("accept_headers", name) for name in names)]
         self.accepted = tuple(dict.fromkeys(name.lower() for name in accepted))
         self._trusted = _trusted(trust)
-        self.generator = _callable("generator", generator or new_request_id)
+        self.generator = checked_callable("generator", generator or new_request_id)
         self.validator = (
-            None if validator is None else _callable("validator", validator)
+            None if validator is None else checked_callable("validator", validator)
         )
-        self.user = None if user is None else _callable("user", user)
+        self.user = None if user is None else checked_callable("user", user)
         ignored = _strings("ignore_paths", ignore_paths)
         self._ignored = frozenset(path for path in ignored if "*" not in path)
         self._ignored_patterns = tuple(path for path in ignored if "*" in path)
@@ -195,7 +204,8 @@ def _strings(option: str, values: object) -> tuple[str, ...]:
     raise ConfigError(option, values, "a list of strings")
 
 
-def _callable(option: str, value: Any) -> Any:
+def checked_callable(option: str, value: Any) -> Any:
+    """Return `value`, the value of `option`, which must be a callable."""
     if callable(value):
         return value
     raise ConfigError(option, value, "a callable")
@@ -265,8 +275,10 @@ class Exchange:
     """
 
     __slots__ = (
+        "_around",
         "_ended",
         "_entry",
+        "_error",
         "_options",
         "_started",
         "_user_of",
@@ -291,6 +303,8 @@ class Exchange:
         self._options = options
         self._user_of = user_of
         self._ended: float | None = None
+        self._error: BaseException | None = None
+        self._around = sys.exc_info()[1]
         self.method = method
         self.path = path
         self.client = client
@@ -335,6 +349,9 @@ class Exchange:
         """End one that ran in pieces, as leaving the block does. Twice is once."""
         if self.store.closed:
             return
+        error = error or self._error
+        # Not kept: they refer to frames that refer to this.
+        self._error = self._around = None
         try:
             self._complete(error)
         finally:
@@ -357,6 +374,41 @@ class Exchange:
         if isinstance(request_id, str) and is_safe_header_value(request_id):
             return request_id
         return ""
+
+    def raised(self, error: BaseException) -> None:
+        """Note what a body raised, or was stopped by: a client that left stops it."""
+        if isinstance(error, (GeneratorExit, asyncio.CancelledError)):
+            self.details["disconnected"] = True
+        elif self._error is None:
+            self._error = error
+
+    def close(
+        self, close: Callable[[], object] | None, *, unfinished: bool = False
+    ) -> None:
+        """
+        Call `close()` of what the application returned as the last piece, and end.
+
+        Args:
+            close: What to call.
+            unfinished: Whether the server has not read the whole body.
+        """
+        self.answered()
+        # Servers close in a `finally`: this is why they could not send the response.
+        error = sys.exc_info()[1]
+        if self._error is None and error is not self._around:
+            if isinstance(error, (OSError, GeneratorExit)):
+                self.details["disconnected"] = True
+            else:
+                self._error = error
+        if self._error is None and unfinished:
+            self.details["disconnected"] = True
+        try:
+            if close is not None:
+                self.step(close)
+        except BaseException as raised:
+            self.end(self._error or raised)
+            raise
+        self.end()
 
     def answered(self) -> None:
         """Say that the response has been sent: the duration ends here."""

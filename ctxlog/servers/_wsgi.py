@@ -7,7 +7,6 @@ Speaks the protocol itself (PEP 3333) and imports core only.
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any, TypeAlias
 
@@ -134,10 +133,8 @@ class _Responding:
         exchange, environ = self._exchange, self._environ
         try:
             result = exchange.step(app, environ, self.start)
-            if _is_file(result, environ):
-                sent = _SentFile(exchange, result)
-                if sent.watches:
-                    return result
+            if _is_file(result, environ) and _watch(exchange, result):
+                return result
             body = _SizedBody if hasattr(result, "__len__") else _Body
             return body(exchange, result, self)
         except BaseException as error:
@@ -191,10 +188,8 @@ class _Body:
         "_begun",
         "_chunks",
         "_close",
-        "_error",
         "_exchange",
         "_exhausted",
-        "_found",
         "_open",
         "_responding",
     )
@@ -207,8 +202,6 @@ class _Body:
         self._responding = responding
         self._chunks: Iterator[bytes] = exchange.step(iter, result)
         self._close = getattr(result, "close", None)
-        self._error: BaseException | None = None
-        self._found = sys.exc_info()[1]
         self._begun = self._exhausted = False
         self._open = True
 
@@ -219,9 +212,10 @@ class _Body:
         try:
             chunk: bytes = self._exchange.step(next, self._chunks, _END)
         except BaseException as error:
-            self._error = error
+            self._exhausted = True
             if not self._begun:
                 self._responding.fail(error)
+            self._exchange.raised(error)
             raise
         if chunk is _END:
             self._exhausted = True
@@ -231,29 +225,15 @@ class _Body:
         return chunk
 
     def close(self) -> None:
-        if not self._open:
-            return
-        self._open = False
-        # Servers close in a `finally`: this is why they could not go on.
-        error = sys.exc_info()[1]
-        if self._error is None and error is not self._found:
-            self._error = error
-        _close(self._exchange, self._close, self._outcome)
-
-    def _outcome(self) -> BaseException | None:
-        # Not kept: it refers to frames that refer to this body.
-        error, self._error, self._found = self._error, None, None
-        if error is not None and not _is_disconnect(error):
-            return error
-        if not (self._exhausted or self._responding.is_head):
-            self._exchange.details["disconnected"] = True
-        return None
+        if self._open:
+            self._open = False
+            unfinished = not (self._exhausted or self._responding.is_head)
+            self._exchange.close(self._close, unfinished=unfinished)
 
     def __del__(self) -> None:
         # A server that forgets to close loses no line by it.
         if self._open:
-            self._open = False
-            self._exchange.end(self._error)
+            self._exchange.end()
 
 
 class _SizedBody(_Body):
@@ -271,51 +251,19 @@ class _SizedBody(_Body):
         return self._size
 
 
-class _SentFile:
-    """A file that the server sends by itself, watched by its `close()`."""
-
-    __slots__ = ("_close", "_exchange", "watches")
-
-    def __init__(self, exchange: Exchange, result: Any) -> None:
-        self._exchange = exchange
-        self._close = getattr(result, "close", None)
-        try:
-            result.close = self.close
-        except AttributeError:  # the server iterates over it then
-            self.watches = False
-        else:
-            self.watches = True
-
-    def close(self) -> None:
-        error = sys.exc_info()[1]
-        if error is not None and _is_disconnect(error):
-            self._exchange.details["disconnected"] = True
-            error = None
-        _close(self._exchange, self._close, lambda: error)
-
-
-def _close(
-    exchange: Exchange,
-    close: Callable[[], object] | None,
-    outcome: Callable[[], BaseException | None],
-) -> None:
-    exchange.answered()
-    try:
-        if close is not None:
-            exchange.step(close)
-    except BaseException as error:
-        exchange.end(outcome() or error)
-        raise
-    exchange.end(outcome())
-
-
 def _is_file(result: object, environ: _Environ) -> bool:
     wrapper = environ.get("wsgi.file_wrapper")
     return isinstance(wrapper, type) and isinstance(result, wrapper)
 
 
-def _is_disconnect(error: BaseException) -> bool:
-    return isinstance(error, (OSError, GeneratorExit))
+def _watch(exchange: Exchange, result: Any) -> bool:
+    """Let `close()` of a file that the server sends by itself end the exchange."""
+    close = getattr(result, "close", None)
+    try:
+        result.close = functools.partial(exchange.close, close)
+    except AttributeError:  # it takes none: the server iterates over the file then
+        return False
+    return True
 
 
 def _status(status: Any) -> int | None:
