@@ -10,6 +10,7 @@ from __future__ import annotations
 import copyreg
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -135,9 +136,12 @@ def stamp(record: logging.LogRecord) -> View | Stamp:
     return stamp
 
 
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
 def _is_servers(name: object) -> bool:
     """Whether a logger is a server's, or Django's, which speaks of requests, too."""
-    return name in SERVER_LOGGERS or str(name).startswith("django.")
+    return name in SERVER_LOGGERS or str(name).startswith(("django.", "gunicorn."))
 
 
 def _error_of(record: logging.LogRecord) -> BaseException | None:
@@ -471,7 +475,7 @@ def _read_any(record: logging.LogRecord) -> Event:
     if not record.exc_info and (error is not None or stack_info):
         error, message = _without_stacks(error, stack_info, message)
     if _is_servers(record.name):
-        message = message.rstrip("\n")  # uvicorn's crash report ends so
+        message = _ANSI.sub("", message).rstrip("\n")  # werkzeug's, uvicorn's
         # Django's request, or a socket: as text it shows the query string.
         own.pop("request", None)
     if error is None and record.exc_text:
