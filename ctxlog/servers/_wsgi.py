@@ -49,7 +49,8 @@ class ContextMiddleware:
 
     An exception passes through unchanged, for the server to report; it carries the
     context, so the report does too. If nothing has been sent by then, the middleware
-    answers 500, with the id, unless a debugger around it wants to.
+    answers 500, with the id, unless a debugger around it wants to. Servers close the
+    connection then.
 
     Args:
         app: The application to wrap.
