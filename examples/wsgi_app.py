@@ -11,8 +11,8 @@ Then `curl -i -H 'X-Request-ID: req-A' localhost:8000/export`.
 
 import logging
 from collections.abc import Iterable, Iterator
+from typing import Any
 from wsgiref.simple_server import make_server
-from wsgiref.types import StartResponse, WSGIEnvironment
 
 import ctxlog
 from ctxlog.servers.wsgi import ContextMiddleware
@@ -27,7 +27,7 @@ def rows() -> Iterator[bytes]:
         yield f"{number}\n".encode()
 
 
-def shop(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+def shop(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     path = environ["PATH_INFO"]
     log.info("Asked for %s", path)
     if path == "/crash":
