@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ctxlog._json import dumps
 from ctxlog.console import ConsoleEncoder
@@ -37,6 +37,7 @@ __all__ = [
     "Event",
     "Stamp",
     "encoded",
+    "format_arguments",
     "install_record_factory",
     "message_of",
     "read",
@@ -160,9 +161,10 @@ def stamp_of(record: logging.LogRecord) -> View | Stamp:
     return stamp(record)
 
 
-def message_of(
-    record: logging.LogRecord, stock: bool = False
-) -> tuple[str, tuple[str, ...]]:
+_Problems: TypeAlias = tuple[str, ...]
+
+
+def message_of(record: logging.LogRecord, stock: bool = False) -> tuple[str, _Problems]:
     """
     Return the formatted message, and what was wrong with its format.
 
@@ -174,13 +176,29 @@ def message_of(
             return logging.LogRecord.getMessage(record), ()
         return record.getMessage(), ()
     except Exception as error:  # a foreign __str__, a wrong format
-        template = safe_str(record.msg)
-        what = f"message not formatted: {type_name(error)}: {safe_str(error)}"
-    if not record.args:
-        return template, (what,)
-    args = record.args if isinstance(record.args, tuple) else (record.args,)
-    shown = ", ".join(_shown(arg) for arg in args)
-    return f"{template} [{shown}]", (what,)
+        return _unformatted(record.msg, record.args, error)
+
+
+def format_arguments(template: object, args: tuple[Any, ...]) -> tuple[str, _Problems]:
+    """Return `template % args` as `logging` means it, and what was wrong with it."""
+    try:
+        values = args
+        if len(args) == 1 and isinstance(args[0], Mapping) and args[0]:
+            values = args[0]  # type: ignore[assignment]
+        return str(template) % values, ()
+    except Exception as error:  # a foreign __str__, a wrong format
+        return _unformatted(template, args, error)
+
+
+def _unformatted(
+    template: object, args: object, error: Exception
+) -> tuple[str, _Problems]:
+    what = f"message not formatted: {type_name(error)}: {safe_str(error)}"
+    if not args:
+        return safe_str(template), (what,)
+    listed = args if isinstance(args, tuple) else (args,)
+    shown = ", ".join(_shown(arg) for arg in listed)
+    return f"{safe_str(template)} [{shown}]", (what,)
 
 
 def _shown(value: object) -> str:

@@ -169,7 +169,7 @@ class JsonFormatter(BaseJsonFormatter):
     keep their meaning: with `fmt` the line has those attributes of the record in place
     of `timestamp`, `level`, `message` and `logger`; the rest of the line stays.
 
-    One may be shared by any handlers and threads.
+    One may be shared by any handlers and threads. Its `encoder` makes the lines.
 
     Args:
         fmt: Attributes of the record to write instead of the schema's first keys.
@@ -209,7 +209,7 @@ class JsonFormatter(BaseJsonFormatter):
         super().__init__(fmt, datefmt, style, validate, **options)
         if static is not None and not isinstance(static, Mapping):
             raise ConfigError("static", static, "a mapping of names to values")
-        self._encoder = LineEncoder(
+        self.encoder = LineEncoder(
             find(schema),
             redactor=redactor(redact),
             static={"service": service, "environment": environment, **(static or {})},
@@ -238,7 +238,7 @@ class JsonFormatter(BaseJsonFormatter):
     def encode(self, record: logging.LogRecord) -> bytes:
         """Return the line of `record` as UTF-8, with its newline. Never raises."""
         if not self._assembled:
-            return encoded(self._encoder, record)
+            return encoded(self.encoder, record)
         problems: tuple[str, ...] = ()
         try:
             data: dict[str, Any] = {}
@@ -248,7 +248,7 @@ class JsonFormatter(BaseJsonFormatter):
         except Exception as error:  # hooks of a subclass
             what = f"formatter options: {type_name(error)}: {safe_str(error)}"
             problems = (what,)
-        return encoded(self._encoder, record, problems)
+        return encoded(self.encoder, record, problems)
 
     # With options of python-json-logger the finished line is taken apart again and put
     # together as that library does it: slower, and the same values.
@@ -266,8 +266,8 @@ class JsonFormatter(BaseJsonFormatter):
         the context's and the call's, the time stamp.
         """
         event = read(record)
-        line: dict[str, Any] = json.loads(encoded(self._encoder, record))
-        schema = self._encoder.schema
+        line: dict[str, Any] = json.loads(encoded(self.encoder, record))
+        schema = self.encoder.schema
         first = (schema.timestamp, schema.level, schema.message, schema.logger)
         members = {self._get_rename(k): v for k, v in self.defaults.items()}
         if self._has_fmt:
@@ -328,10 +328,10 @@ class JsonFormatter(BaseJsonFormatter):
         Raises:
             ValueError: it is too long even with every value cut.
         """
-        limit = self._encoder.max_line_bytes - len(self.prefix.encode()) - 1
+        limit = self.encoder.max_line_bytes - len(self.prefix.encode()) - 1
         share = limit
         while share >= 16:
-            text = self._encoder.json(log_data, share)
+            text = self.encoder.json(log_data, share)
             if len(text) <= limit:
                 return text.decode()
             share //= 4
@@ -361,13 +361,13 @@ class ConsoleFormatter(logging.Formatter):
         redact: object = None,
     ) -> None:
         super().__init__()
-        self._encoder = ConsoleEncoder(
+        self.encoder = ConsoleEncoder(
             color=color, redactor=redactor(redact), datefmt=datefmt or "%H:%M:%S"
         )
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of `record`; several lines with a traceback. Never raises."""
-        return encoded(self._encoder, record)[:-1].decode()
+        return encoded(self.encoder, record)[:-1].decode()
 
 
 # Writing ------------------------------------------------------------------------
