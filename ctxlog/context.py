@@ -43,6 +43,8 @@ __all__ = [
     "remove_source",
     "run",
     "scope",
+    "server_store",
+    "server_view",
     "unbind",
     "withheld",
     "wrap",
@@ -736,7 +738,7 @@ def run(
     return cast(_T, continued(result, place))
 
 
-class Entry:
+class Entry(_FramePlace):
     """
     A context manager for where a request enters the program.
 
@@ -747,16 +749,21 @@ class Entry:
     what was found is put back only if that is still open, since a stale id on the
     server's own lines is worse than none. Leaving never raises.
 
+    A request that is served piece by piece (a WSGI application, then its body chunk
+    by chunk) runs each piece with `step`, which leaves nothing behind in the server's
+    thread, and ends with `done`.
+
     Args:
         store: The request's own, fresh store.
     """
 
-    __slots__ = ("_found", "_frame", "store")
+    __slots__ = ("_found", "_served", "store")
 
     def __init__(self, store: Store, /) -> None:
+        super().__init__(_Frame(store, None), store)
         self.store = store
-        self._frame = _Frame(store, None)
         self._found: _Frame | None = None
+        self._served = weakref.ref(store)
 
     def __enter__(self) -> Store:
         self._found = _current.get()
@@ -769,11 +776,29 @@ class Entry:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _remember(self._frame, error)
+        self.note(error)
         self.store.close()
         found, self._found = self._found, None
         if _leave(self._frame):
-            _current.set(None if _ended(found) else _standing(found))
+            _current.set(self.standing(found))
+
+    def step(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
+        """Run one piece; after it the server's own lines are the request's."""
+        try:
+            return super().step(fn, *args, **kwargs)
+        except BaseException as error:
+            self.note(error)
+            raise
+        finally:
+            _served.set(self._served)
+
+    def standing(self, found: _Frame | None, /) -> _Frame | None:
+        """What to put back, given what was found: nothing that is over."""
+        return None if _ended(found) else _standing(found)
+
+    def note(self, error: BaseException | None, /) -> None:
+        """Let an exception that a piece raised remember the request."""
+        _remember(self._frame, error)
 
 
 def _ended(frame: _Frame | None) -> bool:
@@ -784,6 +809,43 @@ def _ended(frame: _Frame | None) -> bool:
     return (node is not None and node.left) or (
         frame is not None and frame.source._view.late
     )
+
+
+# The store that `Entry.step` ran last in this thread or task. Not held: a server may
+# forget to close what it was given.
+_served: ContextVar[weakref.ref[Store] | None] = ContextVar(
+    "ctxlog.served", default=None
+)
+
+
+def server_store() -> Store | None:
+    """
+    Return the store of the request that a server's own line is about, if it is known.
+
+    The active one; else that of the error which the server is handling; else that of
+    the request between whose pieces it is. Never raises.
+    """
+    store = get_store()
+    if store is not None:
+        return store
+    origin = _origin(sys.exc_info()[1])
+    if origin is not None:
+        return origin.frame.store
+    served = _served.get()
+    store = None if served is None else served()
+    return None if store is None or store.closed else store
+
+
+def server_view() -> View:
+    """Return what a server's own line takes from `server_store()`. Never raises."""
+    own = current_view()
+    if not own.empty:
+        return own
+    origin = _origin(sys.exc_info()[1])
+    if origin is not None:
+        return origin.view()
+    store = server_store()
+    return _NOTHING if store is None else store._view
 
 
 class lent:

@@ -24,11 +24,13 @@ from ctxlog.schema import DEFAULT, Schema
 from ctxlog.values import MAX_READING, Walk, reading, safe_str, type_name
 
 __all__ = [
+    "ACCESS_LOGGERS",
     "COMPLETION_LOGGER",
     "ExceptionParts",
     "LineEncoder",
     "REPORTING_LOGGERS",
     "REQUEST_ID",
+    "SERVER_LOGGERS",
 ]
 
 #: The field that names the request.
@@ -61,6 +63,22 @@ REPORTING_LOGGERS = frozenset(
         "werkzeug",
     }
 )
+
+#: Loggers in which servers write a line per request.
+ACCESS_LOGGERS = frozenset(
+    {
+        "aiohttp.access",
+        "django.server",
+        "granian.access",
+        "gunicorn.access",
+        "hypercorn.access",
+        "uvicorn.access",
+        "werkzeug",
+    }
+)
+
+#: Loggers of servers, which write about a request where its context is not active.
+SERVER_LOGGERS = REPORTING_LOGGERS | ACCESS_LOGGERS
 
 _DIGITS = {"seconds": 0, "milliseconds": 3, "microseconds": 6}
 _LEAST_LINE = 1024

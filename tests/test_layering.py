@@ -25,6 +25,10 @@ OWNER = {
     "gevent": "ctxlog.runtime.gevent",
     "orjson": "ctxlog._json",
     "pythonjsonlogger": "ctxlog.loggers.stdlib",
+    "asgiref": "ctxlog.servers.django",
+    "django": "ctxlog.servers.django",
+    "flask": "ctxlog.servers.flask",
+    "gunicorn": "ctxlog.servers.gunicorn",
     "uvloop": "ctxlog.runtime.uvloop",
     "structlog": "ctxlog.loggers.structlog",
     "loguru": "ctxlog.loggers.loguru",
@@ -53,11 +57,19 @@ ADAPTER_FOLDERS = {
 
 #: What wires adapters together, and who may import it.
 EDGES = {
+    "ctxlog.config": {
+        "ctxlog",
+        "ctxlog.testing",
+        "ctxlog.demo",
+        "ctxlog.servers.gunicorn",
+        "ctxlog.__main__",
+    },
     "ctxlog._settings": {"ctxlog.config"},
-    "ctxlog.config": {"ctxlog", "ctxlog.testing", "ctxlog.demo", "ctxlog.__main__"},
     "ctxlog.testing": {"ctxlog.demo", "ctxlog.__main__"},
     "ctxlog.viewer": {"ctxlog.__main__"},
     "ctxlog.demo": {"ctxlog.__main__"},
+    # gunicorn starts it, as Python does __main__; it stands where users look for it.
+    "ctxlog.servers.gunicorn": set[str](),
     "ctxlog.__main__": set[str](),
 }
 
@@ -133,6 +145,8 @@ def imports(tree: ast.AST, modules: Mapping[str, str]) -> Iterator[Import]:
 
 
 def _folder(module: str) -> str | None:
+    if module in EDGES:
+        return None
     for folder in ADAPTER_FOLDERS:
         if module == folder or module.startswith(folder + "."):
             return folder

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copyreg
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -19,8 +20,13 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ctxlog._json import dumps
 from ctxlog.console import ConsoleEncoder
-from ctxlog.context import View, current_view, error_view
-from ctxlog.line import REPORTING_LOGGERS, ExceptionParts, LineEncoder
+from ctxlog.context import View, current_view, error_view, server_view
+from ctxlog.line import (
+    REPORTING_LOGGERS,
+    SERVER_LOGGERS,
+    ExceptionParts,
+    LineEncoder,
+)
 from ctxlog.redact import redactor
 from ctxlog.values import Walk, safe_str, type_name
 
@@ -119,13 +125,25 @@ copyreg.pickle(View, _plain_stamp)
 def stamp(record: logging.LogRecord) -> View | Stamp:
     """Return what stamps `record`, taken from the context that is active now."""
     if not record.exc_info and record.stack_info is None:
-        return current_view()
+        if not _is_servers(record.name):
+            return current_view()
+        return Stamp(server_view())
     error = _error_of(record)
-    reporting = record.name in REPORTING_LOGGERS
-    stamp = Stamp(error_view(error, reporting=reporting))
+    view = error_view(error, reporting=record.name in REPORTING_LOGGERS)
+    if view.empty and _is_servers(record.name):
+        view = server_view()
+    stamp = Stamp(view)
     stamp.error = error
     stamp.stack_info = record.stack_info
     return stamp
+
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def _is_servers(name: object) -> bool:
+    """Whether a logger is a server's, or Django's, which speaks of requests, too."""
+    return name in SERVER_LOGGERS or str(name).startswith(("django.", "gunicorn."))
 
 
 def _error_of(record: logging.LogRecord) -> BaseException | None:
@@ -347,9 +365,9 @@ class _RecordFactory:
 
     def _first(self, place: tuple[Any, ...]) -> dict[str, Any] | None:
         """Return the attributes that all records of one place in the code share."""
-        if not (self.active and self._makes):
-            return None
         name, level, pathname, lineno, func = place
+        if not (self.active and self._makes) or _is_servers(name):
+            return None
         stock = logging.LogRecord(name, level, pathname, lineno, "", (), None, func)
         known = stock.__dict__
         for attribute in ("thread", "threadName", "processName", "process"):
@@ -449,8 +467,10 @@ def read(record: logging.LogRecord) -> Event:
         message, problems = message_of(record)
     if not record.exc_info and (error is not None or stack_info):
         error, message = _without_stacks(error, stack_info, message)
-    if record.name in REPORTING_LOGGERS:
-        message = message.rstrip("\n")  # uvicorn's crash report ends so
+    if _is_servers(record.name):
+        message = _ANSI.sub("", message).rstrip("\n")  # werkzeug's, uvicorn's
+        # Django's request, or a socket: as text it shows the query string.
+        own.pop("request", None)
     if error is None and record.exc_text:
         error = ExceptionParts("", "", record.exc_text)
     return Event(message, stamped.view, own, error, stack_info, problems)
@@ -525,7 +545,6 @@ def encoded(encoder: LineEncoder | ConsoleEncoder, record: logging.LogRecord) ->
             and type(message) is str
             and not (attributes["exc_info"] or attributes["exc_text"])
             and attributes["stack_info"] is None
-            and attributes["name"] not in REPORTING_LOGGERS
         ):
             # As the factory made it, but for what was added at its end. A wrong format
             # and the like are for the other way, which does the same for any record.
