@@ -121,19 +121,47 @@ class ExceptionParts(NamedTuple):
         return stack.rstrip("\n")
 
 
-class _Encoded(NamedTuple):
+class _Encoded:
     """
     What an encoder keeps of a view.
 
-    `names` are those that a field of the call must not have, so that no key comes
-    twice; `clash` says that the static fields already have one of the context's.
+    Attributes:
+        head: From the request's id to the message.
+        body: The fields.
+        started: When the store was made, in microseconds; None where there is no store.
+        names: Those that a field of the call must not have, so that no key comes twice.
+        clash: Whether the static fields already have one of the context's.
+        problems: What had to be replaced.
+        common: Whether lines in it may be put together in one step.
     """
 
-    head: bytes
-    body: bytes
-    names: frozenset[str]
-    clash: bool
-    problems: tuple[str, ...]
+    __slots__ = (
+        "body",
+        "clash",
+        "common",
+        "head",
+        "names",
+        "problems",
+        "started",
+    )
+
+    def __init__(
+        self,
+        head: bytes,
+        body: bytes,
+        started: int | None,
+        names: frozenset[str],
+        clash: bool,
+        problems: tuple[str, ...],
+        common: bool,
+    ) -> None:
+        self.head = head
+        self.body = body
+        self.started = started
+        self.names = names
+        self.clash = clash
+        self.problems = problems
+        self.common = common
 
 
 class _Event(NamedTuple):
@@ -206,6 +234,10 @@ class LineEncoder:
         self._fraction: bytes = b"%%0%dd" % self._digits
         self._reserved = frozenset(schema.own_keys)
         self._shaped = not schema.plain
+        # Whether most lines are put together in one step.
+        self._common = not (
+            self.redactor.patterns or schema.scalars or schema.otlp or schema.place
+        )
         self._reads_messages = bool(self.redactor.patterns) or schema.scalars
         self._ending = b"," if schema.seconds else b'Z",'
         self._end = b"}\n"
@@ -293,6 +325,76 @@ class LineEncoder:
             stack_info: The stack that it shows.
             problems: What had to be replaced before the event came here.
         """
+        known = view.encoded
+        context = known.get(self) if known else None
+        if (
+            context is not None
+            and context.common
+            and type(message) is str
+            and error is None
+            and stack_info is None
+            and not problems
+        ):
+            # What most lines are, written out at length: it is what a log call costs.
+            # Whatever is uncommon about a line leaves it to `_encode_any`.
+            try:
+                members = b""
+                if own:
+                    names = self._plain_keys[tuple(own)]
+                    for value in own.values():
+                        if type(value) not in FLAT_TYPES and not _is_finite(value):
+                            names = context.names
+                            break
+                    if not names.isdisjoint(context.names) or type(own) is not dict:
+                        raise ValueError
+                    members = b"," + dumps(own)[1:-1]
+                micros = round(created * 1_000_000)
+                second, fraction = divmod(micros, 1_000_000)
+                known_second, start = self._second
+                if second != known_second:
+                    start = self._start_of(second)
+                elapsed = b""
+                if context.started is not None:
+                    lasted = micros - context.started
+                    # A clock that was put back makes nobody's time negative.
+                    elapsed = self._elapsed % (lasted / 1000 if lasted > 0 else 0.0)
+                digits = self._digits
+                line = b"".join(
+                    (
+                        start,
+                        self._fraction % (fraction // self._divisor) if digits else b"",
+                        self._levels[level],
+                        context.head,
+                        dumps(message),
+                        self._loggers[logger],
+                        context.body,
+                        elapsed,
+                        members,
+                        b"}\n",
+                    )
+                )
+                if len(line) <= self.max_line_bytes:
+                    return line
+            except Exception:
+                pass
+        return self._encode_any(
+            *(created, level, levelno, logger, message, view),
+            *(own, error, stack_info, problems),
+        )
+
+    def _encode_any(
+        self,
+        created: float,
+        level: str,
+        levelno: int,
+        logger: str,
+        message: str,
+        view: View,
+        own: _Fields | None,
+        error: ExceptionParts | BaseException | None,
+        stack_info: str | None,
+        problems: tuple[str, ...],
+    ) -> bytes:
         length: int | None = None
         try:
             known = view.encoded
@@ -367,7 +469,6 @@ class LineEncoder:
         known, text = self._second
         if second != known:
             text = self._start_of(second)
-            self._second = (second, text)
         if self._digits == 6:
             return text + b"%06d" % fraction
         if self._digits:
@@ -382,11 +483,11 @@ class LineEncoder:
                 shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         except (OverflowError, ValueError, OSError):
             shown = "1970-01-01T00:00:00"  # a record with a broken `created`
-        return (
-            self._opening
-            + shown.encode()
-            + (b"." if self._digits and not self._otlp else b"")
-        )
+        start = self._opening + shown.encode()
+        if self._digits and not self._otlp:
+            start += b"."
+        self._second = second, start
+        return start
 
     def _level(self, level: str, levelno: int) -> bytes:
         schema = self.schema
@@ -430,7 +531,7 @@ class LineEncoder:
     def _since(self, view: View, micros: int) -> bytes:
         if view.started is None:
             return b""
-        elapsed = self._elapsed % (max(micros * 1000 - view.started, 0) / 1e6)
+        elapsed = self._elapsed % (max(micros - view.started // 1000, 0) / 1000)
         return elapsed + self._late if view.late else elapsed
 
     def _context(self, view: View) -> _Encoded:
@@ -450,17 +551,13 @@ class LineEncoder:
             head = traced + b'"body":{"stringValue":'
         # Static fields are the resource's in OTLP, and clash with nothing.
         statics: frozenset[str] = frozenset() if self._otlp else self._static_names
-        encoded = _Encoded(
-            head,
-            body,
-            names | statics | {self.schema.request_id},
-            not names.isdisjoint(statics),
-            (
-                *problems,
-                *(f"{REQUEST_ID}: {what}" for what in walk.problems),
-                *self._static_problems,
-            ),
-        )
+        problems += tuple(f"{REQUEST_ID}: {what}" for what in walk.problems)
+        problems += self._static_problems
+        clash = not names.isdisjoint(statics)
+        names |= statics | {self.schema.request_id}
+        started = None if view.started is None else view.started // 1000
+        common = self._common and not (clash or problems or view.late)
+        encoded = _Encoded(head, body, started, names, clash, problems, common)
         if view.encoded is None:
             view.encoded = {}
         _remember(view.encoded, self, encoded)
@@ -828,6 +925,10 @@ def _any_value(value: Any) -> dict[str, Any]:
 
 
 _NO_NAMES: frozenset[str] = frozenset()
+
+
+def _is_finite(value: object) -> bool:
+    return type(value) is float and value - value == 0.0
 
 
 def _quoted(text: object) -> bytes | None:
