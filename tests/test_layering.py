@@ -23,6 +23,7 @@ from tests.helpers import clean_environment, package_sources, run_python
 #: The one module that imports a third party. A new adapter adds its row here.
 OWNER = {
     "orjson": "ctxlog._json",
+    "pytest": "ctxlog.pytest_plugin",
     "pythonjsonlogger": "ctxlog.loggers.stdlib",
 }
 
@@ -50,7 +51,8 @@ ADAPTER_FOLDERS = {
 #: What wires adapters together, and who may import it.
 EDGES = {
     "ctxlog.config": {"ctxlog", "ctxlog.testing", "ctxlog.demo", "ctxlog.__main__"},
-    "ctxlog.testing": {"ctxlog.demo", "ctxlog.__main__"},
+    "ctxlog.pytest_plugin": set[str](),
+    "ctxlog.testing": {"ctxlog.demo", "ctxlog.pytest_plugin", "ctxlog.__main__"},
     "ctxlog.viewer": {"ctxlog.__main__"},
     "ctxlog.demo": {"ctxlog.__main__"},
     "ctxlog.__main__": set[str](),
