@@ -160,8 +160,7 @@ class capture_lines:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        while self._undo:
-            self._undo.pop()()
+        self._undo.pop()()
 
 
 _Take = Callable[[bytes], None]
@@ -216,12 +215,16 @@ class _Tap:
             if is_enabled(logger, record.levelno):
                 call_handlers(logger, record)
 
-        logging.Logger.isEnabledFor = enabled  # type: ignore[method-assign]
-        logging.Logger.callHandlers = call  # type: ignore[method-assign]
+        self._replace(enabled, call)
 
     def _uninstall(self) -> None:
-        logging.Logger.isEnabledFor = self._is_enabled  # type: ignore[method-assign]
-        logging.Logger.callHandlers = self._call_handlers  # type: ignore[method-assign]
+        self._replace(self._is_enabled, self._call_handlers)
+
+    @staticmethod
+    def _replace(is_enabled: Any, call_handlers: Any) -> None:
+        logger_class: Any = logging.Logger
+        logger_class.isEnabledFor = is_enabled
+        logger_class.callHandlers = call_handlers
 
 
 _tap = _Tap()

@@ -446,8 +446,10 @@ def _id_is_text(bench: _Bench) -> None:
 
 @_behaviour("A field with a name of the line's own comes out as fields.<name>.")
 def _reserved_names(bench: _Bench) -> None:
-    names = ("timestamp", "level", "message", "logger", "exception")
-    names += ("elapsedMs", "late", "logError")
+    names = (
+        *("timestamp", "level", "message", "logger", "exception"),
+        *("elapsedMs", "late", "logError"),
+    )
     moved = {f"fields.{name}": "mine" for name in names}
     line = run(dict.fromkeys(names, "mine"), bench.line)
     _has(line, level="INFO", message="hello", **moved)
@@ -626,7 +628,7 @@ class _Unprintable:
 
 
 class _Liar:
-    @property
+    @property  # type: ignore[misc]  # that it is read-only is what is hostile
     def __class__(self) -> Any:
         raise RuntimeError("no class")
 
