@@ -627,10 +627,12 @@ class _Unprintable:
     __repr__ = __str__
 
 
-class _Liar:
-    @property  # type: ignore[misc]  # that it is read-only is what is hostile
-    def __class__(self) -> Any:
-        raise RuntimeError("no class")
+def _no_class(value: object) -> NoReturn:
+    raise RuntimeError("no class")
+
+
+# By a call, since to type checkers no class may be like that.
+_Liar: Any = type("Liar", (), {"__class__": property(_no_class)})
 
 
 def _circular() -> list[object]:
