@@ -16,12 +16,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import ctxlog
 from ctxlog.context import View, current_view, error_view
 from ctxlog.line import LineEncoder
 from ctxlog.redact import Redactor
 from ctxlog.testing import BEHAVIOURS, Behaviour, Event, check_adapter
+from tests.helpers import load_line
 
 NUMBERS = logging._nameToLevel
 
@@ -82,18 +85,20 @@ def unseen_by_pytest() -> Iterator[None]:
         logging.root.handlers += theirs
 
 
-@pytest.fixture
-def stdlib_direct() -> Backend:
+@contextlib.contextmanager
+def stdlib_direct() -> Iterator[Backend]:
     """
     stdlib logging with our handler and nothing else.
     """
     backend = Backend()
-    logging.root.addHandler(stdlib_handler(backend))
+    handler = stdlib_handler(backend)
+    logging.root.addHandler(handler)
     logging.root.setLevel(logging.DEBUG)
-    return backend
+    yield backend
+    logging.root.removeHandler(handler)
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def stdlib_queued() -> Iterator[Backend]:
     """
     stdlib logging whose records wait in a queue, and are written by another thread.
@@ -109,14 +114,16 @@ def stdlib_queued() -> Iterator[Backend]:
 
     backend.before_reading = everything
     ctxlog.install_record_factory()
-    logging.root.addHandler(logging.handlers.QueueHandler(waiting))
+    handler = logging.handlers.QueueHandler(waiting)
+    logging.root.addHandler(handler)
     logging.root.setLevel(logging.DEBUG)
     yield backend
+    logging.root.removeHandler(handler)
     listener.stop()
     ctxlog.uninstall_record_factory()
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def stdlib_configured() -> Iterator[Backend]:
     """
     stdlib logging after `configure()`.
@@ -127,16 +134,21 @@ def stdlib_configured() -> Iterator[Backend]:
     ctxlog.config.unconfigure()
 
 
-BACKENDS = ["stdlib_direct", "stdlib_queued", "stdlib_configured"]
+#: Every way to configure each logger; of the same event all of them make one line.
+BACKENDS: dict[str, Callable[[], contextlib.AbstractContextManager[Backend]]] = {
+    "stdlib": stdlib_direct,
+    "stdlib, queued": stdlib_queued,
+    "stdlib, configured": stdlib_configured,
+}
 
 
 @pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest) -> Backend:
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """
     Every logger that is installed, in every way to configure it.
     """
-    found: Backend = request.getfixturevalue(request.param)
-    return found
+    with BACKENDS[request.param]() as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=str)
@@ -146,6 +158,105 @@ def test_every_logger_behaves_the_same(behaviour: Behaviour, backend: Backend) -
     """
     with unseen_by_pytest():
         behaviour.check(backend.log, backend.read)
+
+
+# One event, logged by all of them --------------------------------------------------
+
+_NAMES = st.sampled_from(
+    [
+        "user",
+        "order",
+        "rows",
+        "password",
+        "late",
+        "elapsedMs",
+        "caf\u00e9",
+        "a b",
+        "x.y",
+    ]
+)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+_FIELDS = st.dictionaries(_NAMES, _VALUES, max_size=4)
+_ERRORS = st.none() | st.builds(
+    lambda kind, text: raised(kind(text)),
+    st.sampled_from([ValueError, KeyError, OSError, AssertionError]),
+    st.text(max_size=20),
+)
+_EVENTS = st.builds(
+    Event,
+    message=st.text(),
+    level=st.sampled_from(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]),
+    fields=_FIELDS,
+    bound=_FIELDS,
+    error=_ERRORS,
+    logger=st.sampled_from(["shop", "shop.users", "ctxlog.conformance"]),
+)
+
+
+def raised(error: Exception) -> Exception:
+    """
+    The exception with a traceback.
+    """
+    try:
+        raise error
+    except Exception as caught:
+        return caught
+
+
+def timeless(line: dict[str, Any]) -> dict[str, Any]:
+    """
+    A line without what differs from one moment to the next.
+    """
+    return {
+        name: name if name in ("timestamp", "elapsedMs") else value
+        for name, value in line.items()
+    }
+
+
+@given(
+    event=_EVENTS,
+    store=st.none() | _FIELDS | st.just({"requestID": "req-A"}),
+    scoped=_FIELDS,
+)
+def test_one_event_is_the_same_line_from_every_logger(
+    event: Event, store: dict[str, Any] | None, scoped: dict[str, Any]
+) -> None:
+    """
+    The same keys in the same order with the same values, the time aside.
+    """
+    lines = {}
+    for name, opened in BACKENDS.items():
+        with opened() as backend, unseen_by_pytest():
+            _log_in(store, scoped, backend, event)
+            text = backend.read()
+        lines[name] = list(timeless(load_line(text)).items())
+    first = lines["stdlib"]
+    assert [name for name, _ in first][0] == "timestamp"
+    for name, line in lines.items():
+        assert line == first, name
+
+
+def _log_in(
+    store: dict[str, Any] | None,
+    scoped: dict[str, Any],
+    backend: Backend,
+    event: Event,
+) -> None:
+    def log() -> None:
+        with ctxlog.scope(**scoped):
+            backend.log(event)
+
+    if store is None:
+        log()
+    else:
+        ctxlog.run(store, log)
 
 
 # A fourth logger -----------------------------------------------------------------
