@@ -26,6 +26,7 @@ from ctxlog.context import (
     wrap,
 )
 from ctxlog.errors import ConfigError, MissingDependencyError
+from ctxlog.redact import Redactor
 from ctxlog.schema import Schema
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ __all__ = [
     "JsonFormatter",
     "LineHandler",
     "MissingDependencyError",
+    "Redactor",
     "Schema",
     "Snapshot",
     "Store",

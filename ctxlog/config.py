@@ -8,16 +8,28 @@ import logging
 import logging.config
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
+from ctxlog._settings import (
+    AUTO,
+    CTXLOG,
+    DEFAULT_SCHEMA,
+    INFO,
+    LINE_BYTES,
+    MICROSECONDS,
+    MISSING,
+    NONE,
+    TRUE,
+    Settings,
+    read_settings,
+)
 from ctxlog.context import get_store
-from ctxlog.errors import ConfigError
-from ctxlog.line import LineEncoder
 from ctxlog.loggers import stdlib
 from ctxlog.redact import active, redactor, use
-from ctxlog.schema import Schema, find
+from ctxlog.schema import Schema
 
 __all__ = [
     "AccessLineFilter",
@@ -67,16 +79,6 @@ _ACCESS_LOGGERS = (
 #: Where ctxlog itself writes a line per request.
 _COMPLETION_LOGGER = "ctxlog.request"
 
-_FORMATS = ("auto", "json", "console")
-_ACCESS_LINES = ("ctxlog", "server", "both")
-_LOGGERS = ("stdlib", "structlog", "loguru")
-
-
-class _LeftOut(str):
-    """A default that the environment may replace; equal to the text that it is."""
-
-    __slots__ = ()
-
 
 class AccessLineFilter(logging.Filter):
     """
@@ -103,230 +105,24 @@ class CompletionLineFilter(logging.Filter):
         return False
 
 
-@dataclass(frozen=True)
-class _Settings:
-    """The options of `configure()`, checked."""
-
-    level: int
-    format: str
-    schema: Schema
-    stream: Any
-    service: str | None
-    environment: str | None
-    levels: dict[str, int]
-    static: dict[str, object]
-    redact: object
-    loggers: tuple[str, ...]
-    threads: bool
-    hooks: bool
-    access_lines: str
-    missing_request_id: str | None
-    timespec: str
-    max_line_bytes: int
-
-
-_ENVIRONMENT = {
-    "level": ("CTXLOG_LEVEL",),
-    "format": ("CTXLOG_FORMAT",),
-    "schema": ("CTXLOG_SCHEMA",),
-    "service": ("CTXLOG_SERVICE", "OTEL_SERVICE_NAME", "DD_SERVICE"),
-    "environment": ("CTXLOG_ENVIRONMENT", "DD_ENV"),
-    "levels": ("CTXLOG_LEVELS",),
-    "redact": ("CTXLOG_REDACT",),
-    "loggers": ("CTXLOG_LOGGERS",),
-    "threads": ("CTXLOG_THREADS",),
-    "hooks": ("CTXLOG_HOOKS",),
-    "access_lines": ("CTXLOG_ACCESS_LINES",),
-    "missing_request_id": ("CTXLOG_MISSING_REQUEST_ID",),
-    "timespec": ("CTXLOG_TIMESPEC",),
-    "max_line_bytes": ("CTXLOG_MAX_LINE_BYTES",),
-}
-
-_WORDS = {"1": True, "true": True, "yes": True, "on": True}
-_WORDS.update({"0": False, "false": False, "no": False, "off": False})
-
-
-def _words(option: str, text: str) -> bool:
-    if text.lower() not in _WORDS:
-        raise ConfigError(option, text, ", ".join(_WORDS))
-    return _WORDS[text.lower()]
-
-
-def _pairs(option: str, text: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    if not all(name.strip() and sep for name, sep, _ in pairs):
-        raise ConfigError(option, text, "logger=LEVEL,logger=LEVEL")
-    return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-def _number(option: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ConfigError(option, text, "a number") from None
-
-
-def _listed(option: str, text: str) -> Any:
-    return text if text == "auto" else [name.strip() for name in text.split(",")]
-
-
-def _hidden(option: str, text: str) -> Any:
-    return _WORDS[text.lower()] if text.lower() in _WORDS else _listed(option, text)
-
-
-_READ: dict[str, Callable[[str, str], Any]] = {
-    "levels": _pairs,
-    "threads": _words,
-    "hooks": _words,
-    "max_line_bytes": _number,
-    "loggers": _listed,
-    "redact": _hidden,
-}
-
-
-def _settings(options: dict[str, Any]) -> _Settings:
-    names = {name: name for name in options}  # what to call an option in an error
-    for option, variables in _ENVIRONMENT.items():
-        if type(options[option]) not in (_LeftOut, _Default):
-            continue
-        for variable in variables:
-            if os.environ.get(variable):
-                names[option] = variable
-                text = os.environ[variable]
-                read = _READ.get(option)
-                options[option] = read(variable, text) if read else text
-                break
-    for option, value in options.items():
-        if type(value) is _Default:
-            options[option] = value.value
-    try:
-        return _checked(options)
-    except ConfigError as error:
-        option, bracket, single = error.option.partition("[")
-        named = names.get(option, option) + bracket + single
-        raise ConfigError(named, error.value, error.allowed) from None
-
-
-def _checked(options: dict[str, Any]) -> _Settings:
-    chosen = find(options["schema"])
-    checked = {
-        "level": _level("level", options["level"]),
-        "format": _one_of("format", options["format"], _FORMATS),
-        "schema": chosen,
-        "levels": _levels("levels", options["levels"]),
-        "static": _mapping("static", options["static"]),
-        "loggers": _names("loggers", options["loggers"]),
-        "threads": _flag("threads", options["threads"]),
-        "hooks": _flag("hooks", options["hooks"]),
-        "access_lines": _one_of("access_lines", options["access_lines"], _ACCESS_LINES),
-        "service": _text("service", options["service"]),
-        "environment": _text("environment", options["environment"]),
-    }
-    redactor(options["redact"])
-    stream = options["stream"]
-    if stream is not None and not callable(getattr(stream, "write", None)):
-        raise ConfigError("stream", stream, "a text or binary stream, or None")
-    LineEncoder(
-        chosen,
-        missing_request_id=options["missing_request_id"],
-        timespec=options["timespec"],
-        max_line_bytes=options["max_line_bytes"],
-    )
-    return _Settings(**{**options, **checked})
-
-
-class _Default:
-    """A default other than text, which the environment may replace."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __repr__(self) -> str:
-        return repr(self.value)
-
-
-_INFO = _LeftOut("INFO")
-_AUTO = _LeftOut("auto")
-_DEFAULT_SCHEMA = _LeftOut("default")
-_CTXLOG = _LeftOut("ctxlog")
-_MISSING = _LeftOut("N/A")
-_MICROSECONDS = _LeftOut("microseconds")
-_NONE: Any = _Default(None)
-_TRUE: Any = _Default(True)
-_LINE_BYTES: Any = _Default(262_144)
-
-
-def _one_of(option: str, value: object, allowed: Iterable[str]) -> str:
-    if isinstance(value, str) and value in allowed:
-        return str(value)
-    raise ConfigError(option, value, ", ".join(allowed))
-
-
-def _flag(option: str, value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ConfigError(option, value, "True or False")
-
-
-def _text(option: str, value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise ConfigError(option, value, "text or None")
-
-
-def _mapping(option: str, value: object) -> dict[str, object]:
-    if value is None:
-        return {}
-    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
-        return dict(value)
-    raise ConfigError(option, value, "a mapping from names to values")
-
-
-def _level(option: str, value: object) -> int:
-    known = logging._nameToLevel  # getLevelNamesMapping() is of Python 3.11
-    if isinstance(value, str) and (value in known or value.upper() in known):
-        return known.get(value, known.get(value.upper(), logging.NOTSET))
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    if type(value) is int and value >= 0:
-        return value
-    names = sorted(known, key=known.__getitem__)
-    raise ConfigError(option, value, f"{', '.join(names)} or a number")
-
-
-def _levels(option: str, value: object) -> dict[str, int]:
-    levels = _mapping(option, value)
-    return {
-        name: _level(f"{option}[{name!r}]", level) for name, level in levels.items()
-    }
-
-
-def _names(option: str, value: object) -> tuple[str, ...]:
-    if value == "auto":
-        return ("stdlib",)
-    if isinstance(value, (list, tuple)):
-        return tuple(_one_of(option, name, _LOGGERS) for name in value)
-    raise ConfigError(option, value, f"'auto' or a list of {', '.join(_LOGGERS)}")
-
-
 # The dict -----------------------------------------------------------------------
 
 
 def dict_config(
     *,
-    level: str | int = _INFO,
-    format: str = _AUTO,
-    schema: str | Schema = _DEFAULT_SCHEMA,
+    level: str | int = INFO,
+    format: str = AUTO,
+    schema: str | Schema = DEFAULT_SCHEMA,
     stream: Any = None,
-    service: str | None = _NONE,
-    environment: str | None = _NONE,
-    levels: Mapping[str, str | int] | None = _NONE,
+    service: str | None = NONE,
+    environment: str | None = NONE,
+    levels: Mapping[str, str | int] | None = NONE,
     static: Mapping[str, object] | None = None,
-    redact: Any = _NONE,
-    access_lines: str = _CTXLOG,
-    missing_request_id: str | None = _MISSING,
-    timespec: str = _MICROSECONDS,
-    max_line_bytes: int = _LINE_BYTES,
+    redact: Any = NONE,
+    access_lines: str = CTXLOG,
+    missing_request_id: str | None = MISSING,
+    timespec: str = MICROSECONDS,
+    max_line_bytes: int = LINE_BYTES,
 ) -> dict[str, Any]:
     """
     Return what `configure()` does as a dict, for `logging.config.dictConfig`.
@@ -340,11 +136,11 @@ def dict_config(
     """
     options = dict(locals())
     return _as_dict(
-        _settings({**options, "loggers": "auto", "threads": True, "hooks": True})
+        read_settings({**options, "loggers": "auto", "threads": True, "hooks": True})
     )
 
 
-def _as_dict(settings: _Settings) -> dict[str, Any]:
+def _as_dict(settings: Settings) -> dict[str, Any]:
     loggers: dict[str, dict[str, Any]] = {
         name: {"handlers": [], "propagate": True} for name in _SERVER_LOGGERS
     }
@@ -381,7 +177,7 @@ def _as_dict(settings: _Settings) -> dict[str, Any]:
     }
 
 
-def _formatter(settings: _Settings) -> dict[str, Any]:
+def _formatter(settings: Settings) -> dict[str, Any]:
     stream = sys.stdout if settings.stream is None else settings.stream
     terminal = _is_terminal(stream)
     if settings.format == "console" or settings.format == "auto" and terminal:
@@ -415,30 +211,57 @@ def _is_terminal(stream: Any) -> bool:
 
 
 class _Configuration:
-    """What one `configure()` does to logging: once, again, and undone."""
+    """What one `configure()` does: once, again after a server's dictConfig, undone."""
 
-    def __init__(self, settings: _Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.handler = stdlib.LineHandler(settings.stream)
         # None means the default names here, not those of an earlier configure().
         self._redactor = redactor(settings.redact is None or settings.redact)
         description = {**_formatter(settings), "redact": self._redactor}
         make = getattr(stdlib, description.pop("()").rpartition(".")[2])
-        self.handler.setFormatter(make(**description))
+        self._formatter = make(**description)
+        self.handler.setFormatter(self._formatter)
         self._access_filter = AccessLineFilter()
         self._completion_filter = CompletionLineFilter()
         self._before: dict[str, tuple[Any, ...]] = {}
+        self._undo: list[Callable[[], object]] = []
+        named = settings.loggers
+        self._stdlib = named is None or "stdlib" in named
+        # Imported before anything is changed: an import may fail.
+        self._structlog = _adapter("structlog", named)
+        self._loguru = _adapter("loguru", named)
+        self._runtime = list(_runtime_adapters(settings))
 
     def begin(self) -> None:
         """Apply it for the first time."""
         self._redactor_before = active()
-        self._factory_before = logging.getLogRecordFactory()
-        stdlib.install_record_factory()
-        self.apply()
+        use(self._redactor)
+        if self._stdlib:
+            self._factory_before = logging.getLogRecordFactory()
+            stdlib.install_record_factory()
+            self.apply()
+        # One writer and one encoder for all: one stream, one shape of line.
+        shared: dict[str, Any] = {
+            "level": self.settings.level,
+            "levels": self.settings.levels,
+            "writer": self.handler.writer,
+            "encoder": self._formatter.encoder,
+        }
+        if self._structlog is not None:
+            self._structlog.configure(**shared)
+            self._undo.append(self._structlog.unconfigure)
+        if self._loguru is not None:
+            self._loguru.install(**shared)
+            self._undo.append(self._loguru.uninstall)
+        for runtime in self._runtime:
+            runtime.install()
+            self._undo.append(runtime.uninstall)
 
     def apply(self) -> None:
         """Bring all lines into the one stream; what is so already stays."""
-        use(self._redactor)
+        if not self._stdlib:
+            return
         root = logging.getLogger()
         self._keep(root)
         self._drop_console_handlers(root)
@@ -465,6 +288,8 @@ class _Configuration:
 
     def undo(self) -> None:
         """Give every logger back what it had."""
+        for undo in reversed(self._undo):
+            undo()
         for name, (handlers, level, propagate, disabled) in self._before.items():
             logger = logging.getLogger(name)
             logger.removeHandler(self.handler)
@@ -476,7 +301,7 @@ class _Configuration:
             logger.removeFilter(self._access_filter)
             logger.removeFilter(self._completion_filter)
         use(self._redactor_before)
-        if logging.getLogRecordFactory() is not self._factory_before:
+        if self._stdlib and logging.getLogRecordFactory() is not self._factory_before:
             stdlib.uninstall_record_factory()
 
     def _keep(self, logger: logging.Logger) -> None:
@@ -499,27 +324,51 @@ def _is_console(handler: logging.Handler) -> bool:
     return any(handler.stream is stream for stream in streams if stream is not None)
 
 
+def _adapter(name: str, named: tuple[str, ...] | None) -> Any:
+    """Return the adapter of a logging library that is to be configured, else None."""
+    if named is not None:
+        return import_module(f"ctxlog.loggers.{name}") if name in named else None
+    if find_spec(name) is None:
+        return None
+    adapter = import_module(f"ctxlog.loggers.{name}")
+    return None if adapter.is_configured() else adapter
+
+
+def _runtime_adapters(settings: Settings) -> Iterator[Any]:
+    """Yield what carries the context, and reports crashes, where Python itself does."""
+    if settings.threads:
+        yield import_module("ctxlog.runtime.threads")
+        # Never imported uninvited; gunicorn's worker has it by now.
+        if "gevent" in sys.modules:
+            yield import_module("ctxlog.runtime.gevent")
+    if settings.hooks:
+        yield import_module("ctxlog.runtime.hooks")
+        # Servers import it only after the application.
+        if find_spec("uvloop") is not None:
+            yield import_module("ctxlog.runtime.uvloop")
+
+
 _configuration: _Configuration | None = None
 
 
 def configure(
     *,
-    level: str | int = _INFO,
-    format: str = _AUTO,
-    schema: str | Schema = _DEFAULT_SCHEMA,
+    level: str | int = INFO,
+    format: str = AUTO,
+    schema: str | Schema = DEFAULT_SCHEMA,
     stream: Any = None,
-    service: str | None = _NONE,
-    environment: str | None = _NONE,
-    levels: Mapping[str, str | int] | None = _NONE,
+    service: str | None = NONE,
+    environment: str | None = NONE,
+    levels: Mapping[str, str | int] | None = NONE,
     static: Mapping[str, object] | None = None,
-    redact: Any = _NONE,
-    loggers: str | list[str] = _AUTO,
-    threads: bool = _TRUE,
-    hooks: bool = _TRUE,
-    access_lines: str = _CTXLOG,
-    missing_request_id: str | None = _MISSING,
-    timespec: str = _MICROSECONDS,
-    max_line_bytes: int = _LINE_BYTES,
+    redact: Any = NONE,
+    loggers: str | list[str] = AUTO,
+    threads: bool = TRUE,
+    hooks: bool = TRUE,
+    access_lines: str = CTXLOG,
+    missing_request_id: str | None = MISSING,
+    timespec: str = MICROSECONDS,
+    max_line_bytes: int = LINE_BYTES,
 ) -> None:
     """
     Configure logging for the whole process: one stream, one line per event.
@@ -545,7 +394,9 @@ def configure(
         static: Further fields of every line.
         redact: What to hide: None for the default names, False for nothing, names of
             fields that are added to the default ones, or a `Redactor`.
-        loggers: Which logging libraries: `auto`, or a list of their names.
+        loggers: Which logging libraries: a list of `stdlib`, `structlog`, `loguru`; or
+            `auto` for stdlib and whichever of the others is installed and has not been
+            configured by the application.
         threads: Whether threads and executors carry the context.
         hooks: Whether uncaught exceptions are logged.
         access_lines: Which line each request gets: `ctxlog` for the completion line
@@ -560,7 +411,7 @@ def configure(
             has been changed.
     """
     global _configuration
-    configuration = _Configuration(_settings(dict(locals())))
+    configuration = _Configuration(read_settings(dict(locals())))
     if _configuration is not None:
         _configuration.undo()
     _configuration = configuration

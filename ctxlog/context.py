@@ -18,7 +18,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextvars import ContextVar, Token, copy_context
+from contextvars import Context, ContextVar, Token, copy_context
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
@@ -26,10 +26,12 @@ from ctxlog.isolate import ContextPlace, HeldPlace, continued, decorated
 
 __all__ = [
     "AsyncLocalStorage",
+    "Carried",
     "Entry",
     "Snapshot",
     "Store",
     "View",
+    "add_source",
     "bind",
     "current_view",
     "detached",
@@ -37,6 +39,8 @@ __all__ = [
     "fields",
     "get_store",
     "lent",
+    "lent_from",
+    "remove_source",
     "run",
     "scope",
     "unbind",
@@ -337,12 +341,59 @@ def current_view() -> View:
     """
     frame = _current.get()
     if frame is None:
-        return _NOTHING
-    view = frame.view
-    newest = frame.source._view
-    if view is newest or view.base is newest:
+        view = _NOTHING
+    else:
+        view = frame.view
+        newest = frame.source._view
+        if view is not newest and view.base is not newest:
+            view = frame.refresh()
+    return _with_sources(view) if _sources else view
+
+
+_Source = Callable[[], Mapping[str, object]]
+
+# Further places that fields come from, the first of the highest precedence; and the
+# last view that was made with them, since most lines in a row have the same.
+_sources: tuple[_Source, ...] = ()
+_last_with_sources: tuple[View, dict[str, object], View] = (_NOTHING, {}, _NOTHING)
+
+
+def add_source(source: _Source, /) -> None:
+    """
+    Take fields from a further place, over the store's and the scopes'.
+
+    For adapters of libraries that keep a context of their own. *source* is called in
+    the context of each log call, must not raise, and be quick. Twice is as once.
+    """
+    global _sources
+    if source not in _sources:
+        _sources = (*_sources, source)
+
+
+def remove_source(source: _Source, /) -> None:
+    """Take no more fields from *source*; if it was not added, nothing."""
+    global _sources
+    _sources = tuple(other for other in _sources if other is not source)
+
+
+def _with_sources(view: View) -> View:
+    global _last_with_sources
+    found: dict[str, object] = {}
+    for source in reversed(_sources):
+        found.update(source())
+    if not found:
         return view
-    return frame.refresh()
+    below, known, merged = _last_with_sources
+    if below is view and known is not found and _same(known, found):
+        return merged
+    merged = View({**view.fields, **found}, view.started, view.late)
+    _last_with_sources = (view, found, merged)
+    return merged
+
+
+def _same(one: dict[str, object], other: dict[str, object]) -> bool:
+    # By identity: values may be equal without being the same on a line (1 and True).
+    return list(one) == list(other) and all(one[name] is other[name] for name in one)
 
 
 def get_store() -> Store | None:
@@ -774,6 +825,77 @@ class withheld(lent):
         return _VanishingFrame(None, _current.get())
 
 
+class lent_from(lent):
+    """
+    Lend the context of somebody else, or none, to one block.
+
+    For adapters that report on behalf of others: what a task, a callback or a greenlet
+    did belongs to its own context, wherever the report happens to be made.
+
+    Args:
+        context: The other's context; None withholds the one that is active.
+    """
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: Context | None, /) -> None:
+        self._context = context
+
+    def _open(self) -> _Frame:
+        theirs = None if self._context is None else self._context.get(_current)
+        below = _current.get()
+        if theirs is None:
+            return _VanishingFrame(None, below)
+        return _VanishingFrame(theirs.store, below, theirs.overlay)
+
+
+class Carried:
+    """
+    A capture of ctxlog's own part of the active context, to go on with elsewhere.
+
+    For adapters: a thread, a pool's job, a greenlet. It holds the store with its
+    scopes and the values of every `AsyncLocalStorage`; no other variable, since those
+    of async libraries and of `decimal` are about where they were set.
+    """
+
+    __slots__ = ("_frame", "_values")
+
+    def __init__(self) -> None:
+        self._frame = _current.get()
+        self._values = _storage_values()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there was nothing to capture."""
+        return self._frame is None and not self._values
+
+    def enter(self) -> None:
+        """Make the capture active for the rest of the current context."""
+        _current.set(self._frame)
+        for variable in _storage_variables:
+            variable.set(self._values.get(variable, _MISSING))
+
+    def run(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """
+        Call `fn` in the capture and return what it returns.
+
+        Whatever `fn` leaves behind is gone afterwards: the thread may be used again.
+        """
+        found = _current.get()
+        values = _storage_values()
+        self.enter()
+        try:
+            return fn(*args, **kwargs)
+        except BaseException as error:
+            if self._frame is not None:
+                _remember(self._frame, error)
+            raise
+        finally:
+            _current.set(_standing(found))
+            for variable in _storage_variables:
+                variable.set(values.get(variable, _MISSING))
+
+
 # Exceptions ---------------------------------------------------------------------
 
 _ORIGIN = "__ctxlog_origin__"
@@ -987,6 +1109,29 @@ class _Missing:
 
 _MISSING = _Missing()
 
+# Of every storage there is. Replaced as a whole, since threads read it at any time.
+_storage_variables: tuple[ContextVar[Any], ...] = ()
+
+
+def _know_variable(variable: ContextVar[Any]) -> None:
+    global _storage_variables
+    with _swap_lock:
+        _storage_variables = (*_storage_variables, variable)
+
+
+def _forget_variable(variable: ContextVar[Any]) -> None:
+    global _storage_variables
+    with _swap_lock:
+        known = _storage_variables
+        _storage_variables = tuple(one for one in known if one is not variable)
+
+
+def _storage_values() -> dict[ContextVar[Any], Any]:
+    if not _storage_variables:
+        return {}
+    values = ((variable, variable.get()) for variable in _storage_variables)
+    return {variable: value for variable, value in values if value is not _MISSING}
+
 
 class AsyncLocalStorage(Generic[_T]):
     """
@@ -1007,6 +1152,8 @@ class AsyncLocalStorage(Generic[_T]):
         self.name = str(name)
         self._default = default
         self._variable: ContextVar[Any] = ContextVar(self.name, default=_MISSING)
+        _know_variable(self._variable)
+        weakref.finalize(self, _forget_variable, self._variable).atexit = False
 
     def __repr__(self) -> str:
         return f"<AsyncLocalStorage {self.name!r}>"

@@ -9,6 +9,8 @@ microseconds and the call's own fields, and one join.
 
 from __future__ import annotations
 
+import contextlib
+import re
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -21,10 +23,19 @@ from ctxlog.redact import Redactor, active
 from ctxlog.schema import DEFAULT, Schema
 from ctxlog.values import MAX_READING, Walk, reading, safe_str, type_name
 
-__all__ = ["ExceptionParts", "LineEncoder", "REPORTING_LOGGERS", "REQUEST_ID"]
+__all__ = [
+    "COMPLETION_LOGGER",
+    "ExceptionParts",
+    "LineEncoder",
+    "REPORTING_LOGGERS",
+    "REQUEST_ID",
+]
 
 #: The field that names the request.
 REQUEST_ID = "requestID"
+
+#: The logger of the lines that say how a request ended.
+COMPLETION_LOGGER = "ctxlog.request"
 
 #: Loggers that report on behalf of others, in whatever context they happen to run:
 #: their crash reports take all fields from the exception.
@@ -33,6 +44,7 @@ REPORTING_LOGGERS = frozenset(
         "aiohttp.server",
         "asyncio",
         "concurrent.futures",
+        "ctxlog.crash",
         "daphne",
         "daphne.server",
         "django.request",
@@ -175,17 +187,26 @@ class LineEncoder:
         self._divisor = 10 ** (6 - self._digits)
         self._fraction: bytes = b"%%0%dd" % self._digits
         self._reserved = frozenset(schema.own_keys)
+        self._shaped = not schema.plain
+        self._reads_messages = bool(self.redactor.patterns) or schema.scalars
+        self._ending = b"," if schema.seconds else b'Z",'
+        self._end = b"}\n"
+        self._otlp = schema.otlp
         self._rename = {REQUEST_ID: schema.request_id, **schema.rename}
         self._second: tuple[int, bytes] = (-1, b"")
-        self._levels: dict[str, bytes] = {}
+        self._levels: dict[Any, bytes] = {}
+        # A level's name is enough where the schema writes nothing else.
+        self._by_name = schema.levels is None and not schema.level_value
         self._loggers: dict[str, bytes] = {}
         self._plain_keys: dict[tuple[Any, ...], bool] = {}
         self.missing_request_id = missing_request_id and self._plain_id(
             missing_request_id
         )
-        self._opening = b'{"%s":"' % _text(schema.timestamp)
+        quote = b"" if schema.seconds else b'"'
+        self._opening = b'{"%s":%s' % (_text(schema.timestamp), quote)
         self._elapsed = b',"%s":%%.3f' % _text(schema.elapsed).replace(b"%", b"%%")
-        self._late = b',"%s":true' % _text(schema.late)
+        true = b'"true"' if schema.scalars else b"true"
+        self._late = b',"%s":%s' % (_text(schema.late), true)
         self._static = {k: v for k, v in (static or {}).items() if v is not None}
         # An id for every line is what stands where there is no other.
         for name in (REQUEST_ID, schema.request_id):
@@ -193,8 +214,34 @@ class LineEncoder:
             if request_id is not None:
                 self.missing_request_id = self._plain_id(request_id)
         statics, names, self._static_problems = self._members(self._static)
+        if schema.constants:
+            statics = b"," + dumps(dict(schema.constants))[1:-1] + statics
+        if schema.otlp:
+            self._use_otlp(schema, statics)
+            statics = b""
         self._static_bytes = statics
         self._static_names = names
+
+    def _use_otlp(self, schema: Schema, statics: bytes) -> None:
+        resource = b'{"resourceLogs":[{"resource":{"attributes":[%s]},' % statics[1:]
+        records = b'"scopeLogs":[{"scope":{},"logRecords":[{"timeUnixNano":"'
+        self._opening = resource + records
+        self._shortest = b'{"resourceLogs":[{' + records
+        # Nanoseconds have no point in them: the digits are always all there.
+        self._digits = 6
+        self._ending = b'000",'
+        self._end = b"]}]}]}]}\n"
+        number = b',{"key":"%s","value":{"doubleValue":%%.3f}}'
+        self._elapsed = number % _text(schema.elapsed)
+        self._late = self._joined({schema.late: True})
+
+    def _joined(self, members: Mapping[str, Any]) -> bytes:
+        """Return members, each with a comma before it."""
+        if not members:
+            return b""
+        if self._otlp:
+            return b"," + dumps(_attributes(members))[1:-1]
+        return b"," + dumps(members)[1:-1]
 
     # The event ------------------------------------------------------------------
 
@@ -229,7 +276,9 @@ class LineEncoder:
         try:
             context = (view.encoded or _NEVER).get(self) or self._context(view)
             if own:
-                members, names, own_problems = self._members(own)
+                members, names, own_problems = self._members(
+                    own, self._shaped and logger == COMPLETION_LOGGER
+                )
                 problems += own_problems
                 clash = context.clash or not names.isdisjoint(context.names)
             else:
@@ -246,9 +295,9 @@ class LineEncoder:
                 text = dumps(message) if type(message) is str else None
             except (TypeError, ValueError):  # lone surrogates
                 text = None
-            if text is None or self.redactor.patterns:
+            if text is None or self._reads_messages:
                 walk = self._walk()
-                text = dumps(walk.text(safe_str(message)))
+                text = dumps(self._message(message, walk))
                 problems += tuple(f"message: {what}" for what in walk.problems)
             micros = round(created * 1_000_000)
             tail = b""
@@ -257,7 +306,8 @@ class LineEncoder:
             line = b"".join(
                 (
                     self._time(micros),
-                    self._levels.get(level) or self._level(level),
+                    self._levels.get(level if self._by_name else (level, levelno))
+                    or self._level(level, levelno),
                     context.head,
                     text,
                     self._loggers.get(logger) or self._logger(logger),
@@ -265,7 +315,7 @@ class LineEncoder:
                     self._since(view, micros),
                     members,
                     tail,
-                    b"}\n",
+                    self._end,
                 )
             )
             if len(line) > self.max_line_bytes:
@@ -316,18 +366,45 @@ class LineEncoder:
 
     def _start_of(self, second: int) -> bytes:
         try:
-            shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            if self.schema.seconds:
+                shown = str(max(second, 0))
+            else:
+                shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         except (OverflowError, ValueError, OSError):
             shown = "1970-01-01T00:00:00"  # a record with a broken `created`
-        return self._opening + shown.encode() + (b"." if self._digits else b"")
+        return (
+            self._opening
+            + shown.encode()
+            + (b"." if self._digits and not self._otlp else b"")
+        )
 
-    def _level(self, level: str) -> bytes:
-        member = b'Z","%s":%s,' % (_text(self.schema.level), self._constant(level))
-        _remember(self._levels, level, member)
+    def _level(self, level: str, levelno: int) -> bytes:
+        schema = self.schema
+        number = levelno if type(levelno) is int else 0
+        shown: str | int = safe_str(level)
+        if schema.levels is not None:
+            shown = schema.levels(safe_str(level), number)
+        word = shown if type(shown) is int else self._walk(1024).text(safe_str(shown))
+        members = {schema.level: word}
+        if schema.level_value:
+            members[schema.level_value] = number
+        if schema.level_text:
+            members[schema.level_text] = self._walk(1024).text(safe_str(level))
+        member = self._ending + dumps(members)[1:-1] + b","
+        key = level if self._by_name else (level, levelno)
+        _remember(self._levels, key, member)
         return member
+
+    def _message(self, message: object, walk: Walk) -> str:
+        text = walk.text(safe_str(message))
+        # A GELF server refuses a line without a message.
+        return "-" if self.schema.scalars and not text.strip() else text
 
     def _logger(self, logger: str) -> bytes:
         member = b',"%s":%s' % (_text(self.schema.logger), self._constant(logger))
+        if self._otlp:
+            shown = self._walk(1024).text(safe_str(logger))
+            member = b'},"attributes":[' + self._joined({self.schema.logger: shown})[1:]
         member += self._static_bytes
         _remember(self._loggers, logger, member)
         return member
@@ -350,17 +427,36 @@ class LineEncoder:
         )
         walk = self._walk()
         head = self._head(fields.get(REQUEST_ID), walk)
+        if self._otlp:
+            traced, body, names, problems = self._traced(fields)
+            shown = self._request_id(fields.get(REQUEST_ID), walk)
+            if shown is not None:
+                body = self._joined({self.schema.request_id: shown}) + body
+            head = traced + b'"body":{"stringValue":'
+        # Static fields are the resource's in OTLP, and clash with nothing.
+        statics: frozenset[str] = frozenset() if self._otlp else self._static_names
         encoded = _Encoded(
             head,
             body,
-            names | self._static_names | {self.schema.request_id},
-            not names.isdisjoint(self._static_names),
+            names | statics | {self.schema.request_id},
+            not names.isdisjoint(statics),
             (*problems, *(f"{REQUEST_ID}: {what}" for what in walk.problems)),
         )
         if view.encoded is None:
             view.encoded = {}
         _remember(view.encoded, self, encoded)
         return encoded
+
+    def _traced(
+        self, fields: _Fields
+    ) -> tuple[bytes, bytes, frozenset[str], tuple[str, ...]]:
+        """Return the trace's ids of a record of OTLP, and the attributes."""
+        traced, others = _trace_ids(fields)
+        body, names, problems = self._members(
+            {k: v for k, v in others.items() if k != REQUEST_ID}
+        )
+        head = dumps(traced)[1:-1] + b"," if traced else b""
+        return head, body, names | _TRACE_IDS.keys(), problems
 
     def _head(self, request_id: object, walk: Walk) -> bytes:
         key = b'"%s":' % _text(self.schema.message)
@@ -382,37 +478,75 @@ class LineEncoder:
     # Fields ----------------------------------------------------------------------
 
     def _members(
-        self, fields: _Fields
+        self, fields: _Fields, completion: bool = False
     ) -> tuple[bytes, frozenset[str], tuple[str, ...]]:
         """Encode fields as members of an object, each with a comma before it."""
         if not fields:
             return b"", frozenset(), ()
         keys = tuple(fields)
-        if self._is_plain(keys) and self._is_flat(fields):
+        if not completion and self._is_plain(keys) and self._is_flat(fields):
             try:
+                if self._otlp:
+                    return self._joined(fields), frozenset(keys), ()
                 return b"," + dumps(fields)[1:-1], frozenset(keys), ()
             except (TypeError, ValueError):  # a big integer, a lone surrogate
                 pass
         walk = self._walk()
-        plain = self._plain(fields, walk)
-        members = b"," + dumps(plain)[1:-1] if plain else b""
-        return members, frozenset(plain), tuple(walk.problems)
+        plain = self._plain(fields, walk, completion)
+        members = self._joined(plain)
+        names = frozenset(plain)
+        if self._shaped:  # a user's parts may differ: the names that they come from
+            names |= {key for key in keys if type(key) is str}
+        return members, names, tuple(walk.problems)
 
-    def _plain(self, fields: _Fields, walk: Walk) -> dict[str, Any]:
+    def _plain(
+        self, fields: _Fields, walk: Walk, completion: bool = False
+    ) -> dict[str, Any]:
         try:
             pairs = list(fields.items())
         except Exception as error:  # a foreign mapping
             walk.problem(f"fields unreadable: {type_name(error)}")
             return {}
-        return walk.named(pairs, self._key)
+        if not self._shaped:
+            return walk.named(pairs, self._key)
+        shaped: dict[str, Any] = {}
+        place = self.schema.place
+        for name, value in walk.named(pairs).items():
+            members = place(name, value, completion) if place is not None else None
+            if members is None:
+                members = {self._key(name): value}
+            if self.schema.scalars:
+                members = _flattened(members)
+            for wanted, part in members.items():
+                if type(part) is dict and wanted in _MERGED and wanted in shaped:
+                    shaped[wanted].update(part)
+                    continue
+                key, number = wanted, 2
+                while key in shaped:
+                    key, number = f"{wanted}_{number}", number + 1
+                shaped[key] = part
+        return shaped
 
     def _key(self, name: str) -> str:
-        key = self._rename.get(name, name)
+        key = self._rename.get(name)
+        schema = self.schema
+        if key is None:
+            if not self._shaped:
+                key = name
+            else:
+                first = name.partition(".")[0] if schema.undotted else name
+                key = schema.prefix + name
+                if schema.scalars:
+                    key = schema.prefix + _NOT_IN_KEYS.sub("_", name)
+                if first in schema.reserved or key in schema.reserved:
+                    return schema.aside(name)
+                if schema.undotted:
+                    key = key.replace(".", "_")
         # A field with the name that the schema has for the id is not the id.
         aside = key in self._reserved or (
-            key == self.schema.request_id and name not in self._rename
+            key == schema.request_id and name not in self._rename
         )
-        return f"fields.{key}" if aside else key
+        return schema.aside(key.removeprefix(schema.prefix)) if aside else key
 
     def _is_plain(self, keys: tuple[Any, ...]) -> bool:
         """Whether fields of these names are written under them, and not hidden."""
@@ -426,12 +560,20 @@ class LineEncoder:
                 and key.isascii()
                 and len(key) <= _LONGEST_KEY
                 and self._key(key) == key
+                and not (self._shaped and self._may_move(key))
                 and not self.redactor.hides(key)
                 for key in keys
             )
             if verdict:  # only then they are known to take little memory
                 _remember(self._plain_keys, keys, verdict)
         return verdict
+
+    def _may_move(self, name: str) -> bool:
+        # What a schema places is named or in its reserved names; a text tells.
+        place = self.schema.place
+        return place is not None and (
+            name == "user" or place(name, "", False) is not None
+        )
 
     def _is_flat(self, fields: _Fields) -> bool:
         if type(fields) is not dict:
@@ -471,23 +613,29 @@ class LineEncoder:
         tail: dict[str, Any] = {}
         schema = self.schema
         as_lists, info_as_lists = self._stacks_as_lists
+        if schema.scalars:
+            as_lists = info_as_lists = False
         if error is not None:
             parts = (
                 ExceptionParts.of(error) if isinstance(error, BaseException) else error
             )
             stack = walk.text(parts.stack)
-            tail[schema.exception] = {
+            members = {
                 schema.exception_type: walk.text(parts.type),
                 schema.exception_message: walk.text(parts.message),
                 schema.exception_stack: stack.splitlines() if as_lists else stack,
             }
+            if schema.exception:
+                tail[schema.exception] = members
+            else:
+                tail.update(members)
         if stack_info is not None:
             info = walk.text(safe_str(stack_info))
             tail[schema.stack_info] = info.splitlines() if info_as_lists else info
         problems += tuple(walk.problems)
         if problems:
             tail[schema.log_error] = walk.text("; ".join(dict.fromkeys(problems)))
-        return b"," + dumps(tail)[1:-1]
+        return self._joined(tail)
 
     # Lines that need more than that ---------------------------------------------
 
@@ -524,15 +672,26 @@ class LineEncoder:
         if request_id is None:
             request_id = self.missing_request_id
         texts = {
-            schema.level: event.level,
             schema.request_id: request_id,
             schema.message: event.message,
             schema.logger: event.logger,
         }
         line = {k: walk.text(safe_str(v)) for k, v in texts.items() if v is not None}
+        line[schema.message] = self._message(event.message, walk)
         line[schema.log_error] = what
+        line.update(schema.constants)
         start = self._time(round(event.created * 1_000_000))
-        return start + b'Z",' + dumps(line)[1:] + b"\n"
+        if schema.otlp:  # without the resource, which may be what is too long
+            start = self._shortest + start[len(self._opening) :]
+        level = self._level(walk.text(safe_str(event.level)), event.levelno)
+        return start + level + self._started(line) + self._end
+
+    def _started(self, line: dict[str, Any]) -> bytes:
+        if not self._otlp:
+            return dumps(line)[1:-1]
+        message = dumps(line.pop(self.schema.message))
+        attributes = self._joined(line)[1:]
+        return b'"body":{"stringValue":%s},"attributes":[%s' % (message, attributes)
 
     def _walked(self, event: _Event, problems: tuple[str, ...], share: int) -> bytes:
         """Build a line as a dict: slower, and right whatever clashes or is too long."""
@@ -540,24 +699,37 @@ class LineEncoder:
         view = event.view
         micros = round(event.created * 1_000_000)
         walk = self._walk(share, max(share // 4, 8))
-        plain_own = self._plain(event.own or {}, walk)
+        completion = self._shaped and event.logger == COMPLETION_LOGGER
+        own = event.own or {}
+        plain_own = self._plain(own, walk, completion)
         request_id = plain_own.pop(schema.request_id, None)
         if request_id is None:
             request_id = view.fields.get(REQUEST_ID)
         shown = self._request_id(request_id, walk)
-        context = self._plain(
-            {k: v for k, v in view.fields.items() if k != REQUEST_ID}, walk
-        )
+        fields = {k: v for k, v in view.fields.items() if k != REQUEST_ID}
+        static = self._static
+        if self._shaped:  # what is one field is replaced as one
+            raw = set(plain_own)
+            with contextlib.suppress(Exception):  # a foreign mapping: read above
+                raw.update(own)
+            fields = {k: v for k, v in fields.items() if k not in raw}
+            static = {k: v for k, v in static.items() if k not in {*raw, *fields}}
+        traced: dict[str, str] = {}
+        if schema.otlp:
+            traced, fields = _trace_ids(fields)
+            static = {}
+        context = self._plain(fields, walk)
         line: dict[str, Any] = {}
         if shown is not None:
             line[schema.request_id] = shown
-        line[schema.message] = walk.text(safe_str(event.message))
+        line[schema.message] = self._message(event.message, walk)
         line[schema.logger] = walk.text(safe_str(event.logger))
         taken = plain_own.keys() | context.keys()
-        static = self._plain(self._static, walk)
-        line.update((k, v) for k, v in static.items() if k not in taken)
+        line.update(schema.constants)
+        statics = self._plain(static, walk)
+        line.update((k, v) for k, v in statics.items() if k not in taken)
         line.update((k, v) for k, v in context.items() if k not in plain_own)
-        level = dumps(walk.text(safe_str(event.level)))
+        level = self._level(walk.text(safe_str(event.level)), event.levelno)
         tail = b""
         found = (*problems, *walk.problems)
         if event.error is not None or event.stack_info is not None or found:
@@ -565,14 +737,82 @@ class LineEncoder:
         return b"".join(
             (
                 self._time(micros),
-                b'Z","%s":%s,' % (_text(schema.level), level),
-                dumps(line)[1:-1],
+                level,
+                dumps(traced)[1:-1] + b"," if traced else b"",
+                self._started(line),
                 self._since(view, micros),
-                b"," + dumps(plain_own)[1:-1] if plain_own else b"",
+                self._joined(plain_own),
                 tail,
-                b"}\n",
+                self._end,
             )
         )
+
+
+# Objects of the Google Cloud schema that several fields fill.
+_MERGED = frozenset({"httpRequest", "serviceContext"})
+
+# GELF 1.1: what the name of an additional field must not have.
+_NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+def _flattened(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return members with texts and numbers only: objects by dots, lists as JSON."""
+    flat: dict[str, Any] = {}
+    for name, value in members.items():
+        if type(value) is dict and value:
+            nested = {
+                f"{name}.{_NOT_IN_KEYS.sub('_', part)}": of
+                for part, of in value.items()
+            }
+            found: Mapping[str, Any] = _flattened(nested)
+        elif type(value) in (str, int, float):
+            found = {name: value}
+        else:
+            found = {name: dumps(value).decode()}
+        for wanted, part in found.items():
+            key, number = wanted, 2
+            while key in flat:
+                key, number = f"{wanted}_{number}", number + 1
+            flat[key] = part
+    return flat
+
+
+# Names of the trace's ids: the key of a record of OTLP, and how many digits it has.
+_TRACE_IDS = {"traceID": ("traceId", 32), "spanID": ("spanId", 16)}
+_HEX = re.compile("[0-9a-f]+", re.IGNORECASE)
+
+
+def _trace_ids(fields: _Fields) -> tuple[dict[str, str], dict[Any, Any]]:
+    """Divide fields in the ids of a trace, where they are such, and the others."""
+    traced, others = {}, dict(fields)
+    for name, (key, digits) in _TRACE_IDS.items():
+        value = fields.get(name)
+        if type(value) is str and len(value) == digits and _HEX.fullmatch(value):
+            traced[key] = others.pop(name)
+    return traced, others
+
+
+def _attributes(members: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": _any_value(of)} for key, of in members.items()]
+
+
+def _any_value(value: Any) -> dict[str, Any]:
+    """Return a plain value as OTLP's `AnyValue`; 64-bit integers are texts there."""
+    kind = type(value)
+    if kind is str:
+        return {"stringValue": value}
+    if kind is bool:
+        return {"boolValue": value}
+    if kind is int:
+        name = "intValue" if -(2**63) <= value < 2**63 else "stringValue"
+        return {name: str(value)}
+    if kind is float:
+        return {"doubleValue": value}
+    if kind is list:
+        return {"arrayValue": {"values": [_any_value(item) for item in value]}}
+    if kind is dict:
+        return {"kvlistValue": {"values": _attributes(value)}}
+    return {}
 
 
 _NEVER: dict[object, Any] = {}

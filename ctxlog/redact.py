@@ -146,6 +146,10 @@ PATTERNS: dict[str, tuple[re.Pattern[str], _Replacement]] = {
         re.compile(r"\b(Basic)\s+([A-Za-z0-9+/]{4,})={0,2}", re.IGNORECASE),
         _basic,
     ),
+    "url": (
+        re.compile(r"(://[^\s/:@]{0,128}:)[^\s/@]{1,512}(?=@)"),
+        rf"\1{REDACTED}",
+    ),
     "email": (
         re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"),
         REDACTED,

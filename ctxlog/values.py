@@ -218,6 +218,8 @@ class Walk:
             return self._float(value)  # type: ignore[arg-type]
         if kind is dict:
             return self._within(value, self._mapping)
+        if kind is tuple and self._is_secret(value):  # type: ignore[arg-type]
+            return [self.value(value[0]), REDACTED]  # type: ignore[index]
         if kind is list or kind is tuple:
             return self._within(value, self._items)
         within, depth = reading.reader, reading.depth
@@ -232,6 +234,15 @@ class Walk:
             return self._unreadable(value, error)
         finally:
             reading.reader, reading.depth = within, depth
+
+    def _is_secret(self, pair: tuple[Any, ...]) -> bool:
+        """Whether a pair is a secret with its name, as servers give headers."""
+        if len(pair) != 2:
+            return False
+        name = pair[0]
+        if type(name) is bytes and len(name) <= _EDGE:
+            name = name.decode("latin-1")
+        return type(name) is str and self._redactor.hides(name)
 
     def _unreadable(self, value: object, error: Exception) -> str:
         kind = type_name(value)

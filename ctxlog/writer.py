@@ -29,10 +29,11 @@ class LineWriter:
         stream: A text or binary stream; `sys.stdout` as it is now unless given.
     """
 
-    __slots__ = ("__weakref__", "_lock", "_torn", "stream")
+    __slots__ = ("__weakref__", "_descriptor", "_lock", "_torn", "stream")
 
     def __init__(self, stream: Any = None) -> None:
         self.stream = sys.stdout if stream is None else stream
+        self._descriptor = _descriptor_of(self.stream)
         self._torn = False
         self._lock = threading.RLock()
         _writers.add(self)
@@ -41,7 +42,10 @@ class LineWriter:
         """Write `line`, which ends with a newline. Never raises."""
         with self._lock:
             try:
-                self._write_to(self.stream, line)
+                if self._descriptor is None:
+                    _write_text(self.stream, line)
+                else:
+                    self._write_bytes(self._descriptor, line)
             except Exception:  # a foreign stream may raise anything
                 self._rescue(line)
 
@@ -49,18 +53,17 @@ class LineWriter:
         """Forget who holds the lock: in a forked child nobody would release it."""
         self._lock = threading.RLock()
 
-    def _write_to(self, stream: Any, line: bytes) -> None:
-        if not _is_file(stream):
-            _write_text(stream, line)
-            return
-        descriptor = stream.fileno()
-        _flush(stream, descriptor)  # what print() left there comes first
-        if self._torn:
-            line = b"\n" + line
-        left = line
+    def _write_bytes(self, descriptor: int, line: bytes) -> None:
+        # What print() left in the stream comes first. Flushing a closed stream raises:
+        # its number may be another file's by now.
+        left = line = b"\n" + line if self._torn else line
+        flushed = False
         try:
             while left:
                 try:
+                    if not flushed:
+                        self.stream.flush()
+                        flushed = True
                     left = left[os.write(descriptor, left) :]
                 except BlockingIOError:  # a full pipe that somebody made non-blocking
                     _wait_until_writable(descriptor)
@@ -92,33 +95,22 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch (all but Windows)
     os.register_at_fork(after_in_child=_renew_locks)
 
 
-def _is_file(stream: Any) -> bool:
+def _descriptor_of(stream: Any) -> int | None:
     """
-    Whether bytes written to the descriptor of `stream` are as good as written to it.
+    Return the descriptor of `stream` if writing to it is as good as to the stream.
 
-    Only of these very types: others that have a `fileno()` may compress, copy or
+    Only for these very types: others that have a `fileno()` may compress, copy or
     convert what is written to them (`gzip`, a notebook's output, a tee).
-
-    Raises:
-        ValueError: the stream is closed, and the number may be another file's by now.
     """
-    if type(stream) is io.TextIOWrapper:
-        stream = stream.buffer
-    raw = stream.raw if type(stream) is io.BufferedWriter else stream
-    if type(raw) is not io.FileIO:
-        return False
-    if raw.closed:
-        raise ValueError("the log stream is closed")
-    return True
-
-
-def _flush(stream: Any, descriptor: int) -> None:
-    while True:
-        try:
-            stream.flush()
-            return
-        except BlockingIOError:
-            _wait_until_writable(descriptor)
+    raw = stream
+    try:
+        if type(raw) is io.TextIOWrapper:
+            raw = raw.buffer
+        if type(raw) is io.BufferedWriter:
+            raw = raw.raw
+        return raw.fileno() if type(raw) is io.FileIO else None
+    except ValueError:  # closed, or detached
+        return None
 
 
 def _wait_until_writable(descriptor: int) -> None:

@@ -5,6 +5,7 @@ One table of behaviours over every logger, and over a fourth that is home-made.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import logging
@@ -24,7 +25,7 @@ from ctxlog.context import View, current_view, error_view
 from ctxlog.line import LineEncoder
 from ctxlog.redact import Redactor
 from ctxlog.testing import BEHAVIOURS, Behaviour, Event, check_adapter
-from tests.helpers import load_line
+from tests.helpers import load_line, need
 
 NUMBERS = logging._nameToLevel
 
@@ -134,11 +135,131 @@ def stdlib_configured() -> Iterator[Backend]:
     ctxlog.config.unconfigure()
 
 
+def loguru_log(event: Event) -> None:
+    """
+    Log as a user of loguru does, from a module of the logger's name.
+    """
+    logger = need("loguru").logger.patch(
+        lambda record: record.update(name=event.logger)
+    )
+    logger = logger.bind(**event.bound).bind(**event.fields)
+    logger.opt(exception=event.error).log(event.level, "{}", event.message)
+
+
+@contextlib.contextmanager
+def loguru_installed(**options: Any) -> Iterator[Backend]:
+    """
+    loguru after `install()`.
+    """
+    loguru = need("loguru")
+    adapter = importlib.import_module("ctxlog.loggers.loguru")
+    backend = Backend()
+    backend.log = loguru_log
+    backend.before_reading = loguru.logger.complete
+    adapter.install(backend.stream, level="DEBUG", **options)
+    yield backend
+    adapter.uninstall()
+
+
+def loguru_queued() -> contextlib.AbstractContextManager[Backend]:
+    """
+    loguru whose lines another thread writes.
+    """
+    return loguru_installed(enqueue=True)
+
+
+def structlog_log(event: Event) -> None:
+    """
+    Log as a user of structlog does.
+    """
+    logger = need("structlog").get_logger(event.logger).bind(**event.bound)
+    fields = dict(event.fields)
+    if event.error is not None:
+        fields["exc_info"] = event.error
+    getattr(logger, event.level.lower())(event.message, **fields)
+
+
+@contextlib.contextmanager
+def structlog_configured() -> Iterator[Backend]:
+    """
+    structlog after `configure()`.
+    """
+    need("structlog")
+    adapter = importlib.import_module("ctxlog.loggers.structlog")
+    backend = Backend()
+    backend.log = structlog_log
+    adapter.configure(stream=backend.stream, level=logging.DEBUG)
+    yield backend
+    adapter.unconfigure()
+
+
+@contextlib.contextmanager
+def structlog_over_stdlib() -> Iterator[Backend]:
+    """
+    structlog that hands its events on to stdlib logging, with our renderer there.
+    """
+    structlog = need("structlog")
+    adapter = importlib.import_module("ctxlog.loggers.structlog")
+    backend = Backend()
+    backend.log = structlog_log
+    handler = logging.StreamHandler(
+        io.TextIOWrapper(
+            backend.stream, encoding="utf-8", newline="\n", write_through=True
+        )
+    )
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                adapter.JsonRenderer(),
+            ],
+        )
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    logging.root.addHandler(handler)
+    logging.root.setLevel(logging.DEBUG)
+    yield backend
+    logging.root.removeHandler(handler)
+    structlog.reset_defaults()
+
+
+@contextlib.contextmanager
+def all_configured(log: Callable[[Event], object]) -> Iterator[Backend]:
+    """
+    A logger after the one call that configures all three.
+    """
+    backend = Backend()
+    backend.log = log
+    ctxlog.configure(
+        level="DEBUG",
+        stream=backend.stream,
+        format="json",
+        loggers=["stdlib", "structlog", "loguru"],
+    )
+    yield backend
+    ctxlog.config.unconfigure()
+
+
 #: Every way to configure each logger; of the same event all of them make one line.
 BACKENDS: dict[str, Callable[[], contextlib.AbstractContextManager[Backend]]] = {
     "stdlib": stdlib_direct,
     "stdlib, queued": stdlib_queued,
     "stdlib, configured": stdlib_configured,
+    "structlog": structlog_configured,
+    "structlog over stdlib": structlog_over_stdlib,
+    "loguru": loguru_installed,
+    "loguru, queued": loguru_queued,
+    "all, stdlib": lambda: all_configured(stdlib_log),
+    "all, structlog": lambda: all_configured(structlog_log),
+    "all, loguru": lambda: all_configured(loguru_log),
 }
 
 

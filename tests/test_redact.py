@@ -7,6 +7,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ctxlog
+import ctxlog.schema
 from ctxlog import redact
 from ctxlog.context import View, current_view
 from ctxlog.line import LineEncoder
@@ -374,3 +377,57 @@ def test_a_wrong_format_string_shows_no_secret() -> None:
     line = ctxlog.JsonFormatter().format(record)
     assert "hunter2" not in line
     assert REDACTED in line
+
+
+def test_headers_as_pairs_are_looked_into() -> None:
+    """
+    As a server gives them: tuples of a name and a value, in bytes or text.
+    """
+    headers = [(b"Authorization", b"Bearer s3cret"), ("x-api-key", "s3cret"), ("a", 1)]
+    line = LineEncoder().encode(
+        *(0, "INFO", 20, "shop", "hello", View({"headers": headers}, None))
+    )
+    assert b"s3cret" not in line
+    assert b'["a",1]' in line
+
+
+def test_a_password_in_a_url_is_hidden_by_its_preset() -> None:
+    """
+    The user and the host stay; without the preset all does.
+    """
+    text = "at https://ann:s3cret@db.example.com/x and https://example.com:80/@me"
+    hidden = text.replace("s3cret", "[redacted]")
+    assert Redactor(patterns=["url"]).text(text) == hidden
+    assert Redactor().text(text) == text
+
+
+def test_presets_are_linear_on_hostile_texts() -> None:
+    """
+    Texts of a megabyte made of beginnings: minutes, if a pattern were quadratic.
+    """
+    code = """
+from ctxlog.redact import PATTERNS, Redactor
+redactor = Redactor(patterns=PATTERNS)
+for part in ("Bearer ", "Basic ", "a", "a@", "a.", "@a.a", "1", "1 ", "4111-", "://",
+             "://a:", " ", "Bearer" + " " * 999, "a@" + "a." * 99, "-", "=", "Basic A"):
+    redactor.text(part * (1_000_000 // len(part)))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("schema", sorted(ctxlog.schema.SCHEMAS))
+def test_patterns_reach_tracebacks_in_every_schema(schema: str) -> None:
+    """
+    The message, a field, the exception's message and the source line that it shows.
+    """
+    redactor = Redactor(patterns=["card"])
+    formatter = ctxlog.JsonFormatter(schema=schema, redact=redactor)
+    record = logging.makeLogRecord({"msg": "paid 4111111111111111", "levelno": 20})
+    record.note = ["4111 1111 1111 1111"]
+    try:
+        raise ValueError("refused 4111-1111-1111-1111")
+    except ValueError as error:
+        record.exc_info = (type(error), error, error.__traceback__)
+    line = formatter.format(record)
+    assert "ValueError" in line
+    assert "1111" not in line

@@ -180,6 +180,103 @@ def test_a_filter_of_a_logger_has_its_say() -> None:
     assert [line["message"] for line in lines] == ["keep"]
 
 
+# Three loggers --------------------------------------------------------------------
+
+
+def test_lines_of_all_three_loggers_are_collected() -> None:
+    """
+    None of them is configured; each line has the context, and they are alike.
+    """
+    structlog, loguru = need("structlog"), need("loguru")
+
+    def handle() -> None:
+        logging.getLogger("shop").info("hi", extra={"rows": 1})
+        structlog.get_logger().bind(rows=1).info("hi")
+        loguru.logger.bind(rows=1).info("hi")
+
+    with capture_lines() as lines:
+        ctxlog.run({"requestID": "req-A"}, handle)
+    handle()
+
+    keys = ["timestamp", "level", "requestID", "message", "logger", "elapsedMs", "rows"]
+    assert [list(line) for line in lines] == [keys] * 3
+    assert all((line["message"], line["rows"]) == ("hi", 1) for line in lines)
+    lines.assert_stamped(requestID="req-A", level="INFO")
+
+
+def test_an_event_that_is_handed_on_is_one_line() -> None:
+    """
+    structlog over stdlib, and stdlib into loguru by the recipe of its documentation.
+    """
+    structlog, loguru = need("structlog"), need("loguru")
+
+    class InterceptHandler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            loguru.logger.info(record.getMessage())
+
+    handler = InterceptHandler()
+    logging.getLogger("shop").addHandler(handler)
+    structlog.configure(
+        processors=[structlog.stdlib.render_to_log_kwargs],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    try:
+        with capture_lines() as lines:
+            structlog.get_logger("shop").info("%s", "one", rows=1)
+            logging.getLogger("shop").warning("two")
+            loguru.logger.debug("three")
+    finally:
+        structlog.reset_defaults()
+
+    assert [line["message"] for line in lines] == ["one", "two", "three"]
+    assert (lines[0]["rows"], lines[0]["logger"]) == (1, "shop")
+
+
+def test_fields_of_structlogs_contextvars_come_along() -> None:
+    """
+    On structlog's lines, as with its own processor.
+    """
+    structlog = need("structlog")
+    with capture_lines() as lines, structlog.contextvars.bound_contextvars(a=1):
+        structlog.get_logger().info("hi", b=2)
+
+    assert (lines[0]["a"], lines[0]["b"]) == (1, 2)
+
+
+def test_levels_are_those_of_every_logger() -> None:
+    """
+    What is below the level is left out, whoever logs it.
+    """
+    structlog, loguru = need("structlog"), need("loguru")
+    with capture_lines("WARNING") as lines:
+        for log in (structlog.get_logger(), loguru.logger, logging.getLogger("shop")):
+            log.info("no")
+            log.warning("yes")
+
+    assert [line["message"] for line in lines] == ["yes"] * 3
+
+
+def test_loguru_is_left_as_it_was() -> None:
+    """
+    Also if the application removes all sinks within the block.
+    """
+    loguru = need("loguru")
+    core = loguru.logger._core
+    before = dict(core.handlers)
+    with capture_lines():
+        assert len(core.handlers) == len(before) + 1
+    assert core.handlers == before
+    with capture_lines() as lines:
+        loguru.logger.info("one")
+        for number in set(core.handlers) - set(before):
+            loguru.logger.remove(number)
+        loguru.logger.info("two")
+
+    assert core.handlers == before
+    assert [line["message"] for line in lines] == ["one"]
+
+
 # What was collected --------------------------------------------------------------
 
 

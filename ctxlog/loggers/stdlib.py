@@ -8,7 +8,6 @@ it may wait in a queue, be pickled or be written by another thread.
 
 from __future__ import annotations
 
-import copyreg
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -17,11 +16,24 @@ from typing import Any
 
 from pythonjsonlogger.core import BaseJsonFormatter
 
-from ctxlog._json import FLAT_TYPES, dumps
+from ctxlog._json import FLAT_TYPES
 from ctxlog.console import ConsoleEncoder
-from ctxlog.context import AsyncLocalStorage, View, current_view, error_view
+from ctxlog.context import AsyncLocalStorage, View, current_view
 from ctxlog.errors import ConfigError
-from ctxlog.line import REPORTING_LOGGERS, REQUEST_ID, ExceptionParts, LineEncoder
+from ctxlog.line import REQUEST_ID, LineEncoder
+from ctxlog.loggers._record import (
+    STAMP,
+    STANDARD,
+    ContextRecord,
+    Event,
+    Stamp,
+    encoded,
+    install_record_factory,
+    message_of,
+    read,
+    stamp_of,
+    uninstall_record_factory,
+)
 from ctxlog.redact import REDACTED, active, redactor
 from ctxlog.schema import Schema, find
 from ctxlog.values import Walk, safe_str, type_name
@@ -36,217 +48,6 @@ __all__ = [
     "install_record_factory",
     "uninstall_record_factory",
 ]
-
-_STAMP = "_ctxlog"
-_STANDARD = frozenset(
-    logging.LogRecord("", 0, "", 0, "", (), None).__dict__.keys()
-    | {"message", "asctime", "taskName", _STAMP}
-    # uvicorn's message with ANSI escapes; structlog's own marks on a record.
-    | {"color_message", "_from_structlog", "_record", "_logger", "_name"}
-)
-
-
-# Stamping -----------------------------------------------------------------------
-
-
-class _Stamp:
-    """
-    What a record keeps of the moment in which it was made.
-
-    Besides the context's view: what the stock `QueueHandler.prepare` destroys (it
-    merges the stacks into the message), and the names of the attributes that
-    `ContextFilter` set, which are not the log call's own.
-    """
-
-    __slots__ = ("error", "names", "stack_info", "view")
-
-    def __init__(self, view: View) -> None:
-        self.view = view
-        self.error: ExceptionParts | BaseException | None = None
-        self.stack_info: str | None = None
-        self.names: frozenset[str] = frozenset()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        error = self.error
-        if isinstance(error, BaseException):
-            error = ExceptionParts.of(error)
-        return _plain_stamp(
-            self.view,
-            error=error and error._asdict(),
-            stack_info=self.stack_info,
-            names=sorted(self.names),
-        )
-
-    @classmethod
-    def revived(cls, plain: Mapping[str, Any]) -> _Stamp:
-        """Read what a pickle holds; one that is not ours is as none."""
-        fields = plain.get("fields")
-        started = plain.get("started")
-        stamp = cls(
-            View(
-                dict(fields) if isinstance(fields, Mapping) else {},
-                started if isinstance(started, int) else None,
-                plain.get("late") is True,
-            )
-        )
-        error = plain.get("error")
-        if isinstance(error, Mapping):
-            texts = [safe_str(error.get(name, "")) for name in ExceptionParts._fields]
-            stamp.error = ExceptionParts(*texts)
-        stack_info, names = plain.get("stack_info"), plain.get("names")
-        if isinstance(stack_info, str):
-            stamp.stack_info = stack_info
-        if isinstance(names, list):
-            stamp.names = frozenset(name for name in names if isinstance(name, str))
-        return stamp
-
-
-def _plain_stamp(view: View, **more: object) -> tuple[Any, ...]:
-    # A pickle may leave for a process without ctxlog, and over a network: builtin
-    # types only, redacted.
-    walk = Walk(redactor(None), 262_144, 131_072)
-    fields = walk.named(list(view.fields.items()))
-    plain = {"fields": fields, "started": view.started, "late": view.late, **more}
-    return dict, (list(plain.items()),)
-
-
-copyreg.pickle(View, _plain_stamp)
-
-
-def _stamp(record: logging.LogRecord) -> View | _Stamp:
-    """Return what stamps `record`, taken from the context that is active now."""
-    if not record.exc_info and record.stack_info is None:
-        return current_view()
-    error = _error_of(record)
-    reporting = record.name in REPORTING_LOGGERS
-    stamp = _Stamp(error_view(error, reporting=reporting))
-    stamp.error = error
-    stamp.stack_info = record.stack_info
-    return stamp
-
-
-def _error_of(record: logging.LogRecord) -> BaseException | None:
-    info: Any = record.exc_info
-    error = info[1] if isinstance(info, tuple) and len(info) == 3 else info
-    return error if isinstance(error, BaseException) else None
-
-
-def _stamp_of(record: logging.LogRecord) -> View | _Stamp:
-    """Return the stamp that `record` has, else one of the active context."""
-    stamp = record.__dict__.get(_STAMP)
-    if isinstance(stamp, (View, _Stamp)):
-        return stamp
-    if isinstance(stamp, dict):  # it was pickled
-        return _Stamp.revived(stamp)
-    return _stamp(record)
-
-
-def _message(
-    record: logging.LogRecord, stock: bool = False
-) -> tuple[str, tuple[str, ...]]:
-    """
-    Return the formatted message, and what was wrong with its format.
-
-    With `stock` as the standard library formats it, else as the record's class does:
-    another factory's records may have formats of their own (`{}`).
-    """
-    try:
-        if stock or type(record) is ContextRecord:
-            return logging.LogRecord.getMessage(record), ()
-        return record.getMessage(), ()
-    except Exception as error:  # a foreign __str__, a wrong format
-        template = safe_str(record.msg)
-        what = f"message not formatted: {type_name(error)}: {safe_str(error)}"
-    if not record.args:
-        return template, (what,)
-    args = record.args if isinstance(record.args, tuple) else (record.args,)
-    shown = ", ".join(_shown(arg) for arg in args)
-    return f"{template} [{shown}]", (what,)
-
-
-def _shown(value: object) -> str:
-    walk = Walk(redactor(None), 1024, 64)
-    plain = walk.value(value)
-    return plain if isinstance(plain, str) else dumps(plain).decode()
-
-
-class ContextRecord(logging.LogRecord):
-    """
-    A `LogRecord` whose message can always be formatted.
-
-    The record factory makes these, so that a wrong format string costs no handler its
-    line, ours or another's.
-    """
-
-    def getMessage(self) -> str:
-        """Return the message, with the arguments if they do not fit. Never raises."""
-        return _message(self, stock=True)[0]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # To a process that need not have ctxlog, as a plain record.
-        return object.__new__, (logging.LogRecord,), self.__dict__
-
-
-_Factory = Callable[..., logging.LogRecord]
-
-
-class _RecordFactory:
-    """Makes records as the factory before it did, and stamps them."""
-
-    def __init__(self, previous: _Factory) -> None:
-        self.previous = previous
-        self.make = ContextRecord if previous is logging.LogRecord else previous
-        self.active = True
-
-    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
-        if not self.active:
-            return self.previous(*args, **kwargs)
-        record = self.make(*args, **kwargs)
-        record.__dict__[_STAMP] = _stamp(record)
-        return record
-
-
-_installed: _RecordFactory | None = None
-
-
-def install_record_factory() -> Callable[[], None]:
-    """
-    Stamp every record where it is made, whoever logs and whichever handler writes.
-
-    The factory that is there is called and its records are stamped, with one private
-    attribute: no name of a user's `extra` can clash. Records stay right in queues, in
-    other threads and in pickles. Doing it twice changes nothing.
-
-    Returns:
-        `uninstall_record_factory`.
-    """
-    global _installed
-    current = logging.getLogRecordFactory()
-    if not (isinstance(current, _RecordFactory) and current.active):
-        # One that somebody else's factory calls, or replaced, has nothing more to do.
-        _hand_through()
-        _installed = _RecordFactory(current)
-        logging.setLogRecordFactory(_installed)
-    return uninstall_record_factory
-
-
-def uninstall_record_factory() -> None:
-    """
-    Stop stamping records where they are made.
-
-    The factory of before comes back. If somebody else's was put over ours, ours only
-    hands through to it. Without an installed factory nothing happens.
-    """
-    _hand_through()
-    current = logging.getLogRecordFactory()
-    while isinstance(current, _RecordFactory) and not current.active:
-        current = current.previous
-        logging.setLogRecordFactory(current)
-
-
-def _hand_through() -> None:
-    if _installed is not None:
-        _installed.active = False
 
 
 class ContextFilter(logging.Filter):
@@ -289,17 +90,17 @@ class ContextFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Stamp `record` and set its attributes; always True. Never raises."""
-        found = _stamp_of(record)
-        stamp = _Stamp(found) if isinstance(found, View) else found
-        record.__dict__[_STAMP] = stamp
+        found = stamp_of(record)
+        stamp = Stamp(found) if isinstance(found, View) else found
+        record.__dict__[STAMP] = stamp
         if record.args:
-            text, problems = _message(record)
+            text, problems = message_of(record)
             if problems:  # the stock QueueHandler would lose the line
                 record.msg, record.args = text, None
         attributes = record.__dict__
         of_view = self._storage is None and self._fields is None
         own = self._of_view(stamp.view) if of_view else self._of_storage()
-        names = [n for n in own if n not in attributes and n not in _STANDARD]
+        names = [n for n in own if n not in attributes and n not in STANDARD]
         for name in names:
             attributes[name] = own[name]
         if of_view:
@@ -360,104 +161,6 @@ class ContextFilter(logging.Filter):
 # Formatting ---------------------------------------------------------------------
 
 
-def _extras(record: logging.LogRecord, names: frozenset[str]) -> dict[str, Any]:
-    """Return the log call's own fields: what is on the record beyond the standard."""
-    own = {
-        name: value
-        # A copy: another thread's handler may be setting attributes.
-        for name, value in list(record.__dict__.items())
-        if name not in _STANDARD and name not in names
-    }
-    if "request" in own and record.name.startswith("django."):
-        own.pop("request", None)  # its text has the query string, which holds secrets
-    return own
-
-
-class _Event:
-    """A record taken apart."""
-
-    __slots__ = ("error", "message", "own", "problems", "stack_info", "view")
-
-    def __init__(self, record: logging.LogRecord) -> None:
-        stamp = _stamp_of(record)
-        # Who adds them to the record later is right, too.
-        self.error: ExceptionParts | BaseException | None = _error_of(record)
-        self.stack_info = record.stack_info
-        self.problems: tuple[str, ...] = ()
-        self.message = ""
-        if isinstance(stamp, View):
-            self.view: View = stamp
-            self.own = _extras(record, _NO_NAMES)
-        else:
-            self.view = stamp.view
-            self.error = self.error or stamp.error
-            self.stack_info = self.stack_info or stamp.stack_info
-            self.own = _extras(record, stamp.names)
-        if isinstance(record.msg, dict):
-            # As in python-json-logger: a dict for a message is the event's fields.
-            self.own = {**record.msg, **self.own}
-        else:
-            self.message, self.problems = _message(record)
-        if not record.exc_info and (self.error is not None or self.stack_info):
-            self._take_out_stacks()
-        if record.name in REPORTING_LOGGERS:
-            self.message = self.message.rstrip("\n")  # uvicorn's crash report ends so
-        if self.error is None and record.exc_text:
-            self.error = ExceptionParts("", "", record.exc_text)
-
-    def encoded(
-        self,
-        encoder: LineEncoder | ConsoleEncoder,
-        record: logging.LogRecord,
-        problems: tuple[str, ...] = (),
-    ) -> bytes:
-        """Return the line of the event, which was `record`."""
-        return encoder.encode(
-            record.created,
-            record.levelname,
-            record.levelno,
-            record.name,
-            self.message,
-            self.view,
-            self.own,
-            self.error,
-            self.stack_info,
-            (*self.problems, *problems),
-        )
-
-    def _take_out_stacks(self) -> None:
-        """Undo what the stock `QueueHandler` did: it merges stacks into the message."""
-        if isinstance(self.error, BaseException):
-            self.error = ExceptionParts.of(self.error)
-        for stack in (self.error and self.error.stack, self.stack_info):
-            if stack:
-                self.message = self.message.partition(f"\n{stack}")[0]
-
-
-_NO_NAMES: frozenset[str] = frozenset()
-
-
-def _encoded(
-    encoder: LineEncoder | ConsoleEncoder,
-    record: logging.LogRecord,
-    problems: tuple[str, ...] = (),
-) -> bytes:
-    """Return the line of `record`. Never raises."""
-    try:
-        event = _Event(record)
-    except Exception as error:  # a record that was unpickled may hold anything
-        return encoder.encode(
-            record.created,
-            record.levelname,
-            record.levelno,
-            record.name,
-            safe_str(record.msg),
-            current_view(),
-            problems=(f"record not readable: {type_name(error)}",),
-        )
-    return event.encoded(encoder, record, problems)
-
-
 class JsonFormatter(BaseJsonFormatter):
     """
     Format records as ctxlog's JSON lines. Formatting never raises.
@@ -466,7 +169,7 @@ class JsonFormatter(BaseJsonFormatter):
     keep their meaning: with `fmt` the line has those attributes of the record in place
     of `timestamp`, `level`, `message` and `logger`; the rest of the line stays.
 
-    One may be shared by any handlers and threads.
+    One may be shared by any handlers and threads. Its `encoder` makes the lines.
 
     Args:
         fmt: Attributes of the record to write instead of the schema's first keys.
@@ -506,7 +209,7 @@ class JsonFormatter(BaseJsonFormatter):
         super().__init__(fmt, datefmt, style, validate, **options)
         if static is not None and not isinstance(static, Mapping):
             raise ConfigError("static", static, "a mapping of names to values")
-        self._encoder = LineEncoder(
+        self.encoder = LineEncoder(
             find(schema),
             redactor=redactor(redact),
             static={"service": service, "environment": environment, **(static or {})},
@@ -535,7 +238,7 @@ class JsonFormatter(BaseJsonFormatter):
     def encode(self, record: logging.LogRecord) -> bytes:
         """Return the line of `record` as UTF-8, with its newline. Never raises."""
         if not self._assembled:
-            return _encoded(self._encoder, record)
+            return encoded(self.encoder, record)
         problems: tuple[str, ...] = ()
         try:
             data: dict[str, Any] = {}
@@ -545,7 +248,7 @@ class JsonFormatter(BaseJsonFormatter):
         except Exception as error:  # hooks of a subclass
             what = f"formatter options: {type_name(error)}: {safe_str(error)}"
             problems = (what,)
-        return _encoded(self._encoder, record, problems)
+        return encoded(self.encoder, record, problems)
 
     # With options of python-json-logger the finished line is taken apart again and put
     # together as that library does it: slower, and the same values.
@@ -562,9 +265,9 @@ class JsonFormatter(BaseJsonFormatter):
         In python-json-logger's order: defaults, the required fields, static fields,
         the context's and the call's, the time stamp.
         """
-        event = _Event(record)
-        line: dict[str, Any] = json.loads(event.encoded(self._encoder, record))
-        schema = self._encoder.schema
+        event = read(record)
+        line: dict[str, Any] = json.loads(encoded(self.encoder, record))
+        schema = self.encoder.schema
         first = (schema.timestamp, schema.level, schema.message, schema.logger)
         members = {self._get_rename(k): v for k, v in self.defaults.items()}
         if self._has_fmt:
@@ -591,7 +294,7 @@ class JsonFormatter(BaseJsonFormatter):
                 members[self._get_rename(name)] = value
         for name, value in record.__dict__.items():
             # Only there if the option reserved_attrs leaves some of them out.
-            if name in _STANDARD - self._skip_fields and not name.startswith("_"):
+            if name in STANDARD - self._skip_fields and not name.startswith("_"):
                 members.setdefault(self._get_rename(name), value)
         if self.timestamp:
             key = self.timestamp if isinstance(self.timestamp, str) else "timestamp"
@@ -606,14 +309,14 @@ class JsonFormatter(BaseJsonFormatter):
         self,
         name: str,
         record: logging.LogRecord,
-        event: _Event,
+        event: Event,
         line: dict[str, Any],
     ) -> object:
         if name == "message":
             return event.message
         if name == "asctime":
             return self.formatTime(record, self.datefmt)
-        standard = name in _STANDARD and name not in ("exc_info", "stack_info")
+        standard = name in STANDARD and name not in ("exc_info", "stack_info")
         if name in line and not standard:
             return line.pop(name)
         return record.__dict__.get(name)
@@ -625,10 +328,10 @@ class JsonFormatter(BaseJsonFormatter):
         Raises:
             ValueError: it is too long even with every value cut.
         """
-        limit = self._encoder.max_line_bytes - len(self.prefix.encode()) - 1
+        limit = self.encoder.max_line_bytes - len(self.prefix.encode()) - 1
         share = limit
         while share >= 16:
-            text = self._encoder.json(log_data, share)
+            text = self.encoder.json(log_data, share)
             if len(text) <= limit:
                 return text.decode()
             share //= 4
@@ -658,13 +361,13 @@ class ConsoleFormatter(logging.Formatter):
         redact: object = None,
     ) -> None:
         super().__init__()
-        self._encoder = ConsoleEncoder(
+        self.encoder = ConsoleEncoder(
             color=color, redactor=redactor(redact), datefmt=datefmt or "%H:%M:%S"
         )
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of `record`; several lines with a traceback. Never raises."""
-        return _encoded(self._encoder, record)[:-1].decode()
+        return encoded(self.encoder, record)[:-1].decode()
 
 
 # Writing ------------------------------------------------------------------------
@@ -689,6 +392,7 @@ class LineHandler(logging.Handler):
     def __init__(self, stream: Any = None, level: int | str = logging.NOTSET) -> None:
         super().__init__(level)
         self.writer = LineWriter(stream)
+        self.setFormatter(None)
 
     @property
     def stream(self) -> Any:
@@ -699,14 +403,21 @@ class LineHandler(logging.Handler):
         name = getattr(self.stream, "name", "")
         return f"<{type(self).__name__} {name} ({logging.getLevelName(self.level)})>"
 
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:
+        """Encode with `fmt` from now on."""
+        super().setFormatter(fmt)
+        self._encode = self._encoding(fmt or _LAST_RESORT)
+
     def handle(self, record: logging.LogRecord) -> bool:
         """Filter, encode and write `record`. Never raises."""
-        passed: Any = self.filter(record)
-        if isinstance(passed, logging.LogRecord):  # Python 3.12 and later
-            record = passed
-        if passed:
-            self.emit(record)
-        return bool(passed)
+        if self.filters:
+            passed: Any = self.filter(record)
+            if not passed:
+                return False
+            if isinstance(passed, logging.LogRecord):  # Python 3.12 and later
+                record = passed
+        self.emit(record)
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         """Encode and write `record`. Never raises."""
@@ -717,12 +428,17 @@ class LineHandler(logging.Handler):
             line = _LAST_RESORT.encode(record)
         self.writer.write(line)
 
-    def _encode(self, record: logging.LogRecord) -> bytes:
-        formatter = self.formatter or _LAST_RESORT
+    def _encoding(
+        self, formatter: logging.Formatter
+    ) -> Callable[[logging.LogRecord], bytes]:
         if isinstance(formatter, JsonFormatter):
-            return formatter.encode(record)
-        text = formatter.format(record) + self.terminator
-        return text.encode("utf-8", "backslashreplace")
+            return formatter.encode
+
+        def encode(record: logging.LogRecord) -> bytes:
+            text = formatter.format(record) + self.terminator
+            return text.encode("utf-8", "backslashreplace")
+
+        return encode
 
     def flush(self) -> None:
         """Nothing to do: lines are not buffered."""

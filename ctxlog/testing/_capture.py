@@ -4,6 +4,8 @@ Collecting lines from all loggers, whatever is configured.
 
 from __future__ import annotations
 
+import importlib
+import io
 import json
 import logging
 import threading
@@ -11,7 +13,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, overload
 
-from ctxlog.errors import ConfigError
+from ctxlog.context import current_view
+from ctxlog.errors import ConfigError, MissingDependencyError
 from ctxlog.line import REQUEST_ID, LineEncoder
 from ctxlog.loggers import stdlib
 
@@ -128,15 +131,21 @@ class capture_lines:
     """
     A context manager that collects what is logged in its block, by any logger.
 
-    It gives the `CapturedLines`. Lines of stdlib logging, structlog and loguru have
-    the context that they were logged in, in the default schema, whether or not ctxlog
-    or any handler is configured, and also if that changes meanwhile. Nobody else's
-    lines are lost: what is configured writes what it would have written. Lines of all
-    threads are collected. Blocks may be nested; after the block all is as before.
+    It gives the `CapturedLines`. Lines of stdlib logging, structlog and loguru (those
+    that are installed) have the context that they were logged in, in the default
+    schema, whether or not ctxlog or any handler is configured. An event that one of
+    them hands on to another is one line. Nobody else's lines are lost: what is configured
+    writes what it would have written. Lines of all threads are collected. Blocks may be
+    nested; after the block all is as before.
+
+    Configuring stdlib logging or structlog within the block takes nothing away;
+    `loguru.logger.remove()` without a number ends the collecting of loguru's lines.
 
     Args:
-        level: The least level to collect: a name or a number. Loggers whose own level
-            is higher are collected all the same; those that are disabled are not.
+        level: The least level to collect: a name or a number. Loggers of stdlib logging
+            and sinks whose own level is higher do not matter; structlog's loggers that
+            filter by level do so before anybody sees the event, and a logger that is
+            disabled has no lines.
 
     Raises:
         ConfigError: there is no such level.
@@ -151,7 +160,13 @@ class capture_lines:
 
     def __enter__(self) -> CapturedLines:
         lines = CapturedLines()
-        self._undo.append(_tap.open(self._level, lines.add))
+        closing = [tap.open(self._level, lines.add) for tap in _taps()]
+
+        def close() -> None:
+            for one in closing:
+                one()
+
+        self._undo.append(close)
         return lines
 
     def __exit__(
@@ -166,22 +181,29 @@ class capture_lines:
 _Take = Callable[[bytes], None]
 
 
+class _Passing(threading.local):
+    """Whether this thread is handing on an event that was taken already."""
+
+    on = False
+
+
+_passing = _Passing()
+
+
 class _Tap:
     """
-    Takes every record of stdlib logging, between the loggers and their handlers.
+    Takes the events of one logging library, as lines, for any number of takers.
 
-    Of the class `Logger` itself: what loggers, handlers and levels are configured
-    stays untouched, and may change while lines are collected.
+    At the library's own code, since what is configured may change while lines are
+    collected, and is nobody's to change for that.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._takers: dict[object, tuple[int, _Take]] = {}
-        self._is_enabled = logging.Logger.isEnabledFor
-        self._call_handlers = logging.Logger.callHandlers
 
     def open(self, level: int, take: _Take) -> Callable[[], None]:
-        """Give records from `level` on to `take`, as lines; return what ends that."""
+        """Give lines from `level` on to `take`; return what ends that."""
         key = object()
         with self._lock:
             if not self._takers:
@@ -196,6 +218,21 @@ class _Tap:
 
         return close
 
+    def _give(self, level: int, line: bytes) -> None:
+        for least, take in self._takers.values():
+            if level >= least:
+                take(line)
+
+    def _install(self) -> None:
+        raise NotImplementedError
+
+    def _uninstall(self) -> None:
+        raise NotImplementedError
+
+
+class _StdlibTap(_Tap):
+    """Between the loggers of stdlib logging and their handlers."""
+
     def _install(self) -> None:
         is_enabled = self._is_enabled = logging.Logger.isEnabledFor
         call_handlers = self._call_handlers = logging.Logger.callHandlers
@@ -206,14 +243,17 @@ class _Tap:
             return level >= least or is_enabled(logger, level)
 
         def call(logger: logging.Logger, record: logging.LogRecord) -> None:
-            takers = self._takers.values()
-            takes = [take for least, take in takers if record.levelno >= least]
-            if takes:
-                line = formatter.encode(record)
-                for take in takes:
-                    take(line)
+            if _passing.on:
+                passed = True
+            else:
+                passed = False
+                self._give(record.levelno, formatter.encode(record))
             if is_enabled(logger, record.levelno):
-                call_handlers(logger, record)
+                _passing.on = True
+                try:
+                    call_handlers(logger, record)
+                finally:
+                    _passing.on = passed
 
         self._replace(enabled, call)
 
@@ -227,4 +267,94 @@ class _Tap:
         logger_class.callHandlers = call_handlers
 
 
-_tap = _Tap()
+class _StructlogTap(_Tap):
+    """Where all of structlog's loggers begin to process an event."""
+
+    def __init__(self, adapter: Any) -> None:
+        super().__init__()
+        self._renderer = adapter.JsonRenderer()
+        self._structlog = adapter.structlog
+        self._base = adapter.structlog.BoundLoggerBase
+
+    def _install(self) -> None:
+        proxy = self._proxy = self._base._proxy_to_logger
+
+        def proxied(bound: Any, method: str, event: Any = None, **fields: Any) -> Any:
+            self._take(bound, method, event, fields)
+            passed, _passing.on = _passing.on, True
+            try:
+                return proxy(bound, method, event, **fields)
+            finally:
+                _passing.on = passed
+
+        self._base._proxy_to_logger = proxied
+
+    def _uninstall(self) -> None:
+        self._base._proxy_to_logger = self._proxy
+
+    def _take(self, bound: Any, method: str, event: Any, fields: Any) -> None:
+        event_dict = {**bound._context, **fields, "event": event}
+        known = current_view().fields  # the bridge's among them
+        for name, value in self._structlog.contextvars.get_contextvars().items():
+            if name not in known:
+                event_dict.setdefault(name, value)
+        line = self._renderer.encode(bound._logger, method, event_dict)
+        level = logging.getLevelName(json.loads(line)["level"])
+        self._give(level if isinstance(level, int) else logging.INFO, line)
+
+
+class _LoguruTap(_Tap):
+    """A further sink of loguru's."""
+
+    def __init__(self, adapter: Any) -> None:
+        super().__init__()
+        self._adapter = adapter
+
+    def _install(self) -> None:
+        taken = threading.local()
+        lines = _Lines(lambda line: self._give(taken.level, line))
+        sink = self._adapter.JsonSink(lines)
+
+        def take(record: Any) -> bool:
+            if not _passing.on:
+                taken.level = record["level"].no
+                sink.take(record)
+            return False
+
+        # The filter takes the record, so that loguru need not format it.
+        self._id = self._adapter.logger.add(
+            sink, level=0, format=lambda record: "", filter=take
+        )
+
+    def _uninstall(self) -> None:
+        try:
+            self._adapter.logger.remove(self._id)
+        except ValueError:
+            pass  # the application has removed all sinks
+
+
+class _Lines(io.RawIOBase):
+    """A stream that hands on what is written to it."""
+
+    def __init__(self, take: _Take) -> None:
+        self._take = take
+
+    def write(self, line: Any) -> int:
+        self._take(bytes(line))
+        return len(line)
+
+
+_known: dict[str, _Tap] = {"stdlib": _StdlibTap()}
+
+
+def _taps() -> list[_Tap]:
+    kinds: dict[str, Callable[[Any], _Tap]]
+    kinds = {"structlog": _StructlogTap, "loguru": _LoguruTap}
+    for name, kind in kinds.items():
+        if name not in _known:
+            try:
+                adapter = importlib.import_module(f"ctxlog.loggers.{name}")
+            except MissingDependencyError:
+                continue
+            _known.setdefault(name, kind(adapter))
+    return list(_known.values())

@@ -21,7 +21,6 @@ import pytest
 from pythonjsonlogger.json import JsonFormatter as StockJsonFormatter
 
 import ctxlog
-from ctxlog.loggers import stdlib
 from tests.helpers import LogEnvironment, load_line, need, run_python
 
 
@@ -745,7 +744,7 @@ def test_a_stamp_that_is_not_ours_is_as_none() -> None:
     A record from a hostile pickle is still one line.
     """
     record = logging.makeLogRecord(
-        {"msg": "x", stdlib._STAMP: {"fields": 3, "started": "x", "error": {}}}
+        {"msg": "x", "_ctxlog": {"fields": 3, "started": "x", "error": {}}}
     )
 
     assert json.loads(ctxlog.JsonFormatter().format(record))["message"] == "x"

@@ -4,14 +4,19 @@ The record factory: stamped where a record is made.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import logging
+import os
 import pickle
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pythonjsonlogger.json import JsonFormatter as StockJsonFormatter
 
 import ctxlog
@@ -74,6 +79,183 @@ def test_a_record_keeps_the_context_in_which_it_was_made() -> None:
     assert "user" not in line
 
 
+_CHANGING = ("created", "msecs", "relativeCreated")
+
+
+@pytest.mark.parametrize(
+    ("msg", "args"),
+    [
+        ("hello", ()),
+        ("%s", ("x",)),
+        ("%(a)s", ({"a": 1},)),
+        ("%s", ({},)),
+        ("%s %s", (1, {"a": 1})),
+        ({"a": 1}, ()),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("level", [0, 7, logging.INFO, "odd"])
+@pytest.mark.parametrize("path", ["/a/b/c.py", "<string>", "", ["no path"], None])
+def test_a_record_has_what_a_stock_one_has(
+    msg: Any, args: Any, level: Any, path: Any
+) -> None:
+    """
+    Every attribute is there, right and in its place; other formatters read them.
+    """
+    positional = ("shop", level, path, 3, msg, args, None, "work")
+    install()
+    ours = [vars(logging.getLogRecordFactory()(*positional)) for _ in range(2)]
+    uninstall()
+    stock = vars(logging.LogRecord(*positional))
+    for attributes in ours:
+        assert list(attributes) == [*stock, "_ctxlog"]
+        for name in stock.keys() - {*_CHANGING}:
+            assert attributes[name] == stock[name], name
+
+
+@given(st.floats(min_value=0, max_value=4e9))
+def test_milliseconds_are_those_of_a_stock_record(created: float) -> None:
+    """
+    `msecs` is a whole number of milliseconds, of the same time as `created`.
+    """
+    install()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("ctxlog.loggers._record._now", lambda: created)
+        record = make_record()
+    assert record.created == created
+    assert record.msecs == int((created - int(created)) * 1000)
+    assert type(record.msecs) is float
+
+
+def test_relative_times_are_those_of_a_stock_record() -> None:
+    """
+    `relativeCreated` counts from when `logging` was loaded.
+    """
+    install()
+    ours = make_record()
+    uninstall()
+    stock = logging.LogRecord("shop", 20, "f.py", 1, "hello", (), None)
+    began = [one.created - one.relativeCreated / 1000 for one in (ours, stock)]
+    assert began[0] == pytest.approx(began[1], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("flag", "names"),
+    [
+        ("logThreads", ("thread", "threadName")),
+        ("logProcesses", ("process",)),
+        ("logMultiprocessing", ("processName",)),
+        ("logAsyncioTasks", ("taskName",)),
+    ],
+)
+def test_the_flags_of_logging_switch_attributes_off(
+    monkeypatch: pytest.MonkeyPatch, flag: str, names: tuple[str, ...]
+) -> None:
+    """
+    What `logging` says not to look up is None, as on a stock record.
+    """
+    if not hasattr(logging, flag):
+        pytest.skip(f"this Python has no logging.{flag}")
+    install()
+    make_record()
+    monkeypatch.setattr(logging, flag, False)
+    assert [getattr(make_record(), name) for name in names] == [None] * len(names)
+
+
+def test_a_record_names_its_thread_and_task() -> None:
+    """
+    Thread and task are those that log, by the names that they have by then.
+    """
+    install()
+    made = []
+
+    async def work() -> None:
+        asyncio.current_task().set_name("the task")  # type: ignore[union-attr]
+        threading.current_thread().name = "renamed"
+        made.append(make_record())
+        asyncio.get_running_loop().call_soon(lambda: made.append(make_record()))
+        await asyncio.sleep(0)
+
+    thread = threading.Thread(target=lambda: asyncio.run(work()), name="first")
+    thread.start()
+    thread.join()
+    assert [record.threadName for record in made] == ["renamed"] * 2
+    assert made[0].thread == thread.ident
+    if hasattr(logging, "logAsyncioTasks"):
+        assert [vars(record)["taskName"] for record in made] == ["the task", None]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_record_names_the_process_that_made_it(tmp_path: Path) -> None:
+    """
+    In a forked child `process` and `processName` are the child's.
+    """
+    program = """
+import logging, multiprocessing, os
+import ctxlog
+ctxlog.install_record_factory()
+def show():
+    record = logging.makeLogRecord({})
+    print(record.process == os.getpid(), record.processName, flush=True)
+show()
+child = multiprocessing.get_context("fork").Process(target=show, name="child")
+child.start()
+child.join()
+"""
+    done = run_python("-c", program, cwd=tmp_path)
+    assert done.stdout.split() == ["True", "MainProcess", "True", "child"]
+
+
+def test_a_level_that_is_named_later_has_its_name() -> None:
+    """
+    `logging.addLevelName()` counts from the next record on.
+    """
+    install()
+    record = make_record()
+    assert record.levelname == "INFO"
+    before = logging.getLevelName(20)
+    try:
+        logging.addLevelName(20, "NOTE")
+        assert make_record().levelname == "NOTE"
+    finally:
+        logging.addLevelName(20, before)
+
+
+def test_places_without_end_do_not_fill_the_memory() -> None:
+    """
+    Names and lines that are made up for every record are forgotten again.
+    """
+    install()
+    factory: Any = logging.getLogRecordFactory()
+    for number in range(10_000):
+        factory(f"made up {number}", 20, "f.py", number, "x", (), None)
+    assert len(factory._places) <= 4096
+
+
+def test_a_record_that_lost_an_attribute_keeps_its_fields() -> None:
+    """
+    Where the fields of the call stand on a record is looked at, not assumed.
+    """
+    install()
+    record = make_record(extra={"rows": 3, "order": 7})
+    del record.relativeCreated
+    line = line_of(record)
+    assert (line["rows"], line["order"]) == (3, 7)
+    assert list(line)[-2:] == ["rows", "order"]
+
+
+def test_what_other_formatters_add_is_no_field() -> None:
+    """
+    `message` and `asctime`, which a stock formatter puts on the record, stay there.
+    """
+    install()
+    record = make_record(extra={"rows": 3})
+    logging.Formatter("%(asctime)s %(message)s").format(record)
+    record.order = 7
+    line = line_of(record)
+    assert line.keys() & {"asctime", "rows", "order"} == {"rows", "order"}
+
+
 def test_only_one_attribute_is_put_on_the_record() -> None:
     """
     A private one: nothing that an exporter of all attributes would take for a field.
@@ -115,7 +297,7 @@ def is_stamped() -> bool:
     """
     Whether a record made now is stamped at once.
     """
-    return stdlib._STAMP in vars(make_record())
+    return "_ctxlog" in vars(make_record())
 
 
 def test_uninstall_brings_back_the_factory_of_before() -> None:

@@ -20,7 +20,6 @@ import pytest
 from pythonjsonlogger.json import JsonFormatter as StockJsonFormatter
 
 import ctxlog
-from ctxlog.loggers import stdlib
 from tests.helpers import LogEnvironment, load_line, run_python
 
 
@@ -292,7 +291,7 @@ def test_a_stamp_that_is_not_ours_costs_no_line(
     """
     A record from the network may hold anything in our attribute.
     """
-    record = logging.makeLogRecord({"msg": "kept", stdlib._STAMP: stamp})
+    record = logging.makeLogRecord({"msg": "kept", "_ctxlog": stamp})
     assert ctxlog.ContextFilter().filter(record)
     assert "kept" in formatter.format(record)
 

@@ -1,0 +1,557 @@
+"""
+Records: how they are made and stamped, and how they are read. Private to `loggers/`.
+
+A record is stamped with the context in which it was made, as one private attribute.
+From then on it may wait in a queue, be pickled or be written by another thread.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any, NamedTuple, TypeAlias
+
+from ctxlog._json import dumps
+from ctxlog.console import ConsoleEncoder
+from ctxlog.context import View, current_view, error_view
+from ctxlog.line import REPORTING_LOGGERS, ExceptionParts, LineEncoder
+from ctxlog.redact import redactor
+from ctxlog.values import Walk, safe_str, type_name
+
+__all__ = [
+    "STAMP",
+    "STANDARD",
+    "ContextRecord",
+    "Event",
+    "Stamp",
+    "encoded",
+    "format_arguments",
+    "install_record_factory",
+    "message_of",
+    "read",
+    "stamp_of",
+    "uninstall_record_factory",
+]
+
+STAMP = "_ctxlog"
+STANDARD = frozenset(
+    logging.LogRecord("", 0, "", 0, "", (), None).__dict__.keys()
+    | {"message", "asctime", "taskName", STAMP}
+    # uvicorn's message with ANSI escapes; structlog's own marks on a record.
+    | {"color_message", "_from_structlog", "_record", "_logger", "_name"}
+)
+
+
+# Stamping -----------------------------------------------------------------------
+
+
+class Stamp:
+    """
+    What a record keeps of the moment in which it was made.
+
+    Besides the context's view: what the stock `QueueHandler.prepare` destroys (it
+    merges the stacks into the message), and the names of the attributes that
+    `ContextFilter` set, which are not the log call's own.
+    """
+
+    __slots__ = ("error", "names", "stack_info", "view")
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.error: ExceptionParts | BaseException | None = None
+        self.stack_info: str | None = None
+        self.names: frozenset[str] = frozenset()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        error = self.error
+        if isinstance(error, BaseException):
+            error = ExceptionParts.of(error)
+        return _plain_stamp(
+            self.view,
+            error=error and error._asdict(),
+            stack_info=self.stack_info,
+            names=sorted(self.names),
+        )
+
+    @classmethod
+    def revived(cls, plain: Mapping[str, Any]) -> Stamp:
+        """Read what a pickle holds; one that is not ours is as none."""
+        fields = plain.get("fields")
+        started = plain.get("started")
+        stamp = cls(
+            View(
+                dict(fields) if isinstance(fields, Mapping) else {},
+                started if isinstance(started, int) else None,
+                plain.get("late") is True,
+            )
+        )
+        error = plain.get("error")
+        if isinstance(error, Mapping):
+            texts = [safe_str(error.get(name, "")) for name in ExceptionParts._fields]
+            stamp.error = ExceptionParts(*texts)
+        stack_info, names = plain.get("stack_info"), plain.get("names")
+        if isinstance(stack_info, str):
+            stamp.stack_info = stack_info
+        if isinstance(names, list):
+            stamp.names = frozenset(name for name in names if isinstance(name, str))
+        return stamp
+
+
+def _plain_stamp(view: View, **more: object) -> tuple[Any, ...]:
+    # A pickle may leave for a process without ctxlog, and over a network: builtin
+    # types only, redacted.
+    walk = Walk(redactor(None), 262_144, 131_072)
+    fields = walk.named(list(view.fields.items()))
+    plain = {"fields": fields, "started": view.started, "late": view.late, **more}
+    return dict, (list(plain.items()),)
+
+
+copyreg.pickle(View, _plain_stamp)
+
+
+def stamp(record: logging.LogRecord) -> View | Stamp:
+    """Return what stamps `record`, taken from the context that is active now."""
+    if not record.exc_info and record.stack_info is None:
+        return current_view()
+    error = _error_of(record)
+    reporting = record.name in REPORTING_LOGGERS
+    stamp = Stamp(error_view(error, reporting=reporting))
+    stamp.error = error
+    stamp.stack_info = record.stack_info
+    return stamp
+
+
+def _error_of(record: logging.LogRecord) -> BaseException | None:
+    info: Any = record.exc_info
+    error = info[1] if isinstance(info, tuple) and len(info) == 3 else info
+    return error if isinstance(error, BaseException) else None
+
+
+def stamp_of(record: logging.LogRecord) -> View | Stamp:
+    """Return the stamp that `record` has, else one of the active context."""
+    found = record.__dict__.get(STAMP)
+    if isinstance(found, (View, Stamp)):
+        return found
+    if isinstance(found, dict):  # it was pickled
+        return Stamp.revived(found)
+    return stamp(record)
+
+
+_Problems: TypeAlias = tuple[str, ...]
+
+
+def message_of(record: logging.LogRecord, stock: bool = False) -> tuple[str, _Problems]:
+    """
+    Return the formatted message, and what was wrong with its format.
+
+    With `stock` as the standard library formats it, else as the record's class does:
+    another factory's records may have formats of their own (`{}`).
+    """
+    try:
+        if stock or type(record) is ContextRecord:
+            return logging.LogRecord.getMessage(record), ()
+        return record.getMessage(), ()
+    except Exception as error:  # a foreign __str__, a wrong format
+        return _unformatted(record.msg, record.args, error)
+
+
+def format_arguments(template: object, args: tuple[Any, ...]) -> tuple[str, _Problems]:
+    """Return `template % args` as `logging` means it, and what was wrong with it."""
+    try:
+        values = args
+        if len(args) == 1 and isinstance(args[0], Mapping) and args[0]:
+            values = args[0]  # type: ignore[assignment]
+        return str(template) % values, ()
+    except Exception as error:  # a foreign __str__, a wrong format
+        return _unformatted(template, args, error)
+
+
+def _unformatted(
+    template: object, args: object, error: Exception
+) -> tuple[str, _Problems]:
+    what = f"message not formatted: {type_name(error)}: {safe_str(error)}"
+    if not args:
+        return safe_str(template), (what,)
+    listed = args if isinstance(args, tuple) else (args,)
+    shown = ", ".join(_shown(arg) for arg in listed)
+    return f"{safe_str(template)} [{shown}]", (what,)
+
+
+def _shown(value: object) -> str:
+    walk = Walk(redactor(None), 1024, 64)
+    plain = walk.value(value)
+    return plain if isinstance(plain, str) else dumps(plain).decode()
+
+
+class ContextRecord(logging.LogRecord):
+    """
+    A `LogRecord` whose message can always be formatted.
+
+    The record factory makes these, so that a wrong format string costs no handler its
+    line, ours or another's.
+    """
+
+    def getMessage(self) -> str:
+        """Return the message, with the arguments if they do not fit. Never raises."""
+        return message_of(self, stock=True)[0]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # To a process that need not have ctxlog, as a plain record.
+        return object.__new__, (logging.LogRecord,), self.__dict__
+
+
+_Factory = Callable[..., logging.LogRecord]
+
+# The types of most single arguments: none of them is a mapping.
+_NO_MAPPINGS = frozenset({str, int, float, bool, bytes, list, tuple, type(None)})
+
+_HAS_TASK_NAMES = sys.version_info >= (3, 12)
+
+#: The attributes of a stock record, in their order. A later Python may have more.
+_ATTRIBUTES = (
+    *("name", "msg", "args", "levelname", "levelno", "pathname", "filename", "module"),
+    *("exc_info", "exc_text", "stack_info", "lineno", "funcName", "created", "msecs"),
+    *("relativeCreated", "thread", "threadName", "processName", "process"),
+    *(("taskName",) if _HAS_TASK_NAMES else ()),
+)
+
+_new_record = logging.LogRecord.__new__
+_now, _this_thread = time.time, threading.current_thread
+
+# `os.getpid` is a system call; only a fork changes what it returns.
+_process_id = os.getpid()
+
+
+def _renew_process_id() -> None:
+    global _process_id
+    _process_id = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch (all but Windows)
+    os.register_at_fork(after_in_child=_renew_process_id)
+
+
+def _process_name() -> str | None:
+    multiprocessing: Any = sys.modules.get("multiprocessing")
+    if multiprocessing is not None:
+        try:
+            return str(multiprocessing.current_process().name)
+        except Exception:  # it is being imported
+            pass
+    return "MainProcess"
+
+
+def _task_name() -> str | None:
+    asyncio: Any = sys.modules.get("asyncio")
+    try:
+        # Not current_task() alone, which raises where no loop runs: that is slow.
+        loop = asyncio and asyncio._get_running_loop()
+        task = loop and asyncio.current_task(loop)
+        return None if task is None else str(task.get_name())
+    except Exception:  # it is being imported, or a foreign task
+        return None
+
+
+def _only_mapping(args: Any) -> Any:
+    """Return a sole argument that is a mapping: the format's names are in there."""
+    try:
+        if isinstance(args[0], Mapping) and args[0]:
+            return args[0]
+    except Exception:  # a foreign __class__ or __bool__
+        pass
+    return args
+
+
+class _RecordFactory:
+    """
+    Makes records as the factory before it did, and stamps them.
+
+    Stock records are made here, with the same attributes: what is the same for all
+    records of one place in the code is copied in one step, since making the record is
+    most of what a log call costs.
+    """
+
+    def __init__(self, previous: _Factory) -> None:
+        self.previous = previous
+        self.active = True
+        stock = logging.LogRecord("", 0, "", 0, "", (), None)
+        self._began = stock.created - stock.relativeCreated / 1000
+        self._makes = previous is logging.LogRecord and (
+            tuple(stock.__dict__) == _ATTRIBUTES
+        )
+        self._places: dict[tuple[Any, ...], dict[str, Any]] = {}
+
+    def __call__(
+        self,
+        name: Any,
+        level: Any,
+        pathname: Any,
+        lineno: Any,
+        msg: Any,
+        args: Any,
+        exc_info: Any,
+        func: Any = None,
+        sinfo: Any = None,
+        **more: Any,
+    ) -> logging.LogRecord:
+        place = (name, level, pathname, lineno, func)
+        known: dict[str, Any] | None
+        try:
+            known = self._places[place]
+        except (KeyError, TypeError):
+            # Also where this factory does not make the records itself, or no longer.
+            known = self._first(place)
+        if known is None or more:
+            return self._chained(*place[:4], msg, args, exc_info, func, sinfo, **more)
+        if args and len(args) == 1 and type(args[0]) not in _NO_MAPPINGS:
+            args = _only_mapping(args)
+        created = _now()
+        record = _new_record(ContextRecord)
+        record.__dict__ = attributes = known.copy()
+        attributes["msg"] = msg
+        attributes["args"] = args
+        attributes["levelname"] = logging.getLevelName(level)
+        attributes["created"] = created
+        attributes["msecs"] = created % 1 * 1000 // 1
+        attributes["relativeCreated"] = (created - self._began) * 1000
+        if logging.logThreads:
+            thread = _this_thread()
+            attributes["thread"] = thread.ident
+            attributes["threadName"] = thread.name
+        if logging.logMultiprocessing:
+            attributes["processName"] = _process_name()
+        if logging.logProcesses:
+            attributes["process"] = _process_id
+        if _HAS_TASK_NAMES and logging.logAsyncioTasks:  # type: ignore[attr-defined]
+            attributes["taskName"] = _task_name()
+        if exc_info or sinfo is not None:
+            attributes["exc_info"] = exc_info
+            attributes["stack_info"] = sinfo
+            attributes[STAMP] = stamp(record)
+        else:
+            attributes[STAMP] = current_view()
+        return record
+
+    def hand_through(self) -> None:
+        """Stamp no longer: only call the factory of before."""
+        self.active = False
+        self._places.clear()
+
+    def _first(self, place: tuple[Any, ...]) -> dict[str, Any] | None:
+        """Return the attributes that all records of one place in the code share."""
+        if not (self.active and self._makes):
+            return None
+        name, level, pathname, lineno, func = place
+        stock = logging.LogRecord(name, level, pathname, lineno, "", (), None, func)
+        known = stock.__dict__
+        for attribute in ("thread", "threadName", "processName", "process"):
+            known[attribute] = None  # what the flags of `logging` switch off
+        if _HAS_TASK_NAMES:
+            known["taskName"] = None
+        known[STAMP] = None
+        if len(self._places) >= 4096:  # places may be made up without end
+            self._places.clear()
+        try:
+            self._places[place] = known
+        except TypeError:  # something in it cannot be hashed
+            pass
+        return known
+
+    def _chained(self, *args: Any, **more: Any) -> logging.LogRecord:
+        if not self.active:
+            return self.previous(*args, **more)
+        make = ContextRecord if self.previous is logging.LogRecord else self.previous
+        record = make(*args, **more)
+        record.__dict__[STAMP] = stamp(record)
+        return record
+
+
+_installed: _RecordFactory | None = None
+
+
+def install_record_factory() -> Callable[[], None]:
+    """
+    Stamp every record where it is made, whoever logs and whichever handler writes.
+
+    The factory that is there is called and its records are stamped, with one private
+    attribute: no name of a user's `extra` can clash. Records stay right in queues, in
+    other threads and in pickles. Doing it twice changes nothing.
+
+    Returns:
+        `uninstall_record_factory`.
+    """
+    global _installed
+    current = logging.getLogRecordFactory()
+    if not (isinstance(current, _RecordFactory) and current.active):
+        # One that somebody else's factory calls, or replaced, has nothing more to do.
+        _hand_through()
+        _installed = _RecordFactory(current)
+        logging.setLogRecordFactory(_installed)
+    return uninstall_record_factory
+
+
+def uninstall_record_factory() -> None:
+    """
+    Stop stamping records where they are made.
+
+    The factory of before comes back. If somebody else's was put over ours, ours only
+    hands through to it. Without an installed factory nothing happens.
+    """
+    _hand_through()
+    current = logging.getLogRecordFactory()
+    while isinstance(current, _RecordFactory) and not current.active:
+        current = current.previous
+        logging.setLogRecordFactory(current)
+
+
+def _hand_through() -> None:
+    if _installed is not None:
+        _installed.hand_through()
+
+
+# Reading ------------------------------------------------------------------------
+
+
+class Event(NamedTuple):
+    """A record taken apart: what `LineEncoder.encode` takes after the logger."""
+
+    message: str
+    view: View
+    own: dict[str, Any]
+    error: ExceptionParts | BaseException | None
+    stack_info: str | None
+    problems: tuple[str, ...]
+
+
+_new_event: Callable[..., Event] = tuple.__new__
+
+
+def read(record: logging.LogRecord) -> Event:
+    """Take `record` apart. May raise what fields of a broken record raise."""
+    attributes = record.__dict__
+    view = attributes.get(STAMP)
+    message = attributes["msg"]
+    if (
+        type(view) is View
+        and type(record) is ContextRecord
+        and type(message) is str
+        and not (attributes["exc_info"] or attributes["exc_text"])
+        and attributes["stack_info"] is None
+        and attributes["name"] not in REPORTING_LOGGERS
+    ):
+        # As the factory made it, but for what was added at its end.
+        own = _own_as_made(attributes)
+        problems: tuple[str, ...] = ()
+        args = attributes["args"]
+        if args:
+            try:
+                message = message % args
+            except Exception:  # a foreign __str__, a wrong format
+                message, problems = message_of(record)
+        return _new_event(Event, (message, view, own, None, None, problems))
+    return _read_any(record)
+
+
+def _read_any(record: logging.LogRecord) -> Event:
+    stamped = stamp_of(record)
+    if isinstance(stamped, View):
+        stamped = Stamp(stamped)
+    # Who adds them to the record later is right, too.
+    error = _error_of(record) or stamped.error
+    stack_info = record.stack_info or stamped.stack_info
+    own = _own(record.__dict__, stamped.names)
+    message: Any = record.msg
+    problems: tuple[str, ...] = ()
+    if isinstance(message, dict):
+        # As in python-json-logger: a dict for a message is the event's fields.
+        message, own = "", {**message, **own}
+    else:
+        message, problems = message_of(record)
+    if not record.exc_info and (error is not None or stack_info):
+        error, message = _without_stacks(error, stack_info, message)
+    if record.name in REPORTING_LOGGERS:
+        message = message.rstrip("\n")  # uvicorn's crash report ends so
+    if error is None and record.exc_text:
+        error = ExceptionParts("", "", record.exc_text)
+    return Event(message, stamped.view, own, error, stack_info, problems)
+
+
+# Of a record as the factory made it: its attributes, of which the stamp is the last;
+# and by the names of those that were added later, the log call's own among them.
+_AS_MADE = len(_ATTRIBUTES) + 1
+_own_names: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+
+def _own(attributes: dict[str, Any], set_by_filter: frozenset[str]) -> dict[str, Any]:
+    """Return the log call's own fields: what is on the record beyond the standard."""
+    own = {
+        name: value
+        # A copy: another thread's handler may be setting attributes.
+        for name, value in list(attributes.items())
+        if name not in STANDARD and name not in set_by_filter
+    }
+    return _without_request(own, attributes) if "request" in own else own
+
+
+def _own_as_made(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Do the same for a record that the factory made, by looking at its end only."""
+    count = len(attributes) - _AS_MADE
+    if not count:
+        return {}
+    # With the stamp, behind which they were added: or something is no longer there.
+    added = tuple(islice(reversed(attributes), count + 1))
+    names = _own_names.get(added)
+    if names is None:
+        if added[-1] != STAMP:
+            return _own(attributes, frozenset())
+        names = tuple(name for name in reversed(added) if name not in STANDARD)
+        if len(_own_names) >= 1024:
+            _own_names.clear()
+        _own_names[added] = names
+    own = {}
+    for name in names:
+        own[name] = attributes[name]
+    return _without_request(own, attributes) if "request" in own else own
+
+
+def _without_request(own: dict[str, Any], attributes: dict[str, Any]) -> dict[str, Any]:
+    # Django's: its text has the query string, which holds secrets.
+    if str(attributes.get("name")).startswith("django."):
+        del own["request"]
+    return own
+
+
+def _without_stacks(
+    error: ExceptionParts | BaseException | None, stack_info: str | None, message: str
+) -> tuple[ExceptionParts | None, str]:
+    """Undo what the stock `QueueHandler` did: it merges stacks into the message."""
+    if isinstance(error, BaseException):
+        error = ExceptionParts.of(error)
+    for stack in (error and error.stack, stack_info):
+        if stack:
+            message = message.partition(f"\n{stack}")[0]
+    return error, message
+
+
+def encoded(
+    encoder: LineEncoder | ConsoleEncoder,
+    record: logging.LogRecord,
+    problems: tuple[str, ...] = (),
+) -> bytes:
+    """Return the line of `record`. Never raises."""
+    try:
+        event = read(record)
+    except Exception as error:  # a record that was unpickled may hold anything
+        what = f"record not readable: {type_name(error)}"
+        event = Event(safe_str(record.msg), current_view(), {}, None, None, (what,))
+    if problems:
+        event = event._replace(problems=(*event.problems, *problems))
+    return encoder.encode(
+        record.created, record.levelname, record.levelno, record.name, *event
+    )

@@ -1,0 +1,481 @@
+"""
+structlog. Adapter: imports core, its sibling for records and structlog.
+
+structlog runs its processors in the thread and the context of the log call, so the
+context is taken where the event is rendered. Where structlog hands events over to
+`logging` (`ProcessorFormatter`), the record's own stamp says in which one it was made.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+import time
+from collections.abc import Mapping, MutableMapping
+from datetime import datetime
+from typing import Any
+
+from ctxlog.console import ConsoleEncoder
+from ctxlog.context import add_source, current_view, error_view, remove_source
+from ctxlog.errors import MissingDependencyError
+from ctxlog.line import REPORTING_LOGGERS, ExceptionParts, LineEncoder
+from ctxlog.loggers._levels import Levels
+from ctxlog.loggers._record import format_arguments, read
+from ctxlog.schema import Schema, find
+from ctxlog.values import safe_str
+from ctxlog.writer import LineWriter
+
+try:
+    import structlog
+except ModuleNotFoundError as error:
+    if error.name != "structlog":
+        raise
+    raise MissingDependencyError("structlog", "structlog") from None
+
+__all__ = [
+    "JsonRenderer",
+    "LineLogger",
+    "bridge",
+    "configure",
+    "is_configured",
+    "merge_context",
+    "processors",
+    "unbridge",
+    "unconfigure",
+]
+
+_Event = MutableMapping[str, Any]
+
+_LEVELS = {
+    "debug": ("DEBUG", logging.DEBUG),
+    "info": ("INFO", logging.INFO),
+    "msg": ("INFO", logging.INFO),
+    "warning": ("WARNING", logging.WARNING),
+    "warn": ("WARNING", logging.WARNING),
+    "error": ("ERROR", logging.ERROR),
+    "exception": ("ERROR", logging.ERROR),
+    "critical": ("CRITICAL", logging.CRITICAL),
+    "fatal": ("CRITICAL", logging.CRITICAL),
+}
+
+#: What is not a field: structlog's own keys, and what its processors add.
+_KEYS = frozenset(
+    {
+        *("event", "exc_info", "exception", "level", "logError", "logger", "stack"),
+        *("stack_info", "timestamp", "positional_args", "_record", "_from_structlog"),
+    }
+)
+
+_render_stack = structlog.processors.StackInfoRenderer(additional_ignores=["ctxlog"])
+
+
+# Processors ---------------------------------------------------------------------
+
+
+def merge_context(logger: Any, method_name: str, event_dict: _Event) -> _Event:
+    """
+    Put the context's fields into the event, for processors that look at them.
+
+    A processor, for the front of a chain: native, of `structlog.stdlib`, or the
+    `foreign_pre_chain` of a `ProcessorFormatter`. What is bound to the logger or given
+    in the call wins; what was bound through `structlog.contextvars` comes along, and
+    wins over the store. `JsonRenderer` needs no help from it. Never raises.
+    """
+    record = event_dict.get("_record")
+    view = current_view() if record is None else read(record).view
+    for name, value in _bound_elsewhere().items():
+        event_dict.setdefault(name, value)
+    for name, value in view.fields.items():
+        event_dict.setdefault(name, value)
+    return event_dict
+
+
+def _bound_elsewhere() -> Mapping[str, Any]:
+    # Looking for them goes through all context variables there are, so only where
+    # something was ever bound.
+    if not getattr(structlog.contextvars, "_CONTEXT_VARS", True):
+        return _NOTHING
+    return structlog.contextvars.get_contextvars()
+
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+class JsonRenderer:
+    """
+    Render events as ctxlog's JSON lines; the last processor of a chain.
+
+    The line is the same as that of a record of stdlib logging: it takes the context
+    by itself, and understands what earlier processors have made of the event (level,
+    logger, time stamp, rendered exceptions and stacks). It returns text, and bytes to
+    a `structlog.BytesLogger`. Also the last of a `ProcessorFormatter`. Never raises.
+
+    One may be shared by any number of loggers and threads.
+
+    Args:
+        schema: Name of a schema, or one.
+        encoder: Turns the event into the line, in place of an encoder of *schema*.
+        options: Those of `ctxlog.line.LineEncoder`.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+
+    def __init__(
+        self,
+        *,
+        schema: str | Schema = "default",
+        encoder: LineEncoder | ConsoleEncoder | None = None,
+        **options: Any,
+    ) -> None:
+        self._encoder = encoder or LineEncoder(find(schema), **options)
+
+    def __call__(
+        self, logger: Any, method_name: str, event_dict: _Event
+    ) -> str | bytes | bytearray:
+        """Return the line of an event."""
+        line = self.encode(logger, method_name, event_dict)
+        kind = type(logger)
+        if kind is LineLogger:
+            return line
+        if kind is structlog.BytesLogger:
+            return line[:-1]
+        return line[:-1].decode()
+
+    def encode(self, logger: Any, method_name: str, event_dict: _Event) -> bytes:
+        """Return the line of an event as UTF-8, with its newline. Never raises."""
+        message = event_dict.pop("event", "")
+        level = _LEVELS.get(method_name) or _level(method_name)
+        if not _KEYS.isdisjoint(event_dict):
+            return self._encode_more(logger, level, message, event_dict)
+        return self._encoder.encode(
+            time.time(),
+            *level,
+            getattr(logger, "name", None) or "root",
+            message,
+            current_view(),
+            event_dict,
+        )
+
+    def _encode_more(
+        self,
+        logger: Any,
+        level: tuple[str, int],
+        message: Any,
+        event_dict: _Event,
+    ) -> bytes:
+        created = time.time()
+        own = dict(event_dict)
+        name = own.pop("logger", None)
+        if not isinstance(name, str):
+            if name is not None:
+                own["logger"] = name
+            name = getattr(logger, "name", None)
+        name = name or "root"
+        level = _named_level(own, level)
+        problems = _problems(own)
+        arguments = own.pop("positional_args", None)
+        if arguments:
+            message, wrong = format_arguments(message, arguments)
+            problems += wrong
+        if _is_stamp_of_time(own.get("timestamp"), created):
+            del own["timestamp"]
+        error = _error(own)
+        stack_info = _stack(own, logger)
+        record = own.pop("_record", None)
+        if own.pop("_from_structlog", None) is None:
+            record = None
+        if isinstance(record, logging.LogRecord):
+            # Made by a log call some time ago, perhaps in another thread.
+            created, name = record.created, record.name
+            level = record.levelname, record.levelno
+            event = read(record)
+            view = event.view
+            if type(record.msg) is not dict:
+                own = {**event.own, **own}
+            error = error or event.error
+            stack_info = stack_info or event.stack_info
+        elif isinstance(error, BaseException):
+            view = error_view(error, reporting=name in REPORTING_LOGGERS)
+        else:
+            view = current_view()
+        return self._encoder.encode(
+            created, *level, name, message, view, own, error, stack_info, problems
+        )
+
+
+def _level(method_name: str) -> tuple[str, int]:
+    """Return the level of a method that structlog does not know."""
+    name = str(method_name).upper()
+    number = logging.getLevelName(name)
+    return name, number if isinstance(number, int) else logging.INFO
+
+
+def _named_level(own: dict[str, Any], level: tuple[str, int]) -> tuple[str, int]:
+    """Take what `add_log_level` has put there; any other value is a field."""
+    named = own.get("level")
+    if isinstance(named, str):
+        known = _LEVELS.get(named) or _LEVELS.get(named.lower())
+        if known is not None or named.lower() == level[0].lower():
+            del own["level"]
+            return known or level
+    return level
+
+
+def _problems(own: dict[str, Any]) -> tuple[str, ...]:
+    found = own.pop("logError", None)
+    return () if found is None else (safe_str(found),)
+
+
+def _is_stamp_of_time(value: object, now: float) -> bool:
+    """Whether a `TimeStamper` has put `value` there: a time, just now."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp()
+        except (ValueError, OverflowError, OSError):
+            return False
+    return isinstance(value, (int, float)) and abs(now - value) < 60
+
+
+def _error(own: dict[str, Any]) -> ExceptionParts | BaseException | None:
+    """Take the exception out of the fields, also one that is rendered already."""
+    info = own.pop("exc_info", None)
+    if info is True:
+        info = sys.exc_info()
+    if isinstance(info, tuple) and len(info) == 3:
+        info = info[1]
+    if isinstance(info, BaseException):
+        return info
+    rendered = own.get("exception")
+    if not isinstance(rendered, str):
+        return None
+    del own["exception"]
+    # `format_exc_info` leaves the text only; mostly the exception is still at hand.
+    error = sys.exc_info()[1]
+    if error is not None and type(error).__name__ in rendered.rpartition("\n")[2]:
+        return error
+    return ExceptionParts("", "", rendered.rstrip("\n"))
+
+
+def _stack(own: dict[str, Any], logger: Any) -> str | None:
+    if own.pop("stack_info", None):
+        own.update(_render_stack(logger, "", {"stack_info": True}))
+    stack = own.get("stack")
+    if isinstance(stack, str) and stack.startswith("Stack (most recent call last)"):
+        del own["stack"]
+        return stack
+    return None
+
+
+def processors(*between: Any, **options: Any) -> list[Any]:
+    """
+    Return the processors for `structlog.configure(processors=...)`.
+
+    Args:
+        between: Further processors; they find the context's fields in the event.
+        options: Those of `JsonRenderer`.
+    """
+    renderer = JsonRenderer(**options)
+    return [merge_context, *between, renderer] if between else [renderer]
+
+
+# A whole set-up -----------------------------------------------------------------
+
+
+class LineLogger:
+    """
+    What structlog's loggers write to: finished lines, to one stream.
+
+    Args:
+        name: The logger's name.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<LineLogger {self.name!r}>"
+
+    def msg(self, line: str | bytes) -> None:
+        """Write one line, whole: with its newline if it is bytes. Never raises."""
+        if isinstance(line, str):  # of a renderer other than ours
+            line = f"{line}\n".encode("utf-8", "backslashreplace")
+        _output.writer.write(line)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
+
+
+class _Output:
+    """Where all `LineLogger`s write to, also those that structlog has cached."""
+
+    def __init__(self) -> None:
+        self.writer = LineWriter()
+        self.before: dict[str, Any] | None = None
+        self.processors: list[Any] = []
+
+
+_output = _Output()
+
+
+def _make_logger(*names: Any) -> LineLogger:
+    name = names[0] if names else _asking_module()
+    return LineLogger(name if isinstance(name, str) else safe_str(name))
+
+
+def _asking_module() -> str:
+    # `structlog.stdlib.LoggerFactory` knows, too, but changes logging's logger class.
+    frame: Any = sys._getframe()
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__"))
+        if name.partition(".")[0] not in ("ctxlog", "structlog"):
+            return name
+        frame = frame.f_back
+    return "root"
+
+
+def _filtering_logger(level: int) -> Any:
+    """
+    Return structlog's logger that filters by level, whose messages always format.
+
+    structlog formats `%` arguments before any processor sees the event, so that a wrong
+    format would raise in the log call.
+    """
+    least = max(known for known in (0, 10, 20, 30, 40, 50) if known <= level)
+    base: Any = structlog.make_filtering_bound_logger(least)
+    methods = {}
+    for name in (*_LEVELS, *(f"a{name}" for name in _LEVELS)):
+        method = getattr(base, name, None)
+        if method is not None and method.__name__ not in ("_nop", "_anop"):
+            methods[name] = _formatting(method)
+    methods["log"], methods["alog"] = map(_formatting_log, (base.log, base.alog))
+    return type(base.__name__, (base,), methods)
+
+
+def _formatting(method: Any) -> Any:
+    @functools.wraps(method)
+    def call(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
+        if args:
+            event, fields = _formatted(event, args, fields)
+        return method(self, event, **fields)
+
+    return call
+
+
+def _formatting_log(method: Any) -> Any:
+    @functools.wraps(method)
+    def log(self: Any, level: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
+        if args:
+            event, fields = _formatted(event, args, fields)
+        if level not in _METHODS:
+            level = max((known for known in _METHODS if known <= level), default=10)
+        return method(self, level, event, **fields)
+
+    return log
+
+
+_METHODS = (10, 20, 30, 40, 50)
+
+
+def _formatted(
+    event: Any, args: tuple[Any, ...], fields: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    message, problems = format_arguments(event, args)
+    return message, {**fields, "logError": problems[0]} if problems else fields
+
+
+class _LevelFilter:
+    """Drops what is below the level of its logger."""
+
+    def __init__(self, levels: Levels) -> None:
+        self._levels = levels
+
+    def __call__(self, logger: Any, method_name: str, event_dict: _Event) -> _Event:
+        number = (_LEVELS.get(method_name) or _level(method_name))[1]
+        if number < self._levels.of(getattr(logger, "name", None)):
+            raise structlog.DropEvent
+        return event_dict
+
+
+def configure(
+    *between: Any,
+    level: int = logging.INFO,
+    levels: Mapping[str, int] | None = None,
+    stream: Any = None,
+    writer: LineWriter | None = None,
+    **options: Any,
+) -> None:
+    """
+    Configure structlog: stamped lines to one stream, the same as of stdlib logging.
+
+    For the whole process, until `unconfigure()`, which brings back what was configured
+    before. A further call replaces the set-up, also for loggers that were used since.
+    Loggers that were used *before* the first call may have been cached by structlog
+    with the chain of then; nothing can reach those.
+
+    Args:
+        between: Further processors, in their order.
+        level: The least level that is logged.
+        levels: Least levels of single loggers: name to level.
+        stream: Where the lines go: `sys.stdout` as it is now unless given.
+        writer: Writes the lines, in place of one for *stream*.
+        options: Those of `JsonRenderer`.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+    chain = processors(*between, **options)
+    filtered = Levels(level, levels)
+    if filtered:
+        chain.insert(0, _LevelFilter(filtered))
+    if _output.before is None:
+        configured = structlog.is_configured()
+        _output.before = structlog.get_config() if configured else {}
+    _output.writer = writer or LineWriter(stream)
+    # In place: loggers that are cached keep the list.
+    _output.processors[:] = chain
+    structlog.configure(
+        processors=_output.processors,
+        wrapper_class=_filtering_logger(filtered.least),
+        logger_factory=_make_logger,
+        cache_logger_on_first_use=True,
+    )
+    bridge()
+
+
+def unconfigure() -> None:
+    """Give structlog back what it had before `configure()`; without one, nothing."""
+    before, _output.before = _output.before, None
+    if before is None:
+        return
+    unbridge()
+    _output.writer = LineWriter()
+    if before:
+        structlog.configure(**before)
+    else:
+        structlog.reset_defaults()
+
+
+def is_configured() -> bool:
+    """Whether the application has configured structlog by itself."""
+    return structlog.is_configured() and _output.before is None
+
+
+# The bridge ---------------------------------------------------------------------
+
+
+def bridge() -> None:
+    """
+    Let what is bound through `structlog.contextvars` be on every logger's lines.
+
+    Such fields win over the store's. On with `configure()`; twice is as once.
+    """
+    add_source(_bound_elsewhere)
+
+
+def unbridge() -> None:
+    """Leave them to structlog's own lines again; without a bridge, nothing."""
+    remove_source(_bound_elsewhere)

@@ -1,0 +1,1 @@
+"""Adapters for how a program runs: threads, crashes, greenlets."""

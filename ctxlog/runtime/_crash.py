@@ -1,0 +1,52 @@
+"""
+The line that reports a crash, for all who are told of crashes.
+"""
+
+from __future__ import annotations
+
+import logging
+from types import TracebackType
+
+__all__ = ["passed_on", "report"]
+
+_logger = logging.getLogger("ctxlog.crash")
+
+
+def passed_on(kind: type[BaseException]) -> bool:
+    """Whether `kind` ends a program as intended: no crash."""
+    return issubclass(kind, (KeyboardInterrupt, SystemExit))
+
+
+def report(
+    level: int,
+    message: str,
+    kind: type[BaseException],
+    error: BaseException | None,
+    traceback: TracebackType | None,
+) -> bool:
+    """
+    Log a crash and return whether anybody listens. Never raises.
+
+    The line takes its context from the exception, else from where this is called.
+    """
+    if error is None:  # the interpreter was short of memory
+        message = f"{message}: {kind.__name__}"
+    try:
+        if not _heard(level):
+            return False
+        _logger.log(level, "%s", message, exc_info=error and (kind, error, traceback))
+    except Exception:  # the interpreter is shutting down; a foreign handler
+        return False
+    return True
+
+
+def _heard(level: int) -> bool:
+    if not _logger.isEnabledFor(level):
+        return False
+    logger: logging.Logger | None = _logger
+    while logger is not None:
+        for handler in logger.handlers:
+            if level >= handler.level and not isinstance(handler, logging.NullHandler):
+                return True
+        logger = logger.parent if logger.propagate else None
+    return False

@@ -1,0 +1,71 @@
+"""
+Event loops report on behalf of tasks and callbacks: in the context of those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context
+from typing import Any
+
+from ctxlog.context import lent_from
+
+__all__ = ["call_exception_handler", "collected", "collecting"]
+
+_collecting: set[int] = set()
+
+
+def collected(phase: str, info: object) -> None:
+    """Note that this thread collects garbage; for `gc.callbacks`."""
+    if phase == "start":
+        _collecting.add(threading.get_ident())
+    else:
+        _collecting.discard(threading.get_ident())
+
+
+def collecting() -> bool:
+    """Whether this thread collects garbage, in whatever request that happened."""
+    return threading.get_ident() in _collecting
+
+
+def call_exception_handler(
+    previous: Callable[..., None], loop: Any, context: dict[str, Any]
+) -> None:
+    """Call the loop's method of this name in the context that the report is about."""
+    with _place(context):
+        previous(loop, context)
+
+
+def _place(report: dict[str, Any]) -> AbstractContextManager[None]:
+    for name in ("task", "future", "handle"):
+        culprit = report.get(name)
+        if culprit is not None:
+            return lent_from(_context_of(culprit))
+    return lent_from(None) if collecting() else nullcontext()
+
+
+def _context_of(culprit: Any) -> Context | None:
+    try:
+        return _context(culprit)
+    except Exception:  # a task or a handle of somebody else's making
+        return None
+
+
+def _context(culprit: Any) -> Context | None:
+    if hasattr(culprit, "get_context"):
+        found = culprit.get_context()
+    elif hasattr(culprit, "_context"):
+        found = culprit._context
+    elif isinstance(culprit, asyncio.Task) or not isinstance(culprit, asyncio.Future):
+        # Tasks of Python 3.10 and 3.11 and uvloop's handles do not tell, but refer to
+        # their own context first; a task's others are those of its callbacks. A bare
+        # future has only such.
+        contexts = (one for one in gc.get_referents(culprit) if type(one) is Context)
+        found = next(contexts, None)
+    else:
+        found = None
+    return found if isinstance(found, Context) else None

@@ -1,0 +1,116 @@
+"""
+Exceptions that nobody caught become lines, stamped with the request that caused them.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+import threading
+from asyncio import BaseEventLoop
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
+from typing import Any
+
+from ctxlog.context import lent_from
+from ctxlog.runtime._crash import passed_on, report
+from ctxlog.runtime._loops import call_exception_handler, collected, collecting
+from ctxlog.runtime._patch import Patch
+
+__all__ = ["install", "uninstall"]
+
+
+def install() -> None:
+    """
+    Log what nobody caught, in the whole process, through logger `ctxlog.crash`.
+
+    `sys.excepthook`, `threading.excepthook` and `sys.unraisablehook` log; the hooks
+    that were there are called as well, but Python's own, which prints the traceback,
+    only if no handler took the line. `KeyboardInterrupt` and `SystemExit` are left to
+    them. Event loops call their exception handler in the context of the task or
+    callback that they report on. Doing it twice changes nothing; it lasts until
+    `uninstall()`.
+    """
+    for patch in _PATCHES:
+        patch.install()
+    if collected not in gc.callbacks:
+        gc.callbacks.append(collected)
+
+
+def uninstall() -> None:
+    """
+    Undo `install()`. Without one nothing happens.
+
+    Where somebody else has put a hook over ours, ours only hands through to the one
+    that was there before.
+    """
+    for patch in _PATCHES:
+        patch.uninstall()
+    if collected in gc.callbacks:
+        gc.callbacks.remove(collected)
+
+
+def _excepthook(
+    previous: Callable[..., object],
+    kind: type[BaseException],
+    error: BaseException,
+    traceback: TracebackType | None,
+) -> None:
+    written = not passed_on(kind) and report(
+        logging.CRITICAL, "Uncaught exception", kind, error, traceback
+    )
+    if not written or previous is not sys.__excepthook__:
+        previous(kind, error, traceback)
+
+
+def _threading_excepthook(
+    previous: Callable[..., object], args: threading.ExceptHookArgs
+) -> None:
+    name = "" if args.thread is None else f" {args.thread.name}"
+    written = not passed_on(args.exc_type) and report(
+        logging.ERROR,
+        f"Uncaught exception in thread{name}",
+        args.exc_type,
+        args.exc_value,
+        args.exc_traceback,
+    )
+    if not written or previous is not threading.__excepthook__:
+        previous(args)
+
+
+def _unraisablehook(previous: Callable[..., object], args: Any) -> None:
+    written = False
+    if not passed_on(args.exc_type):
+        with _place_of_finalizers():
+            written = report(
+                logging.ERROR,
+                f"{args.err_msg or 'Exception ignored in'}: {_shown(args.object)}",
+                args.exc_type,
+                args.exc_value,
+                args.exc_traceback,
+            )
+    if not written or previous is not sys.__unraisablehook__:
+        previous(args)
+
+
+def _place_of_finalizers() -> AbstractContextManager[None]:
+    # What the garbage collector finalizes is another's, most likely; what lost its
+    # last reference is of who dropped it.
+    return lent_from(None) if collecting() else nullcontext()
+
+
+def _shown(culprit: object) -> str:
+    # By name where it has one: a repr may hold anything, and in a finalizer it may
+    # not work any more.
+    name = getattr(culprit, "__qualname__", None)
+    return name if isinstance(name, str) else object.__repr__(culprit)
+
+
+_PATCHES = (
+    Patch(sys, "excepthook", _excepthook),
+    Patch(threading, "excepthook", _threading_excepthook),
+    Patch(sys, "unraisablehook", _unraisablehook),
+    Patch(BaseEventLoop, "call_exception_handler", call_exception_handler),
+)

@@ -1,0 +1,510 @@
+"""
+loguru's lines: the same as those of stdlib logging, with every option that it has.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ctxlog
+from ctxlog.console import ConsoleEncoder
+from tests.helpers import load_line, need, run_python
+
+loguru = need("loguru")
+
+from ctxlog.loggers import loguru as adapter  # noqa: E402 (after the guard)
+
+logger = loguru.logger
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    core = logger._core
+    patcher, handlers = core.patcher, set(core.handlers)
+    yield
+    adapter.uninstall()
+    for number in set(core.handlers) - handlers:
+        logger.remove(number)
+    core.patcher = patcher
+    logger.configure(extra={})
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    return io.StringIO()
+
+
+def written(stream: io.StringIO) -> list[dict[str, Any]]:
+    """
+    The lines in *stream*, read as strict JSON.
+    """
+    return [load_line(line) for line in stream.getvalue().split("\n")[:-1]]
+
+
+def in_store(fn: Any, **fields: object) -> Any:
+    """
+    Call *fn* in a store with an id.
+    """
+    return ctxlog.run({"requestID": "req-A", **fields}, fn)
+
+
+def test_an_event_is_the_line_that_a_record_is(stream: io.StringIO) -> None:
+    """
+    Keys, their order and their values are those of stdlib logging.
+    """
+    ctxlog.configure(stream=stream, format="json", loggers=["stdlib", "loguru"])
+
+    def work() -> None:
+        logger.bind(order=7).warning("{} of {}", "one", 2, rows=3)
+        extra = {"order": 7, "rows": 3}
+        logging.getLogger(__name__).warning("%s of %d", "one", 2, extra=extra)
+
+    in_store(work, user="alice")
+    ctxlog.config.unconfigure()
+
+    ours, stock = written(stream)
+    assert list(ours) == list(stock)
+    changing = ("timestamp", "elapsedMs")
+    assert all(ours[key] == stock[key] for key in ours if key not in changing)
+    assert ours["message"] == "one of 2"
+
+
+def test_levels_have_logurus_words(stream: io.StringIO) -> None:
+    """
+    Its own ones, those of the application, and bare numbers.
+    """
+    adapter.install(stream, level="TRACE")
+    if "NOTICE" not in logger._core.levels:
+        logger.level("NOTICE", no=23)
+    logger.trace("1")
+    logger.success("2")
+    logger.log("NOTICE", "3")
+    logger.log(15, "4")
+    logger.critical("5")
+    assert [line["level"] for line in written(stream)] == [
+        *("TRACE", "SUCCESS", "NOTICE", "Level 15", "CRITICAL")
+    ]
+
+
+def test_events_below_the_level_are_dropped(stream: io.StringIO) -> None:
+    """
+    `level` counts for all modules, `levels` for single ones.
+    """
+    adapter.install(stream, level="ERROR", levels={"shop.db": 10})
+    logger.patch(lambda record: record.update(name="shop.db.pool")).debug("seen")
+    logger.patch(lambda record: record.update(name="shop")).info("not seen")
+    logger.error("seen, too")
+    assert [line["message"] for line in written(stream)] == ["seen", "seen, too"]
+
+
+def test_precedence_is_call_bound_contextualized_scope_store(
+    stream: io.StringIO,
+) -> None:
+    """
+    A field has one value, and stands once on the line.
+    """
+    adapter.install(stream)
+
+    def work() -> None:
+        with ctxlog.scope(a="scope", b="scope", c="scope", d="scope"):
+            with logger.contextualize(a="contextualized", b="x", c="contextualized"):
+                logger.bind(a="bound", b="bound").info("hello", a="call")
+
+    in_store(work, d="store", e="store")
+    (line,) = written(stream)
+    assert [line[key] for key in "abcde"] == [
+        *("call", "bound", "contextualized", "scope", "store")
+    ]
+
+
+def test_exceptions_are_shown_as_on_a_record(stream: io.StringIO) -> None:
+    """
+    `exception()`, `opt(exception=...)` and `catch`; no variables' values, once.
+    """
+    adapter.install(stream)
+    secret = "hunter2"
+
+    def fail() -> None:
+        local = secret
+        raise ValueError(f"bad {len(local)}")
+
+    def work() -> None:
+        try:
+            fail()
+        except ValueError as error:
+            logger.exception("failed")
+            logger.opt(exception=True).error("failed")
+            logger.opt(exception=error).error("failed")
+        logger.catch(message="failed")(fail)()
+
+    in_store(work)
+    lines = written(stream)
+    assert len(lines) == 4
+    for line in lines:
+        assert line["message"] == "failed"
+        assert line["exception"]["type"] == "ValueError"
+        assert line["exception"]["message"] == "bad 7"
+        assert line["exception"]["stack"].startswith("Traceback")
+    assert secret not in stream.getvalue()
+
+
+def test_an_exception_brings_its_context(stream: io.StringIO) -> None:
+    """
+    A line that reports an exception outside of the request has the request's fields.
+    """
+    adapter.install(stream)
+
+    def fail() -> None:
+        raise ValueError("bad")
+
+    with pytest.raises(ValueError, match="bad") as raised:
+        in_store(fail, user="alice")
+    logger.opt(exception=raised.value).error("failed")
+    (line,) = written(stream)
+    assert (line["requestID"], line["user"]) == ("req-A", "alice")
+    assert "late" not in line
+
+
+def test_options_of_a_call_keep_their_meaning(stream: io.StringIO) -> None:
+    """
+    Lazy values, colour marks, the record as a field, a depth.
+    """
+    adapter.install(stream)
+    logger.opt(lazy=True).info("lazy {}", lambda: 7)
+    logger.opt(colors=True).info("<red>red</red> {}", 7)
+    logger.opt(record=True).info("{record[function]}")
+    logger.opt(raw=True).info("raw")
+    logger.opt(capture=False).info("{rows}", rows=3)
+    lines = written(stream)
+    assert [line["message"] for line in lines] == [
+        *("lazy 7", "red 7"),
+        "test_options_of_a_call_keep_their_meaning",
+        *("raw", "3"),
+    ]
+    assert "rows" not in lines[-1]
+
+
+def test_a_wrong_format_raises_in_the_log_call_as_ever(stream: io.StringIO) -> None:
+    """
+    loguru formats before any patcher or sink sees the event.
+    """
+    adapter.install(stream)
+    with pytest.raises(IndexError):
+        logger.info("{} {}", 1)
+
+
+def test_hostile_fields_cost_no_line(stream: io.StringIO) -> None:
+    """
+    What JSON cannot hold is replaced, and the line says so.
+    """
+
+    class Hostile:
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+        __repr__ = __str__
+
+    adapter.install(stream)
+
+    def work() -> None:
+        logger.bind(bound=Hostile()).info(
+            "hello", called=Hostile(), number=float("nan"), password="hunter2"
+        )
+
+    in_store(work, kept=Hostile())
+    (line,) = written(stream)
+    assert (line["requestID"], line["password"]) == ("req-A", "[redacted]")
+    assert line["number"] == "NaN"
+    assert "RuntimeError" in line["logError"]
+
+
+def test_a_sink_of_the_applications_finds_the_fields_in_extra(
+    stream: io.StringIO,
+) -> None:
+    """
+    Also outside of a request, and without secrets.
+    """
+    text = io.StringIO()
+    adapter.install(stream)
+    logger.add(text, format="{extra[requestID]} {message} {extra}")
+    in_store(lambda: logger.info("hello", rows=3), user="alice", token="hunter2")
+    logger.info("outside")
+    first, second = text.getvalue().splitlines()
+    assert first.startswith("req-A hello ")
+    assert "'user': 'alice'" in first
+    assert "'rows': 3" in first
+    assert "hunter2" not in first
+    assert second.startswith("N/A outside ")
+    assert len(written(stream)) == 2
+
+
+def test_an_id_that_is_no_text_is_one_in_extra(stream: io.StringIO) -> None:
+    """
+    As on the line.
+    """
+    text = io.StringIO()
+    adapter.install(stream)
+    logger.add(text, format="{extra[requestID]}")
+    ctxlog.run({"requestID": 7}, logger.info, "hello")
+    assert text.getvalue() == "7\n"
+    assert written(stream)[0]["requestID"] == "7"
+
+
+@pytest.mark.parametrize("later", ["bind", "mask", "remove"])
+def test_a_patcher_that_comes_later_has_its_say(
+    stream: io.StringIO, later: str
+) -> None:
+    """
+    `logger.patch()` may add fields, and change or remove those that are there.
+    """
+
+    def patch(record: Any) -> None:
+        if later == "bind":
+            record["extra"]["more"] = 1
+        elif later == "mask":
+            record["extra"]["card"] = "****"
+        else:
+            del record["extra"]["card"]
+
+    adapter.install(stream)
+    in_store(lambda: logger.patch(patch).info("hello", card="4111"), user="alice")
+    (line,) = written(stream)
+    assert line["user"] == "alice"
+    assert line.get("card") == {"bind": "4111", "mask": "****"}.get(later)
+    assert line.get("more") == (1 if later == "bind" else None)
+
+
+def test_install_keeps_a_patcher_and_uninstall_gives_it_back(
+    stream: io.StringIO,
+) -> None:
+    """
+    `configure(patcher=...)` would have replaced it.
+    """
+
+    def mine(record: Any) -> None:
+        record["extra"]["mine"] = 1
+
+    logger.configure(patcher=mine)
+    adapter.install(stream)
+    adapter.install(stream)
+    in_store(lambda: logger.info("hello"))
+    adapter.uninstall()
+    adapter.uninstall()
+    (line,) = written(stream)
+    assert (line["requestID"], line["mine"]) == ("req-A", 1)
+    assert logger._core.patcher is mine
+
+
+def test_the_patcher_and_the_sink_serve_a_setup_by_hand(stream: io.StringIO) -> None:
+    """
+    `logger.configure()` and `logger.add()`, as everywhere with loguru.
+    """
+
+    def mine(record: Any) -> None:
+        record["extra"]["mine"] = 1
+
+    logger.configure(patcher=adapter.patcher(mine))
+    logger.add(adapter.JsonSink(stream), format="")
+    in_store(lambda: logger.info("hello", rows=3), user="alice")
+    (line,) = written(stream)
+    assert list(line)[4:] == ["logger", "user", "elapsedMs", "rows", "mine"] or (
+        list(line)[4:] == ["logger", "user", "elapsedMs", "mine", "rows"]
+    )
+
+
+def test_a_sink_without_a_patcher_takes_the_active_context(
+    stream: io.StringIO,
+) -> None:
+    """
+    loguru calls a sink in the thread that logs, unless it is a queue's.
+    """
+    logger.add(adapter.JsonSink(stream), format="")
+
+    def work() -> None:
+        logger.info("hello")
+        logger.opt(exception=ValueError("bad")).info("failed")
+
+    in_store(work)
+    hello, failed = written(stream)
+    assert hello["requestID"] == failed["requestID"] == "req-A"
+    assert failed["exception"]["message"] == "bad"
+
+
+class Unpicklable(Exception):
+    """An exception that pickle refuses."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError("no")
+
+
+def test_a_queue_changes_nothing(stream: io.StringIO) -> None:
+    """
+    With `enqueue=True` another thread writes, after a pickle.
+    """
+    adapter.install(stream, enqueue=True)
+
+    def work() -> None:
+        logger.info("hello", rows=3, user="call")
+        try:
+            raise Unpicklable("bad")
+        except Unpicklable:
+            logger.exception("failed")
+
+    in_store(work, user="alice", password="hunter2")
+    logger.complete()
+    hello, failed = written(stream)
+    assert (hello["requestID"], hello["user"], hello["rows"]) == ("req-A", "call", 3)
+    assert failed["user"] == "alice"
+    assert failed["exception"]["type"] == "Unpicklable"
+    assert "raise Unpicklable" in failed["exception"]["stack"]
+    assert "hunter2" not in stream.getvalue()
+
+
+SPAWN = """
+import multiprocessing
+import ctxlog
+from ctxlog.loggers import loguru as adapter
+from loguru import logger
+
+def child(log):
+    log.info("from the child", rows=3)
+    ctxlog.run({"requestID": "req-B"}, log.info, "in the child's own")
+    log.complete()
+
+if __name__ == "__main__":
+    adapter.install(enqueue=True, context="spawn")
+    process = multiprocessing.get_context("spawn").Process(target=child, args=(logger,))
+    ctxlog.run({"requestID": "req-A"}, logger.info, "from the parent")
+    process.start()
+    process.join()
+    logger.complete()
+    logger.remove()
+"""
+
+
+def test_a_spawned_process_writes_through_the_queue(tmp_path: Path) -> None:
+    """
+    loguru hands its logger to a child process; the parent writes the child's lines.
+    """
+    program = tmp_path / "program.py"
+    program.write_text(SPAWN)
+    done = run_python(str(program), cwd=tmp_path)
+    lines = [load_line(line) for line in done.stdout.splitlines()]
+    assert [(line["message"], line["requestID"]) for line in lines] == [
+        ("from the parent", "req-A"),
+        ("from the child", "N/A"),
+        ("in the child's own", "req-B"),
+    ]
+
+
+def test_the_default_sink_is_gone_and_comes_back() -> None:
+    """
+    It would write every event a second time; installing twice changes nothing.
+    """
+    program = """
+import sys
+from loguru import logger
+from ctxlog.loggers import loguru as adapter
+assert not adapter.is_configured()
+adapter.install(sys.stdout)
+adapter.install(sys.stdout)
+logger.info("ours")
+adapter.uninstall()
+assert not adapter.is_configured()
+logger.info("default")
+adapter.install(sys.stdout)
+logger.info("ours again")
+"""
+    done = subprocess.run(
+        [sys.executable, "-Ic", program], capture_output=True, text=True, check=True
+    )
+    assert [load_line(line)["message"] for line in done.stdout.splitlines()] == [
+        *("ours", "ours again")
+    ]
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.endswith("default\n")
+
+
+def test_whoever_has_sinks_of_his_own_has_configured_loguru(
+    stream: io.StringIO,
+) -> None:
+    """
+    `configure(loggers="auto")` then leaves loguru alone.
+    """
+    number = logger.add(stream, format="{message}")
+    assert adapter.is_configured()
+    other = io.StringIO()
+    ctxlog.configure(stream=other, format="json")
+    logger.info("hello")
+    ctxlog.config.unconfigure()
+    logger.remove(number)
+    assert stream.getvalue() == "hello\n"
+    assert other.getvalue() == ""
+
+
+def test_records_that_are_handed_on_to_stdlib_keep_their_fields(
+    stream: io.StringIO,
+) -> None:
+    """
+    The recipe of loguru's documentation: one line, not two, and no loop.
+    """
+
+    class Propagating(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            logging.getLogger(record.name).handle(record)
+
+    number = logger.add(Propagating(), format="{message}")
+    ctxlog.configure(stream=stream, format="json", loggers=["stdlib"])
+    in_store(lambda: logger.bind(rows=3).info("hello"))
+    ctxlog.config.unconfigure()
+    logger.remove(number)
+    (line,) = written(stream)
+    assert (line["message"], line["requestID"]) == ("hello", "req-A")
+    assert line["extra"] == {"rows": 3}
+
+
+def test_records_of_stdlib_that_are_handed_on_to_loguru_are_stamped(
+    stream: io.StringIO,
+) -> None:
+    """
+    The recipe of loguru's documentation the other way round.
+    """
+
+    class Intercepting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            logger.opt(exception=record.exc_info).log(
+                record.levelname, record.getMessage()
+            )
+
+    log = logging.getLogger("test.intercepted")
+    log.addHandler(Intercepting())
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    adapter.install(stream)
+    in_store(lambda: log.info("hello %s", "you"))
+    (line,) = written(stream)
+    assert (line["message"], line["requestID"]) == ("hello you", "req-A")
+
+
+def test_the_text_for_people_is_that_of_other_loggers(stream: io.StringIO) -> None:
+    """
+    On a terminal `configure()` gives the sink the console's encoder.
+    """
+    adapter.install(stream, encoder=ConsoleEncoder())
+    in_store(lambda: logger.info("hello", rows=3))
+    assert f"INFO     req-A {__name__}: hello rows=3\n" in stream.getvalue()
+
+
+def test_a_sink_says_where_it_writes_to() -> None:
+    """
+    loguru shows it in its own error messages.
+    """
+    assert repr(adapter.JsonSink(sys.stderr)) == f"<JsonSink {sys.stderr.name}>"
