@@ -229,6 +229,7 @@ def all_configured(log: Callable[[Event], object]) -> Iterator[Backend]:
     """
     A logger after the one call that configures all three.
     """
+    need("structlog", "loguru")
     backend = Backend()
     backend.log = log
     ctxlog.configure(
