@@ -24,6 +24,7 @@ from tests.helpers import clean_environment, package_sources, run_python
 OWNER = {
     "gevent": "ctxlog.runtime.gevent",
     "orjson": "ctxlog._json",
+    "pytest": "ctxlog.pytest_plugin",
     "pythonjsonlogger": "ctxlog.loggers.stdlib",
     "asgiref": "ctxlog.servers.django",
     "django": "ctxlog.servers.django",
@@ -65,7 +66,8 @@ EDGES = {
         "ctxlog.__main__",
     },
     "ctxlog._settings": {"ctxlog.config"},
-    "ctxlog.testing": {"ctxlog.demo", "ctxlog.__main__"},
+    "ctxlog.pytest_plugin": set[str](),
+    "ctxlog.testing": {"ctxlog.demo", "ctxlog.pytest_plugin", "ctxlog.__main__"},
     "ctxlog.viewer": {"ctxlog.__main__"},
     "ctxlog.demo": {"ctxlog.__main__"},
     # gunicorn starts it, as Python does __main__; it stands where users look for it.
