@@ -10,7 +10,6 @@ bound later. Inside, everything is copy-on-write: a write swaps one immutable
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import threading
@@ -489,9 +488,11 @@ def _implicit_frame(store: Store, below: _Frame | None) -> _Frame:
 
 
 def _in_event_loop() -> bool:
+    # Not imported for this: it is there if a loop of it runs, and takes long to load.
+    asyncio: Any = sys.modules.get("asyncio")
     try:
         asyncio.get_running_loop()
-    except RuntimeError:
+    except (AttributeError, RuntimeError):
         pass
     else:
         return True

@@ -338,7 +338,7 @@ class LineEncoder:
             # What most lines are, written out at length: it is what a log call costs.
             # Whatever is uncommon about a line leaves it to `_encode_any`.
             try:
-                members = b""
+                comma, members, end = b"", b"", b"}\n"
                 if own:
                     names = self._plain_keys[tuple(own)]
                     for value in own.values():
@@ -347,9 +347,12 @@ class LineEncoder:
                             break
                     if not names.isdisjoint(context.names) or type(own) is not dict:
                         raise ValueError
-                    members = b"," + dumps(own)[1:-1]
+                    # With its closing brace, which is the line's.
+                    comma, members, end = b",", dumps(own)[1:], b"\n"
                 micros = round(created * 1_000_000)
                 second, fraction = divmod(micros, 1_000_000)
+                if self._divisor != 1:
+                    fraction //= self._divisor
                 known_second, start = self._second
                 if second != known_second:
                     start = self._start_of(second)
@@ -358,19 +361,19 @@ class LineEncoder:
                     lasted = micros - context.started
                     # A clock that was put back makes nobody's time negative.
                     elapsed = self._elapsed % (lasted / 1000 if lasted > 0 else 0.0)
-                digits = self._digits
                 line = b"".join(
                     (
                         start,
-                        self._fraction % (fraction // self._divisor) if digits else b"",
+                        self._fraction % fraction if self._digits else b"",
                         self._levels[level],
                         context.head,
                         dumps(message),
                         self._loggers[logger],
                         context.body,
                         elapsed,
+                        comma,
                         members,
-                        b"}\n",
+                        end,
                     )
                 )
                 if len(line) <= self.max_line_bytes:
