@@ -400,8 +400,10 @@ def remove_source(source: _Source, /) -> None:
 def _with_sources(view: View) -> View:
     global _last_with_sources
     found: dict[str, object] = {}
-    for source in reversed(_sources):
-        found.update(source())
+    for source in _sources:
+        fields = source()
+        if fields:
+            found = {**fields, **found}
     if not found:
         return view
     below, known, merged = _last_with_sources

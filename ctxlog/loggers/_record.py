@@ -183,10 +183,9 @@ def message_of(record: logging.LogRecord, stock: bool = False) -> tuple[str, _Pr
 def format_arguments(template: object, args: tuple[Any, ...]) -> tuple[str, _Problems]:
     """Return `template % args` as `logging` means it, and what was wrong with it."""
     try:
-        values = args
-        if len(args) == 1 and isinstance(args[0], Mapping) and args[0]:
-            values = args[0]  # type: ignore[assignment]
-        return str(template) % values, ()
+        if len(args) == 1 and type(args[0]) not in _NO_MAPPINGS:
+            args = _only_mapping(args)
+        return str(template) % args, ()
     except Exception as error:  # a foreign __str__, a wrong format
         return _unformatted(template, args, error)
 
