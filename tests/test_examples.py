@@ -80,6 +80,26 @@ def test_the_demo_shows_the_crash_with_its_request() -> None:
     ]
 
 
+def test_the_demo_shows_what_is_no_line_of_ours(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """
+    Output that no logger wrote is shown as it is, and does not stop the report.
+    """
+    need("httpx")
+    from ctxlog import demo
+
+    own = {"requestID": "N/A", "message": "up", "level": "INFO", "logger": "server"}
+    lines = ["<frozen>: RuntimeWarning: odd", "[1]", '{"a": 1}', json.dumps(own)]
+
+    assert demo._report(lines, ["req-01"], {"req-01": 200}) == 1
+
+    printed = capsys.readouterr().out
+    assert "\n".join(lines[:3]) in printed
+    assert "1 lines: 0 of requests, 1 of the server itself" in printed
+    assert "1 requests, 0 of them failed, 1 incomplete." in printed
+
+
 def test_the_command_line_refuses_a_wrong_number() -> None:
     """
     A number of requests that is out of range is refused and named.

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from ctxlog.errors import MissingDependencyError
 
@@ -60,14 +60,14 @@ class _Server:
 
     def read_address(self) -> str:
         """Read until the server says where it listens."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        output = cast(TextIO, self.process.stdout)  # it was started with a pipe
+        for line in output:
             self.lines.append(line.rstrip("\n"))
             found = _RUNNING.search(line)
             if found:
                 return found.group(1)
-        output = "\n".join(self.lines)
-        raise SystemExit(f"ctxlog demo: the shop did not start:\n{output}")
+        written = "\n".join(self.lines)
+        raise SystemExit(f"ctxlog demo: the shop did not start:\n{written}")
 
     def stop(self) -> None:
         """End the process and read what it wrote."""
@@ -115,25 +115,36 @@ async def _ask(address: str, request_ids: list[str]) -> dict[str, int]:
         base_url=address, limits=limits, timeout=30, trust_env=False
     ) as client:
 
-        async def ask(number: int, request_id: str) -> tuple[str, int]:
+        async def ask(number: int, request_id: str) -> tuple[int, str | None]:
             headers = {"X-Request-ID": request_id}
             if number + 1 < len(request_ids):
                 token = _TOKENS[number % len(_TOKENS)]
                 headers["Authorization"] = f"Bearer {token}"
             response = await client.get("/user", headers=headers)
-            assert response.headers["X-Request-ID"] == request_id
-            return request_id, response.status_code
+            return response.status_code, response.headers.get("X-Request-ID")
 
         asked = [ask(number, name) for number, name in enumerate(request_ids)]
-        return dict(await asyncio.gather(*asked))
+        answers = await asyncio.gather(*asked)
+    for request_id, (_, echoed) in zip(request_ids, answers, strict=True):
+        if echoed != request_id:
+            raise SystemExit(
+                f"ctxlog demo: {request_id} was answered with the id {echoed}"
+            )
+    return {
+        name: status for name, (status, _) in zip(request_ids, answers, strict=True)
+    }
 
 
 def _report(lines: list[str], expected: list[str], statuses: dict[str, int]) -> int:
     by_request: dict[str, list[dict[str, Any]]] = {name: [] for name in expected}
     others: list[dict[str, Any]] = []
+    foreign: list[str] = []
     for text in lines:
-        line = json.loads(text)
-        by_request.get(line["requestID"], others).append(line)
+        line = _parsed(text)
+        if line is None:
+            foreign.append(text)
+        else:
+            by_request.get(line["requestID"], others).append(line)
     print("\nThe same lines, request by request:")
     wrong = 0
     for request_id, own in by_request.items():
@@ -141,11 +152,24 @@ def _report(lines: list[str], expected: list[str], statuses: dict[str, int]) -> 
         for line in own:
             print(f"  {line['elapsedMs']:9.3f} ms  {_shown(line)}")
         wrong += _is_incomplete(own, statuses[request_id])
-    print(f"\n{len(lines)} lines: {len(lines) - len(others)} of requests, ", end="")
+    if foreign:
+        print("\nNot written by a logger (the interpreter's own, most likely):\n")
+        print("\n".join(foreign))
+    stamped = len(lines) - len(foreign)
+    print(f"\n{stamped} lines: {stamped - len(others)} of requests, ", end="")
     print(f"{len(others)} of the server itself (starting and stopping).")
     failed = sum(status >= 500 for status in statuses.values())
     print(f"{len(expected)} requests, {failed} of them failed, {wrong} incomplete.")
     return 1 if wrong or any(line["requestID"] != "N/A" for line in others) else 0
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    """The line, or None if it is not one of ours: a warning of the interpreter."""
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) and "requestID" in line else None
 
 
 def _shown(line: dict[str, Any]) -> str:
