@@ -763,24 +763,42 @@ def test_a_disconnect_after_the_response_is_none(lines: Lines) -> None:
     assert "disconnected" not in line
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"type": "http.response.body", "body": b"ok"}],
+        [
+            {"type": "http.response.body", "body": b"o", "more_body": True},
+            {"type": "http.response.body", "body": b"k"},
+        ],
+        [{"type": "http.response.pathsend", "path": "/tmp/a"}],
+        [
+            {"type": "http.response.zerocopysend", "file": 3, "more_body": True},
+            {"type": "http.response.zerocopysend", "file": 3},
+        ],
+    ],
+    ids=["body", "two bodies", "path", "file in two parts"],
+)
 def test_the_duration_ends_with_the_response(
-    lines: Lines, monkeypatch: pytest.MonkeyPatch
+    lines: Lines, monkeypatch: pytest.MonkeyPatch, parts: list[Any]
 ) -> None:
     """
-    What the application does after its response does not count.
+    The last part of a response ends it; what the application does then is not counted.
     """
     now = 1.0
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         nonlocal now
-        now = 1.25
-        await respond(send)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for part in parts:
+            now += 0.125
+            await send(part)
         now = 9.0
 
     clock = SimpleNamespace(perf_counter=lambda: now)
     monkeypatch.setattr(_request, "time", clock)
     call(ContextMiddleware(app))
-    assert lines.completion()["durationMs"] == 250
+    assert lines.completion()["durationMs"] == 125 * len(parts)
 
 
 @pytest.mark.parametrize(

@@ -493,5 +493,8 @@ def test_requests_that_a_shutdown_cancels_have_one_line_each(
         own = [one for one in events if one["requestID"] == name]
         line = completion_of(own)
         assert line["user"] == {"id": name}
-        assert line["level"] in ("WARNING", "ERROR")
+        assert (line["level"], line["message"]) == (
+            "WARNING",
+            "GET /for-ever cancelled",
+        )
         assert {one["asked"] for one in asked_lines(own)} == {name}
