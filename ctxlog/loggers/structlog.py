@@ -310,7 +310,7 @@ class _Output:
 
     def __init__(self) -> None:
         self.writer = LineWriter()
-        self.renderer: JsonRenderer | None = None
+        self.renderer: Any = None
         self.before: dict[str, Any] | None = None
         self.processors: list[Any] = []
 
