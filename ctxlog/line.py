@@ -400,8 +400,7 @@ class LineEncoder:
     ) -> bytes:
         length: int | None = None
         try:
-            known = view.encoded
-            context = (known and known.get(self)) or self._context(view)
+            context = (view.encoded or {}).get(self) or self._context(view)
             members, clash = b"", context.clash
             if own:
                 members, names, found = self._members(

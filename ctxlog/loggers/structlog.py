@@ -418,7 +418,7 @@ _METHODS = (10, 20, 30, 40, 50)
 
 
 def _formatted(
-    event: Any, args: tuple[Any, ...], fields: dict[str, Any]
+    event: Any, args: Any, fields: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
     if type(event) is str and (len(args) > 1 or type(args[0]) is str):
         try:
