@@ -114,7 +114,9 @@ class ContextMiddleware:
             user_of=functools.partial(read_user, scope),
         )
         in_framework = "app" in scope
-        scope[_MARK] = exchange
+        # Not the exchange, which knows the scope: that would be a cycle, and every
+        # request would wait for the garbage collector.
+        scope[_MARK] = True
         # Websockets are told apart by the messages' types.
         responding = _Responding(exchange, receive, send)
         with exchange:
