@@ -17,7 +17,15 @@ from typing import Any
 
 from ctxlog.errors import ConfigError
 
-__all__ = ["DEFAULT", "SCHEMAS", "Schema", "find", "undotted", "without_dots"]
+__all__ = [
+    "DEFAULT",
+    "REPORTED_ERROR",
+    "SCHEMAS",
+    "Schema",
+    "find",
+    "undotted",
+    "without_dots",
+]
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ _FIELDS = st.dictionaries(_NAMES, _VALUES, max_size=8)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-@settings(max_examples=100)
+@settings(max_examples=70)
 @given(
     bound=_FIELDS,
     own=_FIELDS,
