@@ -327,16 +327,21 @@ def _of_http(name: str, value: Any) -> str | int | float | None:
 
 
 class _Placer:
-    """Where a vendor has the fields that ctxlog knows; wrong types stay as they are."""
+    """
+    Where a vendor has the fields that ctxlog knows; wrong types stay as they are.
+
+    Its *own* fields are left where they are if their types are right.
+    """
 
     def __init__(
         self,
         texts: Mapping[str, str],
         user: Mapping[str, str],
         http: Mapping[str, str],
+        own: Mapping[str, Callable[[Any], bool]] = MappingProxyType({}),
     ) -> None:
-        self._texts, self._user, self._http = texts, user, http
-        self.names = frozenset({*texts, "user"})
+        self._texts, self._user, self._http, self._own = texts, user, http, own
+        self.names = frozenset({*texts, "user", *own})
 
     def __call__(self, name: str, value: Any, http: bool) -> dict[str, Any] | None:
         if http and name in self._http:
@@ -346,6 +351,8 @@ class _Placer:
             return None if shown is None else {self._http[name]: shown}
         if name in self._texts:
             return {self._texts[name]: value} if type(value) is str else None
+        if name in self._own:
+            return {name: value} if self._own[name](value) else None
         return _user(value, self._user) if name == "user" else None
 
 
@@ -401,6 +408,17 @@ def _is_map(value: Any, kinds: tuple[type, ...]) -> bool:
     return type(value) is dict and all(type(of) in kinds for of in value.values())
 
 
+def _are_labels(value: Any) -> bool:
+    # ecs-logging: no `.`, `*` and `\` in their names (a `.` became a `_` before).
+    return _is_map(value, (str, int, float, bool)) and not any(
+        "*" in name or "\\" in name for name in value
+    )
+
+
+def _are_texts(value: Any) -> bool:
+    return type(value) is list and all(type(item) is str for item in value)
+
+
 def _severity(_name: str, number: int) -> int:
     return min(max(1 + number * 4 // 10, 1), 24)
 
@@ -454,6 +472,7 @@ _ECS = Schema(
             "durationMs": "event.duration",
             "client": "client.ip",
         },
+        {"labels": _are_labels, "tags": _are_texts},
     ),
 )
 

@@ -37,7 +37,7 @@ _VALUES = st.recursive(
     lambda of: (
         st.lists(of, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["id", "name", "x.y", "x_y", "x", "é", ""]), of
+            st.sampled_from(["id", "name", "x.y", "x_y", "x", "*", ""]), of
         )
     ),
     max_leaves=6,
@@ -262,6 +262,31 @@ def test_no_two_names_within_a_field_are_the_same_path(name: str) -> None:
         "a_b": 3,
         "_": [{"c_d": 4}],
     }
+
+
+@pytest.mark.parametrize(
+    ("key", "right", "wrong"),
+    [
+        ("labels", {"a": "b", "n": 1}, {"a": {"b": 1}}),
+        ("labels", {}, {"a*": "b"}),
+        ("tags", ["a", "b"], ["a", 1]),
+        ("tags", [], "a"),
+    ],
+)
+def test_labels_and_tags_of_ecs_can_be_given(key: str, right: Any, wrong: Any) -> None:
+    """
+    They stay where they are with a value of their type, and go aside with another.
+    """
+
+    def shown(value: Any) -> dict[str, Any]:
+        encoder = LineEncoder(SCHEMAS["ecs"])
+        line = encoder.encode(0, "I", 20, "a", "b", View({key: value}, None))
+        check("ecs", line)
+        return dict(load_line(line))
+
+    assert shown(right)[key] == right
+    assert key not in shown(wrong)
+    assert shown(wrong)[f"fields.{key}"] == wrong
 
 
 def google(fields: dict[str, Any]) -> dict[str, Any]:
