@@ -214,6 +214,17 @@ def test_a_vendors_schema_can_be_changed(name: str) -> None:
     assert b'"tooLate"' in line
 
 
+def test_a_field_can_be_given_a_name_of_the_vendors() -> None:
+    """
+    A rename is a decision: no name is reserved against it.
+    """
+    schema = dataclasses.replace(find("ecs"), rename={"action": "event.action"})
+    own = {"action": "login", "event": "x"}
+    line = LineEncoder(schema).encode(0, "I", 20, "a", "b", View({}, None), own)
+    shown = load_line(line)
+    assert (shown["event.action"], shown["fields.event"]) == ("login", "x")
+
+
 def test_a_schema_does_not_change() -> None:
     """
     Neither by its attributes nor by the mapping that it was made of.
