@@ -26,7 +26,8 @@ from ctxlog._settings import (
     Settings,
     read_settings,
 )
-from ctxlog.context import get_store
+from ctxlog.context import server_store
+from ctxlog.line import ACCESS_LOGGERS
 from ctxlog.loggers import stdlib
 from ctxlog.redact import active, redactor, use
 from ctxlog.schema import Schema
@@ -66,16 +67,6 @@ _SERVER_LOGGERS = (
     "celery.redirected",
 )
 
-#: Of these, the ones that write a line per request.
-_ACCESS_LOGGERS = (
-    "uvicorn.access",
-    "gunicorn.access",
-    "hypercorn.access",
-    "granian.access",
-    "django.server",
-    "aiohttp.access",
-)
-
 #: Where ctxlog itself writes a line per request.
 _COMPLETION_LOGGER = "ctxlog.request"
 
@@ -90,7 +81,9 @@ class AccessLineFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether `record` is the only line about its request. Never raises."""
-        return not getattr(get_store(), "completes", False)
+        if record.name == "werkzeug" and record.levelno > logging.INFO:
+            return True  # a crash report, in the logger of the access lines
+        return not getattr(server_store(), "completes", False)
 
 
 class CompletionLineFilter(logging.Filter):
@@ -145,7 +138,7 @@ def _as_dict(settings: Settings) -> dict[str, Any]:
         name: {"handlers": [], "propagate": True} for name in _SERVER_LOGGERS
     }
     if settings.access_lines == "ctxlog":
-        for name in _ACCESS_LOGGERS:
+        for name in ACCESS_LOGGERS:
             loggers[name]["filters"] = ["ctxlog_access_lines"]
     elif settings.access_lines == "server":
         loggers[_COMPLETION_LOGGER] = {"filters": ["ctxlog_completion_lines"]}
@@ -275,7 +268,7 @@ class _Configuration:
             logger.propagate = True
             logger.disabled = False
         if self.settings.access_lines == "ctxlog":
-            for name in _ACCESS_LOGGERS:
+            for name in ACCESS_LOGGERS:
                 logging.getLogger(name).addFilter(self._access_filter)
         elif self.settings.access_lines == "server":
             logger = logging.getLogger(_COMPLETION_LOGGER)

@@ -24,11 +24,13 @@ from ctxlog.schema import DEFAULT, Schema, undotted, without_dots
 from ctxlog.values import MAX_READING, Walk, reading, safe_str, type_name
 
 __all__ = [
+    "ACCESS_LOGGERS",
     "COMPLETION_LOGGER",
     "ExceptionParts",
     "LineEncoder",
     "REPORTING_LOGGERS",
     "REQUEST_ID",
+    "SERVER_LOGGERS",
 ]
 
 #: The field that names the request.
@@ -61,6 +63,22 @@ REPORTING_LOGGERS = frozenset(
         "werkzeug",
     }
 )
+
+#: Loggers in which servers write a line per request.
+ACCESS_LOGGERS = frozenset(
+    {
+        "aiohttp.access",
+        "django.server",
+        "granian.access",
+        "gunicorn.access",
+        "hypercorn.access",
+        "uvicorn.access",
+        "werkzeug",
+    }
+)
+
+#: Loggers of servers, which write about a request where its context is not active.
+SERVER_LOGGERS = REPORTING_LOGGERS | ACCESS_LOGGERS
 
 _DIGITS = {"seconds": 0, "milliseconds": 3, "microseconds": 6}
 _LEAST_LINE = 1024
@@ -103,19 +121,47 @@ class ExceptionParts(NamedTuple):
         return stack.rstrip("\n")
 
 
-class _Encoded(NamedTuple):
+class _Encoded:
     """
     What an encoder keeps of a view.
 
-    `names` are those that a field of the call must not have, so that no key comes
-    twice; `clash` says that the static fields already have one of the context's.
+    Attributes:
+        head: From the request's id to the message.
+        body: The fields.
+        started: When the store was made, in microseconds; None where there is no store.
+        names: Those that a field of the call must not have, so that no key comes twice.
+        clash: Whether the static fields already have one of the context's.
+        problems: What had to be replaced.
+        common: Whether lines in it may be put together in one step.
     """
 
-    head: bytes
-    body: bytes
-    names: frozenset[str]
-    clash: bool
-    problems: tuple[str, ...]
+    __slots__ = (
+        "body",
+        "clash",
+        "common",
+        "head",
+        "names",
+        "problems",
+        "started",
+    )
+
+    def __init__(
+        self,
+        head: bytes,
+        body: bytes,
+        started: int | None,
+        names: frozenset[str],
+        clash: bool,
+        problems: tuple[str, ...],
+        common: bool,
+    ) -> None:
+        self.head = head
+        self.body = body
+        self.started = started
+        self.names = names
+        self.clash = clash
+        self.problems = problems
+        self.common = common
 
 
 class _Event(NamedTuple):
@@ -188,6 +234,10 @@ class LineEncoder:
         self._fraction: bytes = b"%%0%dd" % self._digits
         self._reserved = frozenset(schema.own_keys)
         self._shaped = not schema.plain
+        # Whether most lines are put together in one step.
+        self._common = not (
+            self.redactor.patterns or schema.scalars or schema.otlp or schema.place
+        )
         self._reads_messages = bool(self.redactor.patterns) or schema.scalars
         self._ending = b"," if schema.seconds else b'Z",'
         self._end = b"}\n"
@@ -198,7 +248,9 @@ class LineEncoder:
         # A level's name is enough where the schema writes nothing else.
         self._by_name = schema.levels is None and not schema.level_value
         self._loggers: dict[str, bytes] = {}
-        self._plain_keys: dict[tuple[Any, ...], bool] = {}
+        self._plain_keys: dict[tuple[Any, ...], frozenset[str]] = {}
+        texts = {str} if self.redactor.patterns else set()
+        self._flat = FLAT_TYPES.difference(texts)
         self.missing_request_id = missing_request_id and self._plain_id(
             missing_request_id
         )
@@ -274,68 +326,130 @@ class LineEncoder:
             stack_info: The stack that it shows.
             problems: What had to be replaced before the event came here.
         """
+        known = view.encoded
+        context = known.get(self) if known else None
+        if (
+            context is not None
+            and context.common
+            and type(message) is str
+            and error is None
+            and stack_info is None
+            and not problems
+        ):
+            # What most lines are, written out at length: it is what a log call costs.
+            # Whatever is uncommon about a line leaves it to `_encode_any`.
+            try:
+                comma, members, end = b"", b"", b"}\n"
+                if own:
+                    names = self._plain_keys[tuple(own)]
+                    for value in own.values():
+                        if type(value) not in FLAT_TYPES and not _is_finite(value):
+                            names = context.names
+                            break
+                    if not names.isdisjoint(context.names) or type(own) is not dict:
+                        raise ValueError
+                    # With its closing brace, which is the line's.
+                    comma, members, end = b",", dumps(own)[1:], b"\n"
+                micros = round(created * 1_000_000)
+                second, fraction = divmod(micros, 1_000_000)
+                if self._divisor != 1:
+                    fraction //= self._divisor
+                known_second, start = self._second
+                if second != known_second:
+                    start = self._start_of(second)
+                elapsed = b""
+                if context.started is not None:
+                    lasted = micros - context.started
+                    # A clock that was put back makes nobody's time negative.
+                    elapsed = self._elapsed % (lasted / 1000 if lasted > 0 else 0.0)
+                line = b"".join(
+                    (
+                        start,
+                        self._fraction % fraction if self._digits else b"",
+                        self._levels[level],
+                        context.head,
+                        dumps(message),
+                        self._loggers[logger],
+                        context.body,
+                        elapsed,
+                        comma,
+                        members,
+                        end,
+                    )
+                )
+                if len(line) <= self.max_line_bytes:
+                    return line
+            except Exception:
+                pass
+        return self._encode_any(
+            *(created, level, levelno, logger, message, view),
+            *(own, error, stack_info, problems),
+        )
+
+    def _encode_any(
+        self,
+        created: float,
+        level: str,
+        levelno: int,
+        logger: str,
+        message: str,
+        view: View,
+        own: _Fields | None,
+        error: ExceptionParts | BaseException | None,
+        stack_info: str | None,
+        problems: tuple[str, ...],
+    ) -> bytes:
+        length: int | None = None
         try:
-            context = (view.encoded or _NEVER).get(self) or self._context(view)
+            context = (view.encoded or {}).get(self) or self._context(view)
+            members, clash = b"", context.clash
             if own:
-                members, names, own_problems = self._members(
+                members, names, found = self._members(
                     own, self._shaped and logger == COMPLETION_LOGGER
                 )
-                problems += own_problems
-                clash = context.clash or not names.isdisjoint(context.names)
-            else:
-                members, clash = b"", context.clash
-            if clash:
-                event = _Event(
-                    *(created, level, levelno, logger, message, view),
-                    *(own, error, stack_info),
+                clash = clash or not names.isdisjoint(context.names)
+                if found:
+                    problems += found
+            if not clash:
+                text = None if self._reads_messages else _quoted(message)
+                if text is None:
+                    text, found = self._read_message(message)
+                    problems += found
+                problems += context.problems
+                micros = round(created * 1_000_000)
+                tail = b""
+                if error is not None or stack_info is not None or problems:
+                    tail = self._tail(error, stack_info, problems)
+                line = b"".join(
+                    (
+                        self._time(micros),
+                        self._levels.get(level if self._by_name else (level, levelno))
+                        or self._level(level, levelno),
+                        context.head,
+                        text,
+                        self._loggers.get(logger) or self._logger(logger),
+                        context.body,
+                        self._since(view, micros),
+                        members,
+                        tail,
+                        self._end,
+                    )
                 )
-                return self._fitting(event, problems)
-            if context.problems or self._static_problems:
-                problems += context.problems + self._static_problems
-            try:
-                text = dumps(message) if type(message) is str else None
-            except (TypeError, ValueError):  # lone surrogates
-                text = None
-            if text is None or self._reads_messages:
-                walk = self._walk()
-                text = dumps(self._message(message, walk))
-                problems += tuple(f"message: {what}" for what in walk.problems)
-            micros = round(created * 1_000_000)
-            tail = b""
-            if error is not None or stack_info is not None or problems:
-                tail = self._tail(error, stack_info, problems)
-            line = b"".join(
-                (
-                    self._time(micros),
-                    self._levels.get(level if self._by_name else (level, levelno))
-                    or self._level(level, levelno),
-                    context.head,
-                    text,
-                    self._loggers.get(logger) or self._logger(logger),
-                    context.body,
-                    self._since(view, micros),
-                    members,
-                    tail,
-                    self._end,
-                )
-            )
-            if len(line) > self.max_line_bytes:
-                event = _Event(
-                    *(created, level, levelno, logger, message, view),
-                    *(own, error, stack_info),
-                )
-                return self._fitting(event, problems, len(line))
-            return line
+                length = len(line)
+                if length <= self.max_line_bytes:
+                    return line
         except Exception as failure:  # a record that was unpickled may hold anything
-            what = f"line built with difficulty: {type_name(failure)}"
-            event = _Event(
-                *(_finite(created), level, levelno, logger, message, view),
-                *(own, error, stack_info),
+            problems += (f"line built with difficulty: {type_name(failure)}",)
+        event = _Event(
+            *(_finite(created), level, levelno, logger, message, view),
+            *(own, error, stack_info),
+        )
+        try:
+            return self._fitting(event, problems, length)
+        except Exception as failure:  # out of memory, or of stack
+            return self._bare(
+                event, f"line built with difficulty: {type_name(failure)}"
             )
-            try:
-                return self._fitting(event, (*problems, what))
-            except Exception:  # out of memory, or of stack
-                return self._bare(event, what)
 
     def json(self, members: _Fields, share: int) -> bytes:
         """
@@ -358,7 +472,6 @@ class LineEncoder:
         known, text = self._second
         if second != known:
             text = self._start_of(second)
-            self._second = (second, text)
         if self._digits == 6:
             return text + b"%06d" % fraction
         if self._digits:
@@ -373,11 +486,11 @@ class LineEncoder:
                 shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         except (OverflowError, ValueError, OSError):
             shown = "1970-01-01T00:00:00"  # a record with a broken `created`
-        return (
-            self._opening
-            + shown.encode()
-            + (b"." if self._digits and not self._otlp else b"")
-        )
+        start = self._opening + shown.encode()
+        if self._digits and not self._otlp:
+            start += b"."
+        self._second = second, start
+        return start
 
     def _level(self, level: str, levelno: int) -> bytes:
         schema = self.schema
@@ -396,6 +509,11 @@ class LineEncoder:
         key = level if self._by_name else (level, levelno)
         _remember(self._levels, key, member)
         return member
+
+    def _read_message(self, message: object) -> tuple[bytes, tuple[str, ...]]:
+        walk = self._walk()
+        text = dumps(self._message(message, walk))
+        return text, tuple(f"message: {what}" for what in walk.problems)
 
     def _message(self, message: object, walk: Walk) -> str:
         text = walk.text(safe_str(message))
@@ -417,7 +535,7 @@ class LineEncoder:
     def _since(self, view: View, micros: int) -> bytes:
         if view.started is None:
             return b""
-        elapsed = self._elapsed % (max(micros * 1000 - view.started, 0) / 1e6)
+        elapsed = self._elapsed % (max(micros - view.started // 1000, 0) / 1000)
         return elapsed + self._late if view.late else elapsed
 
     def _context(self, view: View) -> _Encoded:
@@ -438,13 +556,13 @@ class LineEncoder:
                 body = self._joined({self.schema.request_id: shown}) + body
         # Static fields are the resource's in OTLP, and clash with nothing.
         statics: frozenset[str] = frozenset() if self._otlp else self._static_names
-        encoded = _Encoded(
-            head,
-            body,
-            names | statics | {self.schema.request_id},
-            not names.isdisjoint(statics),
-            (*problems, *(f"{REQUEST_ID}: {what}" for what in walk.problems)),
-        )
+        problems += tuple(f"{REQUEST_ID}: {what}" for what in walk.problems)
+        problems += self._static_problems
+        clash = not names.isdisjoint(statics)
+        names |= statics | {self.schema.request_id}
+        started = None if view.started is None else view.started // 1000
+        common = self._common and not (clash or problems or view.late)
+        encoded = _Encoded(head, body, started, names, clash, problems, common)
         if view.encoded is None:
             view.encoded = {}
         _remember(view.encoded, self, encoded)
@@ -485,22 +603,23 @@ class LineEncoder:
     ) -> tuple[bytes, frozenset[str], tuple[str, ...]]:
         """Encode fields as members of an object, each with a comma before it."""
         if not fields:
-            return b"", frozenset(), ()
+            return b"", _NO_NAMES, ()
         keys = tuple(fields)
-        if not completion and self._is_plain(keys) and self._is_flat(fields):
-            try:
-                if self._otlp:
-                    return self._joined(fields), frozenset(keys), ()
-                return b"," + dumps(fields)[1:-1], frozenset(keys), ()
-            except (TypeError, ValueError):  # a big integer, a lone surrogate
-                pass
+        if type(fields) is dict and not completion:
+            names = self._plain_keys.get(keys) or self._as_they_are(keys)
+            if names and self._is_flat(fields):
+                try:
+                    if self._otlp:
+                        return self._joined(fields), names, ()
+                    return b"," + dumps(fields)[1:-1], names, ()
+                except (TypeError, ValueError):  # a big integer, a lone surrogate
+                    pass
         walk = self._walk()
         plain = self._plain(fields, walk, completion)
-        members = self._joined(plain)
         names = frozenset(plain)
         if self._shaped:  # a user's parts may differ: the names that they come from
             names |= {key for key in keys if type(key) is str}
-        return members, names, tuple(walk.problems)
+        return self._joined(plain), names, tuple(walk.problems)
 
     def _plain(
         self, fields: _Fields, walk: Walk, completion: bool = False
@@ -569,45 +688,37 @@ class LineEncoder:
         )
         return schema.aside(key.removeprefix(schema.prefix)) if aside else key
 
-    def _is_plain(self, keys: tuple[Any, ...]) -> bool:
-        """Whether fields of these names are written under them, and not hidden."""
-        try:
-            verdict = self._plain_keys.get(keys)
-        except TypeError:  # a key that cannot be hashed... in a foreign mapping
-            return False
-        if verdict is None:
-            verdict = len(keys) <= _MOST_KEYS and all(
-                type(key) is str
-                and key.isascii()
-                and len(key) <= _LONGEST_KEY
-                and self._key(key) == key
-                and not (self._shaped and self._may_move(key))
-                and not self.redactor.hides(key)
-                for key in keys
-            )
-            if verdict:  # only then they are known to take little memory
-                _remember(self._plain_keys, keys, verdict)
-        return verdict
+    def _as_they_are(self, keys: tuple[Any, ...]) -> frozenset[str]:
+        """Return names if fields are written under all of them, and none is hidden."""
+        plain = len(keys) <= _MOST_KEYS and all(
+            type(key) is str
+            and key.isascii()
+            and len(key) <= _LONGEST_KEY
+            and self._key(key) == key
+            and not (self._shaped and self._may_move(key))
+            and not self.redactor.hides(key)
+            for key in keys
+        )
+        if not plain:
+            return _NO_NAMES
+        names = frozenset(keys)
+        # Only of these it is known that they take little memory.
+        _remember(self._plain_keys, keys, names)
+        return names
 
     def _may_move(self, name: str) -> bool:
         place = self.schema.place
         return place is not None and name in getattr(place, "names", (name,))
 
-    def _is_flat(self, fields: _Fields) -> bool:
-        if type(fields) is not dict:
-            return False
-        no_patterns = not self.redactor.patterns
-        for value in fields.values():
+    def _is_flat(self, fields: dict[Any, Any]) -> bool:
+        """Whether the encoder may have all values as they are."""
+        values = fields.values()
+        if self._flat.issuperset(map(type, values)):
+            return True
+        for value in values:
             kind = type(value)
-            if kind is str:
-                if no_patterns:
-                    continue
-                return False
-            if kind is float:
-                if value - value == 0.0:  # neither infinite nor NaN
-                    continue
-                return False
-            if kind not in FLAT_TYPES:
+            # A difference to itself is NaN of the infinite, too.
+            if kind not in self._flat and (kind is not float or value - value != 0.0):
                 return False
         return True
 
@@ -837,7 +948,18 @@ def _any_value(value: Any) -> dict[str, Any]:
     return {}
 
 
-_NEVER: dict[object, Any] = {}
+_NO_NAMES: frozenset[str] = frozenset()
+
+
+def _is_finite(value: object) -> bool:
+    return type(value) is float and value - value == 0.0
+
+
+def _quoted(text: object) -> bytes | None:
+    try:
+        return dumps(text) if type(text) is str else None
+    except (TypeError, ValueError):  # lone surrogates
+        return None
 
 
 def _finite(seconds: object) -> float:

@@ -29,48 +29,59 @@ class LineWriter:
         stream: A text or binary stream; `sys.stdout` as it is now unless given.
     """
 
-    __slots__ = ("__weakref__", "_descriptor", "_lock", "_torn", "stream")
+    __slots__ = ("__weakref__", "_descriptor", "_flush", "_lock", "_torn", "stream")
 
     def __init__(self, stream: Any = None) -> None:
         self.stream = sys.stdout if stream is None else stream
         self._descriptor = _descriptor_of(self.stream)
+        self._flush: Any = getattr(self.stream, "flush", None)
         self._torn = False
         self._lock = threading.RLock()
         _writers.add(self)
 
     def write(self, line: bytes) -> None:
         """Write `line`, which ends with a newline. Never raises."""
-        with self._lock:
+        # Not `with`, which costs twice as much. The lock may be renewed meanwhile.
+        lock = self._lock
+        lock.acquire()
+        try:
+            if self._descriptor is None:
+                _write_text(self.stream, line)
+                return
+            if self._torn:
+                line = b"\n" + line
             try:
-                if self._descriptor is None:
-                    _write_text(self.stream, line)
-                else:
-                    self._write_bytes(self._descriptor, line)
-            except Exception:  # a foreign stream may raise anything
-                self._rescue(line)
+                # What print() left in the stream comes first. Flushing a closed stream
+                # raises: its number may be another file's by now.
+                self._flush()
+                written = os.write(self._descriptor, line)
+            except BlockingIOError:  # a full pipe that was made non-blocking
+                written = 0
+            if written != len(line):
+                self._write_rest(self._descriptor, line, written)
+            elif self._torn:
+                self._torn = False
+        except Exception:  # a foreign stream may raise anything
+            self._rescue(line)
+        finally:
+            lock.release()
 
     def renew_lock(self) -> None:
         """Forget who holds the lock: in a forked child nobody would release it."""
         self._lock = threading.RLock()
 
-    def _write_bytes(self, descriptor: int, line: bytes) -> None:
-        # What print() left in the stream comes first. Flushing a closed stream raises:
-        # its number may be another file's by now.
-        left = line = b"\n" + line if self._torn else line
-        flushed = False
+    def _write_rest(self, descriptor: int, line: bytes, written: int) -> None:
         try:
-            while left:
+            while written < len(line):
                 try:
-                    if not flushed:
-                        self.stream.flush()
-                        flushed = True
-                    left = left[os.write(descriptor, left) :]
-                except BlockingIOError:  # a full pipe that somebody made non-blocking
+                    self._flush()
+                    written += os.write(descriptor, line[written:])
+                except BlockingIOError:
                     _wait_until_writable(descriptor)
             self._torn = False
         except OSError:
-            # Part of it may have been written: the next line begins on a new one.
-            self._torn = self._torn or left is not line
+            # Part of it has been written: the next line begins on a new one.
+            self._torn = self._torn or written > 0
             raise
 
     def _rescue(self, line: bytes) -> None:

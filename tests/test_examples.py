@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections import Counter
 
+import pytest
+
 from tests.helpers import ROOT, need
 
 
@@ -96,3 +98,53 @@ def test_the_command_line_without_a_command_shows_its_help() -> None:
 
     assert done.returncode == 0
     assert "demo" in done.stdout
+
+
+_ASK = """
+import sys
+from wsgiref.util import setup_testing_defaults
+sys.path.insert(0, sys.argv[1])
+app = getattr(__import__(sys.argv[2]), sys.argv[3])
+for path in ("/export", "/crash"):
+    environ = {"PATH_INFO": path, "HTTP_X_REQUEST_ID": "req" + path.replace("/", "-")}
+    setup_testing_defaults(environ)
+    try:
+        body = app(environ, lambda *start: lambda data: None)
+        b"".join(body)
+        body.close()
+    except ValueError:
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "module", "name", "crash"),
+    [
+        ("wsgiref", "wsgi_app", "app", ["GET /crash 500"]),
+        ("flask", "flask_app", "app", ["Exception on /crash [GET]", "GET /crash 500"]),
+        (
+            "django",
+            "django_app",
+            "application",
+            ["Internal Server Error: /crash", "GET /crash 500"],
+        ),
+    ],
+)
+def test_the_wsgi_examples(
+    library: str, module: str, name: str, crash: list[str]
+) -> None:
+    """
+    A streamed export and a crash: every line has its request's id.
+    """
+    need(library)
+    done = run("-I", "-c", _ASK, str(ROOT / "examples"), module, name)
+    lines = [json.loads(text) for text in done.stdout.splitlines()]
+
+    def of(request_id: str) -> list[str]:
+        found = [one["message"] for one in lines if one["requestID"] == request_id]
+        return [text for text in found if not text.startswith("Asked")]
+
+    rows = [f"Writing row {number}" for number in range(3)]
+    assert of("req-export") == [*rows, "GET /export 200"], done.stderr
+    assert of("req-crash") == crash
+    assert {one["requestID"] for one in lines} == {"req-export", "req-crash"}

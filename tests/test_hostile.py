@@ -142,15 +142,17 @@ KEPT = {
 
 def encode(encoder: LineEncoder | None = None, **event: Any) -> dict[str, Any]:
     encoder = encoder or LineEncoder()
-    line = encoder.encode(
+    common = (
         event.pop("created", 1_700_000_000.5),
         event.pop("level", "INFO"),
         event.pop("levelno", 20),
         event.pop("logger", "shop"),
         event.pop("message", "hello"),
         event.pop("view", None) or current_view(),
-        **event,
     )
+    line = encoder.encode(*common, **event)
+    # What was learnt from one line makes the next one faster, and nothing else.
+    assert encoder.encode(*common, **event) == line
     assert line.count(b"\n") == 1
     assert line.endswith(b"}\n")
     assert len(line) <= encoder.max_line_bytes

@@ -24,7 +24,12 @@ from tests.helpers import clean_environment, package_sources, run_python
 OWNER = {
     "gevent": "ctxlog.runtime.gevent",
     "orjson": "ctxlog._json",
+    "pytest": "ctxlog.pytest_plugin",
     "pythonjsonlogger": "ctxlog.loggers.stdlib",
+    "asgiref": "ctxlog.servers.django",
+    "django": "ctxlog.servers.django",
+    "flask": "ctxlog.servers.flask",
+    "gunicorn": "ctxlog.servers.gunicorn",
     "uvloop": "ctxlog.runtime.uvloop",
     "structlog": "ctxlog.loggers.structlog",
     "loguru": "ctxlog.loggers.loguru",
@@ -53,11 +58,20 @@ ADAPTER_FOLDERS = {
 
 #: What wires adapters together, and who may import it.
 EDGES = {
+    "ctxlog.config": {
+        "ctxlog",
+        "ctxlog.testing",
+        "ctxlog.demo",
+        "ctxlog.servers.gunicorn",
+        "ctxlog.__main__",
+    },
     "ctxlog._settings": {"ctxlog.config"},
-    "ctxlog.config": {"ctxlog", "ctxlog.testing", "ctxlog.demo", "ctxlog.__main__"},
-    "ctxlog.testing": {"ctxlog.demo", "ctxlog.__main__"},
+    "ctxlog.pytest_plugin": set[str](),
+    "ctxlog.testing": {"ctxlog.demo", "ctxlog.pytest_plugin", "ctxlog.__main__"},
     "ctxlog.viewer": {"ctxlog.__main__"},
     "ctxlog.demo": {"ctxlog.__main__"},
+    # gunicorn starts it, as Python does __main__; it stands where users look for it.
+    "ctxlog.servers.gunicorn": set[str](),
     "ctxlog.__main__": set[str](),
 }
 
@@ -133,6 +147,8 @@ def imports(tree: ast.AST, modules: Mapping[str, str]) -> Iterator[Import]:
 
 
 def _folder(module: str) -> str | None:
+    if module in EDGES:
+        return None
     for folder in ADAPTER_FOLDERS:
         if module == folder or module.startswith(folder + "."):
             return folder

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copyreg
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -19,8 +20,13 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ctxlog._json import dumps
 from ctxlog.console import ConsoleEncoder
-from ctxlog.context import View, current_view, error_view
-from ctxlog.line import REPORTING_LOGGERS, ExceptionParts, LineEncoder
+from ctxlog.context import View, current_view, error_view, server_view
+from ctxlog.line import (
+    REPORTING_LOGGERS,
+    SERVER_LOGGERS,
+    ExceptionParts,
+    LineEncoder,
+)
 from ctxlog.redact import redactor
 from ctxlog.values import Walk, safe_str, type_name
 
@@ -31,6 +37,7 @@ __all__ = [
     "Event",
     "Stamp",
     "encoded",
+    "encoded_any",
     "format_arguments",
     "install_record_factory",
     "message_of",
@@ -118,13 +125,25 @@ copyreg.pickle(View, _plain_stamp)
 def stamp(record: logging.LogRecord) -> View | Stamp:
     """Return what stamps `record`, taken from the context that is active now."""
     if not record.exc_info and record.stack_info is None:
-        return current_view()
+        if not _is_servers(record.name):
+            return current_view()
+        return Stamp(server_view())
     error = _error_of(record)
-    reporting = record.name in REPORTING_LOGGERS
-    stamp = Stamp(error_view(error, reporting=reporting))
+    view = error_view(error, reporting=record.name in REPORTING_LOGGERS)
+    if view.empty and _is_servers(record.name):
+        view = server_view()
+    stamp = Stamp(view)
     stamp.error = error
     stamp.stack_info = record.stack_info
     return stamp
+
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def _is_servers(name: object) -> bool:
+    """Whether a logger is a server's, or Django's, which speaks of requests, too."""
+    return name in SERVER_LOGGERS or str(name).startswith(("django.", "gunicorn."))
 
 
 def _error_of(record: logging.LogRecord) -> BaseException | None:
@@ -164,10 +183,9 @@ def message_of(record: logging.LogRecord, stock: bool = False) -> tuple[str, _Pr
 def format_arguments(template: object, args: tuple[Any, ...]) -> tuple[str, _Problems]:
     """Return `template % args` as `logging` means it, and what was wrong with it."""
     try:
-        values = args
-        if len(args) == 1 and isinstance(args[0], Mapping) and args[0]:
-            values = args[0]  # type: ignore[assignment]
-        return str(template) % values, ()
+        if len(args) == 1 and type(args[0]) not in _NO_MAPPINGS:
+            args = _only_mapping(args)
+        return str(template) % args, ()
     except Exception as error:  # a foreign __str__, a wrong format
         return _unformatted(template, args, error)
 
@@ -189,6 +207,23 @@ def _shown(value: object) -> str:
     return plain if isinstance(plain, str) else dumps(plain).decode()
 
 
+class _Place:
+    """
+    A place in the code that logs.
+
+    Attributes:
+        attributes: What all records made there share.
+        added: The names of what was last added to a record, in their order: at one
+            place mostly the same. They are looked up, not trusted.
+    """
+
+    __slots__ = ("added", "attributes")
+
+    def __init__(self, attributes: dict[str, Any]) -> None:
+        self.attributes = attributes
+        self.added: tuple[str, ...] = ()
+
+
 class ContextRecord(logging.LogRecord):
     """
     A `LogRecord` whose message can always be formatted.
@@ -196,6 +231,11 @@ class ContextRecord(logging.LogRecord):
     The record factory makes these, so that a wrong format string costs no handler its
     line, ours or another's.
     """
+
+    # Where it was made; beside the attributes, which others read and copy.
+    __slots__ = ("_ctxlog_place",)
+
+    _ctxlog_place: _Place
 
     def getMessage(self) -> str:
         """Return the message, with the arguments if they do not fit. Never raises."""
@@ -223,6 +263,8 @@ _ATTRIBUTES = (
 
 _new_record = logging.LogRecord.__new__
 _now, _this_thread = time.time, threading.current_thread
+_level_names, getLevelName = logging._levelToName, logging.getLevelName
+_modules = sys.modules
 
 # `os.getpid` is a system call; only a fork changes what it returns.
 _process_id = os.getpid()
@@ -237,14 +279,11 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch (all but Windows)
     os.register_at_fork(after_in_child=_renew_process_id)
 
 
-def _process_name() -> str | None:
-    multiprocessing: Any = sys.modules.get("multiprocessing")
-    if multiprocessing is not None:
-        try:
-            return str(multiprocessing.current_process().name)
-        except Exception:  # it is being imported
-            pass
-    return "MainProcess"
+def _process_name() -> str:
+    try:
+        return _modules["multiprocessing"].current_process().name  # type: ignore[no-any-return]
+    except Exception:  # it is being imported
+        return "MainProcess"
 
 
 def _task_name() -> str | None:
@@ -285,7 +324,7 @@ class _RecordFactory:
         self._makes = previous is logging.LogRecord and (
             tuple(stock.__dict__) == _ATTRIBUTES
         )
-        self._places: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._places: dict[tuple[Any, ...], _Place] = {}
 
     def __call__(
         self,
@@ -300,23 +339,24 @@ class _RecordFactory:
         sinfo: Any = None,
         **more: Any,
     ) -> logging.LogRecord:
-        place = (name, level, pathname, lineno, func)
-        known: dict[str, Any] | None
+        key = (name, level, pathname, lineno, func)
+        place: _Place | None
         try:
-            known = self._places[place]
+            place = self._places[key]
         except (KeyError, TypeError):
             # Also where this factory does not make the records itself, or no longer.
-            known = self._first(place)
-        if known is None or more:
-            return self._chained(*place[:4], msg, args, exc_info, func, sinfo, **more)
+            place = self._first(key)
+        if place is None or more:
+            return self._chained(*key[:4], msg, args, exc_info, func, sinfo, **more)
         if args and len(args) == 1 and type(args[0]) not in _NO_MAPPINGS:
             args = _only_mapping(args)
         created = _now()
-        record = _new_record(ContextRecord)
-        record.__dict__ = attributes = known.copy()
+        record: ContextRecord = _new_record(ContextRecord)
+        record._ctxlog_place = place
+        record.__dict__ = attributes = place.attributes.copy()
         attributes["msg"] = msg
         attributes["args"] = args
-        attributes["levelname"] = logging.getLevelName(level)
+        attributes["levelname"] = _level_names.get(level) or getLevelName(level)
         attributes["created"] = created
         attributes["msecs"] = created % 1 * 1000 // 1
         attributes["relativeCreated"] = (created - self._began) * 1000
@@ -325,7 +365,9 @@ class _RecordFactory:
             attributes["thread"] = thread.ident
             attributes["threadName"] = thread.name
         if logging.logMultiprocessing:
-            attributes["processName"] = _process_name()
+            attributes["processName"] = (
+                _process_name() if "multiprocessing" in _modules else "MainProcess"
+            )
         if logging.logProcesses:
             attributes["process"] = _process_id
         if _HAS_TASK_NAMES and logging.logAsyncioTasks:  # type: ignore[attr-defined]
@@ -343,25 +385,26 @@ class _RecordFactory:
         self.active = False
         self._places.clear()
 
-    def _first(self, place: tuple[Any, ...]) -> dict[str, Any] | None:
-        """Return the attributes that all records of one place in the code share."""
-        if not (self.active and self._makes):
+    def _first(self, key: tuple[Any, ...]) -> _Place | None:
+        """Return the place of a first record; None if others make those."""
+        name, level, pathname, lineno, func = key
+        if not (self.active and self._makes) or _is_servers(name):
             return None
-        name, level, pathname, lineno, func = place
         stock = logging.LogRecord(name, level, pathname, lineno, "", (), None, func)
-        known = stock.__dict__
+        shared = stock.__dict__
         for attribute in ("thread", "threadName", "processName", "process"):
-            known[attribute] = None  # what the flags of `logging` switch off
+            shared[attribute] = None  # what the flags of `logging` switch off
         if _HAS_TASK_NAMES:
-            known["taskName"] = None
-        known[STAMP] = None
+            shared["taskName"] = None
+        shared[STAMP] = None
         if len(self._places) >= 4096:  # places may be made up without end
             self._places.clear()
+        place = _Place(shared)
         try:
-            self._places[place] = known
+            self._places[key] = place
         except TypeError:  # something in it cannot be hashed
             pass
-        return known
+        return place
 
     def _chained(self, *args: Any, **more: Any) -> logging.LogRecord:
         if not self.active:
@@ -429,36 +472,8 @@ class Event(NamedTuple):
     problems: tuple[str, ...]
 
 
-_new_event: Callable[..., Event] = tuple.__new__
-
-
 def read(record: logging.LogRecord) -> Event:
     """Take `record` apart. May raise what fields of a broken record raise."""
-    attributes = record.__dict__
-    view = attributes.get(STAMP)
-    message = attributes["msg"]
-    if (
-        type(view) is View
-        and type(record) is ContextRecord
-        and type(message) is str
-        and not (attributes["exc_info"] or attributes["exc_text"])
-        and attributes["stack_info"] is None
-        and attributes["name"] not in REPORTING_LOGGERS
-    ):
-        # As the factory made it, but for what was added at its end.
-        own = _own_as_made(attributes)
-        problems: tuple[str, ...] = ()
-        args = attributes["args"]
-        if args:
-            try:
-                message = message % args
-            except Exception:  # a foreign __str__, a wrong format
-                message, problems = message_of(record)
-        return _new_event(Event, (message, view, own, None, None, problems))
-    return _read_any(record)
-
-
-def _read_any(record: logging.LogRecord) -> Event:
     stamped = stamp_of(record)
     if isinstance(stamped, View):
         stamped = Stamp(stamped)
@@ -467,7 +482,7 @@ def _read_any(record: logging.LogRecord) -> Event:
     stack_info = record.stack_info or stamped.stack_info
     own = _own(record.__dict__, stamped.names)
     message: Any = record.msg
-    problems: tuple[str, ...] = ()
+    problems: _Problems = ()
     if isinstance(message, dict):
         # As in python-json-logger: a dict for a message is the event's fields.
         message, own = "", {**message, **own}
@@ -475,55 +490,52 @@ def _read_any(record: logging.LogRecord) -> Event:
         message, problems = message_of(record)
     if not record.exc_info and (error is not None or stack_info):
         error, message = _without_stacks(error, stack_info, message)
-    if record.name in REPORTING_LOGGERS:
-        message = message.rstrip("\n")  # uvicorn's crash report ends so
+    if _is_servers(record.name):
+        message = _ANSI.sub("", message).rstrip("\n")  # werkzeug's, uvicorn's
+        # Django's request, or a socket: as text it shows the query string.
+        own.pop("request", None)
     if error is None and record.exc_text:
         error = ExceptionParts("", "", record.exc_text)
     return Event(message, stamped.view, own, error, stack_info, problems)
 
 
-# Of a record as the factory made it: its attributes, of which the stamp is the last;
-# and by the names of those that were added later, the log call's own among them.
+# How many attributes a record has as the factory makes it; the stamp is the last.
 _AS_MADE = len(_ATTRIBUTES) + 1
-_own_names: dict[tuple[str, ...], tuple[str, ...]] = {}
 
 
 def _own(attributes: dict[str, Any], set_by_filter: frozenset[str]) -> dict[str, Any]:
     """Return the log call's own fields: what is on the record beyond the standard."""
-    own = {
+    return {
         name: value
         # A copy: another thread's handler may be setting attributes.
         for name, value in list(attributes.items())
         if name not in STANDARD and name not in set_by_filter
     }
-    return _without_request(own, attributes) if "request" in own else own
 
 
-def _own_as_made(attributes: dict[str, Any]) -> dict[str, Any]:
+def _own_as_made(record: ContextRecord, attributes: dict[str, Any]) -> dict[str, Any]:
     """Do the same for a record that the factory made, by looking at its end only."""
     count = len(attributes) - _AS_MADE
     if not count:
         return {}
-    # With the stamp, behind which they were added: or something is no longer there.
-    added = tuple(islice(reversed(attributes), count + 1))
-    names = _own_names.get(added)
-    if names is None:
-        if added[-1] != STAMP:
-            return _own(attributes, frozenset())
-        names = tuple(name for name in reversed(added) if name not in STANDARD)
-        if len(_own_names) >= 1024:
-            _own_names.clear()
-        _own_names[added] = names
+    place = record._ctxlog_place
+    names = place.added
     own = {}
-    for name in names:
-        own[name] = attributes[name]
-    return _without_request(own, attributes) if "request" in own else own
-
-
-def _without_request(own: dict[str, Any], attributes: dict[str, Any]) -> dict[str, Any]:
-    # Django's: its text has the query string, which holds secrets.
-    if str(attributes.get("name")).startswith("django."):
-        del own["request"]
+    if len(names) == count:
+        # Most likely the same as last time: then all of them are there, and no other.
+        for name in names:
+            if name not in attributes:
+                break
+            own[name] = attributes[name]
+    if len(own) != count:
+        # With the stamp, behind which they stand: or something is no longer there.
+        *backwards, stamp = islice(reversed(attributes), count + 1)
+        if stamp != STAMP:
+            return _own(attributes, frozenset())
+        place.added = tuple(reversed(backwards))
+        own = {name: attributes[name] for name in place.added}
+    if not STANDARD.isdisjoint(own):  # put there by other formatters
+        return {name: own[name] for name in own if name not in STANDARD}
     return own
 
 
@@ -539,12 +551,42 @@ def _without_stacks(
     return error, message
 
 
-def encoded(
+def encoded(encoder: LineEncoder | ConsoleEncoder, record: logging.LogRecord) -> bytes:
+    """Return the line of `record`. Never raises."""
+    attributes = record.__dict__
+    try:
+        view = attributes[STAMP]
+        message = attributes["msg"]
+        if (
+            type(record) is ContextRecord
+            and type(view) is View
+            and type(message) is str
+            and not (attributes["exc_info"] or attributes["exc_text"])
+            and attributes["stack_info"] is None
+        ):
+            # As the factory made it, but for what was added at its end. A wrong format
+            # and the like are for the other way, which does the same for any record.
+            args = attributes["args"]
+            return encoder.encode(
+                attributes["created"],
+                attributes["levelname"],
+                attributes["levelno"],
+                attributes["name"],
+                message % args if args else message,
+                view,
+                _own_as_made(record, attributes),
+            )
+    except Exception:  # a foreign __str__, a wrong format, an attribute that is gone
+        pass
+    return encoded_any(encoder, record)
+
+
+def encoded_any(
     encoder: LineEncoder | ConsoleEncoder,
     record: logging.LogRecord,
-    problems: tuple[str, ...] = (),
+    problems: _Problems = (),
 ) -> bytes:
-    """Return the line of `record`. Never raises."""
+    """Do the same as `encoded` for any record, and report `problems`. Never raises."""
     try:
         event = read(record)
     except Exception as error:  # a record that was unpickled may hold anything

@@ -11,6 +11,7 @@ log call, as it does without ctxlog.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -38,11 +39,11 @@ _Record = dict[str, Any]
 _Patcher = Callable[[_Record], None]
 
 # loguru has no public way to ask for its patcher and its sinks.
+_now = time.time
 _core: Any = logger._core  # type: ignore[attr-defined]
 
 
-# Where a record keeps the names of the fields that are not the context's, and how many
-# there were in all.
+# Where a record keeps the names of the fields that are not the context's.
 _OWN = "_ctxlog_own"
 
 
@@ -55,8 +56,8 @@ def patcher(record: Any) -> Any:
 
     The context's fields are put into `extra`, so that every sink can show them (with
     the format `{extra[requestID]} {message}`); what is bound to the logger or given in
-    the call stays. `requestID` is always there, `N/A` outside of any request. Secrets
-    are redacted. Never raises.
+    the call stays. `requestID` is always there, `N/A` outside of any request. The
+    context's secrets are redacted; what the call brings is as loguru has it.
 
     `configure(patcher=...)` replaces a patcher that is there. To keep it, give it:
     `logger.configure(patcher=patcher(mine))`; `install()` keeps it by itself.
@@ -78,8 +79,8 @@ def patcher(record: Any) -> Any:
         record[STAMP] = stamp
         view = stamp.view
     own = record["extra"]
-    record["extra"] = extra = {**_shown(view), **own}
-    record[_OWN] = tuple(own), len(extra)
+    record[_OWN] = tuple(own)
+    record["extra"] = {**_shown(view), **own}
     return None
 
 
@@ -98,15 +99,16 @@ def _shown(view: View) -> dict[str, Any]:
     """What `extra` gets of a view: made once for it."""
     if view.encoded is None:
         view.encoded = {}
-    known: dict[str, Any] | None = view.encoded.get(_shown)
+    hiding = active()
+    known: dict[str, Any] | None = view.encoded.get(hiding)
     if known is None:
-        walk = Walk(active(), 262_144, 131_072)
+        walk = Walk(hiding, 262_144, 131_072)
         known = walk.named(view.fields.items())
         request_id = view.fields.get(REQUEST_ID)
         if not isinstance(request_id, str):
             request_id = "N/A" if request_id is None else safe_str(known[REQUEST_ID])
             known[REQUEST_ID] = request_id
-        view.encoded[_shown] = known
+        view.encoded[hiding] = known
     return known
 
 
@@ -152,7 +154,8 @@ class JsonSink:
 
     def write(self, message: Any) -> None:
         """Write the line of a message, as loguru calls it. Never raises."""
-        self.take(message.record)
+        record = message.record
+        self._write(record, record["time"].timestamp())
 
     def take(self, record: Any) -> bool:
         """
@@ -161,26 +164,33 @@ class JsonSink:
         As the `filter` of a sink it spares all that loguru would do to show the record:
         copies, formats and renders the exception, only for us to pass it over.
         """
+        # Its time is this one, and takes long to read off.
+        self._write(record, _now())
+        return False
+
+    def _write(self, record: Any, created: float) -> None:
         level = record["level"]
         name = record["name"]
         if self._levels is not None and level.no < self._levels.of(name):
-            return False
+            return
         stamp = record.get(STAMP)
         error: ExceptionParts | BaseException | None = None
         own = record["extra"]
-        if stamp is None:
+        if type(stamp) is View:
+            view = stamp
+            own = _own(own, view, record[_OWN])
+        elif stamp is None:
             view, error = _unstamped(record)
-        else:
-            if isinstance(stamp, dict):  # it was pickled
-                stamp = Stamp.revived(stamp)
-            if isinstance(stamp, View):
-                view = stamp
-            else:
-                view, error = stamp.view, stamp.error
-            own = _own(own, view, *record[_OWN])
+        elif isinstance(stamp, Stamp):
+            view, error = stamp.view, stamp.error
+            own = _own(own, view, record[_OWN])
+        else:  # it was pickled
+            revived = Stamp.revived(stamp)
+            view, error = revived.view, revived.error
+            own = {name: own[name] for name in record[_OWN] if name in own}
         self._writer.write(
             self._encoder.encode(
-                record["time"].timestamp(),
+                created,
                 level.name,
                 level.no,
                 name or "root",
@@ -190,22 +200,21 @@ class JsonSink:
                 error,
             )
         )
-        return False
 
 
-def _own(
-    extra: dict[str, Any], view: View, names: tuple[str, ...], count: int
-) -> dict[str, Any]:
+_MISSING = object()
+
+
+def _own(extra: dict[str, Any], view: View, names: tuple[str, ...]) -> dict[str, Any]:
     """Return what is in `extra` besides what the patcher put there."""
+    shown = _shown(view)
     own = {}
     for name in names:
         if name in extra:
             own[name] = extra[name]
-    if len(extra) != count:  # another patcher came later
-        shown = _shown(view)
-        for name in extra:
-            if name not in shown:
-                own[name] = extra[name]
+    for name, value in extra.items():  # another patcher may have come later
+        if name not in own and shown.get(name, _MISSING) is not value:
+            own[name] = value
     return own
 
 

@@ -8,20 +8,32 @@ besides logging. An adapter parses its framework's request into plain values, ke
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
 from ctxlog.carrier import is_safe_header_value, is_valid_request_id
-from ctxlog.context import Entry, Store, run
+from ctxlog.context import Entry, Store, get_store, run
 from ctxlog.errors import ConfigError
 from ctxlog.ids import new_request_id
+from ctxlog.isolate import continued
 from ctxlog.line import REQUEST_ID
 
-__all__ = ["Exchange", "RequestOptions", "RequestStore", "Trust"]
+__all__ = [
+    "Exchange",
+    "RequestOptions",
+    "RequestStore",
+    "Trust",
+    "bind_user",
+    "checked_callable",
+]
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger("ctxlog")
 _completion_log = logging.getLogger("ctxlog.request")
@@ -76,6 +88,7 @@ class RequestOptions:
         "_ignored_patterns",
         "_trusted",
         "accepted",
+        "asks_application",
         "completion_line",
         "generator",
         "header",
@@ -100,11 +113,16 @@ class RequestOptions:
         accepted = [self.header, *(_header("accept_headers", name) for name in names)]
         self.accepted = tuple(dict.fromkeys(name.lower() for name in accepted))
         self._trusted = _trusted(trust)
-        self.generator = _callable("generator", generator or new_request_id)
-        self.validator = (
-            None if validator is None else _callable("validator", validator)
+        self.asks_application = (
+            callable(trust)
+            or generator is not None
+            or validator not in (None, is_valid_request_id)
         )
-        self.user = None if user is None else _callable("user", user)
+        self.generator = checked_callable("generator", generator or new_request_id)
+        self.validator = (
+            None if validator is None else checked_callable("validator", validator)
+        )
+        self.user = None if user is None else checked_callable("user", user)
         ignored = _strings("ignore_paths", ignore_paths)
         self._ignored = frozenset(path for path in ignored if "*" not in path)
         self._ignored_patterns = tuple(path for path in ignored if "*" in path)
@@ -192,7 +210,8 @@ def _strings(option: str, values: object) -> tuple[str, ...]:
     raise ConfigError(option, values, "a list of strings")
 
 
-def _callable(option: str, value: Any) -> Any:
+def checked_callable(option: str, value: Any) -> Any:
+    """Return `value`, the value of `option`, which must be a callable."""
     if callable(value):
         return value
     raise ConfigError(option, value, "a callable")
@@ -219,13 +238,37 @@ def _trusted(trust: object) -> Callable[[str | None], bool]:
     return in_networks
 
 
+def bind_user(store: Store, user_of: Callable[[], object]) -> None:
+    """Bind the user that `user_of` returns, unless there is one. Never raises."""
+    if "user" in store:
+        return
+    try:
+        user = user_of()
+    except Exception:
+        _log.exception("the user of the request could not be read")
+        return
+    if user is not None:
+        store["user"] = user
+
+
+class _Part:
+    """A place in an entry that does not end it."""
+
+    __slots__ = ("done", "step")
+
+    def __init__(self, entry: Entry) -> None:
+        self.step = entry.step
+        self.done = entry.note
+
+
 class Exchange:
     """
     One request from its arrival to its completion line.
 
     A context manager: inside, the request's fresh store is active, whatever was before.
     Leaving logs the completion line, also by an exception or a cancellation, closes the
-    store and puts the context back. It adds no exception of its own.
+    store and puts the context back. It adds no exception of its own. A request that the
+    server drives piece by piece runs each with `step()`, and ends with `end()`.
 
     Args:
         options: The adapter's options.
@@ -238,8 +281,10 @@ class Exchange:
     """
 
     __slots__ = (
+        "_around",
         "_ended",
         "_entry",
+        "_error",
         "_options",
         "_started",
         "_user_of",
@@ -247,7 +292,6 @@ class Exchange:
         "details",
         "method",
         "path",
-        "replaced",
         "status",
         "store",
     )
@@ -265,6 +309,8 @@ class Exchange:
         self._options = options
         self._user_of = user_of
         self._ended: float | None = None
+        self._error: BaseException | None = None
+        self._around = sys.exc_info()[1]
         self.method = method
         self.path = path
         self.client = client
@@ -272,29 +318,53 @@ class Exchange:
         self.details: dict[str, object] = {}
         self.store = RequestStore()
         self._entry = Entry(self.store)
-        # What the options' callables log is this request's, and has no id yet.
-        request_id, self.replaced = run(self.store, options.request_id, values, client)
+        if options.asks_application:
+            # What the options' callables log is this request's, and has no id yet.
+            request_id, replaced = run(self.store, options.request_id, values, client)
+        else:
+            request_id, replaced = options.request_id(values, client)
         self.store[REQUEST_ID] = request_id
         self.store.completes = options.completes(path)
         self._started = time.perf_counter()
+        if replaced is not None:
+            message = "the request id in %s was not usable and has been replaced"
+            run(self.store, _log.warning, message, replaced)
 
     def __enter__(self) -> Exchange:
         self._entry.__enter__()
-        if self.replaced is not None:
-            _log.warning(
-                "the request id in %s was not usable and has been replaced",
-                self.replaced,
-            )
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         try:
-            self._bind_user()
-            if self.store.completes:
-                # In the store, wherever a cancelled request is cleaned up.
-                run(self.store, self._log_completion, error)
+            self._complete(error)
         finally:
             self._entry.__exit__(kind, error, traceback)
+
+    def step(self, fn: Callable[..., _T], /, *args: Any) -> _T:
+        """
+        Call `fn`, a piece of the request, in the store and return what it returns.
+
+        Nothing is left behind afterwards, except that the server's own lines are the
+        request's until it ends. What `fn` raises remembers the request.
+        """
+        return self._entry.step(fn, *args)
+
+    def run(self, fn: Callable[..., _T], /, *args: Any) -> _T:
+        """As `step()`, and so does the body of a coroutine or generator of `fn`'s."""
+        result = continued(self._entry.step(fn, *args), _Part(self._entry))
+        return cast(_T, result)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End one that ran in pieces, as leaving the block does. Twice is once."""
+        if self.store.closed:
+            return
+        error = error or self._error
+        # Not kept: they refer to frames that refer to this.
+        self._error = self._around = None
+        try:
+            self._complete(error)
+        finally:
+            self._entry.done(error)
 
     @property
     def pending(self) -> bool:
@@ -314,21 +384,63 @@ class Exchange:
             return request_id
         return ""
 
+    def raised(self, error: BaseException) -> None:
+        """Note what a body raised, or was stopped by: a client that left stops it."""
+        if isinstance(error, (GeneratorExit, asyncio.CancelledError)):
+            self.details["disconnected"] = True
+        elif self._error is None:
+            self._error = error
+
+    def close(
+        self, close: Callable[[], object] | None, *, unfinished: bool = False
+    ) -> None:
+        """
+        Call `close()` of what the application returned as the last piece, and end.
+
+        Args:
+            close: What to call.
+            unfinished: Whether the server has not read the whole body.
+        """
+        self.answered()
+        # Servers close in a `finally`: this is why they could not send the response.
+        error = sys.exc_info()[1]
+        if self._error is None and error is not self._around:
+            if isinstance(error, (OSError, GeneratorExit)):
+                self.details["disconnected"] = True
+            else:
+                self._error = error
+        if self._error is None and unfinished:
+            self.details["disconnected"] = True
+        try:
+            if close is not None:
+                self.step(close)
+        except BaseException as raised:
+            self.end(self._error or raised)
+            raise
+        self.end()
+
     def answered(self) -> None:
         """Say that the response has been sent: the duration ends here."""
         if self._ended is None:
             self._ended = time.perf_counter()
 
-    def _bind_user(self) -> None:
-        if self._user_of is None or "user" in self.store:
-            return
-        try:
-            user = self._user_of()
-        except Exception:
-            run(self.store, _log.exception, "the user of the request could not be read")
-            return
-        if user is not None:
-            self.store["user"] = user
+    def _complete(self, error: BaseException | None) -> None:
+        # In the store, wherever a cancelled request is cleaned up.
+        if get_store() is self.store:
+            self._finish(error)
+        else:
+            run(self.store, self._finish, error)
+
+    def _finish(self, error: BaseException | None) -> None:
+        if self._user_of is not None:
+            bind_user(self.store, self._user_of)
+        if self.store.completes:
+            self._log_completion(error)
+
+    def bind_user(self) -> None:
+        """Put the user on the lines from here on, if there is one by now."""
+        if self._user_of is not None:
+            run(self.store, bind_user, self.store, self._user_of)
 
     def _log_completion(self, error: BaseException | None) -> None:
         self.answered()

@@ -285,3 +285,44 @@ def test_withheld_around_an_await() -> None:
             assert ctxlog.fields() == {"id": "A"}
 
     asyncio.run(main())
+
+
+def test_a_request_in_pieces_leaves_nothing_between_them() -> None:
+    """
+    Each piece runs in the store and with what earlier ones opened; between is nothing.
+    """
+    entry = Entry(ctxlog.Store(id="A"))
+    block = ctxlog.scope(part="first")
+    entry.step(block.__enter__)
+    assert ctxlog.get_store() is None
+    assert entry.step(ctxlog.fields) == {"id": "A", "part": "first"}
+    entry.step(block.__exit__, None, None, None)
+    assert entry.step(ctxlog.fields) == {"id": "A"}
+    entry.done(None)
+    assert entry.store.closed
+    assert ctxlog.fields() == {}
+
+
+def test_a_piece_hides_what_was_active_and_puts_it_back_if_it_is_open() -> None:
+    """
+    Around a piece an open store is back afterwards, one that is over is not.
+    """
+    entry, other = Entry(ctxlog.Store(id="A")), ctxlog.Store(id="B")
+    with Entry(other):
+        assert entry.step(ctxlog.fields) == {"id": "A"}
+        assert ctxlog.get_store() is other
+        other.close()
+        assert entry.step(ctxlog.fields) == {"id": "A"}
+        assert ctxlog.get_store() is None
+
+
+def test_an_error_of_a_piece_remembers_the_request() -> None:
+    """
+    A report of an error that a piece raised has the request's fields and is not late.
+    """
+    entry, error = Entry(ctxlog.Store(id="A")), ValueError("bad")
+    entry.note(error)
+    entry.done(error)
+    view = error_view(error)
+    assert view.fields == {"id": "A"}
+    assert not view.late

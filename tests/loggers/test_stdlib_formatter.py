@@ -300,6 +300,114 @@ def test_the_options_mean_what_they_mean_there(
     assert {name: line[name] for name in expected} == expected
 
 
+_ATTRIBUTES = ["levelname", "message", "filename", "lineno", "asctime"]
+
+
+@pytest.mark.parametrize(
+    ("fmt", "style"),
+    [
+        ("[%(levelname)8s] %(message)s %(filename)s:%(lineno)d %(asctime)", "%"),
+        ("{levelname} {message} {filename}:{lineno} {asctime}", "{"),
+        ("$$ $levelname ${message} $filename:${lineno} $asctime", "$"),
+        ("levelname,,message,filename, lineno,asctime,", ","),
+        (_ATTRIBUTES, "%"),
+        (tuple(_ATTRIBUTES), "%"),
+    ],
+    ids=["percent", "brace", "dollar", "comma", "list", "tuple"],
+)
+def test_every_way_to_write_a_format_is_read_as_there(fmt: Any, style: str) -> None:
+    """
+    Widths, empty names and escapes do not matter; the order does.
+    """
+    record = make_record(filename="a.py", lineno=3)
+    ours = ctxlog.JsonFormatter(fmt, style=style, missing_request_id=None)
+    line = load_line(ours.format(record))
+    assert list(line) == _ATTRIBUTES
+    assert line == load_line(StockJsonFormatter(fmt, style=style).format(record))
+
+
+def test_every_attribute_of_a_record_can_be_named() -> None:
+    """
+    Those that the standard library documents, with the values that they have.
+    """
+    names = "asctime created filename funcName levelname levelno lineno module msecs"
+    names += " message name pathname process processName relativeCreated thread"
+    fmt = ",".join([*names.split(), "threadName", "unknown"])
+    record = make_record()
+    line = load_line(ctxlog.JsonFormatter(fmt, style=",").format(record))
+    stock = load_line(StockJsonFormatter(fmt, style=",").format(record))
+    assert {name: line[name] for name in stock} == stock
+    assert line["unknown"] is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rename_fields": {"message": "@message"}},
+        {"rename_fields": {"rows": "@rows"}, "defaults": {"rows": 1}},
+        {"rename_fields": {"gone": "new"}},
+        {"rename_fields": {"gone": "new"}, "rename_fields_keep_missing": True},
+        {"rename_fields": {"levelname": "LEVEL", "message": "levelname"}},
+        {"rename_fields": {"exc_info": "stack_trace"}},
+        {"static_fields": {"log_stream": "kafka"}},
+        {"static_fields": {"a": 1}, "rename_fields": {"a": "b"}},
+        {"defaults": {"rows": 0, "second": 2}},
+        {"defaults": {"d1": 1, "d2": "hello"}, "static_fields": {"d2": "s"}},
+        {"exc_info_as_array": True},
+        {"stack_info_as_array": True},
+        {"timestamp": True},
+        {"timestamp": "@timestamp", "rename_fields": {"@timestamp": "at"}},
+        {"prefix": "log: "},
+        {"datefmt": "%Y"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"rows": 5, "nested": {"more": "data"}, "5": "9"},
+        {"msg": {"text": "t", "num": 1, 5: "9", "d2": "world"}, "args": None},
+        {"exc_info": raised(ValueError("bad"))},
+        {"stack_info": "Stack (most recent call last):\n  File"},
+    ],
+    ids=["plain", "extra", "dict", "exc_info", "stack_info"],
+)
+def test_an_option_does_what_it_does_there(
+    options: dict[str, Any], values: dict[str, Any]
+) -> None:
+    """
+    For records of every kind the line is the stock formatter's, the id aside.
+    """
+    fmt = "%(asctime)s %(levelname)s %(message)s"
+    ours = ctxlog.JsonFormatter(fmt, missing_request_id=None, **options)
+    text = ours.format(make_record(**values))
+    stock = StockJsonFormatter(fmt, **options).format(make_record(**values))
+    prefix = options.get("prefix", "")
+    assert text.startswith(prefix)
+    line = load_line(text.removeprefix(prefix))
+    assert line == load_line(stock.removeprefix(prefix))
+
+
+def test_json_default_may_say_nothing() -> None:
+    """
+    None is an answer, as there; a TypeError leaves the value to us.
+    """
+
+    class Thing:
+        def __repr__(self) -> str:
+            return "<thing>"
+
+    def refuse(value: object) -> object:
+        raise TypeError("no")
+
+    shown = [
+        line_of(ctxlog.JsonFormatter(json_default=default), own=Thing())["own"]
+        for default in (lambda value: None, lambda value: (1, 2), refuse)
+    ]
+    assert shown == [None, [1, 2], "<thing>"]
+
+
 @pytest.mark.parametrize(
     ("fmt", "style"),
     [

@@ -1,0 +1,85 @@
+"""
+gunicorn's own lines. An edge: imports gunicorn, the formatter and the configuration.
+
+It is started by gunicorn, as `__main__` is by Python, so nothing imports it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import MutableMapping
+from datetime import timedelta
+from typing import Any
+
+from ctxlog.config import dict_config
+from ctxlog.errors import MissingDependencyError
+from ctxlog.loggers.stdlib import JsonFormatter
+
+try:
+    from gunicorn import glogging  # type: ignore[import-untyped]
+except ModuleNotFoundError as error:
+    if error.name != "gunicorn":
+        raise
+    raise MissingDependencyError("gunicorn", "gunicorn") from None
+
+__all__ = ["Logger"]
+
+
+class Logger(glogging.Logger):  # type: ignore[misc]
+    """
+    A `logger_class` for gunicorn: its error and access lines are JSON, and stamped.
+
+    `gunicorn --logger-class ctxlog.servers.gunicorn.Logger ...`. The options of
+    gunicorn keep their meaning: `--log-level`, `--error-logfile`, `--access-logfile`,
+    `--log-syslog`. What `ctxlog.configure()` reads from the environment
+    (`CTXLOG_SCHEMA`, `CTXLOG_SERVICE`, ...) holds for these lines, too.
+
+    It lasts as long as the master and its workers. An application that calls
+    `ctxlog.configure()` takes its worker's lines into its own stream from then on;
+    none is written twice.
+
+    An access line has fields like those of the completion line, and no query string.
+    With an `--access-logformat` of one's own it is in that.
+
+    Args:
+        cfg: gunicorn's configuration, given by gunicorn.
+
+    Raises:
+        ConfigError: a variable of the environment has a value that it cannot have.
+    """
+
+    def setup(self, cfg: Any) -> None:
+        """Set the handlers up that *cfg* asks for; gunicorn also calls it on reload."""
+        super().setup(cfg)
+        description = dict(dict_config(format="json")["formatters"]["ctxlog"])
+        del description["()"]
+        formatter = JsonFormatter(**description)
+        for log in (self.error_log, self.access_log):
+            for handler in log.handlers:
+                # Not syslog's, whose lines have a format that others parse.
+                if isinstance(handler, logging.StreamHandler):
+                    handler.setFormatter(formatter)
+
+    def access(
+        self,
+        resp: Any,
+        req: Any,
+        environ: MutableMapping[str, Any],
+        request_time: timedelta,
+    ) -> None:
+        """Write the access line of one request. Never raises."""
+        setting = self.cfg.settings["access_log_format"]
+        if not self.access_log_enabled or setting.get() != setting.default:
+            super().access(resp, req, environ, request_time)
+            return
+        status = str(resp.status).partition(" ")[0]
+        method, path = environ.get("REQUEST_METHOD"), environ.get("PATH_INFO")
+        fields = {
+            "method": method,
+            "path": path,
+            "status": int(status) if status.isdecimal() else status,
+            "durationMs": round(request_time.total_seconds() * 1000, 3),
+            "client": environ.get("REMOTE_ADDR"),
+        }
+        known = {name: value for name, value in fields.items() if value}
+        self.access_log.info("%s %s %s", method, path, status, extra=known)

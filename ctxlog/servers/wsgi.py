@@ -1,0 +1,11 @@
+"""
+WSGI servers and applications: any framework of its own, Falcon, Bottle. Adapter.
+
+For Flask and Django there are adapters of their own. Imports no framework, only core.
+"""
+
+from __future__ import annotations
+
+from ctxlog.servers._wsgi import ContextMiddleware
+
+__all__ = ["ContextMiddleware"]
