@@ -5,6 +5,7 @@ The names of a line's keys.
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -126,7 +127,7 @@ def test_a_schema_can_give_a_reserved_field_a_name() -> None:
         {"levels": lambda name, number: number / 10},
         {"levels": lambda name: name},
     ],
-    ids=str,
+    ids=lambda wrong: re.sub(" at 0x[0-9a-f]+", "", str(wrong)),
 )
 def test_a_wrong_schema_is_refused(wrong: dict[str, Any]) -> None:
     """
@@ -212,6 +213,19 @@ def test_a_vendors_schema_can_be_changed(name: str) -> None:
     encoder = LineEncoder(mine)
     line = encoder.encode(0, "I", 20, "a", "b", View({}, 0, late=True))
     assert b'"tooLate"' in line
+
+
+@pytest.mark.parametrize("limit", [1024, 262_144])
+def test_the_message_can_come_before_the_id(limit: int) -> None:
+    """
+    On a common line, on one with a clash, and on one that is cut.
+    """
+    encoder = LineEncoder(Schema(message_first=True), max_line_bytes=limit)
+    view = View({"requestID": "A", "n": 1}, None)
+    for own in (None, {"m": 2}, {"n": 2}, {"requestID": "B"}, {"n": "x" * 5_000}):
+        line = load_line(encoder.encode(0, "I", 20, "a", "b", view, own))
+        assert list(line)[:4] == ["timestamp", "level", "message", "logger"]
+        assert line["requestID"] == (own or {}).get("requestID", "A")
 
 
 def test_a_field_can_be_given_a_name_of_the_vendors() -> None:
