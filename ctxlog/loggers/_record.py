@@ -492,8 +492,9 @@ def read(record: logging.LogRecord) -> Event:
         error, message = _without_stacks(error, stack_info, message)
     if _is_servers(record.name):
         message = _ANSI.sub("", message).rstrip("\n")  # werkzeug's, uvicorn's
-        # Django's request, or a socket: as text it shows the query string.
+        # Objects of the server's: as text Django's request shows the query string.
         own.pop("request", None)
+        own.pop("websocket", None)
     if error is None and record.exc_text:
         error = ExceptionParts("", "", record.exc_text)
     return Event(message, stamped.view, own, error, stack_info, problems)

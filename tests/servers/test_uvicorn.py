@@ -5,21 +5,24 @@ uvicorn as it is started from the command line: real sockets, its own loggers.
 from __future__ import annotations
 
 import asyncio
-import re
-import signal
-import socket
-import subprocess
+import contextlib
 import sys
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import ctxlog
-from tests.helpers import clean_environment, load_line, need
+from tests.helpers import need
+from tests.servers.serving import (
+    Response,
+    Server,
+    is_completion,
+    is_crash,
+    of,
+    request,
+    serving,
+)
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="ends the server with a signal"
@@ -98,74 +101,6 @@ app = Starlette(routes=[Route("/crash", crash)])
 install(app)
 """
 
-Event = dict[str, Any]
-
-
-class Server:
-    """
-    A uvicorn process, and the lines that it has written so far.
-    """
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.process = process
-        self.raw: list[bytes] = []
-        self._changed = threading.Condition()
-        self._ended = False
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        line = self.until(lambda one: "Uvicorn running on" in one["message"])
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", line["message"])
-        assert found
-        self.port = int(found[1])
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            with self._changed:
-                self.raw.append(line)
-                self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    def until(self, wanted: Callable[[Event], bool], count: int = 1) -> Event:
-        """
-        Wait until *count* such lines are there, and return the last one.
-        """
-        checked = 0
-        found: list[Event] = []
-
-        def enough() -> bool:
-            nonlocal checked
-            for line in self.raw[checked:]:
-                event = load_line(line)
-                if wanted(event):
-                    found.append(event)
-            checked = len(self.raw)
-            return len(found) >= count or self._ended
-
-        with self._changed:
-            assert self._changed.wait_for(enough, timeout=40), self.raw[-20:]
-        assert len(found) >= count, self.raw[-20:]
-        return found[-1]
-
-    def stop(self) -> list[Event]:
-        """
-        End the server as Ctrl-C does, and return all its lines.
-        """
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        self._reader.join(timeout=40)
-        self.process.wait(timeout=10)
-        return [load_line(line) for line in self.raw]
-
-    def connect(self) -> socket.socket:
-        """
-        Open a connection.
-        """
-        return socket.create_connection(("127.0.0.1", self.port), timeout=40)
-
-
 Start = Callable[..., Server]
 
 
@@ -175,101 +110,19 @@ def start(tmp_path: Path) -> Iterator[Start]:
     Start uvicorn on a free port; it is stopped afterwards, with an empty stderr.
     """
     need("uvicorn")
-    servers: list[Server] = []
-    errors = tmp_path / "stderr"
+    with contextlib.ExitStack() as servers:
 
-    def run(http: str, source: str = APP, access_lines: str = "ctxlog") -> Server:
-        need(http)
-        (tmp_path / "served.py").write_text(source, encoding="utf-8")
-        installed = str(Path(ctxlog.__file__).parent.parent)
-        with errors.open("wb") as stderr:
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "uvicorn", "served:app"),
-                    *("--host", "127.0.0.1", "--port", "0"),
-                    *("--loop", "asyncio", "--http", http, "--lifespan", "off"),
-                    *("--app-dir", str(tmp_path), "--backlog", "512"),
-                ],
-                cwd=tmp_path,
-                env=clean_environment(
-                    PYTHONPATH=installed,
-                    PYTHONUTF8="1",
-                    APP_ACCESS_LINES=access_lines,
-                ),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
+        def run(http: str, source: str = APP, access_lines: str = "ctxlog") -> Server:
+            need(http)
+            return servers.enter_context(
+                serving(source, tmp_path, http, APP_ACCESS_LINES=access_lines)
             )
-        try:
-            servers.append(Server(process))
-        except BaseException:
-            process.kill()
-            process.wait()
-            assert process.stdout
-            process.stdout.close()
-            raise
-        return servers[-1]
 
-    yield run
-    for server in servers:
-        try:
-            server.stop()
-        finally:
-            if server.process.poll() is None:
-                server.process.kill()
-                server.process.wait()
-            assert server.process.stdout
-            server.process.stdout.close()
-    assert not errors.exists() or errors.read_text(encoding="utf-8") == ""
-
-
-def request(
-    path: str, *, request_id: str = "", marker: str = "", body: bytes = b""
-) -> bytes:
-    head = [f"{'POST' if body else 'GET'} {path} HTTP/1.1", "Host: localhost"]
-    if request_id:
-        head.append(f"X-Request-ID: {request_id}")
-    if marker:
-        head.append(f"X-Marker: {marker}")
-    if body:
-        head.append(f"Content-Length: {len(body)}")
-    return "\r\n".join([*head, "", ""]).encode() + body
-
-
-class Response:
-    """
-    One response, read from a connection that may be kept.
-    """
-
-    def __init__(self, connection: socket.socket) -> None:
-        data = b""
-        while b"\r\n\r\n" not in data:
-            more = connection.recv(65536)
-            assert more, f"closed after {data!r}"
-            data += more
-        head, _, self.body = data.partition(b"\r\n\r\n")
-        first, *rest = head.decode().split("\r\n")
-        self.status = int(first.split()[1])
-        pairs = [line.partition(":") for line in rest]
-        self.headers = {name.lower(): value.strip() for name, _, value in pairs}
-        while len(self.body) < int(self.headers.get("content-length", 0)):
-            self.body += connection.recv(65536)
-
-
-def of(events: list[Event], logger: str) -> list[Event]:
-    return [one for one in events if one["logger"] == logger]
+        yield run
 
 
 BODY = b"x" * 400_000
 https = pytest.mark.parametrize("http", ["h11", "httptools"])
-
-
-def is_completion(event: Event) -> bool:
-    return event["logger"] == "ctxlog.request"
-
-
-def is_crash(event: Event) -> bool:
-    return "Exception in ASGI application" in event["message"]
 
 
 @https
