@@ -10,10 +10,12 @@ log call, as it does without ctxlog.
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from ctxlog._json import FLAT_TYPES
 from ctxlog.console import ConsoleEncoder
 from ctxlog.context import View, current_view, error_view
 from ctxlog.errors import MissingDependencyError
@@ -44,6 +46,9 @@ _core: Any = logger._core  # type: ignore[attr-defined]
 # Where a record keeps the names of the fields that are not the context's, and how many
 # there were in all.
 _OWN = "_ctxlog_own"
+
+# Where a record on its way through a queue keeps its finished line.
+_LINE = "_ctxlog_line"
 
 
 # Stamping -----------------------------------------------------------------------
@@ -161,36 +166,42 @@ class JsonSink:
         As the `filter` of a sink it spares all that loguru would do to show the record:
         copies, formats and renders the exception, only for us to pass it over.
         """
-        level = record["level"]
-        name = record["name"]
-        if self._levels is not None and level.no < self._levels.of(name):
-            return False
-        stamp = record.get(STAMP)
-        error: ExceptionParts | BaseException | None = None
-        own = record["extra"]
-        if stamp is None:
-            view, error = _unstamped(record)
-        else:
-            if isinstance(stamp, dict):  # it was pickled
-                stamp = Stamp.revived(stamp)
-            if isinstance(stamp, View):
-                view = stamp
-            else:
-                view, error = stamp.view, stamp.error
-            own = _own(own, view, *record[_OWN])
-        self._writer.write(
-            self._encoder.encode(
-                record["time"].timestamp(),
-                level.name,
-                level.no,
-                name or "root",
-                record["message"],
-                view,
-                own,
-                error,
-            )
-        )
+        if self._levels is None or _is_wanted(record, self._levels):
+            self._writer.write(_encoded(self._encoder, record))
         return False
+
+
+def _is_wanted(record: _Record, levels: Levels) -> bool:
+    """Whether a record has at least the level of its logger."""
+    return bool(record["level"].no >= levels.of(record["name"]))
+
+
+def _encoded(encoder: LineEncoder | ConsoleEncoder, record: _Record) -> bytes:
+    """Return the line of a record."""
+    stamp = record.get(STAMP)
+    error: ExceptionParts | BaseException | None = None
+    own = record["extra"]
+    if stamp is None:
+        view, error = _unstamped(record)
+    else:
+        if isinstance(stamp, dict):  # it was pickled
+            stamp = Stamp.revived(stamp)
+        if isinstance(stamp, View):
+            view = stamp
+        else:
+            view, error = stamp.view, stamp.error
+        own = _own(own, view, *record[_OWN])
+    level = record["level"]
+    return encoder.encode(
+        record["time"].timestamp(),
+        level.name,
+        level.no,
+        record["name"] or "root",
+        record["message"],
+        view,
+        own,
+        error,
+    )
 
 
 def _own(
@@ -215,6 +226,127 @@ def _unstamped(record: _Record) -> tuple[View, BaseException | None]:
         return current_view(), None
     reporting = record["name"] in REPORTING_LOGGERS
     return error_view(exception.value, reporting=reporting), exception.value
+
+
+# Through a queue ----------------------------------------------------------------
+
+
+class _QueuedSink(JsonSink):
+    """Writes, in the thread of loguru's queue, what `_Queueing` made of the records."""
+
+    def write(self, message: Any) -> None:
+        line = message.record.get(_LINE)
+        if line is None:
+            line = _encoded(self._encoder, message.record)
+        self._writer.write(line)
+
+    def queueing(self) -> _Queueing:
+        """Return the filter that belongs to it."""
+        return _Queueing(self._encoder, self._levels)
+
+
+class _Queueing:
+    """
+    As the filter of a queued sink: finishes the line in the thread that logs.
+
+    loguru's queue pickles whole records, and drops those that do not pickle. So the
+    line is made before, and all else in the record is made to pickle; that is for other
+    queued sinks: those without a queue find the values as they are.
+
+    It goes to spawned processes. Where the encoder cannot, the process of the queue
+    makes the line.
+    """
+
+    def __init__(
+        self, encoder: LineEncoder | ConsoleEncoder | None, levels: Levels | None
+    ) -> None:
+        self._encoder = encoder
+        self._levels = levels
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (_Packed(self._encoder, None), self._levels)
+
+    def __call__(self, record: _Record) -> bool:
+        if self._levels is not None and not _is_wanted(record, self._levels):
+            return False
+        if self._encoder is not None:
+            record[_LINE] = _encoded(self._encoder, record)
+        record["extra"] = _Extra(record["extra"])
+        if record["exception"] is not None:
+            record["exception"] = _Exception(*record["exception"])
+        # What patchers have added.
+        for name in record.keys() - _KEYS:
+            value = record[name]
+            if type(value) not in FLAT_TYPES and not _pickles(value):
+                record[name] = _plain(value)
+        return True
+
+
+_KEYS = frozenset(
+    {
+        *("elapsed", "exception", "extra", "file", "function", "level", "line"),
+        *("message", "module", "name", "process", "thread", "time"),
+        *(STAMP, _OWN, _LINE),
+    }
+)
+
+
+class _Extra(dict[Any, Any]):
+    """The fields of a record: what does not pickle arrives as a line would show it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        items = []
+        for name, value in self.items():
+            if type(value) not in FLAT_TYPES:
+                value = _Packed(value, _plain(value))
+            items.append((name, value))
+        return dict, (items,)
+
+
+class _Exception(NamedTuple):
+    """The exception of a record, as loguru's own, whose type may fail to pickle."""
+
+    type: Any
+    value: Any
+    traceback: Any
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kind = _Packed(self.type, Exception)
+        return _Exception, (kind, _Packed(self.value, None), None)
+
+
+class _Packed:
+    """A value in a pickle: comes out as itself if it pickles, else as another."""
+
+    def __init__(self, value: object, instead: object) -> None:
+        self._value = value
+        self._instead = instead
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        try:
+            pickled = pickle.dumps(self._value)
+        except Exception:  # a foreign __reduce__
+            pickled = b""
+        return _unpacked, (pickled, self._instead)
+
+
+def _unpacked(pickled: bytes, instead: Any) -> Any:
+    try:
+        return pickle.loads(pickled)
+    except Exception:  # a foreign __setstate__, a class that is not in this process
+        return instead
+
+
+def _pickles(value: object) -> bool:
+    try:
+        pickle.loads(pickle.dumps(value))
+    except Exception:  # a foreign __reduce__
+        return False
+    return True
+
+
+def _plain(value: object) -> Any:
+    return Walk(active(), 262_144, 131_072).value(value)
 
 
 # A whole set-up -----------------------------------------------------------------
@@ -249,7 +381,9 @@ def install(
         stream: Where the lines go: `sys.stdout` as it is now unless given.
         level: The least level that is logged: one of loguru's names, or a number.
         levels: Least levels of single loggers (modules): name to level.
-        enqueue: Whether another thread writes; also for child processes.
+        enqueue: Whether another thread writes; also for child processes. The line is
+            finished in the thread that logs: a field or an exception that does not
+            pickle costs none.
         context: How those are started, as `logger.add()` takes it: `spawn`, ...
         writer: Writes the lines, in place of one for *stream*.
         options: Those of `JsonSink`.
@@ -261,7 +395,8 @@ def install(
     global _sink_id, _patcher_before, _took_default
     number = level if isinstance(level, int) else logger.level(level).no
     least = Levels(number, levels)
-    sink = JsonSink(stream, writer=writer, levels=least, **options)
+    make = _QueuedSink if enqueue else JsonSink
+    sink = make(stream, writer=writer, levels=least, **options)
     uninstall()
     if _default_id in _core.handlers:
         _took_default = True
@@ -270,7 +405,7 @@ def install(
         sink,
         level=least.least,
         format=_no_text,
-        filter=None if enqueue else sink.take,
+        filter=sink.queueing() if isinstance(sink, _QueuedSink) else sink.take,
         enqueue=enqueue,
         context=context,
         colorize=False,
