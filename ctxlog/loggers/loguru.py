@@ -397,6 +397,7 @@ def install(
     least = Levels(number, levels)
     make = _QueuedSink if enqueue else JsonSink
     sink = make(stream, writer=writer, levels=least, **options)
+    chosen: Any = sink.queueing() if isinstance(sink, _QueuedSink) else sink.take
     uninstall()
     if _default_id in _core.handlers:
         _took_default = True
@@ -405,7 +406,7 @@ def install(
         sink,
         level=least.least,
         format=_no_text,
-        filter=sink.queueing() if isinstance(sink, _QueuedSink) else sink.take,
+        filter=chosen,
         enqueue=enqueue,
         context=context,
         colorize=False,

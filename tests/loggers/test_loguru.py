@@ -621,7 +621,7 @@ def test_the_text_for_people_is_that_of_other_loggers(stream: io.StringIO) -> No
     """
     adapter.install(stream, encoder=ConsoleEncoder())
     in_store(lambda: logger.info("hello", rows=3))
-    assert f"INFO     req-A {__name__}: hello rows=3\n" in stream.getvalue()
+    assert f"INFO     req-A {__name__}: hello rows=3 +" in stream.getvalue()
 
 
 def test_a_sink_says_where_it_writes_to() -> None:
