@@ -21,7 +21,7 @@ from ctxlog.context import View, current_view, error_view
 from ctxlog.errors import MissingDependencyError
 from ctxlog.line import REPORTING_LOGGERS, REQUEST_ID, ExceptionParts, LineEncoder
 from ctxlog.loggers._levels import Levels
-from ctxlog.loggers._record import STAMP, Stamp
+from ctxlog.loggers._record import STAMP, Stamp, plain_fields
 from ctxlog.redact import active
 from ctxlog.schema import Schema, find
 from ctxlog.values import Walk, safe_str
@@ -105,8 +105,7 @@ def _shown(view: View) -> dict[str, Any]:
         view.encoded = {}
     known: dict[str, Any] | None = view.encoded.get(_shown)
     if known is None:
-        walk = Walk(active(), 262_144, 131_072)
-        known = walk.named(view.fields.items())
+        known = {**plain_fields(view)}
         request_id = view.fields.get(REQUEST_ID)
         if not isinstance(request_id, str):
             request_id = "N/A" if request_id is None else safe_str(known[REQUEST_ID])
