@@ -29,7 +29,7 @@ _HUES = ("34", "35", "94", "95", "96", "92", "93")
 
 # The most that is shown of a message and of a field; the most that columns grow to.
 _MESSAGE, _FIELD = 8192, 500
-_ID_WIDTH, _LOGGER_WIDTH = 12, 24
+_ID_WIDTH, _LOGGER_WIDTH = 16, 24
 
 # Texts that need no quotes to be told from what is next to them.
 _BARE = re.compile(r'[^\s"=]+')

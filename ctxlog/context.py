@@ -10,7 +10,6 @@ bound later. Inside, everything is copy-on-write: a write swaps one immutable
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import threading
@@ -138,9 +137,11 @@ class Store(MutableMapping[str, object]):
         **more: object,
     ) -> None:
         first = dict(fields)
-        first.update(more)
+        if more:
+            first.update(more)
         for name in first:
-            _check_name(name)
+            if type(name) is not str:
+                _check_name(name)
         self._view = View(first, time.time_ns())
 
     @property
@@ -150,7 +151,10 @@ class Store(MutableMapping[str, object]):
 
     def close(self) -> None:
         """Say that the request has completed; its fields stay. Twice is fine."""
-        self._swap(lambda fields: None, late=True)
+        with _swap_lock:
+            seen = self._view
+            if not seen.late:
+                self._view = View(seen.fields, seen.started, late=True)
 
     def __getitem__(self, name: str) -> object:
         return self._view.fields[name]
@@ -166,17 +170,38 @@ class Store(MutableMapping[str, object]):
 
     def __setitem__(self, name: str, value: object) -> None:
         _check_name(name)
-        self._swap(lambda fields: fields.__setitem__(name, value))
+        self._put({name: value})
 
     def __delitem__(self, name: str) -> None:
         self._swap(lambda fields: fields.__delitem__(name))
+
+    # What `MutableMapping` makes of two steps each is one here: a write of another
+    # thread never falls between them.
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """Return a field; if it is not there, write `default` to it first."""
+        _check_name(name)
+        return self._swap(lambda fields: fields.setdefault(name, default))
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """Remove a field and return its value, or `default` if it is not there."""
+        return self._swap(lambda fields: fields.pop(name, *default))
+
+    def popitem(self) -> tuple[str, object]:
+        """Remove the newest field and return its name and value."""
+        return self._swap(lambda fields: fields.popitem())
+
+    def clear(self) -> None:
+        """Remove all fields at once."""
+        self._swap(lambda fields: fields.clear())
 
     def update(self, other: Any = (), /, **more: object) -> None:
         """Write several fields at once: no line shows only some of them."""
         new = dict(other, **more)
         for name in new:
-            _check_name(name)
-        self._swap(lambda fields: fields.update(new))
+            if type(name) is not str:
+                _check_name(name)
+        self._put(new)
 
     def discard(self, *names: str) -> None:
         """Remove fields; those that are not there are passed over."""
@@ -194,18 +219,23 @@ class Store(MutableMapping[str, object]):
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._view.fields,)
 
-    def _swap(
-        self, change: Callable[[dict[str, object]], None], late: bool = False
-    ) -> None:
+    def _put(self, new: dict[str, object]) -> None:
+        with _swap_lock:
+            seen = self._view
+            self._view = View({**seen.fields, **new}, seen.started, seen.late)
+
+    def _swap(self, change: Callable[[dict[str, object]], _D]) -> _D:
+        # Outside of the lock, and anew if somebody else was faster: what compares and
+        # hashes names may be foreign.
         while True:
             seen = self._view
             changed = dict(seen.fields)
-            change(changed)
-            view = View(changed, seen.started, seen.late or late)
+            result = change(changed)
+            view = View(changed, seen.started, seen.late)
             with _swap_lock:
                 if self._view is seen:
                     self._view = view
-                    return
+                    return result
 
 
 def _check_name(name: object) -> None:
@@ -381,8 +411,10 @@ def remove_source(source: _Source, /) -> None:
 def _with_sources(view: View) -> View:
     global _last_with_sources
     found: dict[str, object] = {}
-    for source in reversed(_sources):
-        found.update(source())
+    for source in _sources:
+        fields = source()
+        if fields:
+            found = {**fields, **found}
     if not found:
         return view
     below, known, merged = _last_with_sources
@@ -469,9 +501,11 @@ def _implicit_frame(store: Store, below: _Frame | None) -> _Frame:
 
 
 def _in_event_loop() -> bool:
+    # Not imported for this: it is there if a loop of it runs, and takes long to load.
+    asyncio: Any = sys.modules.get("asyncio")
     try:
         asyncio.get_running_loop()
-    except RuntimeError:
+    except (AttributeError, RuntimeError):
         pass
     else:
         return True
@@ -628,7 +662,8 @@ class scope(_Block):
         async def clean_up(): ...
 
     The fields win over the store's of the same name and end with the block, in
-    whatever order blocks end; leaving never raises. Tasks and threads started
+    whatever order blocks end; leaving never raises. A block that ends before one
+    that was opened inside it ends that one's fields too. Tasks and threads started
     inside keep them. One object may be entered again, also while it is active.
 
     In a plain generator a bare `with scope()` around a `yield` shows its fields in
@@ -706,7 +741,9 @@ def run(
     The store is active in all that `fn` does and starts: calls, tasks, callbacks,
     `asyncio.to_thread`. It replaces an outer one, which is back afterwards. If `fn`
     returns a coroutine, a generator or an async generator, the *body* of that runs
-    in the store too, when it is awaited or iterated, and only there.
+    in the store too, when it is awaited or iterated, and only there. A task is no
+    such body: `run(fields, create_task, work())` ends at once and the task is late;
+    write `create_task(run(fields, work))`.
 
     Args:
         store: A dict is copied into a new store, which is closed when `fn` (or the
@@ -720,9 +757,10 @@ def run(
     """
     if not callable(fn):
         raise TypeError(f"run() takes a function to call, not {fn!r}")
-    if isinstance(store, Store):
+    # A dict is told by its type: asking an abstract class takes longer than the rest.
+    if type(store) is not dict and isinstance(store, Store):
         active, owned = store, None
-    elif isinstance(store, Mapping):
+    elif type(store) is dict or isinstance(store, Mapping):
         active = owned = Store(store)
     else:
         raise TypeError(
@@ -763,7 +801,7 @@ class Entry(_FramePlace):
         super().__init__(_Frame(store, None), store)
         self.store = store
         self._found: _Frame | None = None
-        self._served = weakref.ref(store)
+        self._served: weakref.ref[Store] | None = None
 
     def __enter__(self) -> Store:
         self._found = _current.get()
@@ -790,6 +828,8 @@ class Entry(_FramePlace):
             self.note(error)
             raise
         finally:
+            if self._served is None:
+                self._served = weakref.ref(self.store)
             _served.set(self._served)
 
     def standing(self, found: _Frame | None, /) -> _Frame | None:
@@ -875,7 +915,14 @@ class lent:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _leave(self._frame)
+        frame = self._frame
+        below = frame.parent
+        if _current.get() is frame and type(below) is not _ScopeFrame:
+            # As nearly always: nothing was opened over it, and nothing left below.
+            frame.end()
+            _current.set(below)
+        else:
+            _leave(frame)
 
 
 class withheld(lent):

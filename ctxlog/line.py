@@ -256,6 +256,8 @@ class LineEncoder:
         )
         quote = b"" if schema.seconds else b'"'
         self._opening = b'{"%s":%s' % (_text(schema.timestamp), quote)
+        self._id_key = b'"%s":' % _text(schema.request_id)
+        self._message_key = b'"%s":' % _text(schema.message)
         self._elapsed = b',"%s":%%.3f' % _text(schema.elapsed).replace(b"%", b"%%")
         true = b'"true"' if schema.scalars else b"true"
         self._late = b',"%s":%s' % (_text(schema.late), true)
@@ -338,7 +340,7 @@ class LineEncoder:
             # What most lines are, written out at length: it is what a log call costs.
             # Whatever is uncommon about a line leaves it to `_encode_any`.
             try:
-                members = b""
+                comma, members, end = b"", b"", b"}\n"
                 if own:
                     names = self._plain_keys[tuple(own)]
                     for value in own.values():
@@ -347,9 +349,12 @@ class LineEncoder:
                             break
                     if not names.isdisjoint(context.names) or type(own) is not dict:
                         raise ValueError
-                    members = b"," + dumps(own)[1:-1]
+                    # With its closing brace, which is the line's.
+                    comma, members, end = b",", dumps(own)[1:], b"\n"
                 micros = round(created * 1_000_000)
                 second, fraction = divmod(micros, 1_000_000)
+                if self._divisor != 1:
+                    fraction //= self._divisor
                 known_second, start = self._second
                 if second != known_second:
                     start = self._start_of(second)
@@ -358,19 +363,19 @@ class LineEncoder:
                     lasted = micros - context.started
                     # A clock that was put back makes nobody's time negative.
                     elapsed = self._elapsed % (lasted / 1000 if lasted > 0 else 0.0)
-                digits = self._digits
                 line = b"".join(
                     (
                         start,
-                        self._fraction % (fraction // self._divisor) if digits else b"",
+                        self._fraction % fraction if self._digits else b"",
                         self._levels[level],
                         context.head,
                         dumps(message),
                         self._loggers[logger],
                         context.body,
                         elapsed,
+                        comma,
                         members,
-                        b"}\n",
+                        end,
                     )
                 )
                 if len(line) <= self.max_line_bytes:
@@ -397,8 +402,7 @@ class LineEncoder:
     ) -> bytes:
         length: int | None = None
         try:
-            known = view.encoded
-            context = (known and known.get(self)) or self._context(view)
+            context = (view.encoded or {}).get(self) or self._context(view)
             members, clash = b"", context.clash
             if own:
                 members, names, found = self._members(
@@ -536,25 +540,24 @@ class LineEncoder:
 
     def _context(self, view: View) -> _Encoded:
         fields = view.fields
-        body, names, problems = self._members(
-            {k: v for k, v in fields.items() if k != REQUEST_ID}
-            if REQUEST_ID in fields
-            else fields
-        )
-        walk = self._walk()
-        head = self._head(fields.get(REQUEST_ID), walk)
+        others = fields
+        if REQUEST_ID in fields:
+            others = {k: v for k, v in fields.items() if k != REQUEST_ID}
+        body, names, problems = self._members(others)
+        head, found = self._head(fields.get(REQUEST_ID))
+        problems += found
         if self._otlp:
             traced, body, names, problems = self._traced(fields)
-            shown = self._request_id(fields.get(REQUEST_ID), walk)
+            shown, found = self._request_id(fields.get(REQUEST_ID))
+            problems += found
             if shown is not None:
                 body = self._joined({self.schema.request_id: shown}) + body
             head = traced + b'"body":{"stringValue":'
         # Static fields are the resource's in OTLP, and clash with nothing.
         statics: frozenset[str] = frozenset() if self._otlp else self._static_names
-        problems += tuple(f"{REQUEST_ID}: {what}" for what in walk.problems)
         problems += self._static_problems
         clash = not names.isdisjoint(statics)
-        names |= statics | {self.schema.request_id}
+        names = names.union(statics, (self.schema.request_id,))
         started = None if view.started is None else view.started // 1000
         common = self._common and not (clash or problems or view.late)
         encoded = _Encoded(head, body, started, names, clash, problems, common)
@@ -574,22 +577,33 @@ class LineEncoder:
         head = dumps(traced)[1:-1] + b"," if traced else b""
         return head, body, names | _TRACE_IDS.keys(), problems
 
-    def _head(self, request_id: object, walk: Walk) -> bytes:
-        key = b'"%s":' % _text(self.schema.message)
-        shown = self._request_id(request_id, walk)
+    def _head(self, request_id: object) -> tuple[bytes, tuple[str, ...]]:
+        shown, problems = self._request_id(request_id)
         if shown is None:
-            return key
-        return b'"%s":%s,%s' % (_text(self.schema.request_id), dumps(shown), key)
+            return self._message_key, problems
+        return self._id_key + dumps(shown) + b"," + self._message_key, problems
 
     def _plain_id(self, request_id: object) -> str:
         return self._walk(1024).text(safe_str(request_id))
 
-    def _request_id(self, request_id: object, walk: Walk) -> str | None:
+    def _request_id(
+        self, request_id: object, share: int | None = None
+    ) -> tuple[str | None, tuple[str, ...]]:
+        """Return what stands for the id, and what had to be replaced in it."""
         if request_id is None:
-            return self.missing_request_id
+            return self.missing_request_id, ()
+        if (
+            type(request_id) is str
+            and len(request_id) <= _LONGEST_KEY
+            and request_id.isascii()
+            and not self.redactor.patterns
+        ):
+            return request_id, ()
+        walk = self._walk(share)
         if not isinstance(request_id, str):
             request_id = walk.value(request_id)  # bounded, and without secrets
-        return walk.text(safe_str(request_id))
+        shown = walk.text(safe_str(request_id))
+        return shown, tuple(f"{REQUEST_ID}: {what}" for what in walk.problems)
 
     # Fields ----------------------------------------------------------------------
 
@@ -814,7 +828,8 @@ class LineEncoder:
         request_id = plain_own.pop(schema.request_id, None)
         if request_id is None:
             request_id = view.fields.get(REQUEST_ID)
-        shown = self._request_id(request_id, walk)
+        shown, found = self._request_id(request_id, share)
+        problems += found
         fields = {k: v for k, v in view.fields.items() if k != REQUEST_ID}
         static = self._static
         if self._shaped:  # what is one field is replaced as one

@@ -29,37 +29,42 @@ class LineWriter:
         stream: A text or binary stream; `sys.stdout` as it is now unless given.
     """
 
-    __slots__ = ("__weakref__", "_descriptor", "_lock", "_torn", "stream")
+    __slots__ = ("__weakref__", "_descriptor", "_flush", "_lock", "_torn", "stream")
 
     def __init__(self, stream: Any = None) -> None:
         self.stream = sys.stdout if stream is None else stream
         self._descriptor = _descriptor_of(self.stream)
+        self._flush: Any = getattr(self.stream, "flush", None)
         self._torn = False
         self._lock = threading.RLock()
         _writers.add(self)
 
     def write(self, line: bytes) -> None:
         """Write `line`, which ends with a newline. Never raises."""
-        with self._lock:
+        # Not `with`, which costs twice as much. The lock may be renewed meanwhile.
+        lock = self._lock
+        lock.acquire()
+        try:
+            if self._descriptor is None:
+                _write_text(self.stream, line)
+                return
+            if self._torn:
+                line = b"\n" + line
             try:
-                if self._descriptor is None:
-                    _write_text(self.stream, line)
-                    return
-                if self._torn:
-                    line = b"\n" + line
-                try:
-                    # What print() left in the stream comes first. Flushing a closed
-                    # stream raises: its number may be another file's by now.
-                    self.stream.flush()
-                    written = os.write(self._descriptor, line)
-                except BlockingIOError:  # a full pipe that was made non-blocking
-                    written = 0
-                if written == len(line):
-                    self._torn = False
-                else:
-                    self._write_rest(self._descriptor, line, written)
-            except Exception:  # a foreign stream may raise anything
-                self._rescue(line)
+                # What print() left in the stream comes first. Flushing a closed stream
+                # raises: its number may be another file's by now.
+                self._flush()
+                written = os.write(self._descriptor, line)
+            except BlockingIOError:  # a full pipe that was made non-blocking
+                written = 0
+            if written != len(line):
+                self._write_rest(self._descriptor, line, written)
+            elif self._torn:
+                self._torn = False
+        except Exception:  # a foreign stream may raise anything
+            self._rescue(line)
+        finally:
+            lock.release()
 
     def renew_lock(self) -> None:
         """Forget who holds the lock: in a forked child nobody would release it."""
@@ -69,7 +74,7 @@ class LineWriter:
         try:
             while written < len(line):
                 try:
-                    self.stream.flush()
+                    self._flush()
                     written += os.write(descriptor, line[written:])
                 except BlockingIOError:
                     _wait_until_writable(descriptor)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -40,11 +41,11 @@ _Record = dict[str, Any]
 _Patcher = Callable[[_Record], None]
 
 # loguru has no public way to ask for its patcher and its sinks.
+_now = time.time
 _core: Any = logger._core  # type: ignore[attr-defined]
 
 
-# Where a record keeps the names of the fields that are not the context's, and how many
-# there were in all.
+# Where a record keeps the names of the fields that are not the context's.
 _OWN = "_ctxlog_own"
 
 # Where a record on its way through a queue keeps its finished line.
@@ -60,8 +61,8 @@ def patcher(record: Any) -> Any:
 
     The context's fields are put into `extra`, so that every sink can show them (with
     the format `{extra[requestID]} {message}`); what is bound to the logger or given in
-    the call stays. `requestID` is always there, `N/A` outside of any request. Secrets
-    are redacted. Never raises.
+    the call stays. `requestID` is always there, `N/A` outside of any request. The
+    context's secrets are redacted; what the call brings is as loguru has it.
 
     `configure(patcher=...)` replaces a patcher that is there. To keep it, give it:
     `logger.configure(patcher=patcher(mine))`; `install()` keeps it by itself.
@@ -83,8 +84,8 @@ def patcher(record: Any) -> Any:
         record[STAMP] = stamp
         view = stamp.view
     own = record["extra"]
-    record["extra"] = extra = {**_shown(view), **own}
-    record[_OWN] = tuple(own), len(extra)
+    record[_OWN] = tuple(own)
+    record["extra"] = {**_shown(view), **own}
     return None
 
 
@@ -103,14 +104,15 @@ def _shown(view: View) -> dict[str, Any]:
     """What `extra` gets of a view: made once for it."""
     if view.encoded is None:
         view.encoded = {}
-    known: dict[str, Any] | None = view.encoded.get(_shown)
+    hiding = active()
+    known: dict[str, Any] | None = view.encoded.get(hiding)
     if known is None:
         known = {**plain_fields(view)}
         request_id = view.fields.get(REQUEST_ID)
         if not isinstance(request_id, str):
             request_id = "N/A" if request_id is None else safe_str(known[REQUEST_ID])
             known[REQUEST_ID] = request_id
-        view.encoded[_shown] = known
+        view.encoded[hiding] = known
     return known
 
 
@@ -156,7 +158,7 @@ class JsonSink:
 
     def write(self, message: Any) -> None:
         """Write the line of a message, as loguru calls it. Never raises."""
-        self.take(message.record)
+        self._write(message.record, message.record["time"].timestamp())
 
     def take(self, record: Any) -> bool:
         """
@@ -165,9 +167,13 @@ class JsonSink:
         As the `filter` of a sink it spares all that loguru would do to show the record:
         copies, formats and renders the exception, only for us to pass it over.
         """
-        if self._levels is None or _is_wanted(record, self._levels):
-            self._writer.write(_encoded(self._encoder, record))
+        # Its time is this one, and takes long to read off.
+        self._write(record, _now())
         return False
+
+    def _write(self, record: _Record, created: float) -> None:
+        if self._levels is None or _is_wanted(record, self._levels):
+            self._writer.write(_encoded(self._encoder, record, created))
 
 
 def _is_wanted(record: _Record, levels: Levels) -> bool:
@@ -175,24 +181,28 @@ def _is_wanted(record: _Record, levels: Levels) -> bool:
     return bool(record["level"].no >= levels.of(record["name"]))
 
 
-def _encoded(encoder: LineEncoder | ConsoleEncoder, record: _Record) -> bytes:
+def _encoded(
+    encoder: LineEncoder | ConsoleEncoder, record: _Record, created: float
+) -> bytes:
     """Return the line of a record."""
     stamp = record.get(STAMP)
     error: ExceptionParts | BaseException | None = None
     own = record["extra"]
-    if stamp is None:
+    if type(stamp) is View:
+        view = stamp
+        own = _own(own, view, record[_OWN])
+    elif stamp is None:
         view, error = _unstamped(record)
-    else:
-        if isinstance(stamp, dict):  # it was pickled
-            stamp = Stamp.revived(stamp)
-        if isinstance(stamp, View):
-            view = stamp
-        else:
-            view, error = stamp.view, stamp.error
-        own = _own(own, view, *record[_OWN])
+    elif isinstance(stamp, Stamp):
+        view, error = stamp.view, stamp.error
+        own = _own(own, view, record[_OWN])
+    else:  # it was pickled
+        revived = Stamp.revived(stamp)
+        view, error = revived.view, revived.error
+        own = {name: own[name] for name in record[_OWN] if name in own}
     level = record["level"]
     return encoder.encode(
-        record["time"].timestamp(),
+        created,
         level.name,
         level.no,
         record["name"] or "root",
@@ -203,19 +213,19 @@ def _encoded(encoder: LineEncoder | ConsoleEncoder, record: _Record) -> bytes:
     )
 
 
-def _own(
-    extra: dict[str, Any], view: View, names: tuple[str, ...], count: int
-) -> dict[str, Any]:
+_MISSING = object()
+
+
+def _own(extra: dict[str, Any], view: View, names: tuple[str, ...]) -> dict[str, Any]:
     """Return what is in `extra` besides what the patcher put there."""
+    shown = _shown(view)
     own = {}
     for name in names:
         if name in extra:
             own[name] = extra[name]
-    if len(extra) != count:  # another patcher came later
-        shown = _shown(view)
-        for name in extra:
-            if name not in shown:
-                own[name] = extra[name]
+    for name, value in extra.items():  # another patcher may have come later
+        if name not in own and shown.get(name, _MISSING) is not value:
+            own[name] = value
     return own
 
 
@@ -236,8 +246,9 @@ class _QueuedSink(JsonSink):
     def write(self, message: Any) -> None:
         line = message.record.get(_LINE)
         if line is None:
-            line = _encoded(self._encoder, message.record)
-        self._writer.write(line)
+            super().write(message)
+        else:
+            self._writer.write(line)
 
     def queueing(self) -> _Queueing:
         """Return the filter that belongs to it."""
@@ -269,7 +280,7 @@ class _Queueing:
         if self._levels is not None and not _is_wanted(record, self._levels):
             return False
         if self._encoder is not None:
-            record[_LINE] = _encoded(self._encoder, record)
+            record[_LINE] = _encoded(self._encoder, record, _now())
         record["extra"] = _Extra(record["extra"])
         if record["exception"] is not None:
             record["exception"] = _Exception(*record["exception"])

@@ -73,6 +73,7 @@ _KEYS = frozenset(
     }
 )
 
+_now = time.time
 _render_stack = structlog.processors.StackInfoRenderer(additional_ignores=["ctxlog"])
 
 
@@ -107,11 +108,10 @@ def merge_context(logger: Any, method_name: str, event_dict: _Event) -> _Event:
 def _bound_elsewhere() -> Mapping[str, Any]:
     # Looking for them goes through all context variables there are, so only where
     # something was ever bound.
-    if not getattr(structlog.contextvars, "_CONTEXT_VARS", True):
-        return _NOTHING
-    return structlog.contextvars.get_contextvars()
+    return structlog.contextvars.get_contextvars() if _ever_bound else _NOTHING
 
 
+_ever_bound = getattr(structlog.contextvars, "_CONTEXT_VARS", True)
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -142,7 +142,7 @@ class JsonRenderer:
         encoder: LineEncoder | ConsoleEncoder | None = None,
         **options: Any,
     ) -> None:
-        self._encoder = encoder or LineEncoder(find(schema), **options)
+        self.encoder = encoder or LineEncoder(find(schema), **options)
 
     def __call__(
         self, logger: Any, method_name: str, event_dict: _Event
@@ -162,13 +162,9 @@ class JsonRenderer:
         level = _LEVELS.get(method_name) or _level(method_name)
         if not _KEYS.isdisjoint(event_dict) or isinstance(message, dict):
             return self._encode_more(logger, level, message, event_dict)
-        return self._encoder.encode(
-            time.time(),
-            *level,
-            getattr(logger, "name", None) or "root",
-            message,
-            current_view(),
-            event_dict,
+        name = getattr(logger, "name", None) or "root"
+        return self.encoder.encode(
+            _now(), *level, name, message, current_view(), event_dict
         )
 
     def _encode_more(
@@ -178,7 +174,7 @@ class JsonRenderer:
         message: Any,
         event_dict: _Event,
     ) -> bytes:
-        created = time.time()
+        created = _now()
         own = dict(event_dict)
         if isinstance(message, dict):
             # As on a record of stdlib logging: the event's fields.
@@ -216,7 +212,7 @@ class JsonRenderer:
             view = error_view(error, reporting=name in REPORTING_LOGGERS)
         else:
             view = current_view()
-        return self._encoder.encode(
+        return self.encoder.encode(
             created, *level, name, message, view, own, error, stack_info, problems
         )
 
@@ -338,6 +334,7 @@ class _Output:
 
     def __init__(self) -> None:
         self.writer = LineWriter()
+        self.renderer: Any = None
         self.before: dict[str, Any] | None = None
         self.processors: list[Any] = []
 
@@ -363,20 +360,60 @@ def _asking_module() -> str:
 
 def _filtering_logger(level: int) -> Any:
     """
-    Return structlog's logger that filters by level, whose messages always format.
+    Return structlog's logger that filters by level, and two things beside.
 
-    structlog formats `%` arguments before any processor sees the event, so that a wrong
-    format would raise in the log call.
+    Its messages always format: structlog formats `%` arguments before any processor
+    sees the event, so that a wrong format would raise in the log call. And where our
+    renderer is all there is, the event goes straight to it.
     """
     least = max(known for known in (0, 10, 20, 30, 40, 50) if known <= level)
     base: Any = structlog.make_filtering_bound_logger(least)
-    methods = {}
-    for name in (*_LEVELS, *(f"a{name}" for name in _LEVELS)):
-        method = getattr(base, name, None)
-        if method is not None and method.__name__ not in ("_nop", "_anop"):
-            methods[name] = _formatting(method)
+    methods: dict[str, Any] = {}
+    for name in _LEVELS:
+        method, asynchronous = (
+            getattr(base, name, None),
+            getattr(base, f"a{name}", None),
+        )
+        if method is None or method.__name__ == "_nop":
+            continue
+        if name != "exception":
+            methods[name] = functools.wraps(method)(_logging(name))
+        methods[f"a{name}"] = _formatting(asynchronous)
+    methods["exception"] = _formatting(base.exception)
     methods["log"], methods["alog"] = map(_formatting_log, (base.log, base.alog))
     return type(base.__name__, (base,), methods)
+
+
+def _logging(name: str) -> Any:
+    level, number = _LEVELS[name]
+    name = level.lower()
+
+    def method(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
+        if args:
+            event, fields = _formatted(event, args, fields)
+        processors, logger = self._processors, self._logger
+        renderer = processors[0] if len(processors) == 1 else None
+        if (
+            renderer is None
+            or renderer is not _output.renderer
+            or type(logger) is not LineLogger
+        ):
+            return self._proxy_to_logger(name, event, **fields)
+        # Our renderer is all there is: the event goes straight to it.
+        if self._context:
+            fields = {**self._context, **fields}
+        if event is None:
+            event = ""
+        if _KEYS.isdisjoint(fields):
+            line = renderer.encoder.encode(
+                _now(), level, number, logger.name, event, current_view(), fields
+            )
+        else:
+            line = renderer.encode(logger, name, {**fields, "event": event})
+        _output.writer.write(line)
+        return None
+
+    return method
 
 
 def _formatting(method: Any) -> Any:
@@ -405,8 +442,13 @@ _METHODS = (10, 20, 30, 40, 50)
 
 
 def _formatted(
-    event: Any, args: tuple[Any, ...], fields: dict[str, Any]
+    event: Any, args: Any, fields: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
+    if type(event) is str and (len(args) > 1 or type(args[0]) is str):
+        try:
+            return event % args, fields
+        except Exception:  # a wrong format, a foreign __str__
+            pass
     message, problems = format_arguments(event, args)
     return message, {**fields, "logError": problems[0]} if problems else fields
 
@@ -459,6 +501,7 @@ def configure(
         configured = structlog.is_configured()
         _output.before = structlog.get_config() if configured else {}
     _output.writer = writer or LineWriter(stream)
+    _output.renderer = chain[0] if len(chain) == 1 else None
     # In place: loggers that are cached keep the list.
     _output.processors[:] = chain
     structlog.configure(

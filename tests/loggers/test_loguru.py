@@ -260,7 +260,7 @@ def test_an_id_that_is_no_text_is_one_in_extra(stream: io.StringIO) -> None:
     assert written(stream)[0]["requestID"] == "7"
 
 
-@pytest.mark.parametrize("later", ["bind", "mask", "remove"])
+@pytest.mark.parametrize("later", ["bind", "mask", "remove", "override"])
 def test_a_patcher_that_comes_later_has_its_say(
     stream: io.StringIO, later: str
 ) -> None:
@@ -273,14 +273,17 @@ def test_a_patcher_that_comes_later_has_its_say(
             record["extra"]["more"] = 1
         elif later == "mask":
             record["extra"]["card"] = "****"
+        elif later == "override":
+            record["extra"]["user"] = "bob"
         else:
             del record["extra"]["card"]
 
     adapter.install(stream)
     in_store(lambda: logger.patch(patch).info("hello", card="4111"), user="alice")
     (line,) = written(stream)
-    assert line["user"] == "alice"
-    assert line.get("card") == {"bind": "4111", "mask": "****"}.get(later)
+    assert line["user"] == ("bob" if later == "override" else "alice")
+    shown = {"bind": "4111", "override": "4111", "mask": "****"}
+    assert line.get("card") == shown.get(later)
     assert line.get("more") == (1 if later == "bind" else None)
 
 
