@@ -441,7 +441,7 @@ def test_the_sinks_of_the_application_keep_their_values(stream: io.StringIO) -> 
     logger.add(lambda message: direct.append(message.record), format="")
     logger.add(lambda message: queued.append(message.record), format="", enqueue=True)
     error = Local("bad")
-    logger.patch(lambda record: record.update(added=refusing)).opt(
+    logger.patch(lambda record: record.update(added=refusing, fine=[1])).opt(
         exception=error
     ).info("hello", refusing=refusing, when=when, rows=3)
     logger.opt(exception=ValueError("bad")).info("hello")
@@ -454,7 +454,7 @@ def test_the_sinks_of_the_application_keep_their_values(stream: io.StringIO) -> 
         **{"when": when, "rows": 3},
     }
     assert queued[0]["exception"].type is Exception
-    assert queued[0]["added"] == "refusing"
+    assert (queued[0]["added"], queued[0]["fine"]) == ("refusing", [1])
     assert isinstance(queued[1]["exception"].value, ValueError)
     assert [line["message"] for line in written(stream)] == ["hello", "hello"]
 
