@@ -194,6 +194,25 @@ def test_options_of_a_call_keep_their_meaning(stream: io.StringIO) -> None:
     assert "rows" not in lines[-1]
 
 
+@pytest.mark.parametrize("enqueue", [False, True])
+def test_odd_records_cost_no_line(stream: io.StringIO, enqueue: bool) -> None:
+    """
+    No exception where one was promised; names that are none.
+    """
+    adapter.install(stream, enqueue=enqueue, levels={"shop": 30})
+    logger.exception("no exception")
+    logger.opt(exception=(None, None, None)).info("none")
+    for name in (None, 5, ""):
+        logger.patch(lambda record, name=name: record.update(name=name)).info("named")
+    logger.patch(lambda record: record.update(message=5)).info("a number")
+    logger.complete()
+    lines = written(stream)
+    assert len(lines) == 6
+    assert not any("exception" in line for line in lines)
+    assert [line["logger"] for line in lines[2:5]] == ["root", "5", "root"]
+    assert lines[5]["message"] == "5"
+
+
 def test_a_wrong_format_raises_in_the_log_call_as_ever(stream: io.StringIO) -> None:
     """
     loguru formats before any patcher or sink sees the event.
