@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import logging
 import logging.config
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
@@ -26,6 +25,7 @@ from ctxlog._settings import (
     Settings,
     read_settings,
 )
+from ctxlog.console import wants_color
 from ctxlog.context import server_store
 from ctxlog.line import ACCESS_LOGGERS
 from ctxlog.loggers import stdlib
@@ -174,10 +174,9 @@ def _formatter(settings: Settings) -> dict[str, Any]:
     stream = sys.stdout if settings.stream is None else settings.stream
     terminal = _is_terminal(stream)
     if settings.format == "console" or settings.format == "auto" and terminal:
-        color = terminal and not os.environ.get("NO_COLOR")
         return {
             "()": "ctxlog.ConsoleFormatter",
-            "color": color,
+            "color": wants_color(terminal),
             "redact": settings.redact,
         }
     return {

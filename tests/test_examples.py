@@ -100,6 +100,32 @@ def test_the_command_line_without_a_command_shows_its_help() -> None:
     assert "demo" in done.stdout
 
 
+def test_three_loggers_write_one_kind_of_line() -> None:
+    """
+    The same keys in the same order from each, with the request's fields.
+    """
+    need("structlog", "loguru")
+    done = run("-I", str(ROOT / "examples" / "three_loggers.py"))
+    *hello, failed = [json.loads(text) for text in done.stdout.splitlines()]
+
+    assert [line["message"].split()[1] for line in hello] == [
+        *("details", "orders", "prices")
+    ], done.stderr
+    assert len({tuple(line) for line in hello}) == 1
+    for line in (*hello, failed):
+        assert (line["requestID"], line["user"]) == ("req-A", "alice")
+    assert failed["exception"]["type"] == "LookupError"
+
+
+def test_the_page_on_three_loggers_shows_the_example() -> None:
+    """
+    The program in the docs is the one in the file.
+    """
+    example = (ROOT / "examples" / "three_loggers.py").read_text()
+    page = (ROOT / "docs" / "loggers.md").read_text()
+    assert f"```python\n{example[example.index('import logging') :]}```" in page
+
+
 _ASK = """
 import sys
 from wsgiref.util import setup_testing_defaults
