@@ -129,7 +129,8 @@ def serving(
             process.wait()
         assert process.stdout
         process.stdout.close()
-    assert errors.read_text(encoding="utf-8") == ""
+    printed = errors.read_text(encoding="utf-8")
+    assert printed == "", printed
 
 
 def request(

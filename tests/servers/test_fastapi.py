@@ -164,19 +164,6 @@ def crash_sync(token: str):
     raise ValueError(token)
 
 
-@app.get("/endless")
-async def endless(token: str):
-    async def body():
-        try:
-            while True:
-                yield b"x" * 1000
-                await asyncio.sleep(0)
-        finally:
-            log.info("stopped %s", token)
-
-    return StreamingResponse(body())
-
-
 @app.websocket("/socket")
 async def websocket(socket: WebSocket, token: str):
     await socket.accept()
@@ -205,7 +192,7 @@ def server(
     One uvicorn with the application, for all tests.
     """
     folder = tmp_path_factory.mktemp(request.param)
-    with serving(APP, folder, request.param, "--ws", "websockets") as started:
+    with serving(APP, folder, request.param) as started:
         yield started
 
 
@@ -327,22 +314,6 @@ def test_a_websocket_is_one_request(server: Server) -> None:
     own = [line for line in of_token(server, token) if line["logger"] == "app"]
     assert [line["message"] for line in own] == [f"one {token}", f"two {token}"]
     assert {line["requestID"] for line in own} == {token}
-
-
-def test_a_client_that_leaves_ends_its_request(server: Server) -> None:
-    """
-    The body's last lines are the request's; one completion line says that nobody waits.
-    """
-    token = uuid.uuid4().hex
-    with server.connect() as connection:
-        connection.sendall(head("/endless", token, f"X-Request-ID: {token}"))
-        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
-    server.until(lambda line: line["message"] == f"stopped {token}")
-    done = server.until(lambda line: is_completion(line) and line["requestID"] == token)
-    lines = of_token(server, token)
-    assert {line["requestID"] for line in lines} == {token}
-    assert (done["path"], done["status"]) == ("/endless", 200)
-    assert sum(map(is_completion, lines)) == 1
 
 
 BAD = {
