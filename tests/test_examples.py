@@ -5,8 +5,12 @@ The examples and the demo, run as their users run them.
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections import Counter
 
 import pytest
@@ -128,6 +132,9 @@ def test_the_page_on_three_loggers_shows_the_example() -> None:
 
 _ASK = """
 import sys
+import time
+import urllib.error
+import urllib.request
 from wsgiref.util import setup_testing_defaults
 sys.path.insert(0, sys.argv[1])
 app = getattr(__import__(sys.argv[2]), sys.argv[3])
@@ -174,3 +181,37 @@ def test_the_wsgi_examples(
     assert of("req-export") == [*rows, "GET /export 200"], done.stderr
     assert of("req-crash") == crash
     assert {one["requestID"] for one in lines} == {"req-export", "req-crash"}
+
+
+def test_the_aiohttp_example_stamps_every_line() -> None:
+    """
+    Its own line and the completion line have the id and the user.
+    """
+    need("aiohttp")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = str(ROOT / "examples" / "aiohttp_app.py")
+    process = subprocess.Popen(
+        [sys.executable, "-I", program, str(port)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/orders/7", headers={"X-Request-ID": "req-A"}
+        )
+        for _ in range(500):
+            try:
+                with urllib.request.urlopen(request, timeout=10) as response:
+                    assert response.headers["X-Request-ID"] == "req-A"
+                break
+            except urllib.error.URLError:  # it does not listen yet
+                assert process.poll() is None
+                time.sleep(0.02)
+    finally:
+        process.terminate()
+        output, _ = process.communicate(timeout=20)
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert [line["message"] for line in lines] == [
+        *("Fetching order 7", "GET /orders/7 200")
+    ]
+    for line in lines:
+        assert (line["requestID"], line["user"]) == ("req-A", {"id": "user-123"})
