@@ -171,6 +171,26 @@ class Store(MutableMapping[str, object]):
     def __delitem__(self, name: str) -> None:
         self._swap(lambda fields: fields.__delitem__(name))
 
+    # What `MutableMapping` makes of two steps each is one here: a write of another
+    # thread never falls between them.
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """Return a field; if it is not there, write `default` to it first."""
+        _check_name(name)
+        return self._swap(lambda fields: fields.setdefault(name, default))
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """Remove a field and return its value, or `default` if it is not there."""
+        return self._swap(lambda fields: fields.pop(name, *default))
+
+    def popitem(self) -> tuple[str, object]:
+        """Remove the newest field and return its name and value."""
+        return self._swap(lambda fields: fields.popitem())
+
+    def clear(self) -> None:
+        """Remove all fields at once."""
+        self._swap(lambda fields: fields.clear())
+
     def update(self, other: Any = (), /, **more: object) -> None:
         """Write several fields at once: no line shows only some of them."""
         new = dict(other, **more)
@@ -195,17 +215,17 @@ class Store(MutableMapping[str, object]):
         return type(self), (self._view.fields,)
 
     def _swap(
-        self, change: Callable[[dict[str, object]], None], late: bool = False
-    ) -> None:
+        self, change: Callable[[dict[str, object]], _D], late: bool = False
+    ) -> _D:
         while True:
             seen = self._view
             changed = dict(seen.fields)
-            change(changed)
+            result = change(changed)
             view = View(changed, seen.started, seen.late or late)
             with _swap_lock:
                 if self._view is seen:
                     self._view = view
-                    return
+                    return result
 
 
 def _check_name(name: object) -> None:
@@ -628,7 +648,8 @@ class scope(_Block):
         async def clean_up(): ...
 
     The fields win over the store's of the same name and end with the block, in
-    whatever order blocks end; leaving never raises. Tasks and threads started
+    whatever order blocks end; leaving never raises. A block that ends before one
+    that was opened inside it ends that one's fields too. Tasks and threads started
     inside keep them. One object may be entered again, also while it is active.
 
     In a plain generator a bare `with scope()` around a `yield` shows its fields in
@@ -706,7 +727,9 @@ def run(
     The store is active in all that `fn` does and starts: calls, tasks, callbacks,
     `asyncio.to_thread`. It replaces an outer one, which is back afterwards. If `fn`
     returns a coroutine, a generator or an async generator, the *body* of that runs
-    in the store too, when it is awaited or iterated, and only there.
+    in the store too, when it is awaited or iterated, and only there. A task is no
+    such body: `run(fields, create_task, work())` ends at once and the task is late;
+    write `create_task(run(fields, work))`.
 
     Args:
         store: A dict is copied into a new store, which is closed when `fn` (or the

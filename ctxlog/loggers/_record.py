@@ -208,6 +208,23 @@ def _shown(value: object) -> str:
     return plain if isinstance(plain, str) else dumps(plain).decode()
 
 
+class _Place:
+    """
+    A place in the code that logs.
+
+    Attributes:
+        attributes: What all records made there share.
+        added: The names of what was last added to a record, in their order: at one
+            place mostly the same. They are looked up, not trusted.
+    """
+
+    __slots__ = ("added", "attributes")
+
+    def __init__(self, attributes: dict[str, Any]) -> None:
+        self.attributes = attributes
+        self.added: tuple[str, ...] = ()
+
+
 class ContextRecord(logging.LogRecord):
     """
     A `LogRecord` whose message can always be formatted.
@@ -215,6 +232,11 @@ class ContextRecord(logging.LogRecord):
     The record factory makes these, so that a wrong format string costs no handler its
     line, ours or another's.
     """
+
+    # Where it was made; beside the attributes, which others read and copy.
+    __slots__ = ("_ctxlog_place",)
+
+    _ctxlog_place: _Place
 
     def getMessage(self) -> str:
         """Return the message, with the arguments if they do not fit. Never raises."""
@@ -303,7 +325,7 @@ class _RecordFactory:
         self._makes = previous is logging.LogRecord and (
             tuple(stock.__dict__) == _ATTRIBUTES
         )
-        self._places: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._places: dict[tuple[Any, ...], _Place] = {}
 
     def __call__(
         self,
@@ -318,20 +340,21 @@ class _RecordFactory:
         sinfo: Any = None,
         **more: Any,
     ) -> logging.LogRecord:
-        place = (name, level, pathname, lineno, func)
-        known: dict[str, Any] | None
+        key = (name, level, pathname, lineno, func)
+        place: _Place | None
         try:
-            known = self._places[place]
+            place = self._places[key]
         except (KeyError, TypeError):
             # Also where this factory does not make the records itself, or no longer.
-            known = self._first(place)
-        if known is None or more:
-            return self._chained(*place[:4], msg, args, exc_info, func, sinfo, **more)
+            place = self._first(key)
+        if place is None or more:
+            return self._chained(*key[:4], msg, args, exc_info, func, sinfo, **more)
         if args and len(args) == 1 and type(args[0]) not in _NO_MAPPINGS:
             args = _only_mapping(args)
         created = _now()
-        record = _new_record(ContextRecord)
-        record.__dict__ = attributes = known.copy()
+        record: ContextRecord = _new_record(ContextRecord)
+        record._ctxlog_place = place
+        record.__dict__ = attributes = place.attributes.copy()
         attributes["msg"] = msg
         attributes["args"] = args
         attributes["levelname"] = _level_names.get(level) or getLevelName(level)
@@ -363,25 +386,26 @@ class _RecordFactory:
         self.active = False
         self._places.clear()
 
-    def _first(self, place: tuple[Any, ...]) -> dict[str, Any] | None:
-        """Return the attributes that all records of one place in the code share."""
-        name, level, pathname, lineno, func = place
+    def _first(self, key: tuple[Any, ...]) -> _Place | None:
+        """Return the place of a first record; None if others make those."""
+        name, level, pathname, lineno, func = key
         if not (self.active and self._makes) or _is_servers(name):
             return None
         stock = logging.LogRecord(name, level, pathname, lineno, "", (), None, func)
-        known = stock.__dict__
+        shared = stock.__dict__
         for attribute in ("thread", "threadName", "processName", "process"):
-            known[attribute] = None  # what the flags of `logging` switch off
+            shared[attribute] = None  # what the flags of `logging` switch off
         if _HAS_TASK_NAMES:
-            known["taskName"] = None
-        known[STAMP] = None
+            shared["taskName"] = None
+        shared[STAMP] = None
         if len(self._places) >= 4096:  # places may be made up without end
             self._places.clear()
+        place = _Place(shared)
         try:
-            self._places[place] = known
+            self._places[key] = place
         except TypeError:  # something in it cannot be hashed
             pass
-        return known
+        return place
 
     def _chained(self, *args: Any, **more: Any) -> logging.LogRecord:
         if not self.active:
@@ -476,48 +500,43 @@ def read(record: logging.LogRecord) -> Event:
     return Event(message, stamped.view, own, error, stack_info, problems)
 
 
-# Of a record as the factory made it: its attributes, of which the stamp is the last;
-# and by the names of those that were added later, the log call's own among them.
+# How many attributes a record has as the factory makes it; the stamp is the last.
 _AS_MADE = len(_ATTRIBUTES) + 1
-_own_names: dict[tuple[str, ...], tuple[str, ...]] = {}
 
 
 def _own(attributes: dict[str, Any], set_by_filter: frozenset[str]) -> dict[str, Any]:
     """Return the log call's own fields: what is on the record beyond the standard."""
-    own = {
+    return {
         name: value
         # A copy: another thread's handler may be setting attributes.
         for name, value in list(attributes.items())
         if name not in STANDARD and name not in set_by_filter
     }
-    return _without_request(own, attributes) if "request" in own else own
 
 
-def _own_as_made(attributes: dict[str, Any]) -> dict[str, Any]:
+def _own_as_made(record: ContextRecord, attributes: dict[str, Any]) -> dict[str, Any]:
     """Do the same for a record that the factory made, by looking at its end only."""
     count = len(attributes) - _AS_MADE
     if not count:
         return {}
-    # With the stamp, behind which they were added: or something is no longer there.
-    added = tuple(islice(reversed(attributes), count + 1))
-    names = _own_names.get(added)
-    if names is None:
-        if added[-1] != STAMP:
-            return _own(attributes, frozenset())
-        names = tuple(name for name in reversed(added) if name not in STANDARD)
-        if len(_own_names) >= 1024:
-            _own_names.clear()
-        _own_names[added] = names
+    place = record._ctxlog_place
+    names = place.added
     own = {}
-    for name in names:
-        own[name] = attributes[name]
-    return _without_request(own, attributes) if "request" in own else own
-
-
-def _without_request(own: dict[str, Any], attributes: dict[str, Any]) -> dict[str, Any]:
-    # Django's: its text has the query string, which holds secrets.
-    if str(attributes.get("name")).startswith("django."):
-        del own["request"]
+    if len(names) == count:
+        # Most likely the same as last time: then all of them are there, and no other.
+        for name in names:
+            if name not in attributes:
+                break
+            own[name] = attributes[name]
+    if len(own) != count:
+        # With the stamp, behind which they stand: or something is no longer there.
+        *backwards, stamp = islice(reversed(attributes), count + 1)
+        if stamp != STAMP:
+            return _own(attributes, frozenset())
+        place.added = tuple(reversed(backwards))
+        own = {name: attributes[name] for name in place.added}
+    if not STANDARD.isdisjoint(own):  # put there by other formatters
+        return {name: own[name] for name in own if name not in STANDARD}
     return own
 
 
@@ -556,7 +575,7 @@ def encoded(encoder: LineEncoder | ConsoleEncoder, record: logging.LogRecord) ->
                 attributes["name"],
                 message % args if args else message,
                 view,
-                _own_as_made(attributes),
+                _own_as_made(record, attributes),
             )
     except Exception:  # a foreign __str__, a wrong format, an attribute that is gone
         pass

@@ -366,6 +366,137 @@ def test_streams_are_read_in_the_readers_store() -> None:
     asyncio.run(main())
 
 
+class _Echo(asyncio.Protocol, asyncio.DatagramProtocol):
+    """
+    Notes the fields that each of its methods sees.
+    """
+
+    def __init__(self) -> None:
+        self.seen: dict[str, dict[str, object]] = {}
+        self.received = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.seen["made"] = ctxlog.fields()
+
+    def data_received(self, data: bytes) -> None:
+        self.seen["received"] = ctxlog.fields()
+        self.received.set_result(data)
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self.data_received(data)
+
+
+def test_a_protocols_methods_run_where_the_connection_was_made() -> None:
+    """
+    A Protocol sees the store that connected, and not the one that sends to it.
+    """
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        one, two = socket.socketpair()
+        with two:
+            two.setblocking(False)
+            transport, protocol = await ctxlog.run(
+                {"id": "opener"}, loop.create_connection, _Echo, sock=one
+            )
+            await ctxlog.run({"id": "sender"}, loop.sock_sendall, two, b"data")
+            assert await protocol.received == b"data"
+            transport.close()
+        assert protocol.seen == dict.fromkeys(("made", "received"), {"id": "opener"})
+
+    asyncio.run(main())
+
+
+def test_a_datagram_is_received_where_the_endpoint_was_made() -> None:
+    """
+    A datagram brings no context along: its receiver sees the endpoint's store.
+    """
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        transport, protocol = await ctxlog.run(
+            {"id": "opener"},
+            loop.create_datagram_endpoint,
+            _Echo,
+            local_addr=("127.0.0.1", 0),
+        )
+        address = transport.get_extra_info("sockname")
+        ctxlog.run({"id": "sender"}, transport.sendto, b"data", address)
+        assert await protocol.received == b"data"
+        transport.close()
+        assert protocol.seen == dict.fromkeys(("made", "received"), {"id": "opener"})
+
+    asyncio.run(main())
+
+
+def test_a_server_opens_a_store_for_each_message() -> None:
+    """
+    A stream server's handler has its listener's context until it opens a store.
+    """
+
+    async def answer(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        listener = ctxlog.fields()["id"]
+        while name := (await reader.readline()).decode().strip():
+            await ctxlog.run({"id": name}, reply, writer, listener)
+        writer.close()
+
+    async def reply(writer: asyncio.StreamWriter, listener: object) -> None:
+        writer.write(f"{listener} {ctxlog.fields()['id']}\n".encode())
+        await writer.drain()
+
+    async def ask(port: int, names: list[str]) -> list[tuple[bytes, object]]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        seen = []
+        for name in names:
+            writer.write(f"{name}\n".encode())
+            seen.append((await reader.readline(), ctxlog.fields()["id"]))
+        writer.close()
+        await writer.wait_closed()
+        return seen
+
+    async def main() -> None:
+        server = await ctxlog.run(
+            {"id": "listener"}, asyncio.start_server, answer, "127.0.0.1", 0
+        )
+        port = server.sockets[0].getsockname()[1]
+        left, right = await asyncio.gather(
+            ctxlog.run({"id": "left"}, ask, port, ["a", "b"]),
+            ctxlog.run({"id": "right"}, ask, port, ["c", "d"]),
+        )
+        server.close()
+        await server.wait_closed()
+        assert left == [(b"listener a\n", "left"), (b"listener b\n", "left")]
+        assert right == [(b"listener c\n", "right"), (b"listener d\n", "right")]
+
+    asyncio.run(main())
+
+
+def test_calls_that_a_thread_pool_makes_come_back_to_their_store() -> None:
+    """
+    After a name's resolution or a file's reading in a pool the store is the same.
+    """
+
+    async def read(number: int) -> object:
+        loop = asyncio.get_running_loop()
+        await loop.getaddrinfo("127.0.0.1", 80)
+        await loop.getnameinfo(("127.0.0.1", 80), socket.NI_NUMERICHOST)
+        # As aiofiles does it: the pool's thread has no context, the awaiter has.
+        inside = await loop.run_in_executor(None, ctxlog.fields)
+        with await asyncio.to_thread(open, os.devnull, "rb") as file:
+            assert await loop.run_in_executor(None, file.read) == b""
+        return inside, ctxlog.fields()
+
+    async def main() -> None:
+        seen = await asyncio.gather(
+            *(ctxlog.run({"id": number}, read, number) for number in range(20))
+        )
+        assert seen == [({}, {"id": number}) for number in range(20)]
+
+    asyncio.run(main())
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="add_reader takes no pipes there")
 def test_a_reader_callback_runs_where_it_was_registered() -> None:
     """

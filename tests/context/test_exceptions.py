@@ -8,11 +8,13 @@ import asyncio
 import copy
 import dataclasses
 import gc
+import logging
 import pickle
 import subprocess
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -20,6 +22,7 @@ import pytest
 
 import ctxlog
 from ctxlog.context import error_view
+from tests.helpers import LogEnvironment
 
 if sys.version_info >= (3, 11):
     from builtins import ExceptionGroup
@@ -768,6 +771,25 @@ def test_the_threads_hook_finds_the_origin(monkeypatch: pytest.MonkeyPatch) -> N
     thread.start()
     thread.join()
     assert seen == [{"a": 1}]
+
+
+def test_a_captured_warning_is_the_requests(
+    log_env: LogEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A warning that logging captures is on a line of the request that caused it.
+    """
+    log_env.set_formatter(ctxlog.JsonFormatter())
+    monkeypatch.setattr(logging.getLogger("py.warnings"), "parent", log_env.logger)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(True)
+        try:
+            for number in (1, 2):
+                ctxlog.run({"requestID": f"req-{number}"}, warnings.warn, "old")
+        finally:
+            logging.captureWarnings(False)
+    assert [one["requestID"] for one in log_env.load_all()] == ["req-1", "req-2"]
 
 
 def test_the_unraisable_hook_finds_the_origin(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ import trio
 
 import ctxlog
 from ctxlog import context
-from ctxlog.context import current_view
+from ctxlog.context import View, current_view
 
 #: Names that a careless signature would take for its own parameters.
 NAMES = [
@@ -637,6 +637,33 @@ def test_a_store_is_made_of_pairs_too() -> None:
     assert ctxlog.Store([("a", 1), ("b", 2)], b=3) == {"a": 1, "b": 3}
 
 
+def test_removing_gives_back_what_was_there() -> None:
+    """
+    pop() and popitem() return what they remove, and fail as a dict's do.
+    """
+    store = ctxlog.Store(a=1, b=2)
+    assert store.popitem() == ("b", 2)
+    assert store.pop("a") == 1
+    assert store.pop("a", None) is None
+    with pytest.raises(KeyError, match="a"):
+        store.pop("a")
+    with pytest.raises(KeyError):
+        store.popitem()
+
+
+def test_setdefault_writes_once() -> None:
+    """
+    setdefault() writes what is missing, None unless given, and takes strings only.
+    """
+    store = ctxlog.Store()
+    assert store.setdefault("a") is None
+    assert store.setdefault("a", 1) is None
+    assert store.setdefault("b", 2) == 2
+    assert store == {"a": None, "b": 2}
+    with pytest.raises(TypeError, match="string"):
+        store.setdefault(1, 2)  # type: ignore[arg-type]
+
+
 def test_discard_passes_over_what_is_not_there() -> None:
     """
     discard() removes the fields that are there and says nothing about the others.
@@ -752,6 +779,47 @@ def test_a_write_in_the_middle_of_a_write_is_not_lost() -> None:
 
     store[Name("outer")] = 2
     assert store == {"inner": 1, "outer": 2}
+
+
+@pytest.mark.parametrize("how", ["setdefault", "pop"])
+def test_a_write_in_the_middle_of_a_step_is_seen(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    setdefault() and pop() are one step: a write that comes between counts.
+    """
+    store = ctxlog.Store()
+
+    def interrupted(*args: Any) -> View:
+        monkeypatch.setattr(context, "View", View)
+        store["name"] = 1
+        return View(*args)
+
+    monkeypatch.setattr(context, "View", interrupted)
+    assert getattr(store, how)("name", 2) == 1
+    assert store == ({"name": 1} if how == "setdefault" else {})
+
+
+def test_each_field_is_popped_by_one_thread() -> None:
+    """
+    Threads that empty one store at the same time share its fields without a repeat.
+    """
+    store = ctxlog.Store({str(number): number for number in range(400)})
+    start = threading.Barrier(4)
+
+    def drain() -> list[str]:
+        start.wait()
+        names = []
+        while True:
+            try:
+                names.append(store.popitem()[0])
+            except KeyError:
+                return names
+
+    with ThreadPoolExecutor(4) as pool:
+        drained = [pool.submit(drain) for _ in range(4)]
+        names = [name for one in drained for name in one.result()]
+    assert sorted(names) == sorted(str(number) for number in range(400))
 
 
 def test_a_signal_handler_may_bind_while_the_code_does() -> None:
