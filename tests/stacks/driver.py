@@ -408,14 +408,15 @@ def judge(
     """Count the lines of each kind of request."""
     cells = {kind: Cell() for kind in stack.kinds()}
     counted: Counter[tuple[str, str]] = Counter()
+    went_away = {one.id for one in requests.values() if one.kind == "disconnect"}
     for line in lines:
         tokens = set(_TOKEN.findall(line))
         event = _event(line)
         if len(tokens) != 1:
-            # Nobody's line: the server's own about itself. It must not say otherwise.
-            if tokens or event.get("requestID", "N/A") != "N/A":
+            # A server's line about itself, or about a client that went away.
+            if tokens or event.get("requestID", "N/A") not in ("N/A", *went_away):
                 problems.append(f"whose line is it? {line}")
-            elif event.get("level") in ("WARNING", "ERROR", "CRITICAL"):
+            elif _is_trouble(event) and event.get("requestID") not in went_away:
                 problems.append(f"trouble of nobody: {line}")
             continue
         (token,) = tokens
@@ -456,6 +457,10 @@ def judge(
         if step == "access":
             problems.append(f"{count} access lines beside the completion line: {token}")
     return Measured(cells, problems)
+
+
+def _is_trouble(event: Mapping[str, Any]) -> bool:
+    return event.get("level") in ("WARNING", "ERROR", "CRITICAL")
 
 
 def _event(line: str) -> dict[str, Any]:

@@ -1,37 +1,135 @@
 """
-The stacks of the matrix.
+The stacks of the matrix: not every pair of a server and a framework, but every server
+with one or two frameworks and every framework with a server.
 """
 
 from __future__ import annotations
 
-from tests.stacks.driver import Stack
+from tests.stacks.driver import STEPS, Stack
 
 __all__ = ["STACKS"]
 
 
 def _uvicorn(app: str, *options: str) -> tuple[str, ...]:
-    return ("uvicorn", app, "--host", "127.0.0.1", "--port", "PORT", *options)
+    return ("uvicorn", f"{app}:app", "--host", "127.0.0.1", "--port", "PORT", *options)
 
 
-STACKS = [
+def _hypercorn(app: str, *options: str) -> tuple[str, ...]:
+    return ("hypercorn", f"{app}:app", "-b", "127.0.0.1:PORT", *options)
+
+
+def _granian(interface: str, app: str, *options: str) -> tuple[str, ...]:
+    address = ("--host", "127.0.0.1", "--port", "PORT")
+    return ("granian", "--interface", interface, *address, *options, f"{app}:app")
+
+
+def _gunicorn(app: str, *options: str) -> tuple[str, ...]:
+    return ("gunicorn", f"{app}:app", "-b", "127.0.0.1:PORT", *options)
+
+
+def _everywhere(*steps: str) -> dict[str, tuple[str, ...]]:
+    return dict.fromkeys(STEPS, steps)
+
+
+_DEPENDENCIES = _everywhere(
+    "dependency", "dependency-async", "enter", "enter-async", "exit", "exit-async"
+)
+
+ASGI = [
     Stack(
         "uvicorn (asyncio, h11), Starlette",
-        _uvicorn("starlette_app:app", "--loop", "asyncio", "--http", "h11"),
+        _uvicorn("starlette_app", "--loop", "asyncio", "--http", "h11"),
         needs=("uvicorn", "h11", "starlette"),
     ),
     Stack(
         "uvicorn (asyncio, httptools), Starlette",
-        _uvicorn("starlette_app:app", "--loop", "asyncio", "--http", "httptools"),
+        _uvicorn("starlette_app", "--loop", "asyncio", "--http", "httptools"),
         needs=("uvicorn", "httptools", "starlette"),
     ),
     Stack(
-        "uvicorn (uvloop, httptools), Starlette",
-        _uvicorn("starlette_app:app", "--loop", "uvloop", "--http", "httptools"),
-        needs=("uvicorn", "uvloop", "starlette"),
+        "uvicorn (uvloop, httptools), FastAPI",
+        _uvicorn("fastapi_app", "--loop", "uvloop", "--http", "httptools"),
+        needs=("uvicorn", "uvloop", "httptools", "fastapi"),
+        more=_DEPENDENCIES,
+    ),
+    Stack(
+        "uvicorn (two workers), FastAPI",
+        _uvicorn("fastapi_app", "--workers", "2"),
+        needs=("uvicorn", "uvloop", "httptools", "fastapi"),
+        more=_DEPENDENCIES,
+    ),
+    Stack(
+        "uvicorn.run() in code, Starlette",
+        ("python", "run_in_code.py"),
+        needs=("uvicorn", "uvloop", "httptools", "starlette"),
+    ),
+    Stack(
+        "uvicorn, Starlette behind a BaseHTTPMiddleware",
+        _uvicorn("starlette_base_http"),
+        needs=("uvicorn", "uvloop", "httptools", "starlette"),
+        more=_everywhere("before", "after"),
+    ),
+    Stack(
+        "uvicorn, Litestar",
+        _uvicorn("litestar_app"),
+        needs=("uvicorn", "uvloop", "httptools", "litestar"),
+    ),
+    Stack(
+        "uvicorn, Quart",
+        _uvicorn("quart_app"),
+        needs=("uvicorn", "uvloop", "httptools", "quart"),
+    ),
+    Stack(
+        "uvicorn, Django",
+        _uvicorn("django_async_app"),
+        needs=("uvicorn", "uvloop", "httptools", "django"),
+    ),
+    Stack(
+        "uvicorn, Falcon",
+        _uvicorn("falcon_async_app"),
+        needs=("uvicorn", "uvloop", "httptools", "falcon"),
     ),
     Stack(
         "hypercorn (asyncio), Starlette",
-        ("hypercorn", "starlette_app:app", "-b", "127.0.0.1:PORT"),
+        _hypercorn("starlette_app"),
         needs=("hypercorn", "starlette"),
     ),
+    Stack(
+        "hypercorn (asyncio), Quart",
+        _hypercorn("quart_app"),
+        needs=("hypercorn", "quart"),
+    ),
+    Stack(
+        "hypercorn (trio), Starlette",
+        _hypercorn("starlette_trio", "-k", "trio"),
+        needs=("hypercorn", "trio", "starlette"),
+    ),
+    Stack(
+        "granian, Starlette",
+        _granian("asgi", "starlette_app"),
+        needs=("granian", "starlette"),
+    ),
+    Stack(
+        "granian (two workers), Litestar",
+        _granian("asgi", "litestar_app", "--workers", "2"),
+        needs=("granian", "litestar"),
+    ),
+    Stack(
+        "daphne, Django",
+        ("daphne", "-b", "127.0.0.1", "-p", "PORT", "django_async_app:app"),
+        needs=("daphne", "django"),
+    ),
+    Stack(
+        "daphne, Starlette",
+        ("daphne", "-b", "127.0.0.1", "-p", "PORT", "starlette_app:app"),
+        needs=("daphne", "starlette"),
+    ),
+    Stack(
+        "gunicorn (uvicorn's worker), FastAPI",
+        _gunicorn("fastapi_app", "-k", "uvicorn_worker.UvicornWorker", "-w", "2"),
+        needs=("gunicorn", "uvicorn-worker", "uvicorn", "fastapi"),
+        more=_DEPENDENCIES,
+    ),
 ]
+
+STACKS = [*ASGI]
