@@ -116,12 +116,12 @@ ASGI = [
     ),
     Stack(
         "daphne, Django",
-        ("daphne", "-b", "127.0.0.1", "-p", "PORT", "django_async_app:app"),
+        ("daphne", "-v", "0", "-b", "127.0.0.1", "-p", "PORT", "django_async_app:app"),
         needs=("daphne", "django"),
     ),
     Stack(
         "daphne, Starlette",
-        ("daphne", "-b", "127.0.0.1", "-p", "PORT", "starlette_app:app"),
+        ("daphne", "-v", "0", "-b", "127.0.0.1", "-p", "PORT", "starlette_app:app"),
         needs=("daphne", "starlette"),
     ),
     Stack(
@@ -132,4 +132,71 @@ ASGI = [
     ),
 ]
 
-STACKS = [*ASGI]
+WSGI = [
+    Stack(
+        "gunicorn (sync), Flask",
+        _gunicorn("flask_app"),
+        needs=("gunicorn", "flask"),
+        loop=False,
+    ),
+    Stack(
+        "gunicorn (gthread), Flask",
+        _gunicorn("flask_app", "-k", "gthread", "--threads", "8"),
+        needs=("gunicorn", "flask"),
+        loop=False,
+    ),
+    Stack(
+        "gunicorn (gthread), Django",
+        _gunicorn("django_app", "-k", "gthread", "--threads", "8"),
+        needs=("gunicorn", "django"),
+        loop=False,
+    ),
+    Stack(
+        "gunicorn (gevent), Flask",
+        _gunicorn("flask_app", "-k", "gevent"),
+        needs=("gunicorn", "gevent", "flask"),
+        loop=False,
+    ),
+    Stack(
+        "waitress, Falcon",
+        ("waitress-serve", "--listen=127.0.0.1:PORT", "--threads=8", "falcon_app:app"),
+        needs=("waitress", "falcon"),
+        loop=False,
+    ),
+    Stack(
+        "waitress, Bottle",
+        ("waitress-serve", "--listen=127.0.0.1:PORT", "--threads=8", "bottle_app:app"),
+        needs=("waitress", "bottle"),
+        loop=False,
+    ),
+    Stack(
+        "uWSGI (threads), Flask",
+        (
+            *("uwsgi", "--http-socket", "127.0.0.1:PORT", "--module", "flask_app:app"),
+            *("--enable-threads", "--threads", "8", "--master", "--die-on-term"),
+            *("--need-app", "--disable-logging"),
+        ),
+        needs=("pyuwsgi", "flask"),
+        loop=False,
+    ),
+    Stack(
+        "granian (WSGI), Flask",
+        _granian("wsgi", "flask_app", "--blocking-threads", "8"),
+        needs=("granian", "flask"),
+        loop=False,
+    ),
+    Stack(
+        "werkzeug's development server, Flask",
+        ("flask", "--app", "flask_app", "run", "--port", "PORT"),
+        needs=("werkzeug", "flask"),
+        loop=False,
+    ),
+    Stack(
+        "runserver, Django",
+        ("python", "django_app.py", "runserver", "--noreload", "127.0.0.1:PORT"),
+        needs=("django",),
+        loop=False,
+    ),
+]
+
+STACKS = [*ASGI, *WSGI]

@@ -23,7 +23,7 @@ class Plain:
 
 class Sync:
     async def on_get(self, req: Request, resp: Response, token: str) -> None:
-        await falcon.sync_to_async(work.say)(token, "started")
+        await falcon.sync_to_async(work.say, token, "started")
 
 
 class Threads:

@@ -66,7 +66,12 @@ async def user(token: str) -> str:
 app = ContextMiddleware(
     Litestar(
         [plain, sync, threads, background, stream, exception, disconnect, user],
-        # Without it Litestar reports no exception but in debug mode.
-        logging_config=LoggingConfig(log_exceptions="always"),
+        # By default Litestar reports exceptions in debug mode only, and takes the root
+        # logger for lines of its own kind.
+        logging_config=LoggingConfig(
+            log_exceptions="always",
+            configure_root_logger=False,
+            loggers={"litestar": {"level": "INFO"}},
+        ),
     )
 )

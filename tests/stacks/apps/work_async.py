@@ -26,9 +26,9 @@ async def wait(name: str) -> None:
 async def in_executors(token: str) -> None:
     """Log from executors, and from threads that these start."""
     loop = asyncio.get_running_loop()
-    await loop.run_in_executor(None, say, token, "executor")
+    await loop.run_in_executor(work.pool, say, token, "executor")
     await asyncio.to_thread(say, token, "to-thread")
-    await loop.run_in_executor(work.pool, work.in_threads, token)
+    await loop.run_in_executor(None, work.in_threads, token)
 
 
 async def later(token: str) -> None:
