@@ -27,7 +27,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     Print the table, also with pytest-xdist: the results travel with the reports.
     """
     results: dict[str, Measured] = {}
-    for category in ("passed", "failed"):
+    for category in ("passed", "failed", "xfailed"):
         for one in terminalreporter.stats.get(category, ()):
             for name, value in one.user_properties:
                 if name == "stack":

@@ -67,6 +67,7 @@ class Stack:
         more: Further steps that the application logs, by kind.
         unreachable: Why it cannot have a kind, or a step of one, by `kind` or
             `kind/step`: one sentence, with the upstream issue.
+        open: What is not right yet, in one sentence; the table says it too.
         absent: Why it does not run on a Python, by the version's two numbers.
     """
 
@@ -76,6 +77,7 @@ class Stack:
     loop: bool = True
     more: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unreachable: Mapping[str, str] = field(default_factory=dict)
+    open: str = ""
     absent: Mapping[str, str] = field(default_factory=dict)
 
     def steps(self, kind: str) -> list[str]:
@@ -416,6 +418,8 @@ def judge(
             # A server's line about itself, or about a client that went away.
             if tokens or event.get("requestID", "N/A") not in ("N/A", *went_away):
                 problems.append(f"whose line is it? {line}")
+            elif event.get("logger") == "waitress.queue":
+                continue  # how busy it is
             elif _is_trouble(event) and event.get("requestID") not in went_away:
                 problems.append(f"trouble of nobody: {line}")
             continue

@@ -56,7 +56,8 @@ def table(stacks: list[Stack], results: Mapping[str, Measured]) -> str:
             total = sum(measured.cells.values(), Cell())
             counts = (total.seen, total.right, total.wrong, total.missing)
             cells += [str(count) for count in counts]
-        rows.append([stack.name, *cells])
+        mark = _note(notes, stack.open) if stack.open else ""
+        rows.append([stack.name + mark, *cells])
     text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return "\n".join([text, "", *notes]).strip()
 

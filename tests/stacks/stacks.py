@@ -27,6 +27,19 @@ def _gunicorn(app: str, *options: str) -> tuple[str, ...]:
     return ("gunicorn", f"{app}:app", "-b", "127.0.0.1:PORT", *options)
 
 
+_ABANDONED = (
+    "The async generator of a client that went away is closed by the event loop's "
+    "hook, in whatever context its last reference was dropped."
+)
+_GRANIAN = (
+    "Granian reports an exception of an ASGI application without the exception and "
+    "after the request: as text, without an id."
+)
+_WAITRESS = (
+    "waitress says that a client went away after the request has ended: without an id."
+)
+
+
 def _everywhere(*steps: str) -> dict[str, tuple[str, ...]]:
     return dict.fromkeys(STEPS, steps)
 
@@ -68,6 +81,7 @@ ASGI = [
         _uvicorn("starlette_base_http"),
         needs=("uvicorn", "uvloop", "httptools", "starlette"),
         more=_everywhere("before", "after"),
+        open=_ABANDONED,
     ),
     Stack(
         "uvicorn, Litestar",
@@ -103,16 +117,19 @@ ASGI = [
         "hypercorn (trio), Starlette",
         _hypercorn("starlette_trio", "-k", "trio"),
         needs=("hypercorn", "trio", "starlette"),
+        open=_ABANDONED,
     ),
     Stack(
         "granian, Starlette",
         _granian("asgi", "starlette_app"),
         needs=("granian", "starlette"),
+        open=f"{_GRANIAN} {_ABANDONED}",
     ),
     Stack(
         "granian (two workers), Litestar",
         _granian("asgi", "litestar_app", "--workers", "2"),
         needs=("granian", "litestar"),
+        open=_ABANDONED,
     ),
     Stack(
         "daphne, Django",
@@ -162,19 +179,27 @@ WSGI = [
         ("waitress-serve", "--listen=127.0.0.1:PORT", "--threads=8", "falcon_app:app"),
         needs=("waitress", "falcon"),
         loop=False,
+        open=_WAITRESS,
     ),
     Stack(
         "waitress, Bottle",
         ("waitress-serve", "--listen=127.0.0.1:PORT", "--threads=8", "bottle_app:app"),
         needs=("waitress", "bottle"),
         loop=False,
+        open=_WAITRESS,
     ),
     Stack(
         "uWSGI (threads), Flask",
         (
-            *("uwsgi", "--http-socket", "127.0.0.1:PORT", "--module", "flask_app:app"),
+            *(
+                "uwsgi",
+                "--http11-socket",
+                "127.0.0.1:PORT",
+                "--module",
+                "flask_app:app",
+            ),
             *("--enable-threads", "--threads", "8", "--master", "--die-on-term"),
-            *("--need-app", "--disable-logging"),
+            *("--need-app", "--disable-logging", "--ignore-write-errors"),
         ),
         needs=("pyuwsgi", "flask"),
         loop=False,

@@ -42,6 +42,8 @@ def test_every_line_has_the_id_of_its_request(
     cells = {kind: dataclasses.asdict(cell) for kind, cell in measured.cells.items()}
     found = {"name": stack.name, "cells": cells, "problems": measured.problems}
     record_property("stack", found)
+    if measured.problems and stack.open:
+        pytest.xfail(stack.open)
     assert measured.problems == []
     for kind, cell in measured.cells.items():
         assert cell.right == cell.seen >= cell.expected > 0, kind

@@ -66,12 +66,13 @@ async def user(token: str) -> str:
 app = ContextMiddleware(
     Litestar(
         [plain, sync, threads, background, stream, exception, disconnect, user],
-        # By default Litestar reports exceptions in debug mode only, and takes the root
-        # logger for lines of its own kind.
+        # By default Litestar reports exceptions in debug mode only, takes the root
+        # logger for lines of its own kind, and picologging where that is installed.
         logging_config=LoggingConfig(
+            logging_module="logging",
             log_exceptions="always",
             configure_root_logger=False,
-            loggers={"litestar": {"level": "INFO"}},
+            loggers={"litestar": {"handlers": [], "propagate": True}},
         ),
     )
 )
