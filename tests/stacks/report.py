@@ -83,7 +83,8 @@ def write(stacks: list[Stack], results: Mapping[str, Measured]) -> Path:
     section = (
         f"<!-- begin {python} -->\n"
         f"## Python {python}\n\n"
-        f"Written by `tox -e stacks -- --write` on {platform.system()}, with CPython "
+        "Written by `python -Im pytest tests/stacks --write` (what "
+        f"`tox -e stacks -- --write` runs) on {platform.system()}, with CPython "
         f"{platform.python_version()} and {versions(run)}.\n\n"
         f"{table(stacks, results)}\n"
         f"<!-- end {python} -->\n"
