@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import logging.config
 import logging.handlers
@@ -869,3 +870,18 @@ def test_django_with_the_dict_writes_every_line_once(tmp_path: Path) -> None:
     ]
     assert done.stderr == ""
     assert "hunter2" not in done.stdout
+
+
+def test_a_server_that_sets_its_handlers_later_writes_no_line_twice() -> None:
+    """Hypercorn replaces its logger's handlers at start, without dictConfig."""
+    stream = io.StringIO()
+    ctxlog.configure(format="json", stream=stream)
+    logger = logging.getLogger("hypercorn.access")
+    theirs = logging.StreamHandler(sys.stdout)
+    logger.handlers = [theirs]
+    logger.propagate = False
+    logger.error("broken")
+    assert theirs not in logger.handlers
+    assert [json.loads(x)["message"] for x in stream.getvalue().splitlines()] == [
+        "broken"
+    ]
