@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import logging
 import logging.config
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
@@ -26,6 +25,7 @@ from ctxlog._settings import (
     Settings,
     read_settings,
 )
+from ctxlog.console import wants_color
 from ctxlog.context import server_store
 from ctxlog.line import ACCESS_LOGGERS
 from ctxlog.loggers import stdlib
@@ -174,10 +174,9 @@ def _formatter(settings: Settings) -> dict[str, Any]:
     stream = sys.stdout if settings.stream is None else settings.stream
     terminal = _is_terminal(stream)
     if settings.format == "console" or settings.format == "auto" and terminal:
-        color = terminal and not os.environ.get("NO_COLOR")
         return {
             "()": "ctxlog.ConsoleFormatter",
-            "color": color,
+            "color": wants_color(terminal),
             "redact": settings.redact,
         }
     return {
@@ -217,6 +216,7 @@ class _Configuration:
         self.handler.setFormatter(self._formatter)
         self._access_filter = AccessLineFilter()
         self._completion_filter = CompletionLineFilter()
+        self._server_filter = _ServerFilter(self)
         self._before: dict[str, tuple[Any, ...]] = {}
         self._undo: list[Callable[[], object]] = []
         named = settings.loggers
@@ -264,9 +264,9 @@ class _Configuration:
         for name in _SERVER_LOGGERS:
             logger = logging.getLogger(name)
             self._keep(logger)
-            self._drop_console_handlers(logger)
-            logger.propagate = True
+            self._bring_in(logger)
             logger.disabled = False
+            logger.addFilter(self._server_filter)
         if self.settings.access_lines == "ctxlog":
             for name in ACCESS_LOGGERS:
                 logging.getLogger(name).addFilter(self._access_filter)
@@ -293,6 +293,7 @@ class _Configuration:
             logger.disabled = disabled
             logger.removeFilter(self._access_filter)
             logger.removeFilter(self._completion_filter)
+            logger.removeFilter(self._server_filter)
         use(self._redactor_before)
         if self._stdlib and logging.getLogRecordFactory() is not self._factory_before:
             stdlib.uninstall_record_factory()
@@ -302,12 +303,39 @@ class _Configuration:
             state = (logger.level, logger.propagate, logger.disabled)
             self._before[logger.name] = (list(logger.handlers), *state)
 
+    def _bring_in(self, logger: logging.Logger) -> None:
+        self._drop_console_handlers(logger)
+        logger.propagate = True
+
+    def bring_in(self, record: logging.LogRecord) -> None:
+        """Do so with the logger of `record`, whatever a server has done to it."""
+        logger = logging.getLogger(record.name)
+        if logger.handlers or not logger.propagate:
+            self._bring_in(logger)
+
     def _drop_console_handlers(self, logger: logging.Logger) -> None:
         # They would write every line a second time, as text. Files, pytest's and
         # other libraries' handlers stay.
         for handler in logger.handlers[:]:
             if handler is not self.handler and _is_console(handler):
                 logger.removeHandler(handler)
+
+
+class _ServerFilter(logging.Filter):
+    """
+    Brings a server's logger in again, with the first line that it logs.
+
+    Servers give their loggers handlers when they start, after the application's call
+    and without dictConfig (hypercorn). They leave filters alone.
+    """
+
+    def __init__(self, configuration: _Configuration) -> None:
+        super().__init__()
+        self._configuration = configuration
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self._configuration.bring_in(record)
+        return True
 
 
 def _is_console(handler: logging.Handler) -> bool:

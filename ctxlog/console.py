@@ -2,12 +2,18 @@
 The event as text for people. Core.
 
 The counterpart of `ctxlog.line` on a terminal: the same events, taken by the same call.
+
+Tracebacks are Python's own, coloured line by line. Those of rich and of structlog show
+the values of variables, secrets among them, unless told not to, and cannot be made from
+an exception that came through a queue as text.
 """
 
 from __future__ import annotations
 
-import logging
+import os
+import re
 import time
+import zlib
 from typing import Any
 
 from ctxlog._json import dumps
@@ -16,26 +22,53 @@ from ctxlog.line import REQUEST_ID, ExceptionParts
 from ctxlog.redact import Redactor, active
 from ctxlog.values import Walk, safe_str, type_name
 
-__all__ = ["ConsoleEncoder"]
+__all__ = ["ConsoleEncoder", "wants_color"]
 
-_LEVELS = {
-    logging.DEBUG: "2",
-    logging.INFO: "32",
-    logging.WARNING: "33",
-    logging.ERROR: "31",
-    logging.CRITICAL: "1;31",
-}
-_HUES = ("34", "35", "36", "94", "95", "96", "92", "93")
+_BOLD, _DIM, _RED, _GREEN, _YELLOW, _CYAN = "1", "2", "31", "32", "33", "36"
+_HUES = ("34", "35", "94", "95", "96", "92", "93")
+
+# The most that is shown of a message and of a field; the most that columns grow to.
+_MESSAGE, _FIELD = 8192, 500
+_ID_WIDTH, _LOGGER_WIDTH = 16, 24
+
+# Texts that need no quotes to be told from what is next to them.
+_BARE = re.compile(r'[^\s"=]+')
+
+# What precedes a line of a traceback in a group of exceptions, and what stands between
+# two tracebacks.
+_MARGIN = re.compile(r" *\| ")
+_LINKS = ("During handling of", "The above exception was")
+
+
+def wants_color(terminal: bool) -> bool:
+    """
+    Whether text should be coloured, by the environment: as Python itself decides.
+
+    `NO_COLOR` (https://no-color.org) and `FORCE_COLOR` count with any value that is not
+    empty, in this order; a terminal is coloured unless `TERM` is `dumb`.
+
+    Args:
+        terminal: Whether the text goes to a terminal.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return terminal and os.environ.get("TERM") != "dumb"
 
 
 class ConsoleEncoder:
     """
     Turns events into text: time, level, request, logger, message, fields; tracebacks.
 
-    What is in the data cannot drive the terminal: control characters are escaped.
+    The columns of the request and of the logger grow with what was seen, so that lines
+    stand below each other. A long id is shown by its begin and its end, in a colour of
+    its own, the same in every process; a long field by its begin. The time since the
+    request began follows as `+12.3ms`. What is in the data cannot drive the terminal:
+    control characters are escaped.
 
     Args:
-        color: Whether to colour the level and the request's id.
+        color: Whether to colour.
         redactor: What to hide; the process's unless given.
         datefmt: Shape of the time, local, as `time.strftime` takes it.
     """
@@ -50,6 +83,8 @@ class ConsoleEncoder:
         self.redactor = active() if redactor is None else redactor
         self._color = color
         self._datefmt = datefmt
+        self._id_width = 0
+        self._logger_width = 0
 
     def encode(
         self,
@@ -92,47 +127,114 @@ class ConsoleEncoder:
         stack_info: str | None,
         problems: tuple[str, ...],
     ) -> str:
-        walk = Walk(self.redactor, 8192, 4096)
+        walk = Walk(self.redactor, 65_536, 4096)
         # The call's own over the context's.
         fields = walk.named({**view.fields, **own}.items())
         request_id = safe_str(fields.pop(REQUEST_ID, None) or "")
-        shown = walk.text(message)
+        shown = _shortened(_printable(walk.text(message)), _MESSAGE)
+        stacks = self._stacks(walk, error, stack_info)
         problems = (*problems, *walk.problems)
-        if problems:
-            fields["logError"] = walk.text("; ".join(problems))
+
         seconds = time.strftime(self._datefmt, time.localtime(created))
-        padded = _printable(f"{safe_str(level):<8}")
         parts = [
-            f"{seconds}.{int(created % 1 * 1000):03d}",
-            self._paint(padded, _LEVELS.get(levelno, "36")),
+            self._paint(f"{seconds}.{int(created % 1 * 1000):03d}", _DIM),
+            self._paint(_printable(f"{safe_str(level):<8}"), _level_color(levelno)),
         ]
-        if request_id:
-            parts.append(self._paint(_printable(request_id[:8]), _hue(request_id)))
-        parts.append(f"{_printable(safe_str(logger))}: {_printable(shown)}")
-        parts += [
-            f"{_printable(k)}={_printable(_inline(v))}" for k, v in fields.items()
-        ]
-        stacks = []
+        short = _printable(_short_id(request_id))
+        self._id_width = max(self._id_width, min(len(short), _ID_WIDTH))
+        if self._id_width:
+            padding = " " * (self._id_width - len(short))
+            parts.append((short and self._paint(short, _hue(request_id))) + padding)
+        name = f"{_printable(safe_str(logger))}:"
+        self._logger_width = max(self._logger_width, min(len(name), _LOGGER_WIDTH))
+        parts.append(self._paint(f"{name:<{self._logger_width}}", _DIM))
+        parts.append(self._paint(shown, _BOLD))
+        parts += [self._field(name, value) for name, value in fields.items()]
+        if problems:
+            found = walk.text("; ".join(problems))
+            parts.append(self._field("logError", found, _YELLOW))
+        if view.started is not None:
+            parts.append(self._paint(_elapsed(created - view.started / 1e9), _DIM))
+        if view.late:
+            parts.append(self._paint("late", _YELLOW))
+        return "\n".join([" ".join(parts), *stacks])
+
+    def _field(self, name: str, value: object, code: str = _CYAN) -> str:
+        text = _shortened(_printable(_inline(value)), _FIELD)
+        return f"{self._paint(_printable(name) + '=', code)}{text}"
+
+    def _stacks(
+        self,
+        walk: Walk,
+        error: ExceptionParts | BaseException | None,
+        stack_info: str | None,
+    ) -> list[str]:
+        """Return the lines of the traceback and of the stack."""
+        lines = []
         if error is not None:
             if isinstance(error, BaseException):
                 error = ExceptionParts.of(error)
-            stacks.append(error.stack)
+            lines += walk.text(error.stack).split("\n")
         if stack_info is not None:
-            stacks.append(safe_str(stack_info))
-        lines = [line for stack in stacks for line in walk.text(stack).split("\n")]
-        return "\n".join([" ".join(parts), *map(_printable, lines)])
+            lines += walk.text(safe_str(stack_info)).split("\n")
+        return [self._stack_line(_printable(line)) for line in lines]
+
+    def _stack_line(self, line: str) -> str:
+        text = _MARGIN.sub("", line, count=1)
+        if text.endswith("(most recent call last):"):
+            return self._paint(line, _DIM)
+        if text.startswith('  File "'):
+            return self._paint(line, _CYAN)
+        if text and not text[0].isspace() and not text.startswith(_LINKS):
+            return self._paint(line, _RED)
+        return line
 
     def _paint(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._color else text
 
 
+def _level_color(number: object) -> str:
+    # A record that was made by hand may have anything there.
+    if not isinstance(number, int) or number < 20:
+        return _DIM
+    if number < 30:
+        return _GREEN
+    if number < 40:
+        return _YELLOW
+    return _RED if number < 50 else f"{_BOLD};{_RED}"
+
+
 def _hue(request_id: str) -> str:
-    """The colour of a request, the same for all its lines."""
-    return _HUES[sum(request_id.encode("utf-8", "replace")) % len(_HUES)]
+    """The colour of a request, the same for all its lines in all processes."""
+    return _HUES[zlib.crc32(request_id.encode("utf-8", "replace")) % len(_HUES)]
+
+
+def _short_id(request_id: str) -> str:
+    """Begin and end: ids made from the time or a counter differ at their end only."""
+    if len(request_id) <= _ID_WIDTH:
+        return request_id
+    return f"{request_id[:8]}\u2026{request_id[-3:]}"
+
+
+def _shortened(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}\u2026 ({len(text)} characters)"
+
+
+def _elapsed(seconds: float) -> str:
+    # A clock that was put back makes nobody's time negative.
+    seconds = max(seconds, 0.0)
+    return f"+{seconds * 1000:.1f}ms" if seconds < 10 else f"+{seconds:.1f}s"
 
 
 def _inline(value: object) -> str:
-    return value if isinstance(value, str) else dumps(value).decode()
+    if not isinstance(value, str):
+        return dumps(value).decode()
+    if _BARE.fullmatch(value):
+        return value
+    quoted = value.replace('"', '\\"')
+    return f'"{quoted}"'
 
 
 def _printable(text: str) -> str:

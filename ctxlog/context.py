@@ -137,9 +137,11 @@ class Store(MutableMapping[str, object]):
         **more: object,
     ) -> None:
         first = dict(fields)
-        first.update(more)
+        if more:
+            first.update(more)
         for name in first:
-            _check_name(name)
+            if type(name) is not str:
+                _check_name(name)
         self._view = View(first, time.time_ns())
 
     @property
@@ -149,7 +151,10 @@ class Store(MutableMapping[str, object]):
 
     def close(self) -> None:
         """Say that the request has completed; its fields stay. Twice is fine."""
-        self._swap(lambda fields: None, late=True)
+        with _swap_lock:
+            seen = self._view
+            if not seen.late:
+                self._view = View(seen.fields, seen.started, late=True)
 
     def __getitem__(self, name: str) -> object:
         return self._view.fields[name]
@@ -165,7 +170,7 @@ class Store(MutableMapping[str, object]):
 
     def __setitem__(self, name: str, value: object) -> None:
         _check_name(name)
-        self._swap(lambda fields: fields.__setitem__(name, value))
+        self._put({name: value})
 
     def __delitem__(self, name: str) -> None:
         self._swap(lambda fields: fields.__delitem__(name))
@@ -194,8 +199,9 @@ class Store(MutableMapping[str, object]):
         """Write several fields at once: no line shows only some of them."""
         new = dict(other, **more)
         for name in new:
-            _check_name(name)
-        self._swap(lambda fields: fields.update(new))
+            if type(name) is not str:
+                _check_name(name)
+        self._put(new)
 
     def discard(self, *names: str) -> None:
         """Remove fields; those that are not there are passed over."""
@@ -213,14 +219,19 @@ class Store(MutableMapping[str, object]):
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._view.fields,)
 
-    def _swap(
-        self, change: Callable[[dict[str, object]], _D], late: bool = False
-    ) -> _D:
+    def _put(self, new: dict[str, object]) -> None:
+        with _swap_lock:
+            seen = self._view
+            self._view = View({**seen.fields, **new}, seen.started, seen.late)
+
+    def _swap(self, change: Callable[[dict[str, object]], _D]) -> _D:
+        # Outside of the lock, and anew if somebody else was faster: what compares and
+        # hashes names may be foreign.
         while True:
             seen = self._view
             changed = dict(seen.fields)
             result = change(changed)
-            view = View(changed, seen.started, seen.late or late)
+            view = View(changed, seen.started, seen.late)
             with _swap_lock:
                 if self._view is seen:
                     self._view = view
@@ -746,9 +757,10 @@ def run(
     """
     if not callable(fn):
         raise TypeError(f"run() takes a function to call, not {fn!r}")
-    if isinstance(store, Store):
+    # A dict is told by its type: asking an abstract class takes longer than the rest.
+    if type(store) is not dict and isinstance(store, Store):
         active, owned = store, None
-    elif isinstance(store, Mapping):
+    elif type(store) is dict or isinstance(store, Mapping):
         active = owned = Store(store)
     else:
         raise TypeError(
@@ -789,7 +801,7 @@ class Entry(_FramePlace):
         super().__init__(_Frame(store, None), store)
         self.store = store
         self._found: _Frame | None = None
-        self._served = weakref.ref(store)
+        self._served: weakref.ref[Store] | None = None
 
     def __enter__(self) -> Store:
         self._found = _current.get()
@@ -816,6 +828,8 @@ class Entry(_FramePlace):
             self.note(error)
             raise
         finally:
+            if self._served is None:
+                self._served = weakref.ref(self.store)
             _served.set(self._served)
 
     def standing(self, found: _Frame | None, /) -> _Frame | None:
@@ -901,7 +915,14 @@ class lent:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _leave(self._frame)
+        frame = self._frame
+        below = frame.parent
+        if _current.get() is frame and type(below) is not _ScopeFrame:
+            # As nearly always: nothing was opened over it, and nothing left below.
+            frame.end()
+            _current.set(below)
+        else:
+            _leave(frame)
 
 
 class withheld(lent):

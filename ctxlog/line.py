@@ -20,7 +20,7 @@ from ctxlog._json import FLAT_TYPES, dumps
 from ctxlog.context import View
 from ctxlog.errors import ConfigError
 from ctxlog.redact import Redactor, active
-from ctxlog.schema import DEFAULT, Schema
+from ctxlog.schema import DEFAULT, Schema, undotted, without_dots
 from ctxlog.values import MAX_READING, Walk, reading, safe_str, type_name
 
 __all__ = [
@@ -256,6 +256,8 @@ class LineEncoder:
         )
         quote = b"" if schema.seconds else b'"'
         self._opening = b'{"%s":%s' % (_text(schema.timestamp), quote)
+        self._id_key = b'"%s":' % _text(schema.request_id)
+        self._message_key = b'"%s":' % _text(schema.message)
         self._elapsed = b',"%s":%%.3f' % _text(schema.elapsed).replace(b"%", b"%%")
         true = b'"true"' if schema.scalars else b"true"
         self._late = b',"%s":%s' % (_text(schema.late), true)
@@ -266,8 +268,9 @@ class LineEncoder:
             if request_id is not None:
                 self.missing_request_id = self._plain_id(request_id)
         statics, names, self._static_problems = self._members(self._static)
-        if schema.constants:
-            statics = b"," + dumps(dict(schema.constants))[1:-1] + statics
+        self._constants = schema.constant_members()
+        if self._constants:
+            statics = b"," + dumps(self._constants)[1:-1] + statics
         if schema.otlp:
             self._use_otlp(schema, statics)
             statics = b""
@@ -400,8 +403,7 @@ class LineEncoder:
     ) -> bytes:
         length: int | None = None
         try:
-            known = view.encoded
-            context = (known and known.get(self)) or self._context(view)
+            context = (view.encoded or {}).get(self) or self._context(view)
             members, clash = b"", context.clash
             if own:
                 members, names, found = self._members(
@@ -497,7 +499,8 @@ class LineEncoder:
         number = levelno if type(levelno) is int else 0
         shown: str | int = safe_str(level)
         if schema.levels is not None:
-            shown = schema.levels(safe_str(level), number)
+            with contextlib.suppress(Exception):  # the user's: the name is left
+                shown = schema.levels(safe_str(level), number)
         word = shown if type(shown) is int else self._walk(1024).text(safe_str(shown))
         members = {schema.level: word}
         if schema.level_value:
@@ -539,25 +542,24 @@ class LineEncoder:
 
     def _context(self, view: View) -> _Encoded:
         fields = view.fields
-        body, names, problems = self._members(
-            {k: v for k, v in fields.items() if k != REQUEST_ID}
-            if REQUEST_ID in fields
-            else fields
-        )
-        walk = self._walk()
-        head = self._head(fields.get(REQUEST_ID), walk)
+        others = fields
+        if REQUEST_ID in fields:
+            others = {k: v for k, v in fields.items() if k != REQUEST_ID}
+        body, names, problems = self._members(others)
+        head, found = self._head(fields.get(REQUEST_ID))
+        problems += found
         if self._otlp:
             traced, body, names, problems = self._traced(fields)
-            shown = self._request_id(fields.get(REQUEST_ID), walk)
+            head = traced + b'"body":{"stringValue":'
+        if self._otlp or self.schema.message_first:
+            shown, _ = self._request_id(fields.get(REQUEST_ID))
             if shown is not None:
                 body = self._joined({self.schema.request_id: shown}) + body
-            head = traced + b'"body":{"stringValue":'
         # Static fields are the resource's in OTLP, and clash with nothing.
         statics: frozenset[str] = frozenset() if self._otlp else self._static_names
-        problems += tuple(f"{REQUEST_ID}: {what}" for what in walk.problems)
         problems += self._static_problems
         clash = not names.isdisjoint(statics)
-        names |= statics | {self.schema.request_id}
+        names = names.union(statics, (self.schema.request_id,))
         started = None if view.started is None else view.started // 1000
         common = self._common and not (clash or problems or view.late)
         encoded = _Encoded(head, body, started, names, clash, problems, common)
@@ -577,22 +579,33 @@ class LineEncoder:
         head = dumps(traced)[1:-1] + b"," if traced else b""
         return head, body, names | _TRACE_IDS.keys(), problems
 
-    def _head(self, request_id: object, walk: Walk) -> bytes:
-        key = b'"%s":' % _text(self.schema.message)
-        shown = self._request_id(request_id, walk)
-        if shown is None:
-            return key
-        return b'"%s":%s,%s' % (_text(self.schema.request_id), dumps(shown), key)
+    def _head(self, request_id: object) -> tuple[bytes, tuple[str, ...]]:
+        shown, problems = self._request_id(request_id)
+        if shown is None or self.schema.message_first:
+            return self._message_key, problems
+        return self._id_key + dumps(shown) + b"," + self._message_key, problems
 
     def _plain_id(self, request_id: object) -> str:
         return self._walk(1024).text(safe_str(request_id))
 
-    def _request_id(self, request_id: object, walk: Walk) -> str | None:
+    def _request_id(
+        self, request_id: object, share: int | None = None
+    ) -> tuple[str | None, tuple[str, ...]]:
+        """Return what stands for the id, and what had to be replaced in it."""
         if request_id is None:
-            return self.missing_request_id
+            return self.missing_request_id, ()
+        if (
+            type(request_id) is str
+            and len(request_id) <= _LONGEST_KEY
+            and request_id.isascii()
+            and not self.redactor.patterns
+        ):
+            return request_id, ()
+        walk = self._walk(share)
         if not isinstance(request_id, str):
             request_id = walk.value(request_id)  # bounded, and without secrets
-        return walk.text(safe_str(request_id))
+        shown = walk.text(safe_str(request_id))
+        return shown, tuple(f"{REQUEST_ID}: {what}" for what in walk.problems)
 
     # Fields ----------------------------------------------------------------------
 
@@ -630,11 +643,16 @@ class LineEncoder:
         if not self._shaped:
             return walk.named(pairs, self._key)
         shaped: dict[str, Any] = {}
-        place = self.schema.place
+        lines_own = self._reserved | {self.schema.request_id}
         for name, value in walk.named(pairs).items():
-            members = place(name, value, completion) if place is not None else None
+            if self.schema.undotted:
+                value = undotted(value)
+            members = self._placed(name, value, completion, walk)
             if members is None:
                 members = {self._key(name): value}
+            if name == REQUEST_ID:  # the call's own, which is the line's
+                shaped.update(members)
+                continue
             if self.schema.scalars:
                 members = _flattened(members)
             for wanted, part in members.items():
@@ -642,10 +660,23 @@ class LineEncoder:
                     shaped[wanted].update(part)
                     continue
                 key, number = wanted, 2
-                while key in shaped:
+                while key in shaped or key in lines_own:
                     key, number = f"{wanted}_{number}", number + 1
                 shaped[key] = part
         return shaped
+
+    def _placed(
+        self, name: str, value: Any, completion: bool, walk: Walk
+    ) -> dict[str, Any] | None:
+        place = self.schema.place
+        if place is None:
+            return None
+        try:
+            members = place(name, value, completion)
+            return None if members is None else dict(members)
+        except Exception as error:  # the user's
+            walk.problem(f"{name}: not placed: {type_name(error)}")
+            return None
 
     def _key(self, name: str) -> str:
         key = self._rename.get(name)
@@ -661,7 +692,7 @@ class LineEncoder:
                 if first in schema.reserved or key in schema.reserved:
                     return schema.aside(name)
                 if schema.undotted:
-                    key = key.replace(".", "_")
+                    key = without_dots(key)
         # A field with the name that the schema has for the id is not the id.
         aside = key in self._reserved or (
             key == schema.request_id and name not in self._rename
@@ -687,11 +718,8 @@ class LineEncoder:
         return names
 
     def _may_move(self, name: str) -> bool:
-        # What a schema places is named or in its reserved names; a text tells.
         place = self.schema.place
-        return place is not None and (
-            name == "user" or place(name, "", False) is not None
-        )
+        return place is not None and name in getattr(place, "names", (name,))
 
     def _is_flat(self, fields: dict[Any, Any]) -> bool:
         """Whether the encoder may have all values as they are."""
@@ -791,7 +819,9 @@ class LineEncoder:
         line = {k: walk.text(safe_str(v)) for k, v in texts.items() if v is not None}
         line[schema.message] = self._message(event.message, walk)
         line[schema.log_error] = what
-        line.update(schema.constants)
+        line.update(self._constants)
+        if schema.message_first and schema.request_id in line:
+            line[schema.request_id] = line.pop(schema.request_id)
         start = self._time(round(event.created * 1_000_000))
         if schema.otlp:  # without the resource, which may be what is too long
             start = self._shortest + start[len(self._opening) :]
@@ -817,7 +847,8 @@ class LineEncoder:
         request_id = plain_own.pop(schema.request_id, None)
         if request_id is None:
             request_id = view.fields.get(REQUEST_ID)
-        shown = self._request_id(request_id, walk)
+        shown, found = self._request_id(request_id, share)
+        problems += found
         fields = {k: v for k, v in view.fields.items() if k != REQUEST_ID}
         static = self._static
         if self._shaped:  # what is one field is replaced as one
@@ -837,9 +868,11 @@ class LineEncoder:
         line[schema.message] = self._message(event.message, walk)
         line[schema.logger] = walk.text(safe_str(event.logger))
         taken = plain_own.keys() | context.keys()
-        line.update(schema.constants)
+        line.update(self._constants)
         statics = self._plain(static, walk)
         line.update((k, v) for k, v in statics.items() if k not in taken)
+        if schema.message_first and shown is not None:
+            line[schema.request_id] = line.pop(schema.request_id)
         line.update((k, v) for k, v in context.items() if k not in plain_own)
         level = self._level(walk.text(safe_str(event.level)), event.levelno)
         tail = b""

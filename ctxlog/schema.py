@@ -8,6 +8,7 @@ fields of a log call that have to be renamed are looked at per line.
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,15 @@ from typing import Any
 
 from ctxlog.errors import ConfigError
 
-__all__ = ["DEFAULT", "SCHEMAS", "Schema", "find"]
+__all__ = [
+    "DEFAULT",
+    "REPORTED_ERROR",
+    "SCHEMAS",
+    "Schema",
+    "find",
+    "undotted",
+    "without_dots",
+]
 
 
 @dataclass(frozen=True)
@@ -42,25 +51,30 @@ class Schema:
         stack_info: Key of the stack that was asked for with `stack_info=True`.
         log_error: Key of what had to be replaced on the line.
         rename: Further fields to rename: from the name that is bound to the key.
-        levels: What stands under *level* for a level's name and number; its name
-            unless given.
+        levels: What stands under *level* for a level's name and number, a text or a
+            whole number; its name unless given, and where it raises.
         level_value: Key of the level's number; none unless given.
         level_text: Key of the level's name beside what *levels* gives; likewise.
         seconds: Write the time as a number of seconds since the epoch.
-        constants: Members of every line.
+        constants: Members of every line: texts, or callables that give one when an
+            encoder is made.
         reserved: Further names that a field must not have, alone or before a dot; it
             is moved aside.
-        place: Members for a field of a name and a value, already plain, and whether it
-            is of a completion line; None to leave the field where it is.
+        place: Members of JSON's types for a field of a name and a value, already
+            plain, and whether it is of a completion line; None to leave the field
+            where it is. With an attribute `names`, only these are asked about outside
+            of completion lines.
         prefix: What stands before the names of fields.
         scalars: Values are texts and numbers only; others are flattened.
         otlp: Write the line as a batch of one log record of OpenTelemetry's protocol.
         undotted: Dots in the names of fields become underscores.
+        message_first: The request's id stands after the message, with the fields.
 
     With an empty *exception*, its three stand among the line's own keys.
 
     Raises:
-        ConfigError: a key is not a string of at most 64 bytes, or two are the same.
+        ConfigError: a key is not a string of at most 64 bytes, or two are the same,
+            or an attribute is of a wrong type.
     """
 
     name: str = "default"
@@ -82,21 +96,20 @@ class Schema:
     level_value: str = ""
     level_text: str = ""
     seconds: bool = False
-    constants: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, str | Callable[[], str]] = field(default_factory=dict)
     reserved: frozenset[str] = frozenset()
     place: Callable[[str, Any, bool], Mapping[str, Any] | None] | None = None
     prefix: str = ""
     scalars: bool = False
     undotted: bool = False
     otlp: bool = False
+    message_first: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.rename, Mapping):
-            raise ConfigError("rename", self.rename, "a mapping of names to keys")
+        self._check_types()
         object.__setattr__(self, "rename", MappingProxyType(dict(self.rename)))
-        if not isinstance(self.constants, Mapping):
-            raise ConfigError("constants", self.constants, "a mapping of keys to texts")
         object.__setattr__(self, "constants", MappingProxyType(dict(self.constants)))
+        object.__setattr__(self, "reserved", frozenset(self.reserved))
         within = [self.exception_type, self.exception_message, self.exception_stack]
         outer = [*self.own_keys, self.request_id, *self.rename.values()]
         for keys in (outer, within):
@@ -107,6 +120,59 @@ class Schema:
                     raise ConfigError("schema", key, "a different name for every key")
         if "requestID" in self.rename:
             raise ConfigError("rename", "requestID", "other fields; that is request_id")
+
+    def _check_types(self) -> None:
+        for option in ("name", "level_value", "level_text", "prefix"):
+            value = getattr(self, option)
+            if not isinstance(value, str) or not (_is_key(value) or value == ""):
+                raise ConfigError(option, value, "a text of at most 64 bytes")
+        for option in ("seconds", "scalars", "undotted", "otlp", "message_first"):
+            if type(getattr(self, option)) is not bool:
+                raise ConfigError(option, getattr(self, option), "True or False")
+        if not isinstance(self.rename, Mapping):
+            raise ConfigError("rename", self.rename, "a mapping of names to keys")
+        texts = "a mapping of keys to texts, or to callables that give one"
+        if not isinstance(self.constants, Mapping):
+            raise ConfigError("constants", self.constants, texts)
+        constants: Mapping[str, object] = self.constants
+        for text in constants.values():
+            if not (callable(text) or _is_text(text)):
+                raise ConfigError("constants", text, texts)
+        names: object = self.reserved
+        if not isinstance(names, (frozenset, set, list, tuple)) or not all(
+            isinstance(name, str) for name in names
+        ):
+            raise ConfigError("reserved", names, "a set of names")
+        place: object = self.place
+        if place is not None and not callable(place):
+            allowed = "None, or a callable of a name, a value and a truth value"
+            raise ConfigError("place", place, allowed)
+        if self.levels is not None:
+            _check_levels(self.levels)
+        if self.otlp and not (
+            (self.timestamp, self.level, self.message, self.seconds)
+            == ("timeUnixNano", "severityNumber", "body", True)
+            and self.level_text in ("", "severityText")
+            and self.levels is not None
+            and not self.level_value
+        ):
+            allowed = "False, or the keys of the schema otel"
+            raise ConfigError("otlp", self.otlp, allowed)
+
+    def constant_members(self) -> dict[str, str]:
+        """
+        Return the members of every line, as they are now.
+
+        Raises:
+            ConfigError: one of *constants* does not give a text.
+        """
+        members: dict[str, str] = {}
+        for key, text in self.constants.items():
+            shown = text() if callable(text) else text
+            if not _is_text(shown):
+                raise ConfigError("constants", shown, f"a text for {key}")
+            members[key] = shown
+        return members
 
     @property
     def own_keys(self) -> tuple[str, ...]:
@@ -133,7 +199,7 @@ class Schema:
     def aside(self, name: str) -> str:
         """Return the key of a field that must not be written under its own name."""
         if self.undotted:
-            name = name.replace(".", "_")
+            name = without_dots(name)
         return f"{self.prefix}fields.{name}"
 
     @property
@@ -144,12 +210,59 @@ class Schema:
         )
 
 
-def _is_key(key: object) -> bool:
+def _is_text(text: object) -> bool:
     try:
-        return isinstance(key, str) and 0 < len(key.encode()) <= 64
+        return isinstance(text, str) and text.encode() is not None
     except UnicodeEncodeError:  # lone surrogates
         return False
 
+
+def _is_key(key: object) -> bool:
+    return isinstance(key, str) and _is_text(key) and 0 < len(key.encode()) <= 64
+
+
+def _check_levels(levels: object) -> None:
+    allowed = "None, or a callable that gives a text or whole number for each level"
+    if not callable(levels):
+        raise ConfigError("levels", levels, allowed)
+    for name, number in _LEVELS.items():
+        try:
+            shown = levels(name, number)
+        except Exception as error:
+            raise ConfigError("levels", levels, allowed) from error
+        if type(shown) is not int and not _is_text(shown):
+            raise ConfigError("levels", shown, allowed)
+
+
+_LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+
+
+def without_dots(name: str) -> str:
+    """Return a name that Elasticsearch does not read as objects, nor refuses."""
+    name = name.replace(".", "_")
+    return name if name.strip() else "_"
+
+
+def undotted(value: Any) -> Any:
+    """Return a plain value in which no object has a name with a dot."""
+    if type(value) is list:
+        return [undotted(item) for item in value]
+    if type(value) is not dict:
+        return value
+    found: dict[str, Any] = {}
+    for name, of in value.items():
+        wanted = without_dots(name)
+        key, number = wanted, 2
+        while key in found or (key != name and key in value):
+            key, number = f"{wanted}_{number}", number + 1
+        found[key] = undotted(of)
+    return found
+
+
+#: What Error Reporting asks of a field `@type` to take a line without a traceback.
+REPORTED_ERROR = (
+    "type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent"
+)
 
 #: The schema that the documentation shows.
 DEFAULT = Schema()
@@ -171,15 +284,26 @@ def _lower(name: str, _number: int) -> str:
     return name.lower()
 
 
-def _user(value: Any, keys: Mapping[str, str]) -> dict[str, str] | None:
-    """Return the members of a user: a text or a number, or an object with parts."""
-    if isinstance(value, (str, int)) and not isinstance(value, bool):
+def _user(value: Any, keys: Mapping[str, str]) -> dict[str, Any] | None:
+    """
+    Return the members of a user: a text or a number, or an object with parts.
+
+    Parts that the vendor does not have go aside, so that the others can be searched.
+    """
+    if type(value) in (str, int):
         return {keys["id"]: str(value)}
-    if isinstance(value, dict) and value and value.keys() <= keys.keys():
-        known = {keys[part]: text for part, text in value.items() if text is not None}
-        if all(type(text) in (str, int) for text in known.values()):
-            return {key: str(text) for key, text in known.items()}
-    return None
+    if type(value) is not dict:
+        return None
+    known: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    for part, of in value.items():
+        if part in keys and type(of) in (str, int):
+            known[keys[part]] = str(of)
+        elif part not in keys or of is not None:
+            others[part] = of
+    if known and others:
+        known["fields.user"] = others
+    return known or None
 
 
 def _is_address(value: str) -> bool:
@@ -187,78 +311,123 @@ def _is_address(value: str) -> bool:
         ipaddress.ip_address(value)
     except ValueError:
         return False
-    return True
+    return "%" not in value  # a zone, which is of no use elsewhere
 
 
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float)
+def _of_http(name: str, value: Any) -> str | int | float | None:
+    """Return the value of a field of a completion line, if it can be that."""
+    kind = type(value)
+    if name == "status":
+        return value if kind is int and 100 <= value <= 999 else None
+    if name == "durationMs":  # as nanoseconds, it fits into 64 bits
+        return value if kind in (int, float) and 0 <= value < 9e12 else None
+    if kind is not str or (name == "client" and not _is_address(value)):
+        return None
+    return str(value)
 
 
 class _Placer:
-    """Where a vendor has the fields that ctxlog knows; wrong types stay as they are."""
+    """
+    Where a vendor has the fields that ctxlog knows; wrong types stay as they are.
+
+    Its *own* fields are left where they are if their types are right.
+    """
 
     def __init__(
         self,
         texts: Mapping[str, str],
         user: Mapping[str, str],
         http: Mapping[str, str],
+        own: Mapping[str, Callable[[Any], bool]] = MappingProxyType({}),
     ) -> None:
-        self._texts, self._user, self._http = texts, user, http
+        self._texts, self._user, self._http, self._own = texts, user, http, own
+        self.names = frozenset({*texts, "user", *own})
 
     def __call__(self, name: str, value: Any, http: bool) -> dict[str, Any] | None:
         if http and name in self._http:
-            key = self._http[name]
-            if name == "status":
-                return {key: value} if type(value) is int else None
-            if name == "durationMs":
-                return {key: round(value * 1e6)} if _is_number(value) else None
-            if type(value) is not str:
-                return None
-            if name == "client" and not _is_address(value):
-                return None
-            return {key: value}
+            shown = _of_http(name, value)
+            if shown is not None and name == "durationMs":
+                shown = round(float(shown) * 1e6)
+            return None if shown is None else {self._http[name]: shown}
         if name in self._texts:
             return {self._texts[name]: value} if type(value) is str else None
-        if name == "user" and self._user:
-            return _user(value, self._user)
+        if name in self._own:
+            return {name: value} if self._own[name](value) else None
+        return _user(value, self._user) if name == "user" else None
+
+
+class _GooglePlacer:
+    """
+    Where Google Cloud has the fields that ctxlog knows.
+
+    Its own special fields are left where they are if their types are right.
+    """
+
+    _TRACE = "logging.googleapis.com/trace"
+    _HTTP = {
+        "method": "requestMethod",
+        "path": "requestUrl",
+        "status": "status",
+        "durationMs": "latency",
+        "client": "remoteIp",
+    }
+    _SPECIAL: Mapping[str, Callable[[Any], bool]] = {
+        "@type": lambda value: value == REPORTED_ERROR,
+        "logging.googleapis.com/insertId": lambda value: type(value) is str,
+        "logging.googleapis.com/labels": lambda value: _is_map(value, (str,)),
+        "logging.googleapis.com/sourceLocation": lambda value: (
+            _is_map(value, (str, int)) and value.keys() <= {"file", "line", "function"}
+        ),
+        "logging.googleapis.com/trace_sampled": lambda value: type(value) is bool,
+    }
+    names = frozenset({"traceID", "spanID", "service", "version", *_SPECIAL})
+
+    def __call__(self, name: str, value: Any, http: bool) -> dict[str, Any] | None:
+        if http and name in self._HTTP:
+            shown = _of_http(name, value)
+            if shown is not None and name == "durationMs":
+                shown = f"{float(shown) / 1000:.6f}s"
+            return None if shown is None else {"httpRequest": {self._HTTP[name]: shown}}
+        if name in self._SPECIAL:
+            return {name: value} if self._SPECIAL[name](value) else None
+        if type(value) is not str:
+            return None
+        if name == "traceID":
+            project = os.environ.get("GOOGLE_CLOUD_PROJECT")
+            if project and "/" not in value:
+                value = f"projects/{project}/traces/{value}"
+            return {self._TRACE: value}
+        if name == "spanID":
+            return {"logging.googleapis.com/spanId": value}
+        if name in ("service", "version"):
+            return {"serviceContext": {name: value}}
         return None
 
 
-def _google(name: str, value: Any, http: bool) -> dict[str, Any] | None:
-    if http and name in _GOOGLE_HTTP:
-        shown: str | int | None
-        if name == "durationMs":
-            shown = f"{value / 1000:.6f}s" if _is_number(value) else None
-        else:
-            wanted = int if name == "status" else str
-            shown = value if type(value) is wanted else None
-        return None if shown is None else {"httpRequest": {_GOOGLE_HTTP[name]: shown}}
-    if type(value) is str and name in _GOOGLE_TEXTS:
-        return {_GOOGLE_TEXTS[name]: value}
-    if type(value) is str and name in ("service", "version"):
-        return {"serviceContext": {name: value}}
-    return None
+def _is_map(value: Any, kinds: tuple[type, ...]) -> bool:
+    return type(value) is dict and all(type(of) in kinds for of in value.values())
 
 
-_GOOGLE_TEXTS = {
-    "traceID": "logging.googleapis.com/trace",
-    "spanID": "logging.googleapis.com/spanId",
-}
-_GOOGLE_HTTP = {
-    "method": "requestMethod",
-    "path": "requestUrl",
-    "status": "status",
-    "durationMs": "latency",
-    "client": "remoteIp",
-}
+def _are_labels(value: Any) -> bool:
+    # ecs-logging: no `.`, `*` and `\` in their names (a `.` became a `_` before).
+    return _is_map(value, (str, int, float, bool)) and not any(
+        "*" in name or "\\" in name for name in value
+    )
+
+
+def _are_texts(value: Any) -> bool:
+    return type(value) is list and all(type(item) is str for item in value)
 
 
 def _severity(_name: str, number: int) -> int:
     return min(max(1 + number * 4 // 10, 1), 24)
 
 
-#: Elastic Common Schema 8.17 and ecs-logging's specification: dotted keys only, so that
-#: no object stands beside one. A field called like a field set goes aside.
+#: Elastic Common Schema 9.4.0, after its types as published (`@elastic/ecs` 9.4.0,
+#: https://www.elastic.co/docs/reference/ecs), and ecs-logging's specification 1.0
+#: (https://github.com/elastic/ecs-logging/tree/main/spec): time, level and message come
+#: first, in this order. All keys are dotted, so that no object stands beside one. The
+#: level's own word is what `log.level` is for.
 _ECS = Schema(
     name="ecs",
     timestamp="@timestamp",
@@ -271,7 +440,8 @@ _ECS = Schema(
     exception_stack="error.stack_trace",
     stack_info="stack_info",
     levels=_lower,
-    constants={"ecs.version": "8.17.0"},
+    constants={"ecs.version": "9.4.0"},
+    message_first=True,
     undotted=True,
     # The field sets of the reference, its base fields, and where others go aside.
     reserved=frozenset(
@@ -291,7 +461,10 @@ _ECS = Schema(
             "traceID": "trace.id",
             "spanID": "span.id",
         },
-        {"id": "user.id", "name": "user.name", "email": "user.email"},
+        {
+            part: f"user.{part}"
+            for part in ("id", "name", "email", "full_name", "domain")
+        },
         {
             "method": "http.request.method",
             "path": "url.path",
@@ -299,10 +472,16 @@ _ECS = Schema(
             "durationMs": "event.duration",
             "client": "client.ip",
         },
+        {"labels": _are_labels, "tags": _are_texts},
     ),
 )
 
-#: Datadog's standard and reserved attributes; `duration` is in nanoseconds.
+#: Datadog's standard attributes (https://docs.datadoghq.com/standard-attributes/, as of
+#: its repository's 09ed5c9), those of error tracking and of the correlation of logs and
+#: traces, and as reserved names those that the preprocessing of JSON takes for host,
+#: date, status and service
+#: (https://docs.datadoghq.com/logs/log_configuration/pipelines/). `duration` is in
+#: nanoseconds; the status code is a number, as Datadog's own integrations send it.
 _DATADOG = Schema(
     name="datadog",
     level="status",
@@ -317,8 +496,10 @@ _DATADOG = Schema(
     ),
     undotted=True,
     reserved=frozenset(
-        "host source service status trace_id span_id message timestamp date ddsource "
-        "ddtags dd usr http network error logger duration db fields".split()
+        "host hostname source service status severity level trace_id span_id message "
+        "@timestamp timestamp _timestamp Timestamp eventTime date published_date "
+        "syslog contextMap ddsource ddtags dd usr http network error logger duration "
+        "db fields".split()
     ),
     place=_Placer(
         {
@@ -339,8 +520,13 @@ _DATADOG = Schema(
     ),
 )
 
-#: Google Cloud's structured logging: the special fields of a JSON payload, and the
-#: severities of `LogEntry`. `stack_trace` is what Error Reporting reads.
+#: Google Cloud's structured logging
+#: (https://cloud.google.com/logging/docs/structured-logging): the special fields as
+#: google-cloud-logging 3.17.0 has them, severities and `httpRequest` as the messages
+#: `google.logging.type` of googleapis-common-protos 1.76.0. Error Reporting takes a
+#: line with a `stack_trace` as it is
+#: (https://cloud.google.com/error-reporting/docs/formatting-error-messages), so that
+#: `@type` is the application's to set, for errors without a traceback.
 _GCP = Schema(
     name="gcp",
     timestamp="time",
@@ -360,10 +546,12 @@ _GCP = Schema(
         "logging.googleapis.com/operation logging.googleapis.com/sourceLocation "
         "logging.googleapis.com/trace_sampled @type serviceContext context".split()
     ),
-    place=_google,
+    place=_GooglePlacer(),
 )
 
-#: Logstash's JSON event, version 1, with the names of logstash-logback-encoder.
+#: Logstash's JSON event, version 1, with the names of logstash-logback-encoder
+#: (https://github.com/logfellow/logstash-logback-encoder, its `LogstashFieldNames` and
+#: JSON providers, 2025). The level's name and number are Python's.
 _LOGSTASH = Schema(
     name="logstash",
     timestamp="@timestamp",
@@ -377,7 +565,10 @@ _LOGSTASH = Schema(
     reserved=frozenset({"@metadata", "tags"}),
 )
 
-#: GELF 1.1: additional fields have a `_` before them and are texts or numbers.
+#: GELF 1.1 of November 2013, as Graylog's documentation has it
+#: (https://go2docs.graylog.org/current/getting_in_log_data/gelf.html, its source
+#: `pages/gelf.rst`): additional fields have a `_` before them and are texts or numbers,
+#: levels are syslog's, and the level's own word is one more field.
 _GELF = Schema(
     name="gelf",
     timestamp="timestamp",
@@ -394,16 +585,20 @@ _GELF = Schema(
     stack_info="_stack_info",
     log_error="_logError",
     levels=_by_number(((50, 2), (40, 3), (30, 4), (20, 6)), 7),
+    level_text="_level_name",
     seconds=True,
-    constants={"version": "1.1", "host": socket.gethostname() or "localhost"},
+    constants={"version": "1.1", "host": lambda: socket.gethostname() or "localhost"},
     reserved=frozenset({"_id"}),
     prefix="_",
     scalars=True,
 )
 
-#: OpenTelemetry's logs data model and OTLP 1.x as JSON, semantic conventions 1.3x. A
-#: line is a whole `LogsData`, not a bare record: that is what OTLP's file format asks
-#: of a line, and what the collector's `otlpjsonfile` receiver reads as it is.
+#: OpenTelemetry's logs data model and OTLP as JSON, after opentelemetry-proto's
+#: `logs.proto` and https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/;
+#: attributes after the semantic conventions 1.44.0
+#: (https://opentelemetry.io/docs/specs/semconv/registry/attributes/). A line is a whole
+#: `LogsData`, not a bare record: that is what OTLP's file format asks of a line, and
+#: what the collector's `otlpjsonfile` receiver reads as it is.
 _OTEL = Schema(
     name="otel",
     timestamp="timeUnixNano",
@@ -424,7 +619,7 @@ _OTEL = Schema(
             "environment": "deployment.environment.name",
             "version": "service.version",
         },
-        {"id": "user.id", "name": "user.name", "email": "user.email"},
+        {part: f"user.{part}" for part in ("id", "name", "email", "full_name")},
         {
             "method": "http.request.method",
             "path": "url.path",

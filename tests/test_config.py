@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import logging.config
 import logging.handlers
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -329,35 +331,98 @@ def test_the_dict_says_what_the_call_does(tmp_path: Path) -> None:
     assert (line["requestID"], line["service"]) == ("r", "shop")
 
 
-def test_text_on_a_terminal_and_json_elsewhere(tmp_path: Path) -> None:
+def on_a_terminal(program: str, **environment: str) -> str:
     """
-    `format="auto"` looks at the stream; NO_COLOR is honoured.
+    What a fresh interpreter shows on a pseudo-terminal.
     """
     if sys.platform == "win32":
         pytest.skip("there are no pseudo-terminals on Windows")
     import pty
     import subprocess
 
-    program = "import ctxlog, logging; ctxlog.configure(); logging.warning('x')"
-    shown = []
-    for extra in ({}, {"NO_COLOR": "1"}):
-        parent, child = pty.openpty()
-        subprocess.run(
-            [sys.executable, "-Ic", program],
-            stdout=child,
-            env=clean_environment(**extra),
-            check=True,
-            timeout=50,
-        )
+    parent, child = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-Ic", program],
+        stdout=child,
+        env=clean_environment(**{"TERM": "xterm", **environment}),
+    ) as process:
         os.close(child)
-        shown.append(os.read(parent, 4096).decode())
+        shown = b""
+        try:
+            while more := os.read(parent, 4096):
+                shown += more
+        except OSError:  # Linux's way to say that the other side is closed
+            pass
         os.close(parent)
-    piped = run_python("-c", program, cwd=tmp_path).stdout
+        assert process.wait(timeout=50) == 0
+    return shown.decode()
 
-    assert "\x1b[33mWARNING" in shown[0]
-    assert "\x1b[" not in shown[1]
-    assert "WARNING" in shown[1]
-    assert load_line(piped)["message"] == "x"
+
+WARN = "import ctxlog, logging; ctxlog.configure(); logging.warning('x')"
+
+
+def test_text_on_a_terminal_and_json_elsewhere(tmp_path: Path) -> None:
+    """
+    `format="auto"` looks at the stream.
+    """
+    assert "\x1b[33mWARNING" in on_a_terminal(WARN)
+    assert load_line(run_python("-c", WARN, cwd=tmp_path).stdout)["message"] == "x"
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_a_terminal_without_colours(environment: dict[str, str]) -> None:
+    """
+    `NO_COLOR` and a dumb terminal leave the text as it is.
+    """
+    shown = on_a_terminal(WARN, **environment)
+    assert "WARNING" in shown
+    assert "\x1b" not in shown
+
+
+def test_a_terminal_may_have_json() -> None:
+    """
+    Where `CTXLOG_FORMAT` says so.
+    """
+    line = load_line(on_a_terminal(WARN, CTXLOG_FORMAT="json").rstrip("\r\n"))
+    assert line["message"] == "x"
+
+
+def test_a_pipe_may_have_coloured_text(tmp_path: Path) -> None:
+    """
+    With `CTXLOG_FORMAT` and `FORCE_COLOR`, as CI systems set it.
+    """
+    env = clean_environment(CTXLOG_FORMAT="console", FORCE_COLOR="1")
+    done = run_python("-Ec", WARN, cwd=tmp_path, env=env)
+    assert "\x1b[33mWARNING" in done.stdout
+
+
+def test_three_loggers_look_alike_on_a_terminal() -> None:
+    """
+    One text for one event, whoever logs it; nothing in the data drives the terminal.
+    """
+    need("structlog", "loguru")
+    shown = on_a_terminal(
+        """
+import logging
+import structlog
+from loguru import logger
+import ctxlog
+ctxlog.configure()
+evil = "a\\x1b[2J\\r\\x07\\u202eb"
+def work():
+    logging.getLogger("__main__").info(evil, extra={"field": evil, "password": "abc"})
+    structlog.get_logger("__main__").info(evil, field=evil, password="abc")
+    logger.info(evil, field=evil, password="abc")
+ctxlog.run({"requestID": "req-A"}, work)
+"""
+    )
+    ours = re.sub(r"\x1b\[[0-9;]+m", "", shown).split("\r\n")[:-1]
+    evil = r"a\x1b[2J\r\x07\u202eb"
+    assert all(line.isprintable() for line in ours)
+    assert {re.sub(r"^\S+ | \S+$", "", line) for line in ours} == {
+        f"INFO     req-A __main__: {evil} "
+        r'field="a\x1b[2J\r\x07\u202eb" password=[redacted]'
+    }
 
 
 def test_the_access_filter_drops_only_what_is_completed() -> None:
@@ -805,3 +870,18 @@ def test_django_with_the_dict_writes_every_line_once(tmp_path: Path) -> None:
     ]
     assert done.stderr == ""
     assert "hunter2" not in done.stdout
+
+
+def test_a_server_that_sets_its_handlers_later_writes_no_line_twice() -> None:
+    """Hypercorn replaces its logger's handlers at start, without dictConfig."""
+    stream = io.StringIO()
+    ctxlog.configure(format="json", stream=stream)
+    logger = logging.getLogger("hypercorn.access")
+    theirs = logging.StreamHandler(sys.stdout)
+    logger.handlers = [theirs]
+    logger.propagate = False
+    logger.error("broken")
+    assert theirs not in logger.handlers
+    assert [json.loads(x)["message"] for x in stream.getvalue().splitlines()] == [
+        "broken"
+    ]

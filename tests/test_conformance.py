@@ -250,6 +250,7 @@ BACKENDS: dict[str, Callable[[], contextlib.AbstractContextManager[Backend]]] = 
     "structlog": structlog_configured,
     "structlog over stdlib": structlog_over_stdlib,
     "loguru": loguru_installed,
+    "loguru, queued": lambda: loguru_installed(enqueue=True),
     "all, stdlib": lambda: all_configured(stdlib_log),
     "all, structlog": lambda: all_configured(structlog_log),
     "all, loguru": lambda: all_configured(loguru_log),

@@ -39,7 +39,14 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ALL_PAGES = [*sorted(ROOT.glob("*.md")), *PAGES[1:]]
 
 #: Fields whose values differ from run to run, by the path to them.
-VOLATILE = {"timestamp", "elapsedMs", "durationMs", "exception.stack"}
+VOLATILE = {
+    "timestamp",
+    "elapsedMs",
+    "_elapsedMs",
+    "durationMs",
+    "exception.stack",
+    "resourceLogs.scopeLogs.logRecords.attributes.value.doubleValue",
+}
 
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<kind>[\w-]*)[^\n]*\n(?P<body>.*?)^(?P=indent)```[ ]*$",
@@ -118,6 +125,10 @@ def _same_value(shown: object, printed: object, path: str) -> bool:
         return list(shown) == list(printed) and all(
             _same_value(shown[key], printed[key], f"{path}.{key}" if path else key)
             for key in shown
+        )
+    if isinstance(shown, list) and isinstance(printed, list):
+        return len(shown) == len(printed) and all(
+            _same_value(*pair, path) for pair in zip(shown, printed, strict=True)
         )
     if isinstance(shown, str) and isinstance(printed, str):
         return _same_text(shown, printed)
@@ -299,6 +310,8 @@ def test_a_continued_block_is_compared_on_its_own(tmp_path: Path) -> None:
         ('{"a": 1, "b": 2}', '{"b": 2, "a": 1}'),
         ('{"a": 1}', '{"a": 1, "b": 2}'),
         ('{"a": {"b": 1}}', '{"a": {"b": 2}}'),
+        ('{"a": [1, "x"]}', '{"a": [1, "y"]}'),
+        ('{"a": [1]}', '{"a": [1, 2]}'),
         ('{"timestamp": "2026-11-22T21:44:39Z"}', '{"timestamp": 5}'),
         ('{"timestamp": "2026-11-22T21:44:39Z"}', '{"timestamp": "2026-11-22"}'),
         ('{"elapsedMs": 1.5}', '{"elapsedMs": "1.5"}'),
@@ -316,6 +329,7 @@ def test_differences_are_noticed(shown: str, printed: str) -> None:
         ("a ... z", "a b c z"),
         ('{"a": 1, "elapsedMs": 0.1}', '{"a":1,"elapsedMs":12}'),
         ('{"requestID": "..."}', '{"requestID": "5f"}'),
+        ('{"a": [{"b": "..."}]}', '{"a": [{"b": "5f"}]}'),
         (
             '{"timestamp": "2026-11-22T21:44:39Z"}',
             '{"timestamp": "2025-01-02T03:04:05Z"}',

@@ -5,8 +5,12 @@ The examples and the demo, run as their users run them.
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections import Counter
 
 import pytest
@@ -120,8 +124,37 @@ def test_the_command_line_without_a_command_shows_its_help() -> None:
     assert "demo" in done.stdout
 
 
+def test_three_loggers_write_one_kind_of_line() -> None:
+    """
+    The same keys in the same order from each, with the request's fields.
+    """
+    need("structlog", "loguru")
+    done = run("-I", str(ROOT / "examples" / "three_loggers.py"))
+    *hello, failed = [json.loads(text) for text in done.stdout.splitlines()]
+
+    assert [line["message"].split()[1] for line in hello] == [
+        *("details", "orders", "prices")
+    ], done.stderr
+    assert len({tuple(line) for line in hello}) == 1
+    for line in (*hello, failed):
+        assert (line["requestID"], line["user"]) == ("req-A", "alice")
+    assert failed["exception"]["type"] == "LookupError"
+
+
+def test_the_page_on_three_loggers_shows_the_example() -> None:
+    """
+    The program in the docs is the one in the file.
+    """
+    example = (ROOT / "examples" / "three_loggers.py").read_text()
+    page = (ROOT / "docs" / "loggers.md").read_text()
+    assert f"```python\n{example[example.index('import logging') :]}```" in page
+
+
 _ASK = """
 import sys
+import time
+import urllib.error
+import urllib.request
 from wsgiref.util import setup_testing_defaults
 sys.path.insert(0, sys.argv[1])
 app = getattr(__import__(sys.argv[2]), sys.argv[3])
@@ -168,3 +201,37 @@ def test_the_wsgi_examples(
     assert of("req-export") == [*rows, "GET /export 200"], done.stderr
     assert of("req-crash") == crash
     assert {one["requestID"] for one in lines} == {"req-export", "req-crash"}
+
+
+def test_the_aiohttp_example_stamps_every_line() -> None:
+    """
+    Its own line and the completion line have the id and the user.
+    """
+    need("aiohttp")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = str(ROOT / "examples" / "aiohttp_app.py")
+    process = subprocess.Popen(
+        [sys.executable, "-I", program, str(port)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/orders/7", headers={"X-Request-ID": "req-A"}
+        )
+        for _ in range(500):
+            try:
+                with urllib.request.urlopen(request, timeout=10) as response:
+                    assert response.headers["X-Request-ID"] == "req-A"
+                break
+            except urllib.error.URLError:  # it does not listen yet
+                assert process.poll() is None
+                time.sleep(0.02)
+    finally:
+        process.terminate()
+        output, _ = process.communicate(timeout=20)
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert [line["message"] for line in lines] == [
+        *("Fetching order 7", "GET /orders/7 200")
+    ]
+    for line in lines:
+        assert (line["requestID"], line["user"]) == ("req-A", {"id": "user-123"})

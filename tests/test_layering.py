@@ -26,6 +26,7 @@ OWNER = {
     "orjson": "ctxlog._json",
     "pytest": "ctxlog.pytest_plugin",
     "pythonjsonlogger": "ctxlog.loggers.stdlib",
+    "aiohttp": "ctxlog.servers.aiohttp",
     "asgiref": "ctxlog.servers.django",
     "django": "ctxlog.servers.django",
     "flask": "ctxlog.servers.flask",

@@ -635,3 +635,13 @@ def test_a_level_above_all_names_is_a_text() -> None:
     record = logging.makeLogRecord({"levelname": 35, "name": None})
     line = read(LineEncoder(), level=record.levelname, logger=record.name)
     assert (line["level"], line["logger"]) == ("35", "None")
+
+
+def test_an_id_that_is_too_long_is_cut_like_any_text() -> None:
+    """
+    The rest of the line is still there.
+    """
+    line = read(LineEncoder(max_line_bytes=1024), View({"requestID": "x" * 5000}, None))
+    assert line["requestID"].startswith("xxx")
+    assert (line["message"], line["logger"]) == ("hello", "shop")
+    assert "cut" in line["logError"]

@@ -5,6 +5,7 @@ The names of a line's keys.
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -105,8 +106,28 @@ def test_a_schema_can_give_a_reserved_field_a_name() -> None:
         {"rename": {"a": "b", "c": "b"}},
         {"rename": {"a": 1}},
         {"rename": {"requestID": "rid"}},
+        {"name": 3},
+        {"level_value": None},
+        {"level_text": 5},
+        {"level_text": "level"},
+        {"prefix": None},
+        {"seconds": 1},
+        {"otlp": True},
+        {"message_first": "yes"},
+        {"constants": "a"},
+        {"constants": {"a": 1}},
+        {"constants": {"a": "\ud800"}},
+        {"constants": {"message": "a"}},
+        {"constants": {1: "a"}},
+        {"reserved": "user"},
+        {"reserved": {1}},
+        {"place": "user"},
+        {"levels": {"INFO": 1}},
+        {"levels": lambda name, number: {}["x"]},
+        {"levels": lambda name, number: number / 10},
+        {"levels": lambda name: name},
     ],
-    ids=str,
+    ids=lambda wrong: re.sub(" at 0x[0-9a-f]+", "", str(wrong)),
 )
 def test_a_wrong_schema_is_refused(wrong: dict[str, Any]) -> None:
     """
@@ -114,6 +135,108 @@ def test_a_wrong_schema_is_refused(wrong: dict[str, Any]) -> None:
     """
     with pytest.raises(ctxlog.ConfigError, match="allowed: "):
         Schema(**wrong)
+
+
+def test_a_constant_may_be_asked_for_when_an_encoder_is_made() -> None:
+    """
+    What it gives is on every line of that encoder.
+    """
+    pods = iter(["pod-1", "pod-2"])
+    schema = Schema(constants={"app": "shop", "pod": lambda: next(pods)})
+    for wanted in ("pod-1", "pod-2"):
+        encoder = LineEncoder(schema)
+        for _ in range(2):
+            line = load_line(encoder.encode(0, "I", 20, "a", "b", View({}, None)))
+            assert (line["app"], line["pod"]) == ("shop", wanted)
+
+
+def test_a_constant_that_gives_no_text_is_refused() -> None:
+    """
+    When the encoder is made, not when a line is lost.
+    """
+    schema = Schema(constants={"pod": lambda: 1})  # type: ignore[dict-item,return-value]
+    with pytest.raises(ctxlog.ConfigError, match=r"^constants=1 .*text for pod"):
+        LineEncoder(schema)
+
+
+def test_levels_that_raise_leave_the_name() -> None:
+    """
+    For a level that they do not know.
+    """
+    known = {10: 1, 20: 2, 30: 3, 40: 4, 50: 5}
+    encoder = LineEncoder(Schema(levels=lambda name, number: known[number]))
+    lines = [
+        load_line(encoder.encode(0, name, number, "a", "b", View({}, None)))
+        for name, number in [("INFO", 20), ("MINE", 25)]
+    ]
+    assert [line["level"] for line in lines] == [2, "MINE"]
+
+
+def test_a_place_of_ones_own_moves_fields() -> None:
+    """
+    By value too, never onto the line's own keys, and the rest stays where it is.
+    """
+
+    def place(name: str, value: Any, http: bool) -> dict[str, Any] | None:
+        if name == "took" and type(value) is int:
+            return {"took.ms": value}
+        return {"message": value, "requestID": value} if name == "rude" else None
+
+    encoder = LineEncoder(Schema(place=place))
+    view = View({"requestID": "A", "rude": "x"}, None)
+    line = load_line(encoder.encode(0, "I", 20, "a", "b", view, {"took": 3, "n": 1}))
+    assert (line["took.ms"], line["n"]) == (3, 1)
+    assert (line["message"], line["requestID"]) == ("b", "A")
+    line = load_line(encoder.encode(0, "I", 20, "a", "b", view, {"took": "long"}))
+    assert line["took"] == "long"
+
+
+@pytest.mark.parametrize(
+    "place", [lambda name, value, http: 1 / 0, lambda name, value, http: 3]
+)
+def test_a_place_that_fails_leaves_the_field(place: Any) -> None:
+    """
+    The line is written, and says so.
+    """
+    encoder = LineEncoder(Schema(place=place))
+    line = load_line(encoder.encode(0, "I", 20, "a", "b", View({"n": 1}, None)))
+    assert line["n"] == 1
+    assert line["logError"].startswith("n: not placed: ")
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_vendors_schema_can_be_changed(name: str) -> None:
+    """
+    With `dataclasses.replace`, which checks the copy as a new one.
+    """
+    mine = dataclasses.replace(find(name), name="mine", late="tooLate")
+    encoder = LineEncoder(mine)
+    line = encoder.encode(0, "I", 20, "a", "b", View({}, 0, late=True))
+    assert b'"tooLate"' in line
+
+
+@pytest.mark.parametrize("limit", [1024, 262_144])
+def test_the_message_can_come_before_the_id(limit: int) -> None:
+    """
+    On a common line, on one with a clash, and on one that is cut.
+    """
+    encoder = LineEncoder(Schema(message_first=True), max_line_bytes=limit)
+    view = View({"requestID": "A", "n": 1}, None)
+    for own in (None, {"m": 2}, {"n": 2}, {"requestID": "B"}, {"n": "x" * 5_000}):
+        line = load_line(encoder.encode(0, "I", 20, "a", "b", view, own))
+        assert list(line)[:4] == ["timestamp", "level", "message", "logger"]
+        assert line["requestID"] == (own or {}).get("requestID", "A")
+
+
+def test_a_field_can_be_given_a_name_of_the_vendors() -> None:
+    """
+    A rename is a decision: no name is reserved against it.
+    """
+    schema = dataclasses.replace(find("ecs"), rename={"action": "event.action"})
+    own = {"action": "login", "event": "x"}
+    line = LineEncoder(schema).encode(0, "I", 20, "a", "b", View({}, None), own)
+    shown = load_line(line)
+    assert (shown["event.action"], shown["fields.event"]) == ("login", "x")
 
 
 def test_a_schema_does_not_change() -> None:

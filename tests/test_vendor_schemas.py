@@ -4,18 +4,21 @@ The vendors' schemas: each line is valid, whatever is logged.
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
+import pkgutil
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.semconv._incubating import attributes
 
 import ctxlog
 from ctxlog.context import View
 from ctxlog.line import LineEncoder
-from ctxlog.schema import SCHEMAS
+from ctxlog.schema import REPORTED_ERROR, SCHEMAS
 from tests.helpers import load_line
 from tests.schemas import check, record
 
@@ -23,14 +26,19 @@ _KNOWN = st.sampled_from(
     "user host error event service environment version traceID spanID status path "
     "method durationMs client message level id _id tags labels fields log.level "
     "http httpRequest httpRequest.status serviceContext severity time timestamp "
-    "a.b a a_b requestID http.request.id body trace fields.user @metadata".split()
+    "a.b a a_b requestID http.request.id body trace fields.user @metadata @type "
+    "exception exception.type error.type hostname eventTime "
+    "logging.googleapis.com/trace logging.googleapis.com/labels "
+    "logging.googleapis.com/trace_sampled".split()
 )
 _NAMES = _KNOWN | st.text(min_size=1, max_size=12)
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda of: (
         st.lists(of, max_size=3)
-        | st.dictionaries(st.sampled_from(["id", "name", "email", "x.y", "é", ""]), of)
+        | st.dictionaries(
+            st.sampled_from(["id", "name", "x.y", "x_y", "x", "*", ""]), of
+        )
     ),
     max_leaves=6,
 )
@@ -38,7 +46,7 @@ _FIELDS = st.dictionaries(_NAMES, _VALUES, max_size=8)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-@settings(max_examples=40)
+@settings(max_examples=70)
 @given(
     bound=_FIELDS,
     own=_FIELDS,
@@ -65,15 +73,23 @@ def test_any_line_is_valid_in_its_schema(name: str, limit: int, **event: Any) ->
     check(name, line)
 
 
+NOTHING = View({}, None)
+COMPLETION: dict[str, Any] = {
+    "method": "GET",
+    "path": "/x",
+    "status": 404,
+    "durationMs": 2.5,
+    "client": "10.0.0.1",
+}
+
+
 def completion(name: str, logger: str = "ctxlog.request") -> bytes:
     """
     The line of a request's end.
     """
     view = View({"requestID": "A", "user": {"id": 7}, "traceID": "ab" * 16}, None)
-    own = {"method": "GET", "path": "/x", "status": 404, "durationMs": 2.5}
-    own["client"] = "10.0.0.1"
     encoder = LineEncoder(SCHEMAS[name], static={"service": "shop"})
-    return encoder.encode(1.25, "WARNING", 30, logger, "GET /x", view, own)
+    return encoder.encode(1.25, "WARNING", 30, logger, "GET /x", view, COMPLETION)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +165,224 @@ def test_opentelemetry_reads_a_completion_line() -> None:
     values = {a.key: a.value for a in found.attributes}
     assert values["http.response.status_code"].int_value == 404
     assert values["requestID"].string_value == "A"
+
+
+def test_opentelemetrys_attributes_are_those_that_it_publishes() -> None:
+    """
+    Whatever is not in its registry is the application's own name, or ctxlog's.
+    """
+    names = {
+        value
+        for info in pkgutil.iter_modules(attributes.__path__, attributes.__name__ + ".")
+        for value in vars(importlib.import_module(info.name)).values()
+        if isinstance(value, str)
+    }
+    user = {"id": 7, "name": "Ann", "email": "a@b.org", "full_name": "Ann B"}
+    view = View({"requestID": "A", "user": user}, 0, late=True)
+    static = {"service": "shop", "environment": "prod", "version": "1.2"}
+    line = LineEncoder(SCHEMAS["otel"], static=static).encode(
+        *(1.25, "ERROR", 40, "ctxlog.request", "GET /x", view, COMPLETION),
+        ValueError("bad"),
+        "Stack",
+    )
+    resource = json.loads(line)["resourceLogs"][0]["resource"]["attributes"]
+    found = {of["key"] for of in resource} | {a.key for a in record(line).attributes}
+    ours = {"requestID", "logger.name", "elapsedMs", "late", "stack_info", "durationMs"}
+    assert found - names == ours
+    assert {"service.name", "exception.stacktrace", "url.path"} <= found
+
+
+@pytest.mark.parametrize(
+    ("number", "wanted"),
+    [
+        (5, {"gcp": "DEFAULT", "datadog": "debug", "gelf": 7, "otel": 3}),
+        (10, {"gcp": "DEBUG", "datadog": "debug", "gelf": 7, "otel": 5}),
+        (20, {"gcp": "INFO", "datadog": "info", "gelf": 6, "otel": 9}),
+        (25, {"gcp": "INFO", "datadog": "info", "gelf": 6, "otel": 11}),
+        (30, {"gcp": "WARNING", "datadog": "warning", "gelf": 4, "otel": 13}),
+        (40, {"gcp": "ERROR", "datadog": "error", "gelf": 3, "otel": 17}),
+        (50, {"gcp": "CRITICAL", "datadog": "critical", "gelf": 2, "otel": 21}),
+        (99, {"gcp": "CRITICAL", "datadog": "critical", "gelf": 2, "otel": 24}),
+    ],
+)
+def test_a_level_goes_by_its_number(number: int, wanted: dict[str, Any]) -> None:
+    """
+    A level of one's own is the lower one's where the vendor has a list of its own.
+    """
+
+    def shown(name: str) -> Any:
+        line = LineEncoder(SCHEMAS[name]).encode(0, "MINE", number, "a", "b", NOTHING)
+        if name == "otel":
+            return record(line).severity_number
+        return load_line(line)[SCHEMAS[name].level]
+
+    assert {name: shown(name) for name in wanted} == wanted
+
+
+def test_the_word_of_a_level_is_kept_where_the_vendor_has_a_place_for_it() -> None:
+    """
+    Under a name of the vendor's, or as a further field of GELF.
+    """
+    lines = {
+        name: LineEncoder(schema).encode(0, "Notice", 25, "a", "b", NOTHING)
+        for name, schema in SCHEMAS.items()
+    }
+    assert load_line(lines["default"])["level"] == "Notice"
+    assert load_line(lines["ecs"])["log.level"] == "notice"
+    assert load_line(lines["logstash"])["level"] == "Notice"
+    assert load_line(lines["gelf"])["_level_name"] == "Notice"
+    assert record(lines["otel"]).severity_text == "Notice"
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "aside"),
+    [("ecs", "user.id", "fields.user"), ("datadog", "usr.id", "fields.user")],
+)
+def test_a_users_other_parts_go_aside(name: str, key: str, aside: str) -> None:
+    """
+    What the vendor has no name for does not hide the user's id.
+    """
+    view = View({"user": {"id": 7, "plan": "pro", "name": None}}, None)
+    line = load_line(LineEncoder(SCHEMAS[name]).encode(0, "I", 20, "a", "b", view))
+    assert (line[key], line[aside]) == ("7", {"plan": "pro"})
+
+
+@pytest.mark.parametrize("name", ["ecs", "datadog"])
+def test_no_two_names_within_a_field_are_the_same_path(name: str) -> None:
+    """
+    Elasticsearch and Datadog read a dotted name within an object as an object, too.
+    """
+    order = {"a.b": 1, "a": {"b": 2}, "a_b": 3, "": [{"c.d": 4}]}
+    line = LineEncoder(SCHEMAS[name]).encode(
+        *(0, "I", 20, "a", "b", NOTHING, {"order": order})
+    )
+    assert load_line(line)["order"] == {
+        "a_b_2": 1,
+        "a": {"b": 2},
+        "a_b": 3,
+        "_": [{"c_d": 4}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "right", "wrong"),
+    [
+        ("labels", {"a": "b", "n": 1}, {"a": {"b": 1}}),
+        ("labels", {}, {"a*": "b"}),
+        ("tags", ["a", "b"], ["a", 1]),
+        ("tags", [], "a"),
+    ],
+)
+def test_labels_and_tags_of_ecs_can_be_given(key: str, right: Any, wrong: Any) -> None:
+    """
+    They stay where they are with a value of their type, and go aside with another.
+    """
+
+    def shown(value: Any) -> dict[str, Any]:
+        encoder = LineEncoder(SCHEMAS["ecs"])
+        line = encoder.encode(0, "I", 20, "a", "b", View({key: value}, None))
+        check("ecs", line)
+        return dict(load_line(line))
+
+    assert shown(right)[key] == right
+    assert key not in shown(wrong)
+    assert shown(wrong)[f"fields.{key}"] == wrong
+
+
+def google(fields: dict[str, Any]) -> dict[str, Any]:
+    """
+    What Google Cloud gets of a line with these fields.
+    """
+    encoder = LineEncoder(SCHEMAS["gcp"])
+    line = encoder.encode(0, "ERROR", 40, "a", "b", View(fields, None))
+    check("gcp", line)
+    return dict(load_line(line))
+
+
+def test_googles_trace_is_of_the_project_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    Cloud Logging links a line to a trace by its resource name.
+    """
+    key = "logging.googleapis.com/trace"
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
+    assert google({"traceID": "ab"})[key] == "ab"
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "shop-1")
+    assert google({"traceID": "ab"})[key] == "projects/shop-1/traces/ab"
+    named = "projects/other/traces/ab"
+    assert google({"traceID": named})[key] == named
+
+
+@pytest.mark.parametrize(
+    ("key", "right", "wrong"),
+    [
+        ("@type", REPORTED_ERROR, "something"),
+        ("logging.googleapis.com/insertId", "i-1", 1),
+        ("logging.googleapis.com/labels", {"a": "b"}, {"a": 1}),
+        ("logging.googleapis.com/sourceLocation", {"line": 3}, {"row": 3}),
+        ("logging.googleapis.com/trace_sampled", True, "yes"),
+    ],
+)
+def test_googles_special_fields_can_be_given(key: str, right: Any, wrong: Any) -> None:
+    """
+    They stay where they are with a value of their type, and go aside with another.
+    """
+    assert google({key: right})[key] == right
+    line = google({key: wrong})
+    assert key not in line
+    assert line[f"fields.{key}"] == wrong
+
+
+def test_error_reporting_takes_a_traceback_as_it_is() -> None:
+    """
+    It looks for `stack_trace` first, and asks for no `@type` then.
+    """
+    line = LineEncoder(SCHEMAS["gcp"], static={"service": "shop", "version": "2"})
+    shown = load_line(line.encode(0, "E", 40, "a", "b", NOTHING, None, ValueError("x")))
+    assert shown["stack_trace"] == "ValueError: x"
+    assert shown["serviceContext"] == {"service": "shop", "version": "2"}
+    assert "@type" not in shown
+
+
+def test_gelfs_host_is_the_one_at_the_time_of_the_encoder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    Not that of the import, which a snapshot of a process or container would keep.
+    """
+    for name, wanted in [("one", "one"), ("two", "two"), ("", "localhost")]:
+        monkeypatch.setattr("socket.gethostname", lambda name=name: name)
+        line = LineEncoder(SCHEMAS["gelf"]).encode(0, "I", 20, "a", "b", NOTHING)
+        assert load_line(line)["host"] == wanted
+
+
+@pytest.mark.parametrize("name", ["ecs", "datadog", "gcp"])
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("status", 1_000_000),
+        ("status", "200"),
+        ("durationMs", -1.0),
+        ("durationMs", 1e300),
+        ("durationMs", True),
+        ("client", "unix:"),
+        ("client", "fe80::1%eth0"),
+        ("method", 1),
+    ],
+)
+def test_a_value_that_does_not_fit_is_not_http(
+    name: str, field: str, wrong: Any
+) -> None:
+    """
+    It stays under its own name, or aside, and the others are where they belong.
+    """
+    encoder = LineEncoder(SCHEMAS[name])
+    own = {**COMPLETION, field: wrong}
+    line = encoder.encode(0, "I", 20, "ctxlog.request", "m", NOTHING, own)
+    check(name, line)
+    shown = load_line(line)
+    assert shown.get(f"fields.{field}", shown.get(field)) == wrong
 
 
 @pytest.mark.parametrize("name", ["ecs", "datadog"])

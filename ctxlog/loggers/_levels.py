@@ -28,9 +28,9 @@ class Levels:
         """Whether there are any of single loggers."""
         return bool(self._levels)
 
-    def of(self, logger: str | None) -> int:
-        """Return the least level of a logger."""
-        name = logger or ""
+    def of(self, logger: object) -> int:
+        """Return the least level of a logger; without a name, that of all others."""
+        name = logger if isinstance(logger, str) else ""
         while name:
             if name in self._levels:
                 return self._levels[name]

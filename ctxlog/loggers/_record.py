@@ -41,6 +41,7 @@ __all__ = [
     "format_arguments",
     "install_record_factory",
     "message_of",
+    "plain_fields",
     "read",
     "stamp_of",
     "uninstall_record_factory",
@@ -160,6 +161,19 @@ def stamp_of(record: logging.LogRecord) -> View | Stamp:
     if isinstance(found, dict):  # it was pickled
         return Stamp.revived(found)
     return stamp(record)
+
+
+def plain_fields(view: View) -> dict[str, Any]:
+    """Return a view's fields, redacted, for what shows them as they are. Made once."""
+    if view.encoded is None:
+        view.encoded = {}
+    hiding = redactor(None)
+    known: dict[str, Any] | None = view.encoded.get((plain_fields, hiding))
+    if known is None:
+        walk = Walk(hiding, 262_144, 131_072)
+        known = walk.named(list(view.fields.items()))
+        view.encoded[plain_fields, hiding] = known
+    return known
 
 
 _Problems: TypeAlias = tuple[str, ...]
@@ -492,8 +506,9 @@ def read(record: logging.LogRecord) -> Event:
         error, message = _without_stacks(error, stack_info, message)
     if _is_servers(record.name):
         message = _ANSI.sub("", message).rstrip("\n")  # werkzeug's, uvicorn's
-        # Django's request, or a socket: as text it shows the query string.
+        # Objects of the server's: as text Django's request shows the query string.
         own.pop("request", None)
+        own.pop("websocket", None)
     if error is None and record.exc_text:
         error = ExceptionParts("", "", record.exc_text)
     return Event(message, stamped.view, own, error, stack_info, problems)

@@ -10,16 +10,19 @@ log call, as it does without ctxlog.
 
 from __future__ import annotations
 
+import pickle
 import sys
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from ctxlog._json import FLAT_TYPES
 from ctxlog.console import ConsoleEncoder
 from ctxlog.context import View, current_view, error_view
 from ctxlog.errors import MissingDependencyError
 from ctxlog.line import REPORTING_LOGGERS, REQUEST_ID, ExceptionParts, LineEncoder
 from ctxlog.loggers._levels import Levels
-from ctxlog.loggers._record import STAMP, Stamp
+from ctxlog.loggers._record import STAMP, Stamp, plain_fields
 from ctxlog.redact import active
 from ctxlog.schema import Schema, find
 from ctxlog.values import Walk, safe_str
@@ -38,12 +41,15 @@ _Record = dict[str, Any]
 _Patcher = Callable[[_Record], None]
 
 # loguru has no public way to ask for its patcher and its sinks.
+_now = time.time
 _core: Any = logger._core  # type: ignore[attr-defined]
 
 
-# Where a record keeps the names of the fields that are not the context's, and how many
-# there were in all.
+# Where a record keeps the names of the fields that are not the context's.
 _OWN = "_ctxlog_own"
+
+# Where a record on its way through a queue keeps its finished line.
+_LINE = "_ctxlog_line"
 
 
 # Stamping -----------------------------------------------------------------------
@@ -55,8 +61,8 @@ def patcher(record: Any) -> Any:
 
     The context's fields are put into `extra`, so that every sink can show them (with
     the format `{extra[requestID]} {message}`); what is bound to the logger or given in
-    the call stays. `requestID` is always there, `N/A` outside of any request. Secrets
-    are redacted. Never raises.
+    the call stays. `requestID` is always there, `N/A` outside of any request. The
+    context's secrets are redacted; what the call brings is as loguru has it.
 
     `configure(patcher=...)` replaces a patcher that is there. To keep it, give it:
     `logger.configure(patcher=patcher(mine))`; `install()` keeps it by itself.
@@ -78,8 +84,8 @@ def patcher(record: Any) -> Any:
         record[STAMP] = stamp
         view = stamp.view
     own = record["extra"]
-    record["extra"] = extra = {**_shown(view), **own}
-    record[_OWN] = tuple(own), len(extra)
+    record[_OWN] = tuple(own)
+    record["extra"] = {**_shown(view), **own}
     return None
 
 
@@ -98,15 +104,15 @@ def _shown(view: View) -> dict[str, Any]:
     """What `extra` gets of a view: made once for it."""
     if view.encoded is None:
         view.encoded = {}
-    known: dict[str, Any] | None = view.encoded.get(_shown)
+    hiding = active()
+    known: dict[str, Any] | None = view.encoded.get(hiding)
     if known is None:
-        walk = Walk(active(), 262_144, 131_072)
-        known = walk.named(view.fields.items())
+        known = {**plain_fields(view)}
         request_id = view.fields.get(REQUEST_ID)
         if not isinstance(request_id, str):
             request_id = "N/A" if request_id is None else safe_str(known[REQUEST_ID])
             known[REQUEST_ID] = request_id
-        view.encoded[_shown] = known
+        view.encoded[hiding] = known
     return known
 
 
@@ -152,7 +158,7 @@ class JsonSink:
 
     def write(self, message: Any) -> None:
         """Write the line of a message, as loguru calls it. Never raises."""
-        self.take(message.record)
+        self._write(message.record, message.record["time"].timestamp())
 
     def take(self, record: Any) -> bool:
         """
@@ -161,51 +167,65 @@ class JsonSink:
         As the `filter` of a sink it spares all that loguru would do to show the record:
         copies, formats and renders the exception, only for us to pass it over.
         """
-        level = record["level"]
-        name = record["name"]
-        if self._levels is not None and level.no < self._levels.of(name):
-            return False
-        stamp = record.get(STAMP)
-        error: ExceptionParts | BaseException | None = None
-        own = record["extra"]
-        if stamp is None:
-            view, error = _unstamped(record)
-        else:
-            if isinstance(stamp, dict):  # it was pickled
-                stamp = Stamp.revived(stamp)
-            if isinstance(stamp, View):
-                view = stamp
-            else:
-                view, error = stamp.view, stamp.error
-            own = _own(own, view, *record[_OWN])
-        self._writer.write(
-            self._encoder.encode(
-                record["time"].timestamp(),
-                level.name,
-                level.no,
-                name or "root",
-                record["message"],
-                view,
-                own,
-                error,
-            )
-        )
+        # Its time is this one, and takes long to read off.
+        self._write(record, _now())
         return False
 
+    def _write(self, record: _Record, created: float) -> None:
+        if self._levels is None or _is_wanted(record, self._levels):
+            self._writer.write(_encoded(self._encoder, record, created))
 
-def _own(
-    extra: dict[str, Any], view: View, names: tuple[str, ...], count: int
-) -> dict[str, Any]:
+
+def _is_wanted(record: _Record, levels: Levels) -> bool:
+    """Whether a record has at least the level of its logger."""
+    return bool(record["level"].no >= levels.of(record["name"]))
+
+
+def _encoded(
+    encoder: LineEncoder | ConsoleEncoder, record: _Record, created: float
+) -> bytes:
+    """Return the line of a record."""
+    stamp = record.get(STAMP)
+    error: ExceptionParts | BaseException | None = None
+    own = record["extra"]
+    if type(stamp) is View:
+        view = stamp
+        own = _own(own, view, record[_OWN])
+    elif stamp is None:
+        view, error = _unstamped(record)
+    elif isinstance(stamp, Stamp):
+        view, error = stamp.view, stamp.error
+        own = _own(own, view, record[_OWN])
+    else:  # it was pickled
+        revived = Stamp.revived(stamp)
+        view, error = revived.view, revived.error
+        own = {name: own[name] for name in record[_OWN] if name in own}
+    level = record["level"]
+    return encoder.encode(
+        created,
+        level.name,
+        level.no,
+        record["name"] or "root",
+        record["message"],
+        view,
+        own,
+        error,
+    )
+
+
+_MISSING = object()
+
+
+def _own(extra: dict[str, Any], view: View, names: tuple[str, ...]) -> dict[str, Any]:
     """Return what is in `extra` besides what the patcher put there."""
+    shown = _shown(view)
     own = {}
     for name in names:
         if name in extra:
             own[name] = extra[name]
-    if len(extra) != count:  # another patcher came later
-        shown = _shown(view)
-        for name in extra:
-            if name not in shown:
-                own[name] = extra[name]
+    for name, value in extra.items():  # another patcher may have come later
+        if name not in own and shown.get(name, _MISSING) is not value:
+            own[name] = value
     return own
 
 
@@ -215,6 +235,128 @@ def _unstamped(record: _Record) -> tuple[View, BaseException | None]:
         return current_view(), None
     reporting = record["name"] in REPORTING_LOGGERS
     return error_view(exception.value, reporting=reporting), exception.value
+
+
+# Through a queue ----------------------------------------------------------------
+
+
+class _QueuedSink(JsonSink):
+    """Writes, in the thread of loguru's queue, what `_Queueing` made of the records."""
+
+    def write(self, message: Any) -> None:
+        line = message.record.get(_LINE)
+        if line is None:
+            super().write(message)
+        else:
+            self._writer.write(line)
+
+    def queueing(self) -> _Queueing:
+        """Return the filter that belongs to it."""
+        return _Queueing(self._encoder, self._levels)
+
+
+class _Queueing:
+    """
+    As the filter of a queued sink: finishes the line in the thread that logs.
+
+    loguru's queue pickles whole records, and drops those that do not pickle. So the
+    line is made before, and all else in the record is made to pickle; that is for other
+    queued sinks: those without a queue find the values as they are.
+
+    It goes to spawned processes. Where the encoder cannot, the process of the queue
+    makes the line.
+    """
+
+    def __init__(
+        self, encoder: LineEncoder | ConsoleEncoder | None, levels: Levels | None
+    ) -> None:
+        self._encoder = encoder
+        self._levels = levels
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (_Packed(self._encoder, None), self._levels)
+
+    def __call__(self, record: _Record) -> bool:
+        if self._levels is not None and not _is_wanted(record, self._levels):
+            return False
+        if self._encoder is not None:
+            record[_LINE] = _encoded(self._encoder, record, _now())
+        record["extra"] = _Extra(record["extra"])
+        if record["exception"] is not None:
+            record["exception"] = _Exception(*record["exception"])
+        # What patchers have added.
+        for name in record.keys() - _KEYS:
+            value = record[name]
+            if type(value) not in FLAT_TYPES and not _pickles(value):
+                record[name] = _plain(value)
+        return True
+
+
+_KEYS = frozenset(
+    {
+        *("elapsed", "exception", "extra", "file", "function", "level", "line"),
+        *("message", "module", "name", "process", "thread", "time"),
+        *(STAMP, _OWN, _LINE),
+    }
+)
+
+
+class _Extra(dict[Any, Any]):
+    """The fields of a record: what does not pickle arrives as a line would show it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        items = []
+        for name, value in self.items():
+            if type(value) not in FLAT_TYPES:
+                value = _Packed(value, _plain(value))
+            items.append((name, value))
+        return dict, (items,)
+
+
+class _Exception(NamedTuple):
+    """The exception of a record, as loguru's own, whose type may fail to pickle."""
+
+    type: Any
+    value: Any
+    traceback: Any
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kind = _Packed(self.type, Exception)
+        return _Exception, (kind, _Packed(self.value, None), None)
+
+
+class _Packed:
+    """A value in a pickle: comes out as itself if it pickles, else as another."""
+
+    def __init__(self, value: object, instead: object) -> None:
+        self._value = value
+        self._instead = instead
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        try:
+            pickled = pickle.dumps(self._value)
+        except Exception:  # a foreign __reduce__
+            pickled = b""
+        return _unpacked, (pickled, self._instead)
+
+
+def _unpacked(pickled: bytes, instead: Any) -> Any:
+    try:
+        return pickle.loads(pickled)
+    except Exception:  # a foreign __setstate__, a class that is not in this process
+        return instead
+
+
+def _pickles(value: object) -> bool:
+    try:
+        pickle.loads(pickle.dumps(value))
+    except Exception:  # a foreign __reduce__
+        return False
+    return True
+
+
+def _plain(value: object) -> Any:
+    return Walk(active(), 262_144, 131_072).value(value)
 
 
 # A whole set-up -----------------------------------------------------------------
@@ -249,7 +391,9 @@ def install(
         stream: Where the lines go: `sys.stdout` as it is now unless given.
         level: The least level that is logged: one of loguru's names, or a number.
         levels: Least levels of single loggers (modules): name to level.
-        enqueue: Whether another thread writes; also for child processes.
+        enqueue: Whether another thread writes; also for child processes. The line is
+            finished in the thread that logs: a field or an exception that does not
+            pickle costs none.
         context: How those are started, as `logger.add()` takes it: `spawn`, ...
         writer: Writes the lines, in place of one for *stream*.
         options: Those of `JsonSink`.
@@ -261,7 +405,9 @@ def install(
     global _sink_id, _patcher_before, _took_default
     number = level if isinstance(level, int) else logger.level(level).no
     least = Levels(number, levels)
-    sink = JsonSink(stream, writer=writer, levels=least, **options)
+    make = _QueuedSink if enqueue else JsonSink
+    sink = make(stream, writer=writer, levels=least, **options)
+    chosen: Any = sink.queueing() if isinstance(sink, _QueuedSink) else sink.take
     uninstall()
     if _default_id in _core.handlers:
         _took_default = True
@@ -270,7 +416,7 @@ def install(
         sink,
         level=least.least,
         format=_no_text,
-        filter=None if enqueue else sink.take,
+        filter=chosen,
         enqueue=enqueue,
         context=context,
         colorize=False,

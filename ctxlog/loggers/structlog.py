@@ -17,11 +17,17 @@ from datetime import datetime
 from typing import Any
 
 from ctxlog.console import ConsoleEncoder
-from ctxlog.context import add_source, current_view, error_view, remove_source
+from ctxlog.context import (
+    View,
+    add_source,
+    current_view,
+    error_view,
+    remove_source,
+)
 from ctxlog.errors import MissingDependencyError
 from ctxlog.line import REPORTING_LOGGERS, ExceptionParts, LineEncoder
 from ctxlog.loggers._levels import Levels
-from ctxlog.loggers._record import format_arguments, read
+from ctxlog.loggers._record import format_arguments, plain_fields, read, stamp_of
 from ctxlog.schema import Schema, find
 from ctxlog.values import safe_str
 from ctxlog.writer import LineWriter
@@ -81,14 +87,21 @@ def merge_context(logger: Any, method_name: str, event_dict: _Event) -> _Event:
     A processor, for the front of a chain: native, of `structlog.stdlib`, or the
     `foreign_pre_chain` of a `ProcessorFormatter`. What is bound to the logger or given
     in the call wins; what was bound through `structlog.contextvars` comes along, and
-    wins over the store. `JsonRenderer` needs no help from it. Never raises.
+    wins over the store. Secrets of the context are redacted, whatever renders the event
+    then. `JsonRenderer` needs no help from it. Never raises.
     """
     record = event_dict.get("_record")
-    view = current_view() if record is None else read(record).view
+    if isinstance(record, logging.LogRecord):
+        stamp = stamp_of(record)
+        view = stamp if isinstance(stamp, View) else stamp.view
+    else:
+        view = current_view()
     for name, value in _bound_elsewhere().items():
         event_dict.setdefault(name, value)
-    for name, value in view.fields.items():
-        event_dict.setdefault(name, value)
+    for name, value in plain_fields(view).items():
+        # A field must not pass for what processors take as instructions.
+        if name not in _KEYS:
+            event_dict.setdefault(name, value)
     return event_dict
 
 
@@ -147,7 +160,7 @@ class JsonRenderer:
         """Return the line of an event as UTF-8, with its newline. Never raises."""
         message = event_dict.pop("event", "")
         level = _LEVELS.get(method_name) or _level(method_name)
-        if not _KEYS.isdisjoint(event_dict):
+        if not _KEYS.isdisjoint(event_dict) or isinstance(message, dict):
             return self._encode_more(logger, level, message, event_dict)
         name = getattr(logger, "name", None) or "root"
         return self.encoder.encode(
@@ -163,6 +176,9 @@ class JsonRenderer:
     ) -> bytes:
         created = _now()
         own = dict(event_dict)
+        if isinstance(message, dict):
+            # As on a record of stdlib logging: the event's fields.
+            message, own = "", {**message, **own}
         name = own.pop("logger", None)
         if not isinstance(name, str):
             if name is not None:
@@ -171,18 +187,18 @@ class JsonRenderer:
         name = name or "root"
         level = _named_level(own, level)
         problems = _problems(own)
-        arguments = own.pop("positional_args", None)
-        if arguments:
-            message, wrong = format_arguments(message, arguments)
-            problems += wrong
+        if isinstance(own.get("positional_args"), tuple):
+            arguments = own.pop("positional_args")
+            if arguments:
+                message, wrong = format_arguments(message, arguments)
+                problems += wrong
         if _is_stamp_of_time(own.get("timestamp"), created):
             del own["timestamp"]
         error = _error(own)
         stack_info = _stack(own, logger)
-        record = own.pop("_record", None)
-        if own.pop("_from_structlog", None) is None:
-            record = None
-        if isinstance(record, logging.LogRecord):
+        record = own.get("_record")
+        if isinstance(record, logging.LogRecord) and "_from_structlog" in own:
+            del own["_record"], own["_from_structlog"]
             # Made by a log call some time ago, perhaps in another thread.
             created, name = record.created, record.name
             level = record.levelname, record.levelno
@@ -231,16 +247,17 @@ def _is_stamp_of_time(value: object, now: float) -> bool:
             value = datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp()
         except (ValueError, OverflowError, OSError):
             return False
-    return isinstance(value, (int, float)) and abs(now - value) < 60
+    # Compared, not subtracted: an integer may be too large for a float.
+    return isinstance(value, (int, float)) and now - 60 < value < now + 60
 
 
 def _error(own: dict[str, Any]) -> ExceptionParts | BaseException | None:
     """Take the exception out of the fields, also one that is rendered already."""
     info = own.pop("exc_info", None)
-    if info is True:
-        info = sys.exc_info()
     if isinstance(info, tuple) and len(info) == 3:
         info = info[1]
+    elif not isinstance(info, BaseException) and _is_true(info):
+        info = sys.exc_info()[1]
     if isinstance(info, BaseException):
         return info
     rendered = own.get("exception")
@@ -254,8 +271,15 @@ def _error(own: dict[str, Any]) -> ExceptionParts | BaseException | None:
     return ExceptionParts("", "", rendered.rstrip("\n"))
 
 
+def _is_true(value: object) -> bool:
+    try:
+        return bool(value)
+    except Exception:  # a foreign __bool__
+        return False
+
+
 def _stack(own: dict[str, Any], logger: Any) -> str | None:
-    if own.pop("stack_info", None):
+    if _is_true(own.pop("stack_info", None)):
         own.update(_render_stack(logger, "", {"stack_info": True}))
     stack = own.get("stack")
     if isinstance(stack, str) and stack.startswith("Stack (most recent call last)"):
@@ -310,7 +334,7 @@ class _Output:
 
     def __init__(self) -> None:
         self.writer = LineWriter()
-        self.renderer: JsonRenderer | None = None
+        self.renderer: Any = None
         self.before: dict[str, Any] | None = None
         self.processors: list[Any] = []
 
@@ -418,7 +442,7 @@ _METHODS = (10, 20, 30, 40, 50)
 
 
 def _formatted(
-    event: Any, args: tuple[Any, ...], fields: dict[str, Any]
+    event: Any, args: Any, fields: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
     if type(event) is str and (len(args) > 1 or type(args[0]) is str):
         try:

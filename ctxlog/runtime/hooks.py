@@ -61,8 +61,15 @@ def _excepthook(
     written = not passed_on(kind) and report(
         logging.CRITICAL, "Uncaught exception", kind, error, traceback
     )
-    if not written or previous is not sys.__excepthook__:
+    if not written or not _is_pythons(previous):
         previous(kind, error, traceback)
+
+
+def _is_pythons(hook: Callable[..., object]) -> bool:
+    # The backport of exception groups to Python 3.10 replaces it by one that prints
+    # the same, in all programs that happen to import it.
+    backport = "exceptiongroup._formatting"
+    return hook is sys.__excepthook__ or getattr(hook, "__module__", "") == backport
 
 
 def _threading_excepthook(

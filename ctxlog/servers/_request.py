@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeAlias, TypeVar, cast
 
 from ctxlog.carrier import is_safe_header_value, is_valid_request_id
-from ctxlog.context import Entry, Store, run
+from ctxlog.context import Entry, Store, get_store, run
 from ctxlog.errors import ConfigError
 from ctxlog.ids import new_request_id
 from ctxlog.isolate import continued
@@ -88,6 +88,7 @@ class RequestOptions:
         "_ignored_patterns",
         "_trusted",
         "accepted",
+        "asks_application",
         "completion_line",
         "generator",
         "header",
@@ -112,6 +113,11 @@ class RequestOptions:
         accepted = [self.header, *(_header("accept_headers", name) for name in names)]
         self.accepted = tuple(dict.fromkeys(name.lower() for name in accepted))
         self._trusted = _trusted(trust)
+        self.asks_application = (
+            callable(trust)
+            or generator is not None
+            or validator not in (None, is_valid_request_id)
+        )
         self.generator = checked_callable("generator", generator or new_request_id)
         self.validator = (
             None if validator is None else checked_callable("validator", validator)
@@ -312,8 +318,11 @@ class Exchange:
         self.details: dict[str, object] = {}
         self.store = RequestStore()
         self._entry = Entry(self.store)
-        # What the options' callables log is this request's, and has no id yet.
-        request_id, replaced = run(self.store, options.request_id, values, client)
+        if options.asks_application:
+            # What the options' callables log is this request's, and has no id yet.
+            request_id, replaced = run(self.store, options.request_id, values, client)
+        else:
+            request_id, replaced = options.request_id(values, client)
         self.store[REQUEST_ID] = request_id
         self.store.completes = options.completes(path)
         self._started = time.perf_counter()
@@ -417,9 +426,16 @@ class Exchange:
 
     def _complete(self, error: BaseException | None) -> None:
         # In the store, wherever a cancelled request is cleaned up.
-        self.bind_user()
+        if get_store() is self.store:
+            self._finish(error)
+        else:
+            run(self.store, self._finish, error)
+
+    def _finish(self, error: BaseException | None) -> None:
+        if self._user_of is not None:
+            bind_user(self.store, self._user_of)
         if self.store.completes:
-            run(self.store, self._log_completion, error)
+            self._log_completion(error)
 
     def bind_user(self) -> None:
         """Put the user on the lines from here on, if there is one by now."""

@@ -114,7 +114,9 @@ class ContextMiddleware:
             user_of=functools.partial(read_user, scope),
         )
         in_framework = "app" in scope
-        scope[_MARK] = exchange
+        # Not the exchange, which knows the scope: that would be a cycle, and every
+        # request would wait for the garbage collector.
+        scope[_MARK] = True
         # Websockets are told apart by the messages' types.
         responding = _Responding(exchange, receive, send)
         with exchange:
@@ -177,14 +179,14 @@ class _Responding:
         request_id = self._exchange.request_id
         if not request_id:
             return message
-        name = self._exchange.header.encode()
-        lower = name.lower()
+        name = self._exchange.header.lower().encode()
+        length = len(name)
         headers = [
             (key, value)
             for key, value in message.get("headers") or ()
-            if bytes(key).lower() != lower
+            if len(key) != length or bytes(key).lower() != name
         ]
-        headers.append((lower, request_id.encode()))
+        headers.append((name, request_id.encode()))
         return {**message, "headers": headers}
 
     async def fail(self, kind: str) -> None:
@@ -207,9 +209,11 @@ class _Responding:
 
 def _header_values(scope: _Scope, name: str) -> list[str]:
     wanted = name.encode()
-    headers = scope.get("headers") or ()
+    length = len(wanted)
     return [
-        bytes(v).decode("latin-1") for k, v in headers if bytes(k).lower() == wanted
+        bytes(value).decode("latin-1")
+        for key, value in scope.get("headers") or ()
+        if len(key) == length and bytes(key).lower() == wanted
     ]
 
 

@@ -4,8 +4,10 @@ loguru's lines: the same as those of stdlib logging, with every option that it h
 
 from __future__ import annotations
 
+import datetime
 import io
 import logging
+import multiprocessing
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -192,6 +194,25 @@ def test_options_of_a_call_keep_their_meaning(stream: io.StringIO) -> None:
     assert "rows" not in lines[-1]
 
 
+@pytest.mark.parametrize("enqueue", [False, True])
+def test_odd_records_cost_no_line(stream: io.StringIO, enqueue: bool) -> None:
+    """
+    No exception where one was promised; names that are none.
+    """
+    adapter.install(stream, enqueue=enqueue, levels={"shop": 30})
+    logger.exception("no exception")
+    logger.opt(exception=(None, None, None)).info("none")
+    for name in (None, 5, ""):
+        logger.patch(lambda record, name=name: record.update(name=name)).info("named")
+    logger.patch(lambda record: record.update(message=5)).info("a number")
+    logger.complete()
+    lines = written(stream)
+    assert len(lines) == 6
+    assert not any("exception" in line for line in lines)
+    assert [line["logger"] for line in lines[2:5]] == ["root", "5", "root"]
+    assert lines[5]["message"] == "5"
+
+
 def test_a_wrong_format_raises_in_the_log_call_as_ever(stream: io.StringIO) -> None:
     """
     loguru formats before any patcher or sink sees the event.
@@ -258,7 +279,7 @@ def test_an_id_that_is_no_text_is_one_in_extra(stream: io.StringIO) -> None:
     assert written(stream)[0]["requestID"] == "7"
 
 
-@pytest.mark.parametrize("later", ["bind", "mask", "remove"])
+@pytest.mark.parametrize("later", ["bind", "mask", "remove", "override"])
 def test_a_patcher_that_comes_later_has_its_say(
     stream: io.StringIO, later: str
 ) -> None:
@@ -271,14 +292,17 @@ def test_a_patcher_that_comes_later_has_its_say(
             record["extra"]["more"] = 1
         elif later == "mask":
             record["extra"]["card"] = "****"
+        elif later == "override":
+            record["extra"]["user"] = "bob"
         else:
             del record["extra"]["card"]
 
     adapter.install(stream)
     in_store(lambda: logger.patch(patch).info("hello", card="4111"), user="alice")
     (line,) = written(stream)
-    assert line["user"] == "alice"
-    assert line.get("card") == {"bind": "4111", "mask": "****"}.get(later)
+    assert line["user"] == ("bob" if later == "override" else "alice")
+    shown = {"bind": "4111", "override": "4111", "mask": "****"}
+    assert line.get("card") == shown.get(later)
     assert line.get("more") == (1 if later == "bind" else None)
 
 
@@ -368,20 +392,129 @@ def test_a_queue_changes_nothing(stream: io.StringIO) -> None:
     assert "hunter2" not in stream.getvalue()
 
 
+class Refusing:
+    """A value that pickles, and refuses to come back."""
+
+    def __reduce__(self) -> Any:
+        return int, ("not a number",)
+
+    def __str__(self) -> str:
+        return "refusing"
+
+
+def test_what_does_not_pickle_costs_a_queue_no_line(stream: io.StringIO) -> None:
+    """
+    The lines are those of a sink without a queue, in the order of the calls.
+    """
+
+    class Local(Exception):
+        pass
+
+    def add(record: Any) -> None:
+        record["added"] = lambda: None
+
+    def work() -> None:
+        logger.info("a lambda", fn=len, rows=3, ratio=0.5)
+        logger.bind(bound=lambda: None).info("bound")
+        logger.info("refusing", value=Refusing())
+        try:
+            raise Local("bad")
+        except Local:
+            logger.exception("local")
+        try:
+            raise Unpicklable("bad")
+        except Unpicklable as error:
+            logger.info("as a field", error=error)
+        logger.patch(add).info("patched")
+
+    direct = io.StringIO()
+    adapter.install(direct)
+    in_store(work)
+    adapter.install(stream, enqueue=True)
+    in_store(work)
+    logger.complete()
+    without, queued = written(direct), written(stream)
+    assert [line["message"] for line in queued] == [
+        *("a lambda", "bound", "refusing", "local", "as a field", "patched")
+    ]
+    assert queued[3]["exception"]["stack"].endswith(".Local: bad")
+    for one, other in zip(without, queued, strict=True):
+        assert list(one) == list(other)
+        for key in one.keys() - {"timestamp", "elapsedMs"}:
+            if key in ("bound", "fn"):  # the address of a lambda
+                continue
+            assert one[key] == other[key], key
+
+
+def test_the_sinks_of_the_application_keep_their_values(stream: io.StringIO) -> None:
+    """
+    One without a queue has the values themselves; one with a queue those that pickle.
+    """
+
+    class Local(Exception):
+        pass
+
+    direct, queued = [], []
+    refusing, when = Refusing(), datetime.date(2026, 11, 22)
+    adapter.install(stream, enqueue=True)
+    logger.add(lambda message: direct.append(message.record), format="")
+    logger.add(lambda message: queued.append(message.record), format="", enqueue=True)
+    error = Local("bad")
+    logger.patch(lambda record: record.update(added=refusing, fine=[1])).opt(
+        exception=error
+    ).info("hello", refusing=refusing, when=when, rows=3)
+    logger.opt(exception=ValueError("bad")).info("hello")
+    logger.complete()
+
+    assert direct[0]["extra"]["refusing"] is refusing
+    assert direct[0]["exception"].value is error
+    assert queued[0]["extra"] == {
+        **{"requestID": "N/A", "refusing": "refusing"},
+        **{"when": when, "rows": 3},
+    }
+    assert queued[0]["exception"].type is Exception
+    assert (queued[0]["added"], queued[0]["fine"]) == ("refusing", [1])
+    assert isinstance(queued[1]["exception"].value, ValueError)
+    assert [line["message"] for line in written(stream)] == ["hello", "hello"]
+
+
+def test_a_queue_has_the_levels_of_single_loggers(stream: io.StringIO) -> None:
+    """
+    What is below them does not even get into it.
+    """
+    adapter.install(stream, level="ERROR", levels={"shop.db": 10}, enqueue=True)
+    logger.patch(lambda record: record.update(name="shop.db")).debug("seen")
+    logger.info("not seen")
+    logger.complete()
+    assert [line["message"] for line in written(stream)] == ["seen"]
+
+
 SPAWN = """
 import multiprocessing
+import sys
 import ctxlog
 from ctxlog.loggers import loguru as adapter
 from loguru import logger
 
+class Refusing:
+    def __reduce__(self):
+        raise TypeError("no")
+    def __str__(self):
+        return "refusing"
+
 def child(log):
-    log.info("from the child", rows=3)
+    class Local(Exception):
+        pass
+    log.info("from the child", rows=3, value=Refusing())
     ctxlog.run({"requestID": "req-B"}, log.info, "in the child's own")
+    log.opt(exception=Local("bad")).info("failed")
     log.complete()
 
 if __name__ == "__main__":
-    adapter.install(enqueue=True, context="spawn")
-    process = multiprocessing.get_context("spawn").Process(target=child, args=(logger,))
+    how, option = sys.argv[1:]
+    options = {"default": lambda value: "default"} if option == "stays" else {}
+    adapter.install(enqueue=True, context=how, **options)
+    process = multiprocessing.get_context(how).Process(target=child, args=(logger,))
     ctxlog.run({"requestID": "req-A"}, logger.info, "from the parent")
     process.start()
     process.join()
@@ -390,19 +523,29 @@ if __name__ == "__main__":
 """
 
 
-def test_a_spawned_process_writes_through_the_queue(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoder", ["goes", "stays"])
+@pytest.mark.parametrize("how", multiprocessing.get_all_start_methods())
+def test_a_child_process_writes_through_the_queue(
+    tmp_path: Path, how: str, encoder: str
+) -> None:
     """
-    loguru hands its logger to a child process; the parent writes the child's lines.
+    The parent writes the child's lines, also where the encoder cannot go there.
     """
     program = tmp_path / "program.py"
     program.write_text(SPAWN)
-    done = run_python(str(program), cwd=tmp_path)
+    done = run_python(str(program), how, encoder, cwd=tmp_path)
     lines = [load_line(line) for line in done.stdout.splitlines()]
     assert [(line["message"], line["requestID"]) for line in lines] == [
         ("from the parent", "req-A"),
         ("from the child", "N/A"),
         ("in the child's own", "req-B"),
+        ("failed", "N/A"),
     ]
+    assert lines[1]["rows"] == 3
+    value = lines[1]["value"]
+    assert value == "refusing" or (encoder, value) == ("stays", "default")
+    assert lines[3]["exception"]["stack"].endswith(".Local: bad")
+    assert not done.stderr
 
 
 def test_the_default_sink_is_gone_and_comes_back() -> None:
@@ -500,7 +643,7 @@ def test_the_text_for_people_is_that_of_other_loggers(stream: io.StringIO) -> No
     """
     adapter.install(stream, encoder=ConsoleEncoder())
     in_store(lambda: logger.info("hello", rows=3))
-    assert f"INFO     req-A {__name__}: hello rows=3\n" in stream.getvalue()
+    assert f"INFO     req-A {__name__}: hello rows=3 +" in stream.getvalue()
 
 
 def test_a_sink_says_where_it_writes_to() -> None:

@@ -486,7 +486,7 @@ def test_console_text_is_for_people(log_env: LogEnvironment) -> None:
     ctxlog.run({"requestID": "req-0123456789"}, log)
 
     first, *rest = log_env.lines()
-    assert "ERROR    req-0123 test.env: \\x1b[2Jhello rows=3" in first
+    assert "ERROR    req-0123456789 test.env: \\x1b[2Jhello rows=3" in first
     assert rest[-1] == "ValueError: bad"
 
 

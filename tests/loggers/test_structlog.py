@@ -5,6 +5,7 @@ structlog's lines: the same as those of stdlib logging, in every set-up that it 
 from __future__ import annotations
 
 import asyncio
+import collections
 import io
 import json
 import logging
@@ -548,6 +549,148 @@ def test_text_of_another_renderer_is_written_as_it_is(stream: io.StringIO) -> No
     adapter.LineLogger("shop").info("text")
     assert stream.getvalue() == "text\n"
     assert repr(adapter.LineLogger("shop")) == "<LineLogger 'shop'>"
+
+
+class Hostile:
+    """A value that may not even be asked whether it is true."""
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("no")
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+    __repr__ = __str__
+
+
+KEYS = [
+    *("event", "exc_info", "exception", "level", "logError", "logger", "stack"),
+    *("stack_info", "timestamp", "positional_args", "_record", "_from_structlog"),
+]
+ODD = [
+    *(5, 10**400, float("nan"), float("-inf"), True, None, "text", b"bytes"),
+    *((1, 2), (1, 2, 3), [1], {"a": 1}, Hostile(), ValueError("bad"), ValueError),
+    *("9999-99-99", logging.makeLogRecord({})),
+]
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("value", ODD, ids=lambda value: type(value).__name__)
+def test_no_value_of_structlogs_own_keys_costs_a_line(key: str, value: Any) -> None:
+    """
+    Given in the call, or a field of the store.
+    """
+    chain = adapter.processors(lambda logger, name, event_dict: event_dict)
+    for bound, called in ({}, {key: value}), ({key: value}, {}):
+        event: Any = {"event": "hello", **called}
+        with ctxlog.scope(requestID="req-A", **bound):
+            for processor in chain:
+                event = processor(None, "info", event)
+        line = load_line(event)
+        assert line["requestID"] == "req-A"
+        assert line["message"].startswith("hello") or key == "event"
+
+
+@pytest.mark.parametrize("key", ["_record", "_from_structlog", "positional_args"])
+def test_a_field_that_only_has_an_internal_name_is_a_field(key: str) -> None:
+    """
+    structlog's own values of that name are records, tuples and a mark.
+    """
+    line = load_line(adapter.JsonRenderer()(None, "info", {"event": "x", key: "own"}))
+    assert line[key] == "own"
+    assert "logError" not in line
+
+
+@pytest.mark.parametrize("info", [True, 1, "yes"])
+def test_any_true_exc_info_is_the_exception_being_handled(info: Any) -> None:
+    """
+    As for structlog's own processors, and for stdlib logging.
+    """
+    try:
+        raise ValueError("bad")
+    except ValueError:
+        event = {"event": "failed", "exc_info": info}
+        line = load_line(adapter.JsonRenderer()(None, "error", event))
+    assert line["exception"]["message"] == "bad"
+
+
+def test_a_dict_for_a_message_is_the_events_fields() -> None:
+    """
+    As on a record of stdlib logging: its secrets are hidden, and the call's own win.
+    """
+    event = {"event": {"rows": 3, "password": "hunter2", "a": 1}, "a": 2}
+    line = load_line(adapter.JsonRenderer()(None, "info", event))
+    assert (line["message"], line["rows"], line["a"]) == ("", 3, 2)
+    assert line["password"] == "[redacted]"
+
+
+def test_any_mapping_may_be_the_event() -> None:
+    """
+    `context_class` may be any.
+    """
+    for kind in (collections.OrderedDict, collections.UserDict):
+        event: Any = kind(event="hello", rows=3)
+        line = load_line(adapter.JsonRenderer()(None, "info", event))
+        assert (line["message"], line["rows"]) == ("hello", 3)
+
+
+def test_merge_context_hides_secrets_from_other_renderers() -> None:
+    """
+    The store keeps them: the application reads them from there.
+    """
+    render = structlog.processors.JSONRenderer()
+    with ctxlog.scope(token="hunter2", user={"password": "hunter2", "id": 7}):
+        text = render(None, "info", adapter.merge_context(None, "info", {}))
+        assert ctxlog.fields()["token"] == "hunter2"
+    assert "hunter2" not in text
+    assert json.loads(text)["user"]["id"] == 7
+
+
+def test_an_async_bound_logger_takes_the_callers_context(stream: io.StringIO) -> None:
+    """
+    It renders in another thread: the context, the exception and the name are there.
+    """
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            adapter.JsonRenderer(),
+        ],
+        wrapper_class=structlog.stdlib.AsyncBoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    log = logging.getLogger("test.async_bound")
+    handler = logging.StreamHandler(stream)
+    log.addHandler(handler)
+    log.propagate = False
+    log.setLevel(logging.INFO)
+
+    async def work() -> None:
+        bound = structlog.get_logger("test.async_bound").bind(order="o-7")
+        await bound.info("rows: %d", 3, user="alice")
+        try:
+            raise ValueError("bad")
+        except ValueError as error:
+            await bound.error("failed", exc_info=error)
+
+    async def main() -> None:
+        await asyncio.gather(
+            ctxlog.run({"requestID": "req-A"}, work),
+            ctxlog.run({"requestID": "req-B"}, work),
+        )
+
+    try:
+        asyncio.run(main())
+    finally:
+        structlog.reset_defaults()
+        log.removeHandler(handler)
+    lines = [load_line(line) for line in stream.getvalue().splitlines()]
+    for name in ("req-A", "req-B"):
+        hello, failed = (line for line in lines if line["requestID"] == name)
+        assert (hello["message"], hello["user"]) == ("rows: 3", "alice")
+        assert (failed["logger"], failed["order"]) == ("test.async_bound", "o-7")
+        assert failed["exception"]["message"] == "bad"
 
 
 def test_an_unknown_method_is_a_level_of_its_own() -> None:

@@ -5,6 +5,7 @@ The ASGI adapter, driven as a server drives it: scope, receive and send are the 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from types import SimpleNamespace
@@ -1418,3 +1419,37 @@ def test_a_mounted_application_with_its_own_is_one(lines: Lines) -> None:
     call(app, path="/sub/x", headers=with_id("one"))
     assert lines.completion()["path"] == "/sub/x"
     assert lines.of("tests.app")[0]["requestID"] == "one"
+
+
+def test_a_finished_request_leaves_nothing_to_the_garbage_collector() -> None:
+    """
+    Nothing of a request refers to itself: it is freed when the server lets go of it.
+    """
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x"})
+
+    app = ContextMiddleware(application)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        pass
+
+    async def ask() -> None:
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        await app(scope, receive, send)
+
+    async def main() -> int:
+        await ask()
+        gc.collect()
+        gc.disable()
+        try:
+            await ask()
+            return gc.collect()
+        finally:
+            gc.enable()
+
+    assert asyncio.run(main()) == 0

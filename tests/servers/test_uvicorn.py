@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import need
-from tests.servers.live import (
-    Event,
+from tests.servers.serving import (
     Response,
     Server,
     is_completion,
     is_crash,
+    of,
     request,
     serving,
 )
@@ -109,24 +109,16 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """
     Start uvicorn on a free port; it is stopped afterwards, with an empty stderr.
     """
+    need("uvicorn")
     with contextlib.ExitStack() as servers:
 
         def run(http: str, source: str = APP, access_lines: str = "ctxlog") -> Server:
             need(http)
             return servers.enter_context(
-                serving(
-                    tmp_path,
-                    source,
-                    *("--http", http, "--lifespan", "off"),
-                    APP_ACCESS_LINES=access_lines,
-                )
+                serving(source, tmp_path, http, APP_ACCESS_LINES=access_lines)
             )
 
         yield run
-
-
-def of(events: list[Event], logger: str) -> list[Event]:
-    return [one for one in events if one["logger"] == logger]
 
 
 BODY = b"x" * 400_000

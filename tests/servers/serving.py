@@ -1,5 +1,6 @@
 """
-uvicorn in a process of its own, and a client of raw sockets, for several test modules.
+uvicorn processes for the tests of several modules: started as from the command line,
+read line by line, asked over raw sockets.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import ctxlog
-from tests.helpers import clean_environment, load_line, need
+from tests.helpers import clean_environment, load_line
 
 Event = dict[str, Any]
 
@@ -71,7 +72,7 @@ class Server:
 
     def events(self) -> list[Event]:
         """
-        The lines so far.
+        The lines written so far.
         """
         with self._changed:
             return [load_line(line) for line in self.raw]
@@ -95,24 +96,25 @@ class Server:
 
 @contextlib.contextmanager
 def serving(
-    folder: Path, source: str, *options: str, **environment: str
+    source: str, folder: Path, http: str, *options: str, **variables: str
 ) -> Iterator[Server]:
     """
-    Serve the `app` of *source* on a free port; it must leave stderr empty.
+    Serve the application of *source* on a free port; its stderr must stay empty.
     """
-    need("uvicorn")
     (folder / "served.py").write_text(source, encoding="utf-8")
-    installed = str(Path(ctxlog.__file__).parent.parent)
     errors = folder / "stderr"
-    with errors.open("ab") as stderr:
+    installed = str(Path(ctxlog.__file__).parent.parent)
+    with errors.open("wb") as stderr:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "uvicorn", "served:app"),
-                *("--host", "127.0.0.1", "--port", "0", "--loop", "asyncio"),
-                *("--app-dir", str(folder), "--backlog", "512", *options),
+                *("--host", "127.0.0.1", "--port", "0"),
+                *("--loop", "asyncio", "--http", http, "--lifespan", "off"),
+                *("--app-dir", str(folder), "--backlog", "512"),
+                *options,
             ],
             cwd=folder,
-            env=clean_environment(PYTHONPATH=installed, PYTHONUTF8="1", **environment),
+            env=clean_environment(PYTHONPATH=installed, PYTHONUTF8="1", **variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -127,12 +129,16 @@ def serving(
             process.wait()
         assert process.stdout
         process.stdout.close()
-    assert errors.read_text(encoding="utf-8") == ""
+    printed = errors.read_text(encoding="utf-8")
+    assert printed == "", printed
 
 
 def request(
     path: str, *, request_id: str = "", marker: str = "", body: bytes = b""
 ) -> bytes:
+    """
+    A request as its bytes.
+    """
     head = [f"{'POST' if body else 'GET'} {path} HTTP/1.1", "Host: localhost"]
     if request_id:
         head.append(f"X-Request-ID: {request_id}")
@@ -163,9 +169,22 @@ class Response:
             self.body += connection.recv(65536)
 
 
+def of(events: list[Event], logger: str) -> list[Event]:
+    """
+    The lines of one logger.
+    """
+    return [one for one in events if one["logger"] == logger]
+
+
 def is_completion(event: Event) -> bool:
-    return event["logger"] == "ctxlog.request"
+    """
+    Whether a line says how a request ended.
+    """
+    return bool(event["logger"] == "ctxlog.request")
 
 
 def is_crash(event: Event) -> bool:
+    """
+    Whether a line is uvicorn's report of a crash.
+    """
     return "Exception in ASGI application" in event["message"]

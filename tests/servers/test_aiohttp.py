@@ -1,0 +1,302 @@
+"""
+The aiohttp adapter, with aiohttp's own server and client on a loopback socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import ctxlog
+from ctxlog import config
+from tests.helpers import LogEnvironment, need
+
+aiohttp = need("aiohttp")
+web = need("aiohttp.web")
+adapter = need("ctxlog.servers.aiohttp")
+
+LOG = logging.getLogger("tests.app")
+
+
+pytestmark = pytest.mark.filterwarnings("ignore::aiohttp.web.NotAppKeyWarning")
+
+
+@pytest.fixture
+def lines(log_env: LogEnvironment) -> Iterator[LogEnvironment]:
+    """
+    All that is logged, as lines.
+    """
+    config.configure(format="json", stream=log_env.stream)
+    yield log_env
+    config.unconfigure()
+
+
+async def plain(request: Any) -> Any:
+    await asyncio.sleep(0)
+    LOG.info("in %s", request.query_string)
+    return web.Response(text="plain")
+
+
+async def crash(request: Any) -> Any:
+    raise ValueError("broken")
+
+
+async def stream(request: Any) -> Any:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(b"row")
+    return response
+
+
+async def background(request: Any) -> Any:
+    ctxlog.bind(user={"id": "u-1"})
+    token = request.query_string
+
+    async def later() -> None:
+        await asyncio.sleep(0)
+        LOG.info("later %s", token)
+
+    task = asyncio.get_running_loop().create_task(later())
+    request.app["tasks"].append(task)
+    await asyncio.to_thread(LOG.info, "thread %s", token)
+    await asyncio.get_running_loop().run_in_executor(None, LOG.info, "pool %s", token)
+    return web.Response(text=str(len(await request.read())))
+
+
+async def refused(request: Any) -> Any:
+    raise web.HTTPForbidden
+
+
+async def slow(request: Any) -> Any:
+    try:
+        request.app["waiting"].set()
+        await asyncio.Event().wait()
+    finally:
+        LOG.info("stopped")
+
+
+async def socket(request: Any) -> Any:
+    response = web.WebSocketResponse()
+    await response.prepare(request)
+    async for message in response:
+        LOG.info("got %s", message.data)
+        await response.send_str(message.data)
+    return response
+
+
+HANDLERS = (plain, crash, stream, background, refused, slow, socket)
+
+
+def serve(talk: Any, middleware: Any = adapter.middleware, **options: Any) -> Any:
+    """
+    What `talk` returns, which gets a client session of a running server.
+    """
+
+    takes_app = talk.__code__.co_argcount == 2
+
+    async def main() -> Any:
+        app = web.Application(middlewares=[middleware], client_max_size=2**20)
+        app["tasks"], app["waiting"] = [], asyncio.Event()
+        for handler in HANDLERS:
+            app.router.add_post(f"/{handler.__name__}", handler)
+            app.router.add_get(f"/{handler.__name__}", handler)
+        options.setdefault("access_log_class", adapter.AccessLogger)
+        runner = web.AppRunner(app, **options)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            async with aiohttp.ClientSession(url) as session:
+                return await talk(session, app) if takes_app else await talk(session)
+        finally:
+            await runner.cleanup()
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        *[("/plain", 200), ("/stream", 200), ("/crash", 500), ("/none", 404)],
+        ("/refused", 403),
+    ],
+)
+def test_every_response_and_line_has_the_id(
+    lines: LogEnvironment, path: str, status: int
+) -> None:
+    """
+    The id is echoed and on every line; one line says how the request ended.
+    """
+
+    async def talk(session: Any) -> Any:
+        async with session.get(path, headers={"X-Request-ID": "req-1"}) as response:
+            await response.read()
+            return response.status, response.headers.getall("X-Request-ID")
+
+    assert serve(talk) == (status, ["req-1"])
+    events = lines.load_all()
+    assert {one["requestID"] for one in events} == {"req-1"}
+    assert len([one for one in events if one.get("status") == status]) == 1
+    crashes = [one for one in events if one["logger"] == "aiohttp.server"]
+    assert len(crashes) == (path == "/crash")
+
+
+def test_concurrent_requests_are_not_mixed(lines: LogEnvironment) -> None:
+    """
+    Each of many requests at once has its own id on its own lines.
+    """
+
+    async def one(session: Any, number: int) -> None:
+        headers = {"X-Request-ID": f"r{number}"}
+        async with session.get(f"/plain?r{number}", headers=headers) as response:
+            await response.read()
+
+    async def talk(session: Any) -> None:
+        await asyncio.gather(*(one(session, number) for number in range(200)))
+
+    serve(talk)
+    events = [one for one in lines.load_all() if one["message"].startswith("in ")]
+    assert len(events) == 200
+    assert all(one["message"] == f"in {one['requestID']}" for one in events)
+
+
+def test_a_kept_connection_shares_nothing(lines: LogEnvironment) -> None:
+    """
+    400 kB in one request, then one without an id: the second has nothing of the first.
+    """
+
+    async def talk(session: Any, app: Any) -> Any:
+        headers = {"X-Request-ID": "req-1"}
+        url = "/background?first"
+        async with session.post(url, data=b"x" * 400_000, headers=headers) as response:
+            assert await response.text() == "400000"
+        await asyncio.gather(*app["tasks"])
+        async with session.get("/plain?second") as response:
+            return response.headers["X-Request-ID"]
+
+    second = serve(talk)
+    events = lines.load_all()
+    assert len(second) == 32
+    first = [one for one in events if one["message"].endswith(" first")]
+    assert {one["message"] for one in first} == {
+        "thread first",
+        "pool first",
+        "later first",
+    }
+    assert {one["requestID"] for one in first} == {"req-1"}
+    mine = [one for one in events if one["requestID"] == second]
+    assert [one["message"] for one in mine] == ["in second", "GET /plain 200"]
+    assert not any("user" in one for one in mine)
+    (done,) = [one for one in events if one["message"] == "POST /background 200"]
+    assert done["user"] == {"id": "u-1"}
+    assert (done["method"], done["path"], done["client"]) == (
+        *("POST", "/background", "127.0.0.1"),
+    )
+
+
+def test_a_websocket_is_one_request(lines: LogEnvironment) -> None:
+    """
+    The id is on the handshake; one completion line comes when it is closed.
+    """
+
+    async def talk(session: Any) -> Any:
+        headers = {"X-Request-ID": "req-1"}
+        async with session.ws_connect("/socket", method="POST", headers=headers) as ws:
+            await ws.send_str("hello")
+            assert await ws.receive_str() == "hello"
+            return ws._response.headers["X-Request-ID"]
+
+    assert serve(talk) == "req-1"
+    events = lines.load_all()
+    assert [one["message"] for one in events] == ["got hello", "POST /socket 101"]
+    assert {one["requestID"] for one in events} == {"req-1"}
+    assert events[-1]["closeCode"] == 1000
+
+
+def test_a_request_that_is_cancelled_has_one_line(lines: LogEnvironment) -> None:
+    """
+    A client that leaves, where aiohttp is told to cancel handlers.
+    """
+
+    async def talk(session: Any, app: Any) -> None:
+        headers = {"X-Request-ID": "req-1"}
+        asked = asyncio.ensure_future(session.get("/slow", headers=headers))
+        await app["waiting"].wait()
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+
+    serve(talk, handler_cancellation=True)
+    events = lines.load_all()
+    assert [one["message"] for one in events] == ["stopped", "GET /slow cancelled"]
+    assert {one["requestID"] for one in events} == {"req-1"}
+
+
+def test_the_options_are_those_of_all_servers(lines: LogEnvironment) -> None:
+    """
+    Called with options it returns a middleware that has them; wrong ones are named.
+    """
+    mine = adapter.middleware(
+        request_id_header="X-Trace", user=lambda request: request.query_string
+    )
+
+    async def talk(session: Any) -> Any:
+        async with session.get("/plain?me", headers={"X-Trace": "t-1"}) as response:
+            return response.headers["X-Trace"]
+
+    assert serve(talk, mine) == "t-1"
+    (done,) = [one for one in lines.load_all() if one["logger"] == "ctxlog.request"]
+    assert (done["requestID"], done["user"]) == ("t-1", "me")
+    with pytest.raises(ctxlog.ConfigError, match="trust"):
+        adapter.middleware(trust="everybody")
+
+
+@pytest.mark.parametrize(
+    ("access_lines", "loggers"),
+    [
+        ("ctxlog", ["ctxlog.request"]),
+        ("server", ["aiohttp.access"]),
+        ("both", ["ctxlog.request", "aiohttp.access"]),
+    ],
+)
+def test_one_access_line_or_the_one_that_is_wanted(
+    log_env: LogEnvironment, access_lines: str, loggers: list[str]
+) -> None:
+    """
+    Each with the request's id.
+    """
+    config.configure(format="json", stream=log_env.stream, access_lines=access_lines)
+
+    async def talk(session: Any) -> None:
+        async with session.get("/plain?x", headers={"X-Request-ID": "a"}) as response:
+            await response.read()
+
+    serve(talk)
+    config.unconfigure()
+    events = [one for one in log_env.load_all() if one["logger"] != "tests.app"]
+    assert [one["logger"] for one in events] == loggers
+    assert {one["requestID"] for one in events} == {"a"}
+
+
+def test_within_another_of_its_kind_it_does_nothing(lines: LogEnvironment) -> None:
+    """
+    One request, one store, one completion line.
+    """
+
+    @web.middleware
+    async def twice(request: Any, handler: Any) -> Any:
+        async def inner(request: Any) -> Any:
+            return await adapter.middleware(request, handler)
+
+        return await adapter.middleware(request, inner)
+
+    async def talk(session: Any) -> None:
+        async with session.get("/plain?x") as response:
+            await response.read()
+
+    serve(talk, twice)
+    done = [one for one in lines.load_all() if one["logger"] == "ctxlog.request"]
+    assert len(done) == 1
