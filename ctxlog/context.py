@@ -973,6 +973,13 @@ class Carried:
         self._frame = _current.get()
         self._values = _storage_values()
 
+    @classmethod
+    def nothing(cls) -> Carried:
+        """Return a capture of no context."""
+        capture = cls.__new__(cls)
+        capture._frame, capture._values = None, {}
+        return capture
+
     @property
     def empty(self) -> bool:
         """Whether there was nothing to capture."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from ctxlog.context import lent_from
 from ctxlog.runtime._crash import passed_on, report
+from ctxlog.runtime._generators import abandoned, begun
 from ctxlog.runtime._loops import call_exception_handler, collected, collecting
 from ctxlog.runtime._patch import Patch
 
@@ -30,7 +31,8 @@ def install() -> None:
     that were there are called as well, but Python's own, which prints the traceback,
     only if no handler took the line. `KeyboardInterrupt` and `SystemExit` are left to
     them. Event loops call their exception handler in the context of the task or
-    callback that they report on. Doing it twice changes nothing; it lasts until
+    callback that they report on, and close async generators that nobody finished where
+    those were begun. Doing it twice changes nothing; it lasts until
     `uninstall()`.
     """
     for patch in _PATCHES:
@@ -120,4 +122,6 @@ _PATCHES = (
     Patch(threading, "excepthook", _threading_excepthook),
     Patch(sys, "unraisablehook", _unraisablehook),
     Patch(BaseEventLoop, "call_exception_handler", call_exception_handler),
+    Patch(BaseEventLoop, "_asyncgen_firstiter_hook", begun),
+    Patch(BaseEventLoop, "_asyncgen_finalizer_hook", abandoned),
 )

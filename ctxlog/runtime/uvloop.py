@@ -5,6 +5,7 @@ Crash reports of uvloop's event loop, as `ctxlog.runtime.hooks` has those of asy
 from __future__ import annotations
 
 from ctxlog.errors import MissingDependencyError
+from ctxlog.runtime._generators import abandoned, begun
 from ctxlog.runtime._loops import call_exception_handler
 from ctxlog.runtime._patch import Patch
 
@@ -22,15 +23,22 @@ def install() -> None:
     """
     Stamp what the loop reports with the task or callback that it reports on.
 
-    The loop's exception handler, a custom one too, is called in the context of those.
+    The loop's exception handler, a custom one too, is called in the context of those;
+    async generators that nobody finished are closed where they were begun.
     Doing it twice changes nothing; it lasts until `uninstall()`.
     """
-    _PATCH.install()
+    for patch in _PATCHES:
+        patch.install()
 
 
 def uninstall() -> None:
     """Undo `install()`. Without one nothing happens."""
-    _PATCH.uninstall()
+    for patch in _PATCHES:
+        patch.uninstall()
 
 
-_PATCH = Patch(Loop, "call_exception_handler", call_exception_handler)
+_PATCHES = (
+    Patch(Loop, "call_exception_handler", call_exception_handler),
+    Patch(Loop, "_asyncgen_firstiter_hook", begun),
+    Patch(Loop, "_asyncgen_finalizer_hook", abandoned),
+)

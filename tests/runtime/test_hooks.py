@@ -372,3 +372,54 @@ except ImportError as error:
 """
     done = run_python("-c", source, cwd=tmp_path)
     assert done.stdout == f"MissingDependencyError {library} {library}\n"
+
+
+_GENERATORS = """
+log = logging.getLogger("app")
+async def rows(name):
+    try:
+        while True:
+            yield 1
+    finally:
+        log.info("closed %s", name)
+held = []
+async def begin(name):
+    generator = rows(name)
+    await generator.__anext__()
+    held.append(generator)
+async def begin_in_a_cycle(name):
+    generator = rows(name)
+    await generator.__anext__()
+    cycle = [generator]
+    cycle.append(cycle)
+async def leave(name):
+    async for _ in rows(name):
+        break
+async def main():
+    await request("dropped", begin, "dropped")
+    request("other", held.clear)
+    await request("left", leave, "left")
+    await request("cycle", begin_in_a_cycle, "cycle")
+    request("other", gc.collect)
+    for _ in range(5):
+        await asyncio.sleep(0)
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_an_abandoned_generator_is_closed_where_it_was_begun(
+    loop: str, tmp_path: Path
+) -> None:
+    """
+    And not in the request that dropped the last reference to it, or collected it.
+    """
+    need(loop)
+    more = "import uvloop\nfrom ctxlog.runtime import uvloop as ours\nours.install()\n"
+    start = _START + (more if loop == "uvloop" else "")
+    lines, stderr = _crash(f"{_GENERATORS}{loop}.run(main())", tmp_path, 0, start)
+    assert stderr == ""
+    assert {(line["message"], line["requestID"]) for line in lines} == {
+        ("closed dropped", "dropped"),
+        ("closed left", "left"),
+        ("closed cycle", "cycle"),
+    }
