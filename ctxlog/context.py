@@ -767,12 +767,23 @@ def run(
             f"run() takes a dict or a Store, not {type(store).__name__}; "
             "to run without a context use detached()"
         )
-    place = _FramePlace(_Frame(active, _open_ancestor(_current.get())), owned)
+    found = _current.get()
+    frame = _Frame(active, _open_ancestor(found))
+    _current.set(frame)
+    # As `_FramePlace.step`, without the calls in between: a run within a run within a
+    # run goes deep.
     try:
-        result = place.step(fn, *args, **kwargs)
+        result = fn(*args, **kwargs)
     except BaseException as error:
-        place.done(error)
+        _current.set(_standing(found))
+        _remember(frame, error)
+        frame.end()
+        if owned is not None:
+            owned.close()
         raise
+    place = _FramePlace(frame, owned)
+    place.left(_current.get())
+    _current.set(_standing(found))
     return cast(_T, continued(result, place))
 
 

@@ -74,6 +74,10 @@ class HeldPlace:
             self._value = variable.get()
             variable.set(self.standing(found))
 
+    def left(self, value: object, /) -> None:
+        """Take note of what a piece that ran elsewhere has left behind."""
+        self._value = value
+
     def standing(self, found: Any, /) -> Any:
         """What to put back, given what was found before the piece."""
         return found
