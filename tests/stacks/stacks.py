@@ -28,8 +28,12 @@ def _gunicorn(app: str, *options: str) -> tuple[str, ...]:
 
 
 _ABANDONED = (
-    "The async generator of a client that went away is closed by the event loop's "
-    "hook, in whatever context its last reference was dropped."
+    "The async generator of a client that went away is closed by the event loop: its "
+    "last line has no id, or does not come within the time that is waited for it."
+)
+_TORN = (
+    "Two processes write to one pipe, and the system may tear lines of over 4,096 "
+    "bytes, such as crash reports."
 )
 _GRANIAN = (
     "Granian reports an exception of an ASGI application without the exception and "
@@ -70,6 +74,7 @@ ASGI = [
         _uvicorn("fastapi_app", "--workers", "2"),
         needs=("uvicorn", "uvloop", "httptools", "fastapi"),
         more=_DEPENDENCIES,
+        open=_TORN,
     ),
     Stack(
         "uvicorn.run() in code, Starlette",
