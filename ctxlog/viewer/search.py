@@ -16,16 +16,19 @@ from ctxlog.viewer.reading import BROKEN, Source, lines
 
 __all__ = ["Criterion", "Entry", "Reader", "failing"]
 
-#: What a line that fails has somewhere: the word or number of a level, or a status.
+_WORDS = rb'"\s*:\s*"(?i:err|crit|fatal|panic|dpanic|alert|emerg)'
+#: What a line that fails has somewhere: a level's word or number, GELF's small numbers
+#: among them, or a status. Each begins with plain bytes, which `re` looks for fast.
 _FAILING = tuple(
-    word
-    for text in ("err", "error", "critical", "fatal", "panic", "alert", "emergency")
-    for word in (f'"{text}'.encode(), f'"{text.upper()}'.encode())
-    if text != "err"
-) + (b'"err"', b'"ERR"', b'"Error', b'"Fatal', b'"Critical')
-#: Levels and statuses that are numbers, GELF's small ones among them.
-_NUMBERS = re.compile(
-    rb'(?:level|tatus|tatusCode|tatus_code)"\s*:\s*"?(?:[5-9]\d|[0-3]\b|5\d\d)'
+    re.compile(pattern)
+    for pattern in (
+        rb"level(?:name)?" + _WORDS,
+        rb"everity(?:Text)?" + _WORDS,
+        rb"tatus" + _WORDS,
+        rb'"name' + _WORDS,  # loguru
+        rb'level"\s*:\s*(?:[5-9]\d|-|[0-3]\b)',
+        rb'tatus(?:Code|_code)?"\s*:\s*"?5\d\d',
+    )
 )
 _PREFIX = 400
 
@@ -37,18 +40,18 @@ class Criterion:
 
     Attributes:
         holds: Whether a line is meant.
-        needles: One of these stands on every line that is meant; any line may be
-            meant unless given.
-        pattern: What stands on further ones.
+        needles: One of these, or of the patterns, stands on every line that is meant;
+            any line may be meant if there is neither.
+        patterns: Likewise.
     """
 
     holds: Callable[[Record, bytes], bool]
     needles: Sequence[bytes] = ()
-    pattern: re.Pattern[bytes] | None = None
+    patterns: Sequence[re.Pattern[bytes]] = ()
 
 
 #: Lines that make their request one that failed.
-failing = Criterion(lambda record, _line: record.failed, _FAILING, _NUMBERS)
+failing = Criterion(lambda record, _line: record.failed, (), _FAILING)
 
 
 @dataclass
@@ -115,7 +118,7 @@ class Reader:
     def matching(self, criteria: Sequence[Criterion]) -> set[str]:
         """Return the ids of requests in which every criterion holds for some line."""
         found: list[set[str]] = [set() for _ in criteria]
-        if all(criterion.needles for criterion in criteria):
+        if all(criterion.needles or criterion.patterns for criterion in criteria):
             candidates = self._candidates(criteria)
         else:
             candidates = self.records()
@@ -131,7 +134,7 @@ class Reader:
         self, criteria: Sequence[Criterion]
     ) -> Iterator[tuple[Record, bytes]]:
         needles = {needle for criterion in criteria for needle in criterion.needles}
-        patterns = {criterion.pattern for criterion in criteria if criterion.pattern}
+        patterns = {pattern for criterion in criteria for pattern in criterion.patterns}
         for source, position, block in self._blocks():
             starts: set[int] = set()
             for needle in needles:
@@ -210,7 +213,8 @@ def _finds(block: bytes, needle: bytes) -> Iterator[int]:
         yield at
         # the rest of the line is known already
         end = block.find(b"\n", at)
-        at = -1 if end < 0 else block.find(needle, end)
+        last = end < 0 or end + 1 == len(block)
+        at = -1 if last else block.find(needle, end + 1)
 
 
 def _starts(block: bytes, hits: Iterable[int]) -> Iterator[int]:

@@ -154,6 +154,14 @@ def test_ambiguous_prefix(run: Run, tmp_path: Path) -> None:
     assert run("show", file, "-r", "abc2")[0] == 0
 
 
+@pytest.mark.parametrize("odd", ["", '"q', "/p", "\u00e9t\u00e9"])
+def test_odd_ids(run: Run, tmp_path: Path, odd: str) -> None:
+    """An id, or a part of one, that JSON escapes is found; so is the empty part."""
+    file = tmp_path / "a.log"
+    file.write_bytes(line(f"{odd}r1") * 2)
+    assert run("show", file, "-r", odd, "--json")[1].encode() == line(f"{odd}r1") * 2
+
+
 def test_lines_that_are_not_json_stay_above(run: Run, tmp_path: Path) -> None:
     """A traceback belongs to the request above it, behind a container's prefix too."""
     file = tmp_path / "a.log"
