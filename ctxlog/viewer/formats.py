@@ -169,7 +169,7 @@ class Record:
         for path in self.names.ids:
             found = self.get(path)
             if isinstance(found, (str, int)) and not isinstance(found, bool):
-                if found != "":
+                if found not in ("", "N/A"):  # ctxlog's word for no request
                     return str(found)
         return None
 
