@@ -5,8 +5,9 @@ The command line: `ctxlog`, or `python -m ctxlog`. An edge.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ctxlog.errors import MissingDependencyError
 
@@ -37,13 +38,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="N",
         help="how many requests to send at once, 2 to 500 (default: 40)",
     )
-    chosen = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    show = commands.add_parser("show", help="print whole requests out of log files")
+    top = commands.add_parser("top", help="a row per request, or per group of them")
+    if words[:1] in (["show"], ["top"]):
+        # imported here: `ctxlog --help` has no need of it
+        from ctxlog.viewer import commands as viewer
+
+        viewer.add_show(show)
+        viewer.add_top(top)
+        chosen = parser.parse_args(words)
+        return _quietly(viewer.show if chosen.command == "show" else viewer.top, chosen)
+    chosen = parser.parse_args(words)
     if chosen.command is None:
         parser.print_help()
         return 0
     if not 2 <= chosen.requests <= 500:
         demo.error(f"--requests {chosen.requests}: must be from 2 to 500")
     return _demo(chosen.requests)
+
+
+def _quietly(
+    command: Callable[[argparse.Namespace], int], chosen: argparse.Namespace
+) -> int:
+    """Run a command that prints; whoever reads it may stop before its end."""
+    try:
+        return command(chosen)
+    except BrokenPipeError:
+        # Python flushes once more at exit, and would complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
 
 
 def _demo(requests: int) -> int:

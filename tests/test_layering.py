@@ -32,6 +32,7 @@ OWNER = {
     "flask": "ctxlog.servers.flask",
     "gunicorn": "ctxlog.servers.gunicorn",
     "uvloop": "ctxlog.runtime.uvloop",
+    "zstandard": "ctxlog.viewer.zstd",
     "structlog": "ctxlog.loggers.structlog",
     "loguru": "ctxlog.loggers.loguru",
 }

@@ -1,0 +1,85 @@
+"""
+Requests as rows, and as groups of rows, in one pass and without their lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ctxlog.viewer.formats import Record, iso
+from ctxlog.viewer.printing import safe
+
+__all__ = ["Row", "groups", "rows"]
+
+
+class Row:
+    """What is known of a request once its lines have gone by."""
+
+    __slots__ = ("end", "errors", "id", "lines", "path", "start", "status", "user")
+
+    def __init__(self, request: str) -> None:
+        self.id = request
+        self.start: float | None = None
+        self.end: float | None = None
+        self.lines = self.errors = 0
+        self.path = self.status = self.user = ""
+
+    def add(self, record: Record) -> None:
+        """Take a line into account."""
+        self.lines += 1
+        self.errors += record.level >= 40
+        time = record.time
+        if time is not None:
+            self.start = time if self.start is None else min(self.start, time)
+            self.end = time if self.end is None else max(self.end, time)
+        for name in ("path", "status", "user"):
+            found = getattr(record, name)
+            if found is not None:
+                setattr(self, name, str(found))
+
+    @property
+    def duration(self) -> float:
+        """Milliseconds from the first line to the last."""
+        if self.start is None or self.end is None:
+            return 0.0
+        return (self.end - self.start) * 1000
+
+    @property
+    def failed(self) -> bool:
+        """Whether it had an error, or a status of 500 and above."""
+        return self.errors > 0 or self.status.startswith("5")
+
+
+def rows(requests: Iterable[Row], sort: str) -> list[list[str]]:
+    """Return a table of requests, the largest first; the earliest for `start`."""
+    if sort == "start":
+        order = sorted(requests, key=lambda row: row.start or 0.0)
+    else:
+        order = sorted(requests, key=lambda row: getattr(row, sort), reverse=True)
+    table = [["REQUEST", "START", "MS", "LINES", "ERRORS", "STATUS", "USER", "PATH"]]
+    for row in order:
+        start = "" if row.start is None else iso(row.start)
+        numbers = [f"{row.duration:.1f}", str(row.lines), str(row.errors)]
+        texts = [safe(text) for text in (row.status, row.user, row.path)]
+        table.append([safe(row.id), start, *numbers, *texts])
+    return table
+
+
+def groups(requests: Iterable[Row], by: str) -> list[list[str]]:
+    """Return a table of groups with the same value of *by*, the largest first."""
+    members: dict[str, list[Row]] = {}
+    for row in requests:
+        members.setdefault(getattr(row, by), []).append(row)
+    table = [[by.upper(), "REQUESTS", "FAILED", "P50", "P95", "P99"]]
+    for name, group in sorted(members.items(), key=lambda item: -len(item[1])):
+        durations = sorted(row.duration for row in group)
+        shares = [_share(durations, share) for share in (50, 95, 99)]
+        failed = sum(row.failed for row in group) / len(group)
+        cells = [f"{value:.1f}" for value in shares]
+        table.append([safe(name) or "-", str(len(group)), f"{failed:.1%}", *cells])
+    return table
+
+
+def _share(ordered: list[float], percent: int) -> float:
+    # the least value that this share of all does not exceed
+    return ordered[max(-(-len(ordered) * percent // 100) - 1, 0)]

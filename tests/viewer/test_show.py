@@ -1,0 +1,262 @@
+"""
+`ctxlog show` and `ctxlog top`: whole requests out of the files of several loggers.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctxlog.__main__ import main
+from ctxlog.schema import SCHEMAS
+from ctxlog.viewer.formats import Names, Record
+from tests.helpers import need
+
+#: A line as each logger documents it, its id, level, message and time.
+FORMATS = {
+    "pino": '{"level":50,"time":1767225600000,"pid":1,"hostname":"h","reqId":"a1",'
+    '"msg":"broke"}',
+    "pino-http": '{"level":50,"time":1767225600000,"req":{"id":"a1","method":"GET",'
+    '"url":"/o"},"msg":"broke"}',
+    "structlog": '{"request_id":"a1","event":"broke","level":"error",'
+    '"timestamp":"2026-01-01T00:00:00.000000Z"}',
+    "loguru": '{"text":"x","record":{"elapsed":{"repr":"0","seconds":0.1},'
+    '"extra":{"request_id":"a1"},"level":{"icon":"x","name":"ERROR","no":40},'
+    '"message":"broke","time":{"repr":"2026-01-01","timestamp":1767225600.0}}}',
+    "python-json-logger": '{"asctime":"2026-01-01 00:00:00,000","levelname":"ERROR",'
+    '"message":"broke","request_id":"a1"}',
+    "zap": '{"level":"error","ts":1767225600.0,"caller":"m.go:1","msg":"broke",'
+    '"request_id":"a1"}',
+    "slog": '{"time":"2026-01-01T01:00:00.000000000+01:00","level":"ERROR+2",'
+    '"msg":"broke","request_id":"a1"}',
+    "tracing": '{"timestamp":"2026-01-01T00:00:00.000000Z","level":"ERROR",'
+    '"fields":{"message":"broke"},"target":"m","span":{"name":"r"},'
+    '"spans":[{"name":"r","request_id":"a1"}]}',
+    "bunyan": '{"name":"m","hostname":"h","pid":1,"level":50,"req_id":"a1",'
+    '"msg":"broke","time":"2026-01-01T00:00:00.000Z","v":0}',
+    "ecs": '{"@timestamp":"2026-01-01T00:00:00.000Z","log.level":"error",'
+    '"message":"broke","http":{"request":{"id":"a1"}},"ecs.version":"8.17.0"}',
+    "google": '{"severity":"ERROR","time":"2026-01-01T00:00:00Z","message":"broke",'
+    '"logging.googleapis.com/trace":"a1"}',
+}
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
+    """Run the command line in this process: exit code, output, complaints."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as stopped:
+            code = int(str(stopped.code))
+        sys.stderr.flush()
+        out, err = capfdbinary.readouterr()
+        return code, out.decode(), err.decode()
+
+    return run
+
+
+def line(request: str, message: str = "m", **more: Any) -> bytes:
+    """Return a line of ctxlog's default schema."""
+    members = {"timestamp": "2026-01-01T00:00:00.000Z", "level": "INFO"}
+    members |= {"message": message, "requestID": request, **more}
+    return json.dumps(members).encode() + b"\n"
+
+
+@pytest.mark.parametrize("logger", FORMATS)
+@pytest.mark.parametrize("question", [("-r", "a1"), ("--errors",)])
+def test_reads_other_loggers(
+    run: Run, tmp_path: Path, logger: str, question: tuple[str, ...]
+) -> None:
+    """A documented line of each logger is understood with no option."""
+    file = tmp_path / "a.log"
+    file.write_text(FORMATS[logger] + "\n")
+    code, out, _ = run("show", file, *question)
+    assert code == 0
+    header, shown = out.splitlines()
+    assert header.startswith("a1 ")
+    assert "2026-01-01T00:00:00.000Z" in header
+    assert shown.split() == ["+0.0", "ERROR", "broke"]
+
+
+@given(st.lists(st.sampled_from(["aa", "bb", "cc", "dd"]), min_size=1, max_size=60))
+def test_never_mixes_requests(order: list[str]) -> None:
+    """However requests interleave, each is printed whole, in order, and alone."""
+    every = [line(one, f"{one} {number}") for number, one in enumerate(order)]
+    for one in set(order):
+        shown = collected(b"".join(every), one)
+        assert shown == [text for text in every if f'"{one}"'.encode() in text]
+
+
+def collected(data: bytes, request: str) -> list[bytes]:
+    """Return what a reader collects for a request out of *data*."""
+    from ctxlog.viewer.search import Reader
+
+    class Memory:
+        name = "memory"
+
+        def blocks(self) -> list[bytes]:
+            middle = data.find(b"\n", len(data) // 2) + 1
+            return [data[:middle], data[middle:]]
+
+    reader = Reader([Memory()], Names())  # type: ignore[list-item]
+    return [entry.line for entry in reader.collect({request})[request]]
+
+
+def test_errors_prints_whole_requests(run: Run, tmp_path: Path) -> None:
+    """A request that failed is printed with its good lines, and no other is."""
+    file = tmp_path / "a.log"
+    file.write_bytes(
+        line("r1", "one") + line("r2", "other") + line("r1", "two", level="ERROR")
+    )
+    code, out, _ = run("show", file, "--errors", "--json")
+    assert code == 0
+    assert out.encode() == line("r1", "one") + line("r1", "two", level="ERROR")
+
+
+def test_criteria_combine_with_and(run: Run, tmp_path: Path) -> None:
+    """A request is chosen if every criterion holds for some line of it."""
+    file = tmp_path / "a.log"
+    file.write_bytes(
+        line("r1", path="/orders/1", status=503)
+        + line("r2", path="/orders/2", status=200)
+        + line("r1", "x", user="alice")
+        + line("r2", "x", user="alice")
+    )
+    words = ("--path", "/orders/*", "--status", "5xx", "--user", "alice")
+    code, out, _ = run("show", file, *words, "--format", "{requestID}")
+    assert (code, out.split()) == (0, ["r1", "r1"])
+    assert run("show", file, "--user", "bob")[0] == 1
+
+
+def test_ambiguous_prefix(run: Run, tmp_path: Path) -> None:
+    """A prefix of two ids is wrong use, and both are named; a unique one is enough."""
+    file = tmp_path / "a.log"
+    file.write_bytes(line("abc1") + line("abc2"))
+    code, out, err = run("show", file, "-r", "abc")
+    assert (code, out) == (2, "")
+    assert "abc1" in err
+    assert "abc2" in err
+    assert run("show", file, "-r", "abc2")[0] == 0
+
+
+@pytest.mark.parametrize("odd", ["", '"q', "/p", "\u00e9t\u00e9"])
+def test_odd_ids(run: Run, tmp_path: Path, odd: str) -> None:
+    """An id, or a part of one, that JSON escapes is found; so is the empty part."""
+    file = tmp_path / "a.log"
+    file.write_bytes(line(f"{odd}r1") * 2)
+    assert run("show", file, "-r", odd, "--json")[1].encode() == line(f"{odd}r1") * 2
+
+
+def test_lines_that_are_not_json_stay_above(run: Run, tmp_path: Path) -> None:
+    """A traceback belongs to the request above it, behind a container's prefix too."""
+    file = tmp_path / "a.log"
+    file.write_bytes(
+        b"web-1  | " + line("r1") + b"web-1  | Traceback {x}\nweb-2  | alien\n"
+        b"web-1  | " + line("r2")
+    )
+    _, out, _ = run("show", file, "-r", "r1")
+    assert "Traceback {x}" in out
+    assert "alien" not in out
+
+
+def test_hostile_file(run: Run, tmp_path: Path) -> None:
+    """Ten megabytes in a line, bad UTF-8, control characters, a torn end: all told."""
+    file = tmp_path / "a.log"
+    file.write_bytes(
+        line("r1", "x" * 10_000_000)
+        + line("r1", "esc").replace(b"esc", b"\xff\\u001b[31m\\u202e")
+        + b'{"requestID":"r1","mess'
+    )
+    code, out, err = run("show", file, "-r", "r1")
+    assert code == 0
+    assert "x" * 10_000_000 in out
+    assert "\\x1b[31m\\u202e" in out
+    assert "\x1b" not in out
+    assert "1 line could not be read" in err
+
+
+@pytest.mark.parametrize("end", ["gz", "bz2", "xz", "zst"])
+def test_compressed(run: Run, tmp_path: Path, end: str) -> None:
+    """Compressed files are read by the end of their name."""
+    pack: dict[str, Callable[[bytes], bytes]] = {
+        "gz": gzip.compress,
+        "bz2": bz2.compress,
+        "xz": lzma.compress,
+    }
+    if end == "zst":
+        pack["zst"] = need("zstandard").compress
+    file = tmp_path / f"a.log.{end}"
+    file.write_bytes(pack[end](line("r1")))
+    assert run("show", file, "-r", "r1", "--json")[1].encode() == line("r1")
+
+
+def test_broken_pipe_and_stdin(tmp_path: Path) -> None:
+    """Who reads the output may stop early: no complaint."""
+    command = [sys.executable, "-m", "ctxlog", "show", "-"]
+    data = b"".join(line(f"r{number}", "x" * 1000) for number in range(2000))
+    file = tmp_path / "a.log"
+    file.write_bytes(data)
+    with file.open("rb") as given:
+        process = subprocess.Popen(
+            command, stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline().startswith(b"r0 ")
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(30) == 0
+
+
+def test_missing_file_and_wrong_use(run: Run, tmp_path: Path) -> None:
+    """Wrong use and files that are not there end with 2."""
+    assert run("show", tmp_path / "none")[0] == 2
+    assert run("show", "--status", "9")[0] == 2
+    assert run("show", "--level", "loud")[0] == 2
+
+
+def test_top(run: Run, tmp_path: Path) -> None:
+    """A row per request, the longest first; by path, a group each."""
+    file = tmp_path / "a.log"
+    file.write_bytes(
+        line("r1", path="/a")
+        + line("r2", path="/a", level="ERROR")
+        + line("r1", timestamp="2026-01-01T00:00:02Z")
+    )
+    _, out, _ = run("top", file)
+    assert [row.split()[:3:2] for row in out.splitlines()[1:]] == [
+        ["r1", "2000.0"],
+        ["r2", "0.0"],
+    ]
+    _, out, _ = run("top", file, "--by", "path")
+    assert out.splitlines()[1].split() == [
+        "/a",
+        "2",
+        "50.0%",
+        "0.0",
+        "2000.0",
+        "2000.0",
+    ]
+
+
+def test_every_schema_has_an_id() -> None:
+    """The request's id is found under the key of each of ctxlog's schemas."""
+    for schema in SCHEMAS.values():
+        if not schema.otlp:
+            assert Record({schema.request_id: "r"}, Names()).request == "r"
