@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-__all__ = ["Names", "Record", "level_number"]
+__all__ = ["IDS", "Names", "Record", "iso", "level_number", "seconds"]
 
 #: Request ids first, then traces: a line with both belongs to its request.
 IDS = (
