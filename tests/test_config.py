@@ -885,3 +885,87 @@ def test_a_server_that_sets_its_handlers_later_writes_no_line_twice() -> None:
     assert [json.loads(x)["message"] for x in stream.getvalue().splitlines()] == [
         "broken"
     ]
+
+
+# Which loggers -------------------------------------------------------------------
+
+
+def test_a_logger_that_is_not_installed_is_an_error_that_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    A name in a list always does what it says, or nothing is changed.
+    """
+    monkeypatch.setattr(
+        "ctxlog._settings.find_spec", lambda name: None if name == "loguru" else name
+    )
+    before = logging.getLogger().handlers[:]
+    with pytest.raises(ctxlog.ConfigError, match=r"loguru.*ctxlog-json\[loguru\]"):
+        ctxlog.configure(loggers=["stdlib", "loguru"])
+    assert logging.getLogger().handlers == before
+
+
+def test_loggers_auto_is_stdlib_where_there_is_no_other(
+    monkeypatch: pytest.MonkeyPatch, stream: io.StringIO
+) -> None:
+    """
+    Nothing is asked of what is not installed.
+    """
+    monkeypatch.setattr("ctxlog.config.find_spec", lambda name: None)
+    ctxlog.configure(stream=stream, format="json")
+    logging.getLogger("shop").warning("hello")
+    assert [line["message"] for line in written(stream)] == ["hello"]
+
+
+def test_loggers_auto_takes_what_is_installed_and_not_configured(
+    stream: io.StringIO,
+) -> None:
+    """
+    structlog's and loguru's lines come into the one stream, and leave it again.
+    """
+    structlog = need("structlog")
+    loguru = need("loguru")
+    structlog.reset_defaults()
+    ctxlog.configure(stream=stream, format="json")
+    structlog.get_logger("shop").info("from structlog")
+    loguru.logger.info("from loguru")
+    logging.getLogger("shop").info("from stdlib")
+    ctxlog.config.unconfigure()
+    assert not structlog.is_configured()
+    assert [line["message"] for line in written(stream)] == [
+        *("from structlog", "from loguru", "from stdlib")
+    ]
+
+
+def test_loggers_auto_leaves_alone_what_the_application_has_configured(
+    stream: io.StringIO,
+) -> None:
+    """
+    Its own set-up stays as it is; a list takes it all the same.
+    """
+    structlog = need("structlog")
+    mine = [structlog.processors.KeyValueRenderer()]
+    structlog.configure(processors=mine)
+    try:
+        ctxlog.configure(stream=stream, format="json", loggers="auto")
+        assert structlog.get_config()["processors"] is mine
+        ctxlog.configure(stream=stream, format="json", loggers=["structlog"])
+        structlog.get_logger("shop").info("hello")
+        ctxlog.config.unconfigure()
+        assert structlog.get_config()["processors"] is mine
+    finally:
+        structlog.reset_defaults()
+    assert [line["message"] for line in written(stream)] == ["hello"]
+
+
+def test_a_list_without_stdlib_leaves_stdlib_alone(stream: io.StringIO) -> None:
+    """
+    Its handlers, level and record factory are as they were.
+    """
+    need("structlog")
+    root = logging.getLogger()
+    before = root.handlers[:], root.level, logging.getLogRecordFactory()
+    ctxlog.configure(stream=stream, format="json", loggers=["structlog"])
+    after = root.handlers[:], root.level, logging.getLogRecordFactory()
+    ctxlog.config.unconfigure()
+    assert after == before
