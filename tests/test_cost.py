@@ -1,33 +1,26 @@
 """
 What a line costs, counted in calls: a guard that does not depend on the clock.
 
-Python's profiler sees every call of a Python function and of a builtin. The bounds have
-a little room for other Pythons; a change that adds work to every line exceeds them.
+Python's profiler sees every call of a Python function and of a builtin. The bounds
+have a little room for other Pythons; a change that adds work to every line exceeds
+them. Each count is of a fresh interpreter: what other tests left behind costs, too.
 """
 
 from __future__ import annotations
 
-import gc
-import io
-import logging
-import os
-import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+import json
+from pathlib import Path
 
-import pytest
+from tests.helpers import need, run_python
 
+PROGRAM = """
+import gc, json, logging, os, sys
 import ctxlog
-from tests.helpers import need
 
-
-def calls(fn: Callable[[], object]) -> int:
-    """
-    How many calls *fn* makes, of Python functions and of builtins, its own included.
-    """
+def calls(fn):
     counted = 0
 
-    def count(frame: Any, event: str, argument: Any) -> None:
+    def count(frame, event, argument):
         nonlocal counted
         counted += event in ("call", "c_call")
 
@@ -40,93 +33,98 @@ def calls(fn: Callable[[], object]) -> int:
         gc.enable()
     return counted - 1  # the profiler's own end
 
-
-@pytest.fixture
-def sink() -> Iterator[io.TextIOWrapper]:
-    """
-    The null device, as a file that a program writes to.
-    """
-    with open(os.devnull, "w", encoding="utf-8") as stream:
-        yield stream
-        ctxlog.config.unconfigure()
-
-
-def stdlib_logger(sink: io.TextIOWrapper) -> logging.Logger:
-    """
-    A logger whose lines go to the stream only, and not to pytest.
-    """
-    ctxlog.configure(stream=sink, format="json", loggers=["stdlib"])
-    root = logging.getLogger()
-    for handler in root.handlers[:]:
-        if not isinstance(handler, ctxlog.LineHandler):
-            root.removeHandler(handler)
-    return logging.getLogger("shop.users")
-
-
-def line(log: Callable[[], object], **fields: object) -> int:
-    """
-    The calls of one line in a store, once everything has been seen before.
-    """
-
-    def repeated() -> int:
+def line(log, **fields):
+    # The calls of one line in a store, once everything has been seen before.
+    def repeated():
         for _ in range(3):
             log()
         return calls(log)
 
     return ctxlog.run({"requestID": "req-A", **fields}, repeated)
 
+sink = open(os.devnull, "w")
+extra = {"rows": 3, "hit": True}
+many = {f"field{number}": number for number in range(50)}
 
-def test_a_line_of_stdlib_logging(sink: io.TextIOWrapper) -> None:
+def configure(logger):
+    ctxlog.configure(stream=sink, format="json", loggers=[logger])
+"""
+
+
+def counted(tmp_path: Path, program: str) -> list[int]:
     """
-    Half of these calls are logging's own.
+    What *program* prints, a list of numbers of calls.
     """
-    log = stdlib_logger(sink)
-    extra = {"rows": 3, "hit": True}
-    assert line(lambda: log.info("user %s", "u-1", extra=extra)) <= 62
+    done = run_python("-c", PROGRAM + program, cwd=tmp_path)
+    found: list[int] = json.loads(done.stdout)
+    return found
 
 
-def test_a_line_costs_the_same_with_many_context_fields(
-    sink: io.TextIOWrapper,
-) -> None:
+def test_a_line_of_stdlib_logging(tmp_path: Path) -> None:
     """
-    Fifty fields of the store are encoded once for all lines.
+    Half of the calls are logging's own; fifty fields of the store cost no more than
+    one, and a level that is disabled costs nothing of ours.
     """
-    log = stdlib_logger(sink)
-    many: dict[str, object] = {f"field{number}": number for number in range(50)}
-    few = line(lambda: log.info("hello"))
-    assert line(lambda: log.info("hello"), **many) == few
+    program = """
+configure("stdlib")
+log = logging.getLogger("shop.users")
+one = line(lambda: log.info("user %s", "u-1", extra=extra))
+few, fifty = (line(lambda: log.info("hello"), **more) for more in ({}, many))
+none = line(lambda: log.debug("hello", extra=extra))
+print(json.dumps([one, few, fifty, none]))
+"""
+    one, few, fifty, none = counted(tmp_path, program)
+    assert one <= 64
+    assert few == fifty
+    assert none <= 4
 
 
-def test_a_disabled_level_costs_nothing(sink: io.TextIOWrapper) -> None:
-    """
-    What is not logged is not made.
-    """
-    log = stdlib_logger(sink)
-    assert line(lambda: log.debug("hello", extra={"rows": 3})) <= 4
-
-
-def test_a_line_of_structlog(sink: io.TextIOWrapper) -> None:
+def test_a_line_of_structlog(tmp_path: Path) -> None:
     """
     The event goes straight to the renderer, and from there to the stream.
     """
-    structlog = need("structlog")
-    ctxlog.configure(stream=sink, format="json", loggers=["structlog"])
-    log = structlog.get_logger("shop.users")
-    assert line(lambda: log.info("user %s", "u-1", rows=3, hit=True)) <= 31
+    need("structlog")
+    program = """
+import structlog
+configure("structlog")
+log = structlog.get_logger("shop.users")
+print(json.dumps([line(lambda: log.info("user %s", "u-1", rows=3, hit=True))]))
+"""
+    (one,) = counted(tmp_path, program)
+    assert one <= 32
 
 
-def test_a_line_of_loguru(sink: io.TextIOWrapper) -> None:
+def test_a_line_of_loguru(tmp_path: Path) -> None:
     """
     Nothing is formatted, copied or rendered for a sink that does not want it.
     """
-    loguru = need("loguru")
-    ctxlog.configure(stream=sink, format="json", loggers=["loguru"])
-    log = loguru.logger
-    assert line(lambda: log.info("user {}", "u-1", rows=3, hit=True)) <= 78
+    need("loguru")
+    program = """
+from loguru import logger
+configure("loguru")
+print(json.dumps([line(lambda: logger.info("user {}", "u-1", rows=3, hit=True))]))
+"""
+    (one,) = counted(tmp_path, program)
+    assert one <= 80
 
 
-def test_looking_the_store_up() -> None:
+def test_looking_the_store_up(tmp_path: Path) -> None:
     """
     One call, and the variable's.
     """
-    assert line(ctxlog.get_store) <= 3
+    (one,) = counted(tmp_path, "print(json.dumps([line(ctxlog.get_store)]))")
+    assert one <= 3
+
+
+def test_the_count_counts(tmp_path: Path) -> None:
+    """
+    A call that is added is seen.
+    """
+    program = """
+def more():
+    ctxlog.get_store()
+    ctxlog.get_store()
+print(json.dumps([line(ctxlog.get_store), line(more)]))
+"""
+    one, two = counted(tmp_path, program)
+    assert two > one
