@@ -918,23 +918,30 @@ def test_loggers_auto_is_stdlib_where_there_is_no_other(
 
 
 def test_loggers_auto_takes_what_is_installed_and_not_configured(
-    stream: io.StringIO,
+    tmp_path: Path,
 ) -> None:
     """
     structlog's and loguru's lines come into the one stream, and leave it again.
     """
-    structlog = need("structlog")
-    loguru = need("loguru")
-    structlog.reset_defaults()
-    ctxlog.configure(stream=stream, format="json")
-    structlog.get_logger("shop").info("from structlog")
-    loguru.logger.info("from loguru")
-    logging.getLogger("shop").info("from stdlib")
-    ctxlog.config.unconfigure()
-    assert not structlog.is_configured()
-    assert [line["message"] for line in written(stream)] == [
+    need("structlog", "loguru")
+    program = """
+import logging
+import loguru, structlog
+import ctxlog
+ctxlog.configure(format="json")
+structlog.get_logger("shop").info("from structlog")
+loguru.logger.info("from loguru")
+logging.getLogger("shop").info("from stdlib")
+ctxlog.config.unconfigure()
+assert not structlog.is_configured()
+loguru.logger.info("loguru's own")
+"""
+    done = run_python("-c", program, cwd=tmp_path)
+    lines = [load_line(line) for line in done.stdout.splitlines()]
+    assert [line["message"] for line in lines] == [
         *("from structlog", "from loguru", "from stdlib")
     ]
+    assert done.stderr.endswith("loguru's own\n")
 
 
 def test_loggers_auto_leaves_alone_what_the_application_has_configured(
