@@ -27,7 +27,7 @@ from ctxlog._settings import (
 )
 from ctxlog.console import wants_color
 from ctxlog.context import server_store
-from ctxlog.line import ACCESS_LOGGERS
+from ctxlog.line import ACCESS_LOGGERS, COMPLETION_LOGGER
 from ctxlog.loggers import stdlib
 from ctxlog.redact import active, redactor, use
 from ctxlog.schema import Schema
@@ -66,9 +66,6 @@ _SERVER_LOGGERS = (
     "celery.task",
     "celery.redirected",
 )
-
-#: Where ctxlog itself writes a line per request.
-_COMPLETION_LOGGER = "ctxlog.request"
 
 
 class AccessLineFilter(logging.Filter):
@@ -141,7 +138,7 @@ def _as_dict(settings: Settings) -> dict[str, Any]:
         for name in ACCESS_LOGGERS:
             loggers[name]["filters"] = ["ctxlog_access_lines"]
     elif settings.access_lines == "server":
-        loggers[_COMPLETION_LOGGER] = {"filters": ["ctxlog_completion_lines"]}
+        loggers[COMPLETION_LOGGER] = {"filters": ["ctxlog_completion_lines"]}
     for name, level in settings.levels.items():
         loggers.setdefault(name, {})["level"] = level
     stream = "ext://sys.stdout" if settings.stream is None else settings.stream
@@ -271,7 +268,7 @@ class _Configuration:
             for name in ACCESS_LOGGERS:
                 logging.getLogger(name).addFilter(self._access_filter)
         elif self.settings.access_lines == "server":
-            logger = logging.getLogger(_COMPLETION_LOGGER)
+            logger = logging.getLogger(COMPLETION_LOGGER)
             self._keep(logger)
             logger.addFilter(self._completion_filter)
         for name, level in self.settings.levels.items():

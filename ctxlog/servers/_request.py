@@ -22,7 +22,7 @@ from ctxlog.context import Entry, Store, get_store, run
 from ctxlog.errors import ConfigError
 from ctxlog.ids import new_request_id
 from ctxlog.isolate import continued
-from ctxlog.line import REQUEST_ID
+from ctxlog.line import COMPLETION_LOGGER, REQUEST_ID
 
 __all__ = [
     "Exchange",
@@ -36,7 +36,7 @@ __all__ = [
 _T = TypeVar("_T")
 
 _log = logging.getLogger("ctxlog")
-_completion_log = logging.getLogger("ctxlog.request")
+_completion_log = logging.getLogger(COMPLETION_LOGGER)
 
 #: Whose ids are used: everybody's, nobody's, those of clients in some networks, or of
 #: clients whose address a callable accepts.
