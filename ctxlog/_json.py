@@ -1,5 +1,5 @@
 """
-The JSON encoder. Core; the only module that knows which one it is.
+The JSON encoder and decoder. Core; the only module that knows which they are.
 
 orjson on CPython, the standard library elsewhere. Both are given plain values only:
 `ctxlog.values` has made them so.
@@ -11,9 +11,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["FLAT_TYPES", "dumps"]
+__all__ = ["FLAT_TYPES", "dumps", "loads"]
 
 dumps: Callable[[Any], bytes]
+#: Raises `ValueError`, or `RecursionError`, for what is no JSON.
+loads: Callable[[str | bytes], Any]
 
 try:
     import orjson
@@ -25,10 +27,16 @@ except ModuleNotFoundError:
     def _dumps(value: Any) -> bytes:
         return _encode(value).encode()
 
-    dumps = _dumps
+    def _refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    def _loads(text: str | bytes) -> Any:
+        return json.loads(text, parse_constant=_refuse)
+
+    dumps, loads = _dumps, _loads
     #: Types whose values the encoder takes as they are, or refuses with an exception.
     #: The standard library's writes integers that no other reader can take.
     FLAT_TYPES: frozenset[type] = frozenset({str, bool, type(None)})
 else:
-    dumps = orjson.dumps
+    dumps, loads = orjson.dumps, orjson.loads
     FLAT_TYPES = frozenset({str, bool, int, type(None)})

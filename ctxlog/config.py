@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from ctxlog import trace
 from ctxlog._settings import (
     AUTO,
     CTXLOG,
@@ -62,9 +63,30 @@ _SERVER_LOGGERS = (
     "django.server",
     "aiohttp.access",
     "waitress",
+    "tornado",
+    "tornado.access",
+    "tornado.application",
+    "tornado.general",
+    "sanic.root",
+    "sanic.error",
+    "sanic.access",
+    "sanic.server",
+    "sanic.websockets",
     "celery",
     "celery.task",
     "celery.redirected",
+    "rq.worker",
+    "dramatiq",
+    "huey",
+    "taskiq",
+    "arq",
+    "apscheduler",
+    "faststream",
+    "faststream.access.confluent",
+    "faststream.access.kafka",
+    "faststream.access.nats",
+    "faststream.access.rabbit",
+    "faststream.access.redis",
 )
 
 
@@ -78,9 +100,40 @@ class AccessLineFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether `record` is the only line about its request. Never raises."""
-        if record.name == "werkzeug" and record.levelno > logging.INFO:
-            return True  # a crash report, in the logger of the access lines
-        return not getattr(server_store(), "completes", False)
+        return not _is_completed(record.name, record.levelno)
+
+
+def _is_completed(name: str, level: int) -> bool:
+    """Whether ctxlog writes the line about the request that is being served."""
+    if name == "werkzeug" and level > logging.INFO:
+        return False  # a crash report, in the logger of the access lines
+    return getattr(server_store(), "completes", False)
+
+
+class _AccessEnabled:
+    """
+    The `isEnabledFor` of one access logger: not while ctxlog completes the request.
+
+    As `AccessLineFilter`, but before the record is made: that takes longer than all
+    that the middleware does. The filter stays for records which are made elsewhere.
+    """
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._name = logger.name
+        self._enabled = logger.isEnabledFor
+
+    def __call__(self, level: int) -> bool:
+        return not _is_completed(self._name, level) and self._enabled(level)
+
+    @classmethod
+    def add(cls, logger: logging.Logger) -> None:
+        if not isinstance(logger.isEnabledFor, cls):
+            vars(logger)["isEnabledFor"] = cls(logger)
+
+    @classmethod
+    def remove(cls, logger: logging.Logger) -> None:
+        if isinstance(logger.isEnabledFor, cls):
+            del vars(logger)["isEnabledFor"]
 
 
 class CompletionLineFilter(logging.Filter):
@@ -266,7 +319,9 @@ class _Configuration:
             logger.addFilter(self._server_filter)
         if self.settings.access_lines == "ctxlog":
             for name in ACCESS_LOGGERS:
-                logging.getLogger(name).addFilter(self._access_filter)
+                logger = logging.getLogger(name)
+                logger.addFilter(self._access_filter)
+                _AccessEnabled.add(logger)
         elif self.settings.access_lines == "server":
             logger = logging.getLogger(COMPLETION_LOGGER)
             self._keep(logger)
@@ -291,6 +346,7 @@ class _Configuration:
             logger.removeFilter(self._access_filter)
             logger.removeFilter(self._completion_filter)
             logger.removeFilter(self._server_filter)
+            _AccessEnabled.remove(logger)
         use(self._redactor_before)
         if self._stdlib and logging.getLogRecordFactory() is not self._factory_before:
             stdlib.uninstall_record_factory()
@@ -359,11 +415,20 @@ def _runtime_adapters(settings: Settings) -> Iterator[Any]:
         # Never imported uninvited; gunicorn's worker has it by now.
         if "gevent" in sys.modules:
             yield import_module("ctxlog.runtime.gevent")
+    if trace.is_available():
+        yield trace
     if settings.hooks:
         yield import_module("ctxlog.runtime.hooks")
         # Servers import it only after the application.
         if find_spec("uvloop") is not None:
             yield import_module("ctxlog.runtime.uvloop")
+        # Whoever runs on these has imported them.
+        if "trio" in sys.modules:
+            yield import_module("ctxlog.runtime.trio")
+        if "granian" in sys.modules:
+            yield import_module("ctxlog.servers.granian")
+        if "waitress" in sys.modules:
+            yield import_module("ctxlog.servers.waitress")
 
 
 _configuration: _Configuration | None = None
@@ -416,7 +481,8 @@ def configure(
             `auto` for stdlib and whichever of the others is installed and has not been
             configured by the application.
         threads: Whether threads and executors carry the context.
-        hooks: Whether uncaught exceptions are logged.
+        hooks: Whether uncaught exceptions are logged, and what loops and servers report
+            late is given to its request.
         access_lines: Which line each request gets: `ctxlog` for the completion line
             of the middleware (the server's own where there is no middleware),
             `server` for the server's, `both`.

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from ctxlog.isolate import ContextPlace, HeldPlace, continued, decorated
+from ctxlog.origin import Origin, origin_of, remember
 
 __all__ = [
     "AsyncLocalStorage",
@@ -42,8 +43,10 @@ __all__ = [
     "remove_source",
     "run",
     "scope",
+    "served_store",
     "server_store",
     "server_view",
+    "store_view",
     "unbind",
     "withheld",
     "wrap",
@@ -634,7 +637,7 @@ class _Block:
         if frame is self._entered:
             self._entered = None
         if frame is not None:
-            _remember(frame, error)
+            remember(frame, error)
             _leave(frame)
 
     def __call__(self, fn: _F, /) -> _F:
@@ -646,7 +649,7 @@ class _Block:
         """
         if isinstance(fn, staticmethod | classmethod):
             return cast(_F, type(fn)(self(fn.__func__)))
-        return cast(_F, decorated(fn, lambda: _FramePlace(self._open())))
+        return cast(_F, decorated(fn, lambda *_, **__: _FramePlace(self._open())))
 
 
 class scope(_Block):
@@ -722,7 +725,7 @@ class _FramePlace(HeldPlace):
         return _standing(found)
 
     def done(self, error: BaseException | None, /) -> None:
-        _remember(self._frame, error)
+        remember(self._frame, error)
         self._frame.end()
         if self._owned is not None:
             self._owned.close()
@@ -776,7 +779,7 @@ def run(
         result = fn(*args, **kwargs)
     except BaseException as error:
         _current.set(_standing(found))
-        _remember(frame, error)
+        remember(frame, error)
         frame.end()
         if owned is not None:
             owned.close()
@@ -849,7 +852,7 @@ class Entry(_FramePlace):
 
     def note(self, error: BaseException | None, /) -> None:
         """Let an exception that a piece raised remember the request."""
-        _remember(self._frame, error)
+        remember(self._frame, error)
 
 
 def _ended(frame: _Frame | None) -> bool:
@@ -879,12 +882,26 @@ def server_store() -> Store | None:
     store = get_store()
     if store is not None:
         return store
-    origin = _origin(sys.exc_info()[1])
+    origin = origin_of(sys.exc_info()[1], _current.get())
     if origin is not None:
         return origin.frame.store
-    served = _served.get()
-    store = None if served is None else served()
+    store = served_store()
     return None if store is None or store.closed else store
+
+
+def served_store() -> Store | None:
+    """
+    Return the store that `Entry.step` ran last in this thread or task, closed or not.
+
+    None once nobody but ctxlog knows it any more. Never raises.
+    """
+    served = _served.get()
+    return None if served is None else served()
+
+
+def store_view(store: Store) -> View:
+    """Return what a line takes from a store. Never raises."""
+    return store._view
 
 
 def server_view() -> View:
@@ -892,9 +909,9 @@ def server_view() -> View:
     own = current_view()
     if not own.empty:
         return own
-    origin = _origin(sys.exc_info()[1])
+    origin = origin_of(sys.exc_info()[1], _current.get())
     if origin is not None:
-        return origin.view()
+        return _reported(origin)
     store = server_store()
     return _NOTHING if store is None else store._view
 
@@ -1015,7 +1032,7 @@ class Carried:
             return fn(*args, **kwargs)
         except BaseException as error:
             if self._frame is not None:
-                _remember(self._frame, error)
+                remember(self._frame, error)
             raise
         finally:
             _current.set(_standing(found))
@@ -1024,124 +1041,6 @@ class Carried:
 
 
 # Exceptions ---------------------------------------------------------------------
-
-_ORIGIN = "__ctxlog_origin__"
-
-
-class _Origin:
-    """Where an exception comes from; an attribute of the exception."""
-
-    __slots__ = ("frame", "late", "outermost")
-
-    def __init__(self, frame: _Frame) -> None:
-        self.frame = frame
-        self.late = frame.source._view.late
-        self.outermost = frame
-
-    def reached(self, frame: _Frame) -> bool:
-        """Whether `frame` encloses this origin; the exception is leaving it."""
-        node: _Frame | None = self.outermost
-        while node is not None and node is not frame:
-            node = node.parent
-        if node is None:
-            return False
-        self.outermost = frame  # the next frame to be left is further out
-        return True
-
-    def view(self) -> View:
-        view = self.frame.current()
-        if view.late and not self.late:
-            # The report of a request's failure comes after its end, necessarily.
-            return View(view.fields, view.started)
-        return view
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # In another process there is None instead: a store may hold secrets, and
-        # the reader of the pickle need not have ctxlog.
-        return type(None), ()
-
-    def __copy__(self) -> _Origin:
-        return self
-
-    def __deepcopy__(self, memo: object) -> _Origin:
-        return self
-
-
-def _look(error: BaseException, name: str) -> Any:
-    # Not getattr/setattr: an exception may be frozen, or override either, and what
-    # it overrides may raise anything.
-    try:
-        return object.__getattribute__(error, name)
-    except Exception:
-        return None
-
-
-def _remember(frame: _Frame, error: BaseException | None) -> None:
-    """Attach the context of `frame` to an exception that is leaving it."""
-    if error is None or frame.store is None and not frame.overlay:
-        return
-    attributes = _look(error, "__dict__")
-    if not isinstance(attributes, dict):
-        return
-    origin = attributes.get(_ORIGIN)
-    # One from within is more precise; any other is of an earlier request, in which
-    # the same instance was raised.
-    if isinstance(origin, _Origin) and origin.reached(frame):
-        return
-    if attributes or _pickles_with_attribute(type(error)):
-        attributes[_ORIGIN] = _Origin(frame)
-
-
-def _pickles_with_attribute(kind: type[BaseException]) -> bool:
-    # An error without attributes is pickled and copied without a state. The first
-    # attribute makes one, which some kinds cannot restore: those that refuse
-    # `setattr`, and frozen dataclasses with slots, which take it for their fields.
-    restore: Any = kind.__setstate__
-    if restore is BaseException.__setstate__:
-        return kind.__setattr__ is BaseException.__setattr__
-    return getattr(restore, "__module__", None) != "dataclasses"
-
-
-def _origin(
-    error: object, known: dict[int, _Origin | None] | None = None
-) -> _Origin | None:
-    """The origin of `error`, or of the nearest that it comes from."""
-    if known is None:
-        known = {}
-    asked = []
-    origin = None
-    while isinstance(error, BaseException):
-        if id(error) in known:  # a cycle, or a common cause
-            origin = known[id(error)]
-            break
-        known[id(error)] = None
-        asked.append(id(error))
-        attached = (_look(error, "__dict__") or {}).get(_ORIGIN)
-        if isinstance(attached, _Origin):
-            origin = attached
-        else:
-            origin = _common_origin(_look(error, "exceptions"), known)
-        if origin is not None:
-            break
-        cause = _look(error, "__cause__")
-        if cause is None and not _look(error, "__suppress_context__"):
-            cause = _look(error, "__context__")
-        error = cause
-    known.update(dict.fromkeys(asked, origin))
-    return origin
-
-
-def _common_origin(members: object, known: dict[int, _Origin | None]) -> _Origin | None:
-    """The origin of an exception group's members, if all come from one store."""
-    if not isinstance(members, tuple) or not members:
-        return None
-    origins = [_origin(member, known) for member in members]
-    first = origins[0]
-    if first is None or first.frame.store is None:
-        return None
-    if any(o is None or o.frame.store is not first.frame.store for o in origins):
-        return None
-    return first
 
 
 def error_view(error: BaseException | None, *, reporting: bool = False) -> View:
@@ -1158,16 +1057,24 @@ def error_view(error: BaseException | None, *, reporting: bool = False) -> View:
             whose context it happens to run (`asyncio`, a server's error log).
     """
     own = current_view()
-    origin = _origin(error)
+    origin = origin_of(error, _current.get())
     if origin is None:
         return own
-    theirs = origin.view()
+    theirs = _reported(origin)
     if reporting or own.late or own.empty:
         return theirs
     gained = {k: v for k, v in theirs.fields.items() if k not in own.fields}
     if not gained:
         return own
     return View({**own.fields, **gained}, own.started, own.late)
+
+
+def _reported(origin: Origin) -> View:
+    view = origin.frame.current()
+    if view.late and not origin.late:
+        # The report of a request's failure comes after its end, necessarily.
+        return View(view.fields, view.started)
+    return view
 
 
 # Snapshots and further storages -------------------------------------------------
@@ -1224,7 +1131,7 @@ def wrap(fn: _F, /) -> _F:
     except TypeError:  # not hashable, so it is none of ours
         pass
     snapshot = Snapshot()
-    bound = decorated(fn, lambda: ContextPlace(snapshot._context.copy()))
+    bound = decorated(fn, lambda *_, **__: ContextPlace(snapshot._context.copy()))
     _wrapped.add(bound)
     return cast(_F, bound)
 

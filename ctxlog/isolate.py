@@ -289,7 +289,7 @@ def _is_awaitable_body(result: object) -> bool:
 
 
 def decorated(
-    fn: Callable[..., Any], open_place: Callable[[], Place]
+    fn: Callable[..., Any], open_place: Callable[..., Place]
 ) -> Callable[..., Any]:
     """
     Return a function of the same kind as `fn` whose every call has its own place.
@@ -298,6 +298,10 @@ def decorated(
     do for `fn`, since frameworks decide by them how to call it. The place of a
     coroutine or generator function is opened when its body starts.
 
+    Args:
+        fn: What to decorate.
+        open_place: Gets the arguments of each call and returns its place.
+
     Raises:
         TypeError: *fn* is not callable.
     """
@@ -305,10 +309,10 @@ def decorated(
         raise TypeError(f"expected a function to decorate, not {fn!r}")
 
     def start(*args: Any, **kwargs: Any) -> tuple[Any, Place]:
-        return fn(*args, **kwargs), open_place()
+        return fn(*args, **kwargs), open_place(*args, **kwargs)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        place = open_place()
+        place = open_place(*args, **kwargs)
         try:
             result = place.step(fn, *args, **kwargs)
         except BaseException as error:

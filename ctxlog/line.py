@@ -10,6 +10,7 @@ microseconds and the call's own fields, and one join.
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import time
 import traceback
@@ -31,10 +32,14 @@ __all__ = [
     "REPORTING_LOGGERS",
     "REQUEST_ID",
     "SERVER_LOGGERS",
+    "STAMP",
 ]
 
 #: The field that names the request.
 REQUEST_ID = "requestID"
+
+#: The attribute of a log record that has what it took from its context.
+STAMP = "_ctxlog"
 
 #: The logger of the lines that say how a request ended.
 COMPLETION_LOGGER = "ctxlog.request"
@@ -52,6 +57,9 @@ REPORTING_LOGGERS = frozenset(
         "django.request",
         "granian",
         "_granian",
+        "_granian.utils",
+        "grpc._cython.cygrpc",
+        "grpc._server",
         "gunicorn.error",
         "hypercorn.error",
         "sanic.error",
@@ -60,6 +68,7 @@ REPORTING_LOGGERS = frozenset(
         "tornado.general",
         "uvicorn.error",
         "waitress",
+        "websockets.server",
         "werkzeug",
     }
 )
@@ -72,6 +81,8 @@ ACCESS_LOGGERS = frozenset(
         "granian.access",
         "gunicorn.access",
         "hypercorn.access",
+        "sanic.access",
+        "tornado.access",
         "uvicorn.access",
         "werkzeug",
     }
@@ -230,8 +241,8 @@ class LineEncoder:
         self._default = default
         self._stacks_as_lists = stacks_as_lists
         self._digits = _DIGITS[timespec]
-        self._divisor = 10 ** (6 - self._digits)
-        self._fraction: bytes = b"%%0%dd" % self._digits
+        # Of the digits of a time in microseconds.
+        self._fraction = slice(-6, self._digits - 6 or None)
         self._reserved = frozenset(schema.own_keys)
         self._shaped = not schema.plain
         # Whether most lines are put together in one step.
@@ -243,7 +254,7 @@ class LineEncoder:
         self._end = b"}\n"
         self._otlp = schema.otlp
         self._rename = {REQUEST_ID: schema.request_id, **schema.rename}
-        self._second: tuple[int, bytes] = (-1, b"")
+        self._second: tuple[int | None, bytes] = (None, b"")
         self._levels: dict[Any, bytes] = {}
         # A level's name is enough where the schema writes nothing else.
         self._by_name = schema.levels is None and not schema.level_value
@@ -258,7 +269,7 @@ class LineEncoder:
         self._opening = b'{"%s":%s' % (_text(schema.timestamp), quote)
         self._id_key = b'"%s":' % _text(schema.request_id)
         self._message_key = b'"%s":' % _text(schema.message)
-        self._elapsed = b',"%s":%%.3f' % _text(schema.elapsed).replace(b"%", b"%%")
+        self._elapsed, self._elapsed_end = b',"%s":' % _text(schema.elapsed), b""
         true = b'"true"' if schema.scalars else b"true"
         self._late = b',"%s":%s' % (_text(schema.late), true)
         self._static = {k: v for k, v in (static or {}).items() if v is not None}
@@ -286,8 +297,8 @@ class LineEncoder:
         self._digits = 6
         self._ending = b'000",'
         self._end = b"]}]}]}]}\n"
-        number = b',{"key":"%s","value":{"doubleValue":%%.3f}}'
-        self._elapsed = number % _text(schema.elapsed)
+        number = b',{"key":"%s","value":{"doubleValue":'
+        self._elapsed, self._elapsed_end = number % _text(schema.elapsed), b"}}"
         self._late = self._joined({schema.late: True})
 
     def _joined(self, members: Mapping[str, Any]) -> bytes:
@@ -328,11 +339,8 @@ class LineEncoder:
             stack_info: The stack that it shows.
             problems: What had to be replaced before the event came here.
         """
-        known = view.encoded
-        context = known.get(self) if known else None
         if (
-            context is not None
-            and context.common
+            self._common
             and type(message) is str
             and error is None
             and stack_info is None
@@ -341,6 +349,12 @@ class LineEncoder:
             # What most lines are, written out at length: it is what a log call costs.
             # Whatever is uncommon about a line leaves it to `_encode_any`.
             try:
+                known = view.encoded
+                context = known.get(self) if known else None
+                if context is None:
+                    context = self._context(view)
+                if not context.common:
+                    raise ValueError
                 comma, members, end = b"", b"", b"}\n"
                 if own:
                     names = self._plain_keys[tuple(own)]
@@ -352,28 +366,30 @@ class LineEncoder:
                         raise ValueError
                     # With its closing brace, which is the line's.
                     comma, members, end = b",", dumps(own)[1:], b"\n"
-                micros = round(created * 1_000_000)
-                second, fraction = divmod(micros, 1_000_000)
-                if self._divisor != 1:
-                    fraction //= self._divisor
+                micros = int(created * 1_000_000 + 0.5)
+                second = micros // 1_000_000
                 known_second, start = self._second
                 if second != known_second:
+                    if second < 1:  # its microseconds have too few digits
+                        raise ValueError
                     start = self._start_of(second)
-                elapsed = b""
+                elapsed, lasting = b"", b""
                 if context.started is not None:
                     lasted = micros - context.started
                     # A clock that was put back makes nobody's time negative.
-                    elapsed = self._elapsed % (lasted / 1000 if lasted > 0 else 0.0)
+                    elapsed = self._elapsed
+                    lasting = dumps(lasted / 1000 if lasted > 0 else 0.0)
                 line = b"".join(
                     (
                         start,
-                        self._fraction % fraction if self._digits else b"",
+                        dumps(micros)[self._fraction],
                         self._levels[level],
                         context.head,
                         dumps(message),
                         self._loggers[logger],
                         context.body,
                         elapsed,
+                        lasting,
                         comma,
                         members,
                         end,
@@ -418,7 +434,7 @@ class LineEncoder:
                     text, found = self._read_message(message)
                     problems += found
                 problems += context.problems
-                micros = round(created * 1_000_000)
+                micros = _micros(created)
                 tail = b""
                 if error is not None or stack_info is not None or problems:
                     tail = self._tail(error, stack_info, problems)
@@ -471,14 +487,10 @@ class LineEncoder:
 
     def _time(self, micros: int) -> bytes:
         second, fraction = divmod(micros, 1_000_000)
-        known, text = self._second
+        known, start = self._second
         if second != known:
-            text = self._start_of(second)
-        if self._digits == 6:
-            return text + b"%06d" % fraction
-        if self._digits:
-            text += self._fraction % (fraction // self._divisor)
-        return text
+            start = self._start_of(second)
+        return start + (b"%06d" % fraction)[: self._digits]
 
     def _start_of(self, second: int) -> bytes:
         try:
@@ -491,7 +503,8 @@ class LineEncoder:
         start = self._opening + shown.encode()
         if self._digits and not self._otlp:
             start += b"."
-        self._second = second, start
+        if second > 0:
+            self._second = second, start
         return start
 
     def _level(self, level: str, levelno: int) -> bytes:
@@ -537,7 +550,8 @@ class LineEncoder:
     def _since(self, view: View, micros: int) -> bytes:
         if view.started is None:
             return b""
-        elapsed = self._elapsed % (max(micros - view.started // 1000, 0) / 1000)
+        lasted = dumps(max(micros - view.started // 1000, 0) / 1000)
+        elapsed = self._elapsed + lasted + self._elapsed_end
         return elapsed + self._late if view.late else elapsed
 
     def _context(self, view: View) -> _Encoded:
@@ -561,7 +575,7 @@ class LineEncoder:
         clash = not names.isdisjoint(statics)
         names = names.union(statics, (self.schema.request_id,))
         started = None if view.started is None else view.started // 1000
-        common = self._common and not (clash or problems or view.late)
+        common = not (clash or problems or view.late)
         encoded = _Encoded(head, body, started, names, clash, problems, common)
         if view.encoded is None:
             view.encoded = {}
@@ -822,7 +836,7 @@ class LineEncoder:
         line.update(self._constants)
         if schema.message_first and schema.request_id in line:
             line[schema.request_id] = line.pop(schema.request_id)
-        start = self._time(round(event.created * 1_000_000))
+        start = self._time(_micros(event.created))
         if schema.otlp:  # without the resource, which may be what is too long
             start = self._shortest + start[len(self._opening) :]
         level = self._level(walk.text(safe_str(event.level)), event.levelno)
@@ -839,7 +853,7 @@ class LineEncoder:
         """Build a line as a dict: slower, and right whatever clashes or is too long."""
         schema = self.schema
         view = event.view
-        micros = round(event.created * 1_000_000)
+        micros = _micros(event.created)
         walk = self._walk(share, max(share // 4, 8))
         completion = self._shaped and event.logger == COMPLETION_LOGGER
         own = event.own or {}
@@ -972,6 +986,10 @@ def _quoted(text: object) -> bytes | None:
         return dumps(text) if type(text) is str else None
     except (TypeError, ValueError):  # lone surrogates
         return None
+
+
+def _micros(seconds: float) -> int:
+    return math.floor(seconds * 1_000_000 + 0.5)
 
 
 def _finite(seconds: object) -> float:

@@ -439,6 +439,36 @@ def test_the_access_filter_drops_only_what_is_completed() -> None:
     assert not ctxlog.run(Completed(), AccessLineFilter().filter, record)
 
 
+def test_an_access_line_that_is_dropped_is_not_made(stream: io.StringIO) -> None:
+    """
+    The access logger is off in a request that ctxlog completes, and only there: as the
+    application has it elsewhere, for a crash report, and after `unconfigure()`.
+    """
+    names = ("uvicorn.access", "werkzeug")
+    access, werkzeug = map(logging.getLogger, names)
+
+    class Completed(ctxlog.Store):
+        completes = True
+
+    def enabled() -> list[bool]:
+        levels = (logging.INFO, logging.ERROR)
+        return [log.isEnabledFor(n) for log in (access, werkzeug) for n in levels]
+
+    ctxlog.configure(stream=stream)
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+    within, outside = ctxlog.run(Completed(), enabled), enabled()
+    access.setLevel(logging.ERROR)
+    quiet = enabled()
+    access.setLevel(logging.NOTSET)
+    unconfigure()
+
+    assert within == [False, False, False, True]
+    assert outside == [True] * 4
+    assert quiet == [False, True, True, True]
+    assert not vars(access).keys() & {"isEnabledFor"}
+    assert all(ctxlog.run(Completed(), enabled)[1::2])
+
+
 def test_the_version_is_the_distributions() -> None:
     """
     `ctxlog.__version__`, and no attribute that does not exist.

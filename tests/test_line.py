@@ -83,7 +83,7 @@ def test_a_full_line_byte_for_byte() -> None:
     assert line == (
         b'{"timestamp":"2026-11-22T21:44:39.123456Z","level":"INFO",'
         b'"requestID":"req-A","message":"hello","logger":"shop","service":"shop",'
-        b'"order":"o-7","elapsedMs":12.300,"rows":3,"exception":{"type":"ValueError",'
+        b'"order":"o-7","elapsedMs":12.3,"rows":3,"exception":{"type":"ValueError",'
         b'"message":"bad","stack":"Traceback ..."},"stack_info":"Stack ...",'
         b'"logError":"one; two"}\n'
     )
@@ -132,6 +132,27 @@ def test_what_stands_for_a_missing_id_is_made_plain_once() -> None:
     A placeholder that JSON cannot hold costs no line.
     """
     assert read(LineEncoder(missing_request_id="\ud800"))["requestID"] == "\\ud800"
+
+
+@pytest.mark.parametrize(
+    ("created", "shown"),
+    [
+        (-0.5, "1969-12-31T23:59:59.500000Z"),
+        (0.0, "1970-01-01T00:00:00.000000Z"),
+        (0.000012, "1970-01-01T00:00:00.000012Z"),
+        (1.000012, "1970-01-01T00:00:01.000012Z"),
+        (86_400.25, "1970-01-02T00:00:00.250000Z"),
+    ],
+)
+def test_a_time_of_few_digits(created: float, shown: str) -> None:
+    """
+    A clock that was never set, or is before 1970, shows its time all the same.
+    """
+    encoder = LineEncoder()
+
+    for _ in range(2):
+        line = encoder.encode(created, "INFO", 20, "shop", "hello", View({}, None))
+        assert load_line(line)["timestamp"] == shown
 
 
 def test_an_elapsed_time_is_never_negative() -> None:

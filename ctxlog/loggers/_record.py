@@ -24,6 +24,7 @@ from ctxlog.context import View, current_view, error_view, server_view
 from ctxlog.line import (
     REPORTING_LOGGERS,
     SERVER_LOGGERS,
+    STAMP,
     ExceptionParts,
     LineEncoder,
 )
@@ -31,7 +32,6 @@ from ctxlog.redact import redactor
 from ctxlog.values import Walk, safe_str, type_name
 
 __all__ = [
-    "STAMP",
     "STANDARD",
     "ContextRecord",
     "Event",
@@ -47,7 +47,6 @@ __all__ = [
     "uninstall_record_factory",
 ]
 
-STAMP = "_ctxlog"
 STANDARD = frozenset(
     logging.LogRecord("", 0, "", 0, "", (), None).__dict__.keys()
     | {"message", "asctime", "taskName", STAMP}
@@ -372,12 +371,11 @@ class _RecordFactory:
         attributes["args"] = args
         attributes["levelname"] = _level_names.get(level) or getLevelName(level)
         attributes["created"] = created
-        attributes["msecs"] = created % 1 * 1000 // 1
+        attributes["msecs"] = int(created % 1 * 1000) + 0.0
         attributes["relativeCreated"] = (created - self._began) * 1000
         if logging.logThreads:
-            thread = _this_thread()
-            attributes["thread"] = thread.ident
-            attributes["threadName"] = thread.name
+            attributes["thread"] = threading.get_ident()
+            attributes["threadName"] = _this_thread().name
         if logging.logMultiprocessing:
             attributes["processName"] = (
                 _process_name() if "multiprocessing" in _modules else "MainProcess"
@@ -531,27 +529,24 @@ def _own(attributes: dict[str, Any], set_by_filter: frozenset[str]) -> dict[str,
 def _own_as_made(record: ContextRecord, attributes: dict[str, Any]) -> dict[str, Any]:
     """Do the same for a record that the factory made, by looking at its end only."""
     count = len(attributes) - _AS_MADE
+    own: dict[str, Any] = {}
     if not count:
-        return {}
+        return own
     place = record._ctxlog_place
-    names = place.added
-    own = {}
-    if len(names) == count:
+    if len(place.added) == count:
         # Most likely the same as last time: then all of them are there, and no other.
-        for name in names:
+        for name in place.added:
             if name not in attributes:
                 break
             own[name] = attributes[name]
-    if len(own) != count:
-        # With the stamp, behind which they stand: or something is no longer there.
-        *backwards, stamp = islice(reversed(attributes), count + 1)
-        if stamp != STAMP:
-            return _own(attributes, frozenset())
-        place.added = tuple(reversed(backwards))
-        own = {name: attributes[name] for name in place.added}
-    if not STANDARD.isdisjoint(own):  # put there by other formatters
-        return {name: own[name] for name in own if name not in STANDARD}
-    return own
+        else:
+            return own
+    # With the stamp, behind which they stand: or something is no longer there.
+    *backwards, stamp = islice(reversed(attributes), count + 1)
+    if stamp != STAMP or not STANDARD.isdisjoint(backwards):
+        return _own(attributes, frozenset())  # other formatters put something there
+    place.added = tuple(reversed(backwards))
+    return {name: attributes[name] for name in place.added}
 
 
 def _without_stacks(

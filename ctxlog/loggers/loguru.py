@@ -20,9 +20,15 @@ from ctxlog._json import FLAT_TYPES
 from ctxlog.console import ConsoleEncoder
 from ctxlog.context import View, current_view, error_view
 from ctxlog.errors import MissingDependencyError
-from ctxlog.line import REPORTING_LOGGERS, REQUEST_ID, ExceptionParts, LineEncoder
+from ctxlog.line import (
+    REPORTING_LOGGERS,
+    REQUEST_ID,
+    STAMP,
+    ExceptionParts,
+    LineEncoder,
+)
 from ctxlog.loggers._levels import Levels
-from ctxlog.loggers._record import STAMP, Stamp, plain_fields
+from ctxlog.loggers._record import Stamp, plain_fields
 from ctxlog.redact import active
 from ctxlog.schema import Schema, find
 from ctxlog.values import Walk, safe_str

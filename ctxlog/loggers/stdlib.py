@@ -8,7 +8,6 @@ it may wait in a queue, be pickled or be written by another thread.
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -21,9 +20,8 @@ from ctxlog._json import FLAT_TYPES
 from ctxlog.console import ConsoleEncoder
 from ctxlog.context import AsyncLocalStorage, View, current_view
 from ctxlog.errors import ConfigError
-from ctxlog.line import REQUEST_ID, LineEncoder
+from ctxlog.line import REQUEST_ID, STAMP, LineEncoder
 from ctxlog.loggers._record import (
-    STAMP,
     STANDARD,
     ContextRecord,
     Event,
@@ -238,11 +236,9 @@ class JsonFormatter(BaseJsonFormatter):
         return self.encode(record)[:-1].decode()
 
     @property
-    def fastest(self) -> Callable[[logging.LogRecord], bytes]:
-        """What does the same as `encode`, by the shortest way that there is."""
-        if self._assembled or type(self).encode is not JsonFormatter.encode:
-            return self.encode
-        return functools.partial(encoded, self.encoder)
+    def direct(self) -> bool:
+        """Whether `encode` does nothing but ask the `encoder`."""
+        return not self._assembled and type(self).encode is JsonFormatter.encode
 
     def encode(self, record: logging.LogRecord) -> bytes:
         """Return the line of `record` as UTF-8, with its newline. Never raises."""
@@ -415,7 +411,10 @@ class LineHandler(logging.Handler):
     def setFormatter(self, fmt: logging.Formatter | None) -> None:
         """Encode with `fmt` from now on."""
         super().setFormatter(fmt)
-        self._encode = self._encoding(fmt or _LAST_RESORT)
+        formatter = self._formatter = fmt or _LAST_RESORT
+        self._encoder: LineEncoder | None = None
+        if isinstance(formatter, JsonFormatter) and formatter.direct:
+            self._encoder = formatter.encoder
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Filter, encode and write `record`. Never raises."""
@@ -430,24 +429,23 @@ class LineHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Encode and write `record`. Never raises."""
+        encoder = self._encoder
         try:
-            line = self._encode(record)
+            # Straight to the encoder: it is what nearly every line takes.
+            line = (
+                self._formatted(record) if encoder is None else encoded(encoder, record)
+            )
         except Exception:  # a foreign formatter
             self.handleError(record)
             line = _LAST_RESORT.encode(record)
         self.writer.write(line)
 
-    def _encoding(
-        self, formatter: logging.Formatter
-    ) -> Callable[[logging.LogRecord], bytes]:
+    def _formatted(self, record: logging.LogRecord) -> bytes:
+        formatter = self._formatter
         if isinstance(formatter, JsonFormatter):
-            return formatter.fastest
-
-        def encode(record: logging.LogRecord) -> bytes:
-            text = formatter.format(record) + self.terminator
-            return text.encode("utf-8", "backslashreplace")
-
-        return encode
+            return formatter.encode(record)
+        text = formatter.format(record) + self.terminator
+        return text.encode("utf-8", "backslashreplace")
 
     def flush(self) -> None:
         """Nothing to do: lines are not buffered."""

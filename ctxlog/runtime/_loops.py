@@ -9,7 +9,7 @@ import gc
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any
 
 from ctxlog.context import lent_from
@@ -36,6 +36,11 @@ def call_exception_handler(
     previous: Callable[..., None], loop: Any, context: dict[str, Any]
 ) -> None:
     """Call the loop's method of this name in the context that the report is about."""
+    # A task that is collected reports in the middle of anything, see `abandoned()`.
+    copy_context().run(_call, previous, loop, context)
+
+
+def _call(previous: Callable[..., None], loop: Any, context: dict[str, Any]) -> None:
     with _place(context):
         previous(loop, context)
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from ctxlog.context import Carried, lent_from, withheld
 from ctxlog.errors import MissingDependencyError
+from ctxlog.patch import Patch
 from ctxlog.runtime._crash import passed_on, report
-from ctxlog.runtime._patch import Patch
 
 try:
     from gevent import Greenlet

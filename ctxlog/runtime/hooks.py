@@ -11,14 +11,15 @@ import threading
 from asyncio import BaseEventLoop
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any
 
 from ctxlog.context import lent_from
+from ctxlog.patch import Patch
 from ctxlog.runtime._crash import passed_on, report
-from ctxlog.runtime._generators import abandoned, begun
+from ctxlog.runtime._generators import abandoned, begun, close_left, take_hooks
 from ctxlog.runtime._loops import call_exception_handler, collected, collecting
-from ctxlog.runtime._patch import Patch
 
 __all__ = ["install", "uninstall"]
 
@@ -37,6 +38,7 @@ def install() -> None:
     """
     for patch in _PATCHES:
         patch.install()
+    take_hooks()
     if collected not in gc.callbacks:
         gc.callbacks.append(collected)
 
@@ -63,15 +65,19 @@ def _excepthook(
     written = not passed_on(kind) and report(
         logging.CRITICAL, "Uncaught exception", kind, error, traceback
     )
-    if not written or not _is_pythons(previous):
+    if not written or not _only_prints(previous):
         previous(kind, error, traceback)
 
 
-def _is_pythons(hook: Callable[..., object]) -> bool:
-    # The backport of exception groups to Python 3.10 replaces it by one that prints
-    # the same, in all programs that happen to import it.
-    backport = "exceptiongroup._formatting"
-    return hook is sys.__excepthook__ or getattr(hook, "__module__", "") == backport
+# Hooks that print the same as Python's own, in programs that did not ask for them: the
+# backport of exception groups to Python 3.10, and the command `sanic`.
+_PRINTERS = ("exceptiongroup._formatting", "tracerite.hooks")
+
+
+def _only_prints(hook: Callable[..., object]) -> bool:
+    if hook in (sys.__excepthook__, threading.__excepthook__):
+        return True
+    return getattr(hook, "__module__", "") in _PRINTERS
 
 
 def _threading_excepthook(
@@ -85,11 +91,16 @@ def _threading_excepthook(
         args.exc_value,
         args.exc_traceback,
     )
-    if not written or previous is not threading.__excepthook__:
+    if not written or not _only_prints(previous):
         previous(args)
 
 
 def _unraisablehook(previous: Callable[..., object], args: Any) -> None:
+    # A finalizer runs in the middle of anything, see `abandoned()`.
+    copy_context().run(_report_unraisable, previous, args)
+
+
+def _report_unraisable(previous: Callable[..., object], args: Any) -> None:
     written = False
     if not passed_on(args.exc_type):
         with _place_of_finalizers():
@@ -124,4 +135,5 @@ _PATCHES = (
     Patch(BaseEventLoop, "call_exception_handler", call_exception_handler),
     Patch(BaseEventLoop, "_asyncgen_firstiter_hook", begun),
     Patch(BaseEventLoop, "_asyncgen_finalizer_hook", abandoned),
+    Patch(BaseEventLoop, "shutdown_asyncgens", close_left),
 )

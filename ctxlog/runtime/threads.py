@@ -15,7 +15,7 @@ from contextvars import Context
 from typing import Any, ParamSpec, TypeVar
 
 from ctxlog.context import Carried, withheld
-from ctxlog.runtime._patch import Patch
+from ctxlog.patch import Patch
 
 __all__ = ["ContextThreadPoolExecutor", "install", "uninstall"]
 

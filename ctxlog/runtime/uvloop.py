@@ -5,9 +5,9 @@ Crash reports of uvloop's event loop, as `ctxlog.runtime.hooks` has those of asy
 from __future__ import annotations
 
 from ctxlog.errors import MissingDependencyError
-from ctxlog.runtime._generators import abandoned, begun
+from ctxlog.patch import Patch
+from ctxlog.runtime._generators import abandoned, begun, close_left, take_hooks
 from ctxlog.runtime._loops import call_exception_handler
-from ctxlog.runtime._patch import Patch
 
 try:
     from uvloop import Loop
@@ -29,6 +29,7 @@ def install() -> None:
     """
     for patch in _PATCHES:
         patch.install()
+    take_hooks()
 
 
 def uninstall() -> None:
@@ -41,4 +42,5 @@ _PATCHES = (
     Patch(Loop, "call_exception_handler", call_exception_handler),
     Patch(Loop, "_asyncgen_firstiter_hook", begun),
     Patch(Loop, "_asyncgen_finalizer_hook", abandoned),
+    Patch(Loop, "shutdown_asyncgens", close_left),
 )

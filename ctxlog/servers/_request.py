@@ -13,11 +13,12 @@ import ipaddress
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias, TypeVar, cast
 
-from ctxlog.carrier import is_safe_header_value, is_valid_request_id
+from ctxlog import trace
+from ctxlog.carrier import ReceivedStore, is_safe_header_value, is_valid_request_id
 from ctxlog.context import Entry, Store, get_store, run
 from ctxlog.errors import ConfigError
 from ctxlog.ids import new_request_id
@@ -43,28 +44,29 @@ _completion_log = logging.getLogger(COMPLETION_LOGGER)
 Trust: TypeAlias = bool | Iterable[str] | Callable[[str | None], bool]
 
 
-class RequestStore(Store):
+class RequestStore(ReceivedStore):
     """
     The store of one request to a server.
 
     Attributes:
         completes: Whether ctxlog is in charge of the one line about the request, so
             that the server's access line is not needed.
+        path: The request's path, without the query string.
     """
 
-    __slots__ = ("completes",)
+    __slots__ = ("completes", "path")
 
-    def __init__(self, fields: Mapping[str, object] = {}, /) -> None:
-        super().__init__(fields)
-        self.completes = False
+    completes: bool
+    path: str
 
 
 class RequestOptions:
     """
     The options of all server adapters, checked.
 
-    Trusted are the request id headers only, from the clients that `trust` names, and
-    only if the id is valid. An id that is not used is never logged.
+    Trusted are the request id headers and the trace (`traceparent`, `tracestate`) only,
+    from the clients that `trust` names, and only if they are valid. An id that is not
+    used is never logged.
 
     Args:
         request_id_header: Header of the id, in requests and responses.
@@ -89,9 +91,11 @@ class RequestOptions:
         "_trusted",
         "accepted",
         "asks_application",
+        "asks_for_client",
         "completion_line",
         "generator",
         "header",
+        "header_bytes",
         "user",
         "validator",
     )
@@ -109,16 +113,20 @@ class RequestOptions:
         completion_line: bool = True,
     ) -> None:
         self.header = _header("request_id_header", request_id_header)
+        self.header_bytes = self.header.lower().encode()
         names = _strings("accept_headers", accept_headers)
         accepted = [self.header, *(_header("accept_headers", name) for name in names)]
         self.accepted = tuple(dict.fromkeys(name.lower() for name in accepted))
         self._trusted = _trusted(trust)
+        self.asks_for_client = not isinstance(trust, bool)
         self.asks_application = (
             callable(trust)
             or generator is not None
             or validator not in (None, is_valid_request_id)
         )
-        self.generator = checked_callable("generator", generator or new_request_id)
+        self.generator = (
+            None if generator is None else checked_callable("generator", generator)
+        )
         self.validator = (
             None if validator is None else checked_callable("validator", validator)
         )
@@ -134,6 +142,8 @@ class RequestOptions:
         """Whether a request of `path` gets a completion line."""
         if not self.completion_line or path in self._ignored:
             return False
+        if not self._ignored_patterns:
+            return True
         return not any(fnmatchcase(path, wanted) for wanted in self._ignored_patterns)
 
     def request_id(
@@ -154,13 +164,15 @@ class RequestOptions:
             # Twice with different values: somebody on the way added one.
             if any(other.strip(" \t") != request_id for other in found[1:]):
                 return self.new_id(), name
-            if self._is_usable(request_id) and self._trusts(client):
+            if self._is_usable(request_id) and self.trusts(client):
                 return request_id, None
             return self.new_id(), name
         return self.new_id(), None
 
     def new_id(self) -> str:
         """Return a new id: the generator's, or our own if that fails."""
+        if self.generator is None:
+            return new_request_id()
         try:
             request_id = self.generator()
         except Exception:
@@ -182,7 +194,8 @@ class RequestOptions:
             _log.exception("the request id validator failed")
             return False
 
-    def _trusts(self, client: str | None) -> bool:
+    def trusts(self, client: str | None) -> bool:
+        """Whether what a client says about its request is used."""
         try:
             return self._trusted(client)
         except Exception:
@@ -261,6 +274,10 @@ class _Part:
         self.done = entry.note
 
 
+#: Called with the error that has ended a request, outside of its store.
+failed: list[Callable[[BaseException], object]] = []
+
+
 class Exchange:
     """
     One request from its arrival to its completion line.
@@ -285,6 +302,7 @@ class Exchange:
         "_ended",
         "_entry",
         "_error",
+        "_given_id",
         "_options",
         "_started",
         "_user_of",
@@ -316,19 +334,27 @@ class Exchange:
         self.client = client
         self.status: int | None = None
         self.details: dict[str, object] = {}
-        self.store = RequestStore()
-        self._entry = Entry(self.store)
         if options.asks_application:
             # What the options' callables log is this request's, and has no id yet.
-            request_id, replaced = run(self.store, options.request_id, values, client)
+            store = RequestStore()
+            request_id, replaced = run(store, options.request_id, values, client)
+            store[REQUEST_ID] = request_id
         else:
             request_id, replaced = options.request_id(values, client)
-        self.store[REQUEST_ID] = request_id
-        self.store.completes = options.completes(path)
+            store = RequestStore({REQUEST_ID: request_id})
+        self.store = store
+        self._given_id = request_id
+        self._entry = Entry(store)
+        trace.watch()
+        parents = values("traceparent")
+        if parents and options.trusts(client):
+            store.enter_trace(trace.Trace.read(parents, values("tracestate")))
+        store.completes = options.completes(path)
+        store.path = path
         self._started = time.perf_counter()
         if replaced is not None:
             message = "the request id in %s was not usable and has been replaced"
-            run(self.store, _log.warning, message, replaced)
+            run(store, _log.warning, message, replaced)
 
     def __enter__(self) -> Exchange:
         self._entry.__enter__()
@@ -339,6 +365,9 @@ class Exchange:
             self._complete(error)
         finally:
             self._entry.__exit__(kind, error, traceback)
+        if error is not None:
+            for told in failed:
+                told(error)
 
     def step(self, fn: Callable[..., _T], /, *args: Any) -> _T:
         """
@@ -377,9 +406,16 @@ class Exchange:
         return self._options.header
 
     @property
+    def header_bytes(self) -> bytes:
+        """The same, in lower case, as ASGI has it."""
+        return self._options.header_bytes
+
+    @property
     def request_id(self) -> str:
         """The id to echo: the store's, empty if the application bound an unsafe one."""
         request_id = self.store.get(REQUEST_ID)
+        if request_id is self._given_id:  # it was checked, or made here
+            return self._given_id
         if isinstance(request_id, str) and is_safe_header_value(request_id):
             return request_id
         return ""
@@ -456,9 +492,15 @@ class Exchange:
         if error is not None:
             fields["error"] = type(error).__name__
         message = f"{self.method} {self.path} {outcome}"
-        _completion_log.log(level, "%s", message, extra=fields)
+        log = _completion_log
+        if log.isEnabledFor(level):
+            # As `log.log()` does it, which would look for the caller: it is known.
+            args = (log.name, level, *_PLACE, "%s", (message,), None, _FUNCTION, fields)
+            log.handle(log.makeRecord(*args))
 
-    def _outcome(self, error: BaseException | None) -> tuple[int | None, str, int]:
+    def _outcome(
+        self, error: BaseException | None
+    ) -> tuple[int | str | None, str, int]:
         """The status, how the message ends, and the level."""
         status = self.status
         failed = isinstance(error, Exception)
@@ -473,3 +515,9 @@ class Exchange:
         else:
             level = logging.INFO
         return status, str(status), level
+
+
+# Where completion lines are logged.
+_CODE = Exchange._log_completion.__code__
+_PLACE = (_CODE.co_filename, _CODE.co_firstlineno)
+_FUNCTION = _CODE.co_name

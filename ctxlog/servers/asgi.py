@@ -8,6 +8,8 @@ framework, only core.
 from __future__ import annotations
 
 import functools
+import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 
@@ -22,6 +24,8 @@ _Message: TypeAlias = MutableMapping[str, Any]
 _Receive: TypeAlias = Callable[[], Awaitable[_Message]]
 _Send: TypeAlias = Callable[[_Message], Awaitable[None]]
 _App: TypeAlias = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
+
+_log = logging.getLogger("ctxlog")
 
 _MARK = "ctxlog.exchange"
 
@@ -89,6 +93,8 @@ class ContextMiddleware:
             ignore_paths=ignore_paths,
             completion_line=completion_line,
         )
+        names = (*self._options.accepted, "traceparent", "tracestate")
+        self._wanted = {name.encode(): name for name in names}
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         """Serve one connection (ASGI 3.0)."""
@@ -102,6 +108,16 @@ class ContextMiddleware:
         else:
             await self._serve(scope, receive, send)
 
+    def _read(self, headers: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
+        """Collect the values of those headers that are read at all, in one pass."""
+        found: dict[str, list[str]] = defaultdict(list)
+        wanted = self._wanted
+        for key, value in headers:
+            name = wanted.get(bytes(key).lower())
+            if name is not None:
+                found[name].append(bytes(value).decode("latin-1"))
+        return found
+
     async def _serve(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         read_user = self._options.user or _starlette_user
         client = scope.get("client")
@@ -110,7 +126,7 @@ class ContextMiddleware:
             method=scope.get("method", "GET"),
             path=scope["path"],
             client=client[0] if client else None,
-            values=functools.partial(_header_values, scope),
+            values=self._read(scope.get("headers") or ()).__getitem__,
             user_of=functools.partial(read_user, scope),
         )
         in_framework = "app" in scope
@@ -126,6 +142,10 @@ class ContextMiddleware:
                 if exchange.status is None and not in_framework:
                     await responding.fail(scope["type"])
                 raise
+            if exchange.status is None and not exchange.details.get("disconnected"):
+                # The server would say so when the request is over, without its id.
+                _log.error("the application returned without starting a response")
+                await responding.fail(scope["type"])
 
 
 class _Responding:
@@ -179,7 +199,7 @@ class _Responding:
         request_id = self._exchange.request_id
         if not request_id:
             return message
-        name = self._exchange.header.lower().encode()
+        name = self._exchange.header_bytes
         length = len(name)
         headers = [
             (key, value)
@@ -205,16 +225,6 @@ class _Responding:
         await self.send(
             {"type": "http.response.body", "body": b"Internal Server Error"}
         )
-
-
-def _header_values(scope: _Scope, name: str) -> list[str]:
-    wanted = name.encode()
-    length = len(wanted)
-    return [
-        bytes(value).decode("latin-1")
-        for key, value in scope.get("headers") or ()
-        if len(key) == length and bytes(key).lower() == wanted
-    ]
 
 
 def _starlette_user(scope: _Scope) -> object:

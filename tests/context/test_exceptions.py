@@ -15,12 +15,15 @@ import sys
 import threading
 import traceback
 import warnings
+import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import pytest
 
 import ctxlog
+from ctxlog import origin
 from ctxlog.context import error_view
 from tests.helpers import LogEnvironment
 
@@ -286,6 +289,61 @@ def test_a_shared_error_takes_the_newer_request() -> None:
     _failed(error, {"id": 1}, s=1)
     _failed(error, {"id": 2}, s=2)
     assert _origin(error) == {"id": 2, "s": 2}
+
+
+def test_a_shared_error_of_requests_in_several_threads() -> None:
+    """
+    One instance that is raised in several threads is of the one that reports it.
+    """
+    error = ValueError()
+    everybody = threading.Barrier(8)
+
+    def serve(number: int) -> tuple[int, dict[str, object]]:
+        everybody.wait()
+        _failed(error, {"id": number}, s=number)
+        everybody.wait()
+        return number, _origin(error)
+
+    with ThreadPoolExecutor(8) as pool:
+        for number, origin in pool.map(serve, range(8)):
+            assert origin == {"id": number, "s": number}
+    # Of which it is that is reported here nobody can tell.
+    assert _origin(error) == {}
+
+
+def test_a_shared_error_of_several_tasks() -> None:
+    """
+    One instance that is raised in several tasks is of the one it is reported in.
+    """
+    error = ValueError()
+
+    async def serve(number: int) -> None:
+        with pytest.raises(ValueError):  # noqa: PT011
+            with ctxlog.scope(s=number):
+                await asyncio.sleep(0)
+                raise error
+        await asyncio.sleep(0)
+        assert error_view(error, reporting=True).fields == {"id": number, "s": number}
+
+    async def main() -> None:
+        await asyncio.gather(*(ctxlog.run({"id": n}, serve, n) for n in range(8)))
+
+    asyncio.run(main())
+
+
+def test_an_error_that_is_raised_for_ever_keeps_few_requests() -> None:
+    """
+    A module's only instance of an error does not hold all stores that it has left.
+    """
+    error = ValueError()
+    stores = [ctxlog.Store(n=number) for number in range(100)]
+    gone = [weakref.ref(store) for store in stores]
+    while stores:
+        with pytest.raises(ValueError):  # noqa: PT011
+            ctxlog.run(stores.pop(), _raise, error)
+        error.__traceback__ = None
+    gc.collect()
+    assert sum(ref() is not None for ref in gone) <= 32
 
 
 def test_a_shared_error_takes_the_newer_scope() -> None:
@@ -615,12 +673,24 @@ def test_odd_errors_remember(kind: type[Exception]) -> None:
     assert _origin(error) == {"a": 1, "s": 1}
 
 
-@pytest.mark.parametrize("kind", [FrozenSlots, NoSetattr, NoDict])
-def test_errors_that_cannot_carry_anything_pass(kind: type[Exception]) -> None:
+@pytest.mark.parametrize("kind", [NoSetattr, NoDict])
+def test_errors_that_can_hold_no_attribute_remember(kind: type[Exception]) -> None:
     """
-    An exception that could not be pickled with a further attribute is left alone.
+    What they remember is kept beside them, and goes when they do.
     """
-    assert _origin(_failed(kind(), {"a": 1})) == {}
+    error = _failed(kind(), {"a": 1})
+    assert _origin(error) == {"a": 1}
+    kept = len(origin._aside)
+    del error
+    gc.collect()
+    assert len(origin._aside) == kept - 1
+
+
+def test_errors_that_cannot_carry_anything_pass() -> None:
+    """
+    An exception with neither attributes nor weak references is left alone.
+    """
+    assert _origin(_failed(FrozenSlots(), {"a": 1})) == {}
 
 
 def test_a_cause_that_is_false_is_followed() -> None:

@@ -1,11 +1,13 @@
 """
-uvicorn processes for the tests of several modules: started as from the command line,
-read line by line, asked over raw sockets.
+What the tests of several servers use: uvicorn processes, started as from the command
+line, read line by line, asked over raw sockets; and a wait for a completion line.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import re
 import signal
 import socket
@@ -188,3 +190,23 @@ def is_crash(event: Event) -> bool:
     Whether a line is uvicorn's report of a crash.
     """
     return "Exception in ASGI application" in event["message"]
+
+
+@contextlib.contextmanager
+def completions() -> Iterator[asyncio.Event]:
+    """
+    An event that is set when a completion line is logged.
+    """
+    ended = asyncio.Event()
+
+    class Ending(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            ended.set()
+
+    handler = Ending()
+    logger = logging.getLogger("ctxlog.request")
+    logger.addHandler(handler)
+    try:
+        yield ended
+    finally:
+        logger.removeHandler(handler)

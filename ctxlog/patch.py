@@ -1,10 +1,13 @@
 """
-Replace a function of somebody else's, so that it can be given back.
+Replace a function of somebody else's, so that it can be given back. Core.
+
+For adapters of what has no hook for it.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -14,18 +17,23 @@ __all__ = ["Patch"]
 class _Layer:
     """One installation: the function that was there, and the one put over it."""
 
-    def __init__(self, previous: Callable[..., Any], wrapper: Callable[..., Any]):
+    def __init__(self, previous: Any, wrapper: Callable[..., Any]) -> None:
         self.previous = previous
         self.active = True
         self.inherited = False
+        of_class = isinstance(previous, classmethod)
+        called = previous.__func__ if of_class else previous
 
-        @functools.wraps(previous)
+        @functools.wraps(called)
         def function(*args: Any, **kwargs: Any) -> Any:
+            below = called
+            if of_class:
+                below, args = functools.partial(called, args[0]), args[1:]
             if not self.active:
-                return previous(*args, **kwargs)
-            return wrapper(previous, *args, **kwargs)
+                return below(*args, **kwargs)
+            return wrapper(below, *args, **kwargs)
 
-        self.function = function
+        self.function: Any = classmethod(function) if of_class else function
 
 
 class Patch:
@@ -36,9 +44,10 @@ class Patch:
     only hands through. Doing either twice changes nothing.
 
     Args:
-        owner: The class or module.
-        name: The function's name there.
-        wrapper: Called with the function that was there, then with the arguments.
+        owner: The class, module or object.
+        name: The function's name there; a class method is one afterwards, too.
+        wrapper: Called with the function that was there, then with the arguments;
+            without the class if it is a class method.
     """
 
     def __init__(self, owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
@@ -47,9 +56,14 @@ class Patch:
         self._wrapper = wrapper
         self._layers: list[_Layer] = []
 
+    def _current(self) -> Any:
+        if isinstance(self._owner, type):  # as it is stored: not bound to the class
+            return inspect.getattr_static(self._owner, self._name)
+        return getattr(self._owner, self._name)
+
     def install(self) -> None:
         """Put the wrapper on top."""
-        current = getattr(self._owner, self._name)
+        current = self._current()
         if self._layers and self._layers[-1].active:
             if self._layers[-1].function is current:
                 return
@@ -65,7 +79,7 @@ class Patch:
             self._layers[-1].active = False
         while self._layers:
             layer = self._layers[-1]
-            if getattr(self._owner, self._name) is not layer.function:
+            if self._current() is not layer.function:
                 break  # somebody else's is on top, and may call ours
             if layer.inherited:
                 delattr(self._owner, self._name)
