@@ -1,0 +1,212 @@
+"""
+Tornado applications (`tornado.web`). Adapter: imports Tornado and core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ctxlog.context import lent
+from ctxlog.errors import MissingDependencyError
+from ctxlog.servers._request import Exchange, RequestOptions
+
+try:
+    from tornado import httputil, web
+except ModuleNotFoundError as error:
+    if error.name != "tornado":
+        raise
+    raise MissingDependencyError("tornado", "tornado") from None
+
+__all__ = ["install", "uninstall"]
+
+_INSTALLED = "_ctxlog_installed"
+_SERVING = "_ctxlog_serving"
+
+
+def install(app: web.Application, **options: Any) -> None:
+    """
+    Give every request and websocket of an application a store, and a completion line.
+
+    All of a `RequestHandler` runs in the store: `initialize()`, `prepare()`, the
+    method, `on_finish()`, a websocket's callbacks. It is fresh for every request, also
+    on a keep-alive connection, and closed when the handler has ended. The id is echoed
+    on every response, also on errors that Tornado answers itself. Handlers need not
+    change; subclasses of `Application` keep their `log_request()`. It lasts until
+    `uninstall(app)`; a second time changes nothing.
+
+    Trusted is the request id header only, from the clients that *trust* names, and
+    only a valid id; anything else is replaced by a new one and never logged.
+
+    Args:
+        app: The application.
+        options: Those of the ASGI middleware; `user` is called with the
+            `RequestHandler`. Without it `current_user` is taken if the request has
+            asked for it.
+
+    Raises:
+        TypeError: *app* is not a Tornado application.
+        ConfigError: an option has a value that it cannot have.
+    """
+    if not isinstance(app, web.Application):
+        raise TypeError(f"install() takes a tornado.web.Application, not {app!r}")
+    checked = RequestOptions(**options)
+    if hasattr(app, _INSTALLED):
+        return
+    held: Any = app
+    delegate, log_request = app.get_handler_delegate, app.log_request
+
+    @functools.wraps(delegate)
+    def get_handler_delegate(*args: Any, **kwargs: Any) -> Any:
+        made: Any = delegate(*args, **kwargs)
+        # Where it would make the handler; whether that streams its body is decided.
+        made.handler_class = functools.partial(_make, checked, made.handler_class)
+        return made
+
+    @functools.wraps(log_request)
+    def log_request_too(handler: web.RequestHandler) -> None:
+        log_request(handler)
+        serving: _Request | None = getattr(handler, _SERVING, None)
+        if serving is not None:
+            serving.answered()
+
+    held.get_handler_delegate = get_handler_delegate
+    held.log_request = log_request_too
+    setattr(app, _INSTALLED, True)
+
+
+def uninstall(app: web.Application) -> None:
+    """Take away what `install(app)` did; if that was not called, nothing."""
+    if hasattr(app, _INSTALLED):
+        for name in ("get_handler_delegate", "log_request", _INSTALLED):
+            delattr(app, name)
+
+
+def _make(
+    options: RequestOptions,
+    make: Callable[..., web.RequestHandler],
+    app: web.Application,
+    request: httputil.HTTPServerRequest,
+    **kwargs: Any,
+) -> Any:
+    """Make the handler of a request, as its own class would."""
+    serving = _Request(options, request)
+    return serving.begin(functools.partial(make, app, request, **kwargs))
+
+
+class _Request:
+    """One request, from the making of its handler until that has ended."""
+
+    def __init__(
+        self, options: RequestOptions, request: httputil.HTTPServerRequest
+    ) -> None:
+        self._handler: Any = None
+        self._user = options.user or _current_user
+        self._finished: asyncio.Future[None] | None = None
+        self._exchange = Exchange(
+            options,
+            method=request.method or "",
+            path=request.path or "",
+            client=request.remote_ip,
+            values=request.headers.get_list,
+            user_of=self._read_user,
+        )
+        self._connection(request.connection)
+
+    def _connection(self, connection: Any) -> None:
+        """Put the id on what is written, and see a client that leaves."""
+        exchange = self._exchange
+        write_headers = connection.write_headers
+        set_close_callback = connection.set_close_callback
+
+        def with_id(start: Any, headers: httputil.HTTPHeaders, *rest: Any) -> Any:
+            if exchange.request_id:
+                headers[exchange.header] = exchange.request_id
+            # What the stream registers with the event loop is not the request's.
+            with lent():
+                return write_headers(start, headers, *rest)
+
+        def closing(callback: Callable[[], None] | None) -> None:
+            def closed() -> None:
+                if exchange.pending:
+                    exchange.details["disconnected"] = True
+                if callback is not None:
+                    exchange.step(callback)
+                self._finish()
+
+            set_close_callback(None if callback is None else closed)
+
+        connection.write_headers = with_id
+        connection.set_close_callback = closing
+        for name in ("write", "finish"):
+            setattr(connection, name, _lending(getattr(connection, name)))
+
+    def begin(self, make: Callable[[], web.RequestHandler]) -> Any:
+        """Make the handler, whose parts will run in the store."""
+        try:
+            handler: Any = self._exchange.step(make)
+        except BaseException as error:
+            self._exchange.end(error)
+            raise
+        self._handler = handler
+        execute, data_received = handler._execute, handler.data_received
+
+        async def in_store(*args: Any, **kwargs: Any) -> None:
+            with self._exchange:
+                await execute(*args, **kwargs)
+                if not (handler._auto_finish or handler._finished):
+                    # It ends when somebody calls its `finish()`.
+                    self._finished = asyncio.get_running_loop().create_future()
+                    await self._finished
+            # Else they would refer to each other until garbage is collected.
+            self._handler = None
+            for name in ("_execute", "data_received", _SERVING):
+                delattr(handler, name)
+
+        handler._execute = in_store
+        handler.data_received = functools.partial(self._exchange.run, data_received)
+        setattr(handler, _SERVING, self)
+        return handler
+
+    def answered(self) -> None:
+        """The response is complete, or the websocket open."""
+        exchange = self._exchange
+        handler = self._handler
+        if handler is not None:
+            exchange.status = handler.get_status()
+            exchange.bind_user()
+        if exchange.status == 101:
+            return
+        exchange.answered()
+        # Tornado answers a failure while it handles it.
+        error = sys.exc_info()[1]
+        if isinstance(error, Exception) and (exchange.status or 0) >= 500:
+            exchange.details["error"] = type(error).__name__
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._finished is not None and not self._finished.done():
+            self._finished.set_result(None)
+
+    def _read_user(self) -> object:
+        return None if self._handler is None else self._user(self._handler)
+
+
+def _lending(write: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(write)
+    def lending(*args: Any, **kwargs: Any) -> Any:
+        with lent():
+            return write(*args, **kwargs)
+
+    return lending
+
+
+def _current_user(handler: web.RequestHandler) -> object:
+    """Return what `current_user` holds, if the request has asked for it."""
+    user = vars(handler).get("_current_user")
+    if isinstance(user, bytes):
+        user = user.decode("utf-8", "replace")
+    return {"id": user} if isinstance(user, (str, int)) and user != "" else user or None

@@ -1,0 +1,160 @@
+"""
+Servers of the package `websockets` (`websockets.asyncio.server`). Adapter.
+
+Imports websockets and core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ctxlog.context import Store, get_store, run
+from ctxlog.errors import MissingDependencyError
+from ctxlog.servers._request import Exchange, RequestOptions
+
+try:
+    from websockets.asyncio.server import ServerConnection
+    from websockets.exceptions import ConnectionClosed
+    from websockets.frames import CloseCode
+    from websockets.http11 import Request, Response
+except ModuleNotFoundError as error:
+    if error.name != "websockets":
+        raise
+    raise MissingDependencyError("websockets", "websockets") from None
+
+__all__ = ["ContextConnection", "connection"]
+
+_DEFAULTS = RequestOptions()
+
+
+class ContextConnection(ServerConnection):
+    """
+    A connection with a store of its own, and a completion line.
+
+    Trusted are the request id and the trace in the handshake's headers only, from the
+    clients that *trust* names, and only valid ones; an id that is not is replaced by a
+    new one and never logged. The id is echoed on the response to the handshake, also if
+    that refuses.
+
+    For `serve(handler, host, port, create_connection=ContextConnection)`; with options
+    `create_connection=connection(trust=False)`. A subclass works as well.
+
+    The store is opened when the request of the handshake has come, and is active in
+    `process_request`, `process_response` and the handler, and for what these start. It
+    is closed when the connection is; so `durationMs` is how long that was open. The
+    server's own lines about the connection have its id too, its report of a handler
+    that failed included. What the handler started and that goes on says `late` on its
+    lines.
+
+    Args:
+        args: Given by websockets.
+        options: What `connection()` has checked.
+        settings: Given by websockets.
+    """
+
+    def __init__(
+        self, *args: Any, options: RequestOptions = _DEFAULTS, **settings: Any
+    ) -> None:
+        super().__init__(*args, **settings)
+        self._options = options
+        self._failure: BaseException | None = None
+
+    async def handshake(self, *args: Any, **settings: Any) -> None:
+        """Perform the opening handshake, in the store."""
+        waiters = [self.request_rcvd, self.connection_lost_waiter]
+        await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+        if self.request is not None:
+            self._begin(self.request)
+        try:
+            await super().handshake(*args, **settings)
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    async def close(
+        self, code: CloseCode | int = CloseCode.NORMAL_CLOSURE, reason: str = ""
+    ) -> None:
+        """Perform the closing handshake."""
+        if code == CloseCode.INTERNAL_ERROR:
+            # The server closes so while it handles what the handler raised.
+            self._failure = sys.exc_info()[1]
+        await super().close(code, reason)
+
+    def _begin(self, request: Request) -> None:
+        address = self.remote_address
+        exchange = Exchange(
+            self._options,
+            method=getattr(request, "method", "GET"),  # newer versions read others
+            path=request.path.partition("?")[0],
+            client=address[0] if isinstance(address, tuple) else None,
+            values=request.headers.get_all,
+            user_of=functools.partial(self._options.user or _username, self),
+        )
+        self.logger = self.protocol.logger = _Logger(self.logger, exchange.store)
+        send = self.protocol.send_response
+
+        def send_response(response: Response) -> None:
+            exchange.status = response.status_code
+            if exchange.request_id:
+                # A value that is set is one more.
+                response.headers.pop(exchange.header, None)
+                response.headers[exchange.header] = exchange.request_id
+            send(response)
+
+        # There is no hook for the responses that websockets makes by itself.
+        vars(self.protocol)["send_response"] = send_response
+        # The task is the connection's own: what is active in it is nobody else's.
+        exchange.__enter__()
+        task = asyncio.current_task()
+        assert task is not None
+        task.add_done_callback(functools.partial(self._end, exchange))
+
+    def _end(self, exchange: Exchange, task: asyncio.Task[Any]) -> None:
+        error, self._failure = self._failure, None
+        if isinstance(error, ConnectionClosed):
+            error = None  # how a handler learns of it
+        if exchange.status == 101:
+            exchange.details["closeCode"] = self.close_code
+            if self.close_code == CloseCode.ABNORMAL_CLOSURE:
+                exchange.details["disconnected"] = True
+        exchange.end(error)
+
+
+class _Logger(logging.LoggerAdapter):  # type: ignore[type-arg]  # not in 3.10
+    """The logger of a connection, whose lines are about its request."""
+
+    def __init__(self, logger: Any, store: Store) -> None:
+        super().__init__(logger, {})
+        self._store = store
+
+    def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
+        # The transport, which reads and notices the end, has another context.
+        if get_store() is self._store:
+            self.logger.log(level, msg, *args, **kwargs)
+        else:
+            run(self._store, self.logger.log, level, msg, *args, **kwargs)
+
+
+def _username(connection: ServerConnection) -> object:
+    """Return whom `basic_auth()` has authenticated."""
+    name = getattr(connection, "username", None)
+    return {"name": name} if name else None
+
+
+def connection(**options: Any) -> Callable[..., ContextConnection]:
+    """
+    Return what makes connections with options, for `serve(create_connection=...)`.
+
+    Args:
+        options: Those of the ASGI middleware; `user` is called with the connection.
+            Without it the name that `basic_auth()` has checked is taken.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+    return functools.partial(ContextConnection, options=RequestOptions(**options))
