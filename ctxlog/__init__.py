@@ -30,6 +30,7 @@ from ctxlog.redact import Redactor
 from ctxlog.schema import Schema
 
 if TYPE_CHECKING:
+    from ctxlog.carrier import adopt, carry
     from ctxlog.config import configure, dict_config
     from ctxlog.loggers.stdlib import (
         ConsoleFormatter,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         install_record_factory,
         uninstall_record_factory,
     )
+    from ctxlog.task import entry
 
 __all__ = [
     "AsyncLocalStorage",
@@ -52,10 +54,13 @@ __all__ = [
     "Schema",
     "Snapshot",
     "Store",
+    "adopt",
     "bind",
+    "carry",
     "configure",
     "detached",
     "dict_config",
+    "entry",
     "fields",
     "get_store",
     "install_record_factory",
@@ -71,8 +76,11 @@ _LAZY = {
     "ContextFilter": "ctxlog.loggers.stdlib",
     "JsonFormatter": "ctxlog.loggers.stdlib",
     "LineHandler": "ctxlog.loggers.stdlib",
+    "adopt": "ctxlog.carrier",
+    "carry": "ctxlog.carrier",
     "configure": "ctxlog.config",
     "dict_config": "ctxlog.config",
+    "entry": "ctxlog.task",
     "install_record_factory": "ctxlog.loggers.stdlib",
     "uninstall_record_factory": "ctxlog.loggers.stdlib",
 }

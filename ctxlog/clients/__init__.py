@@ -1,0 +1,1 @@
+"""Adapters for HTTP and RPC clients, a module for each library."""

@@ -1,0 +1,164 @@
+"""
+One outgoing call, whatever the client: what all client adapters have in common.
+
+Shared by the adapters of this folder; imports core only and does no input or output
+besides logging.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, MutableMapping
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from ctxlog.carrier import checked_fields, inject
+from ctxlog.errors import ConfigError
+
+__all__ = ["CLIENT_LOGGER", "Call", "CallOptions"]
+
+#: The logger of the lines that say how an outgoing call ended.
+CLIENT_LOGGER = "ctxlog.client"
+
+_completion_log = logging.getLogger(CLIENT_LOGGER)
+
+
+class CallOptions:
+    """
+    The options of all client adapters, checked.
+
+    Args:
+        hosts: The hosts that get the headers: names as in URLs (`payments`,
+            `api.example.com`, `[::1]`), with `*` for any part of one
+            (`*.internal`), and with a port to mean only that (`localhost:8001`).
+        fields: The names of further fields to send as `baggage`.
+        completion_line: Whether to log a line when a call has ended, to any host.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+
+    __slots__ = ("_hosts", "completion_line", "fields")
+
+    def __init__(
+        self,
+        *,
+        hosts: Iterable[str],
+        fields: Iterable[str] = (),
+        completion_line: bool = False,
+    ) -> None:
+        allowed = "a list of names of hosts, such as api.example.com or *.internal"
+        if isinstance(hosts, (str, bytes)) or not isinstance(hosts, Iterable):
+            raise ConfigError("hosts", hosts, allowed)
+        names = tuple(hosts)
+        for name in names:
+            if not isinstance(name, str) or not name or set(name) & set("/?#@ \t\r\n"):
+                raise ConfigError("hosts", name, allowed)
+        self._hosts = tuple(name.lower() for name in names)
+        self.fields = checked_fields(fields)
+        if not isinstance(completion_line, bool):
+            raise ConfigError("completion_line", completion_line, "True or False")
+        self.completion_line = completion_line
+
+    def allow(self, url: str) -> bool:
+        """Whether a call of `url` takes the headers along."""
+        target = _Target.of(url)
+        if not target.host:
+            return False
+        names = (target.host, f"{target.host}:{target.port}")
+        return any(_matches(name, wanted) for wanted in self._hosts for name in names)
+
+
+class _Target(NamedTuple):
+    """
+    Where a call goes.
+
+    Attributes:
+        host: Its name in lower case, an IPv6 address in brackets; empty without one.
+        port: Its port, also where the URL does not say it.
+        shown: The host with the port that the URL says.
+        path: The path, without the query string: that holds secrets.
+    """
+
+    host: str
+    port: int | None
+    shown: str
+    path: str
+
+    @classmethod
+    def of(cls, url: str) -> _Target:
+        """Take a URL apart; one that is none has no host."""
+        try:
+            parts = urlsplit(url)
+            said = parts.port
+        except ValueError:
+            return cls("", None, "", "")
+        host = (parts.hostname or "").lower()
+        if ":" in host:
+            host = f"[{host}]"
+        port = said or {"https": 443, "http": 80}.get(parts.scheme)
+        return cls(host, port, f"{host}:{said}" if said else host, parts.path)
+
+
+def _matches(host: str, wanted: str) -> bool:
+    if "*" not in wanted:
+        return host == wanted
+    # Brackets are of an IPv6 address here, not a choice of characters.
+    return fnmatchcase(host, wanted.replace("[", "[[]"))
+
+
+class Call:
+    """
+    One outgoing call, from before it is sent until its response has begun.
+
+    Made in the context of the caller. Nothing here raises.
+
+    Args:
+        options: The adapter's options.
+        method: The call's method; may be corrected until the end.
+        url: Where it goes.
+    """
+
+    __slots__ = ("_ended", "_options", "_started", "_url", "method")
+
+    def __init__(self, options: CallOptions, method: str, url: str) -> None:
+        self._options = options
+        self.method = method
+        self._url = url
+        self._ended = False
+        self._started = time.perf_counter()
+
+    def inject(self, headers: MutableMapping[str, str]) -> frozenset[str]:
+        """Add the headers if the host may have them; return the names of those."""
+        if not self._options.allow(self._url):
+            return frozenset()
+        before = frozenset(headers)
+        inject(headers, fields=self._options.fields)
+        return frozenset(headers) - before
+
+    def end(self, status: int) -> None:
+        """Say that a response has begun."""
+        level = logging.INFO if status < 400 else logging.WARNING
+        self._complete(level, str(status), {"status": status})
+
+    def fail(self, error: BaseException) -> None:
+        """Say that there was no response."""
+        name = type(error).__name__
+        self._complete(logging.WARNING, name, {"error": name})
+
+    def _complete(self, level: int, outcome: str, details: dict[str, object]) -> None:
+        if self._ended or not self._options.completion_line:
+            return
+        self._ended = True
+        target = _Target.of(self._url)
+        fields: dict[str, object] = {
+            "method": self.method,
+            "host": target.shown,
+            "path": target.path or "/",
+            **details,
+            "durationMs": round((time.perf_counter() - self._started) * 1000, 3),
+        }
+        message = f"{self.method} {target.shown}{target.path} {outcome}"
+        _completion_log.log(level, "%s", message, extra=fields)

@@ -1,0 +1,141 @@
+"""
+Calls by aiohttp. Adapter: imports aiohttp and core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urljoin
+
+from ctxlog.clients._call import Call, CallOptions
+from ctxlog.errors import MissingDependencyError
+
+try:
+    import aiohttp
+except ModuleNotFoundError as error:
+    if error.name != "aiohttp":
+        raise
+    raise MissingDependencyError("aiohttp", "aiohttp") from None
+
+__all__ = ["install", "trace_config", "uninstall"]
+
+
+class _Context(SimpleNamespace):
+    """What the signals of one request share."""
+
+    call: Call
+    added: frozenset[str]
+
+
+class _TraceConfig(aiohttp.TraceConfig):
+    """The signals of the requests of one session, or of all that have it."""
+
+    def __init__(
+        self, options: CallOptions, session: aiohttp.ClientSession | None = None
+    ) -> None:
+        super().__init__(trace_config_ctx_factory=_Context)
+        self._call_options = options
+        self._only: aiohttp.ClientSession | None = session
+        self.on_request_start.append(self._start)
+        self.on_request_redirect.append(self._redirect)
+        self.on_request_end.append(self._end)
+        self.on_request_exception.append(self._fail)
+
+    def of(self, session: aiohttp.ClientSession) -> bool:
+        """Whether `install()` has made it for this session."""
+        return self._only is session
+
+    def _begin(self, context: Any, method: str, url: str, headers: Any) -> None:
+        context.call = Call(self._call_options, method, url)
+        context.added = context.call.inject(headers)
+
+    async def _start(self, session: Any, context: Any, params: Any) -> None:
+        # Sessions may share one list of these.
+        if self._only is None or self._only is session:
+            self._begin(context, params.method, str(params.url), params.headers)
+
+    async def _redirect(self, session: Any, context: Any, params: Any) -> None:
+        if not hasattr(context, "call"):
+            return
+        response = params.response
+        context.call.end(response.status)
+        for name in context.added:
+            params.headers.popall(name, None)
+        # What aiohttp is going to ask for next: with these headers, and the method
+        # that it decides upon later.
+        target = response.headers.get("Location") or response.headers.get("URI", "")
+        url = urljoin(str(params.url), target)
+        self._begin(context, params.method, url, params.headers)
+
+    async def _end(self, session: Any, context: Any, params: Any) -> None:
+        if hasattr(context, "call"):
+            context.call.method = params.method
+            context.call.end(params.response.status)
+
+    async def _fail(self, session: Any, context: Any, params: Any) -> None:
+        if hasattr(context, "call"):
+            context.call.method = params.method
+            context.call.fail(params.exception)
+
+
+def trace_config(
+    *, hosts: Iterable[str], fields: Iterable[str] = (), completion_line: bool = False
+) -> aiohttp.TraceConfig:
+    """
+    Return a trace configuration that adds the active context to calls.
+
+    For `aiohttp.ClientSession(trace_configs=[trace_config(hosts=[...])])`. Every call
+    gets `X-Request-ID` and, inside a trace, `traceparent`, if its host is one of
+    *hosts*; a redirect to another host does not take them along. Headers that the
+    caller has set stay.
+
+    Args:
+        hosts: The hosts that get the headers: names (`payments`), with `*` for any
+            part of one (`*.internal`), and with a port to mean only that.
+        fields: The names of further fields to send, as `baggage`.
+        completion_line: Whether to log a line when a call has ended, from the logger
+            `ctxlog.client`, to any host; each redirect is a call.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+    return _TraceConfig(
+        CallOptions(hosts=hosts, fields=fields, completion_line=completion_line)
+    )
+
+
+def install(
+    session: aiohttp.ClientSession,
+    *,
+    hosts: Iterable[str],
+    fields: Iterable[str] = (),
+    completion_line: bool = False,
+) -> None:
+    """
+    Let all calls of `session` carry the active context, to some hosts.
+
+    It lasts until `uninstall(session)`; a second time replaces the options.
+
+    Args:
+        session: An `aiohttp.ClientSession`.
+        hosts: The hosts that get the headers, see `trace_config()`.
+        fields: The names of further fields to send, as `baggage`.
+        completion_line: Whether to log a line when a call has ended.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+    options = CallOptions(hosts=hosts, fields=fields, completion_line=completion_line)
+    uninstall(session)
+    config = _TraceConfig(options, session)
+    config.freeze()
+    session.trace_configs.append(config)
+
+
+def uninstall(session: aiohttp.ClientSession) -> None:
+    """Take away what `install()` did; if that was not called, nothing."""
+    for config in session.trace_configs[:]:
+        if isinstance(config, _TraceConfig) and config.of(session):
+            session.trace_configs.remove(config)

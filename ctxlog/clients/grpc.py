@@ -1,0 +1,205 @@
+"""
+Calls by gRPC. Adapter: imports grpcio and core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+from typing import Any
+
+from ctxlog.clients._call import Call, CallOptions
+from ctxlog.context import wrap
+from ctxlog.errors import ConfigError, MissingDependencyError
+
+try:
+    import grpc
+    import grpc.aio
+except ModuleNotFoundError as error:
+    if error.name != "grpc":
+        raise
+    raise MissingDependencyError("grpcio", "grpc") from None
+
+__all__ = ["aio_interceptors", "interceptors"]
+
+_DETAILS = ("method", "timeout", "metadata", "credentials", "wait_for_ready")
+
+
+def interceptors(
+    target: str,
+    *,
+    hosts: Iterable[str],
+    fields: Iterable[str] = (),
+    completion_line: bool = False,
+) -> list[Any]:
+    """
+    Return interceptors that add the active context to the calls of a channel.
+
+    For `grpc.intercept_channel(channel, *interceptors(target, hosts=[...]))`. Every
+    call gets `x-request-id` and, inside a trace, `traceparent` in its metadata, if the
+    host of *target* is one of *hosts*. Metadata that the caller has set stays.
+
+    Args:
+        target: The target of the channel: `payments:50051`, `dns:///payments:50051`.
+        hosts: The hosts that get the metadata: names (`payments`), with `*` for any
+            part of one (`*.internal`), and with a port to mean only that.
+        fields: The names of further fields to send, as `baggage`.
+        completion_line: Whether to log a line when a call has ended, from the logger
+            `ctxlog.client`, to any host: `status` is the name of the gRPC status code.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+    calling = _calling(target, hosts, fields, completion_line)
+    return [_Interceptor(calling)]
+
+
+def aio_interceptors(
+    target: str,
+    *,
+    hosts: Iterable[str],
+    fields: Iterable[str] = (),
+    completion_line: bool = False,
+) -> list[Any]:
+    """
+    The same as `interceptors()`, for channels of `grpc.aio`.
+
+    For `grpc.aio.insecure_channel(target, interceptors=aio_interceptors(target,
+    hosts=[...]))`.
+
+    Args:
+        target: The target of the channel.
+        hosts: The hosts that get the metadata.
+        fields: The names of further fields to send, as `baggage`.
+        completion_line: Whether to log a line when a call has ended.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+    calling = _calling(target, hosts, fields, completion_line)
+    kinds = (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)
+    return [kind(calling) for kind in kinds]
+
+
+class _Call(Call):
+    """A call, which ends with a status of gRPC's."""
+
+    __slots__ = ()
+
+    def end_with(self, code: grpc.StatusCode) -> None:
+        """Say how it has ended."""
+        level = logging.INFO if code is grpc.StatusCode.OK else logging.WARNING
+        self._complete(level, code.name, {"status": code.name})
+
+    def with_context(self, metadata: Iterable[tuple[str, Any]] | None) -> list[Any]:
+        """Return the metadata with what is added."""
+        given = list(metadata or ())
+        # Those that end so are bytes, and none of ours.
+        before = {k: v for k, v in given if not k.endswith("-bin")}
+        headers = dict(before)
+        self.inject(headers)
+        # Names in metadata are in lower case, else grpc refuses the call.
+        added = {k.lower(): v for k, v in headers.items() if before.get(k) != v}
+        kept = [(key, value) for key, value in given if key not in added]
+        return [*kept, *added.items()]
+
+
+_Calling = Callable[[str], _Call]
+
+
+def _calling(
+    target: str, hosts: Iterable[str], fields: Iterable[str], completion_line: bool
+) -> tuple[_Calling, bool]:
+    options = CallOptions(hosts=hosts, fields=fields, completion_line=completion_line)
+    if not isinstance(target, str):
+        raise ConfigError("target", target, "the target of a channel, a text")
+    url = f"grpc://{_authority(target)}"
+    return lambda method: _Call(options, "POST", url + method), completion_line
+
+
+def _authority(target: str) -> str:
+    """Host and port in a target (https://grpc.github.io/grpc/core/md_doc_naming.html)."""
+    scheme, colon, rest = target.partition(":")
+    if colon and rest.startswith("//"):
+        return rest[2:].partition("/")[2]
+    if scheme in ("ipv4", "ipv6", "dns"):
+        return rest.lstrip("/")
+    return "localhost" if scheme in ("unix", "unix-abstract") else target
+
+
+class _Interceptor(
+    grpc.UnaryUnaryClientInterceptor,
+    grpc.UnaryStreamClientInterceptor,
+    grpc.StreamUnaryClientInterceptor,
+    grpc.StreamStreamClientInterceptor,
+):
+    """Adds the context to the calls of a channel, of every kind."""
+
+    def __init__(self, calling: tuple[_Calling, bool]) -> None:
+        self._calling, self._logs = calling
+
+    def _intercept(self, continuation: Any, details: Any, request: Any) -> Any:
+        call = self._calling(details.method)
+        names = (*_DETAILS, "compression")
+        found = {name: getattr(details, name, None) for name in names}
+        found["metadata"] = call.with_context(found["metadata"])
+        outcome = continuation(SimpleNamespace(**found), request)
+        if self._logs:
+            # grpc's thread, which calls it, has no context.
+            outcome.add_done_callback(wrap(functools.partial(_end, call)))
+        return outcome
+
+    intercept_unary_unary: Any = _intercept
+    intercept_unary_stream: Any = _intercept
+    intercept_stream_unary: Any = _intercept
+    intercept_stream_stream: Any = _intercept
+
+
+def _end(call: _Call, outcome: Any) -> None:
+    call.end_with(outcome.code())
+
+
+class _AioInterceptor:
+    """Adds the context to the calls of a channel of `grpc.aio`, of one kind."""
+
+    def __init__(self, calling: tuple[_Calling, bool]) -> None:
+        self._calling, self._logs = calling
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def _intercept(self, continuation: Any, details: Any, request: Any) -> Any:
+        method = details.method
+        call = self._calling(method.decode() if isinstance(method, bytes) else method)
+        found: dict[str, Any] = {
+            name: getattr(details, name, None) for name in _DETAILS
+        }
+        metadata = call.with_context(found["metadata"])
+        found["metadata"] = grpc.aio.Metadata(*metadata)
+        answered = await continuation(grpc.aio.ClientCallDetails(**found), request)
+        if self._logs:
+            task = asyncio.create_task(_end_async(call, answered))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+        return answered
+
+
+async def _end_async(call: _Call, answered: Any) -> None:
+    call.end_with(await answered.code())
+
+
+class _UnaryUnary(_AioInterceptor, grpc.aio.UnaryUnaryClientInterceptor):
+    intercept_unary_unary: Any = _AioInterceptor._intercept
+
+
+class _UnaryStream(_AioInterceptor, grpc.aio.UnaryStreamClientInterceptor):
+    intercept_unary_stream: Any = _AioInterceptor._intercept
+
+
+class _StreamUnary(_AioInterceptor, grpc.aio.StreamUnaryClientInterceptor):
+    intercept_stream_unary: Any = _AioInterceptor._intercept
+
+
+class _StreamStream(_AioInterceptor, grpc.aio.StreamStreamClientInterceptor):
+    intercept_stream_stream: Any = _AioInterceptor._intercept

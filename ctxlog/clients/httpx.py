@@ -1,0 +1,221 @@
+"""
+Calls by httpx. Adapter: imports httpx and core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ctxlog.clients._call import Call, CallOptions
+from ctxlog.errors import MissingDependencyError
+
+try:
+    import httpx
+except ModuleNotFoundError as error:
+    if error.name != "httpx":
+        raise
+    raise MissingDependencyError("httpx", "httpx") from None
+
+__all__ = [
+    "AsyncContextTransport",
+    "ContextTransport",
+    "event_hooks",
+    "install",
+    "uninstall",
+]
+
+# Under which name a request keeps the headers that are ours: a redirect copies them
+# all, also to a host that must not have them.
+_OURS = "ctxlog.headers"
+
+
+def _begin(options: CallOptions, request: httpx.Request) -> Call:
+    for name, value in request.extensions.pop(_OURS, {}).items():
+        if request.headers.get(name) == value:
+            del request.headers[name]
+    call = Call(options, request.method, str(request.url))
+    added = call.inject(request.headers)
+    request.extensions[_OURS] = {name: request.headers[name] for name in added}
+    return call
+
+
+class ContextTransport(httpx.BaseTransport):
+    """
+    A transport that adds the active context to the calls that go through it.
+
+    For `httpx.Client(transport=ContextTransport(httpx.HTTPTransport(), hosts=[...]))`.
+    Every call gets `X-Request-ID` and, inside a trace, `traceparent`, if its host is
+    one of *hosts*; a redirect to another host does not take them along. Headers that
+    the caller has set stay. It closes the transport below with itself.
+
+    Args:
+        transport: What sends the calls.
+        hosts: The hosts that get the headers: names (`payments`), with `*` for any
+            part of one (`*.internal`), and with a port to mean only that.
+        fields: The names of further fields to send, as `baggage`.
+        completion_line: Whether to log a line when a call has ended, from the logger
+            `ctxlog.client`, to any host.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+
+    def __init__(
+        self,
+        transport: httpx.BaseTransport,
+        *,
+        hosts: Iterable[str],
+        fields: Iterable[str] = (),
+        completion_line: bool = False,
+    ) -> None:
+        self.transport = transport
+        self._options = CallOptions(
+            hosts=hosts, fields=fields, completion_line=completion_line
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request by the transport below."""
+        call = _begin(self._options, request)
+        try:
+            response = self.transport.handle_request(request)
+        except BaseException as error:
+            call.fail(error)
+            raise
+        call.end(response.status_code)
+        return response
+
+    def close(self) -> None:
+        """Close the transport below."""
+        self.transport.close()
+
+
+class AsyncContextTransport(httpx.AsyncBaseTransport):
+    """
+    The same as `ContextTransport`, for `httpx.AsyncClient`.
+
+    Args:
+        transport: What sends the calls.
+        hosts: The hosts that get the headers.
+        fields: The names of further fields to send, as `baggage`.
+        completion_line: Whether to log a line when a call has ended.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        *,
+        hosts: Iterable[str],
+        fields: Iterable[str] = (),
+        completion_line: bool = False,
+    ) -> None:
+        self.transport = transport
+        self._options = CallOptions(
+            hosts=hosts, fields=fields, completion_line=completion_line
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request by the transport below."""
+        call = _begin(self._options, request)
+        try:
+            response = await self.transport.handle_async_request(request)
+        except BaseException as error:
+            call.fail(error)
+            raise
+        call.end(response.status_code)
+        return response
+
+    async def aclose(self) -> None:
+        """Close the transport below."""
+        await self.transport.aclose()
+
+
+def install(
+    client: httpx.Client | httpx.AsyncClient,
+    *,
+    hosts: Iterable[str],
+    fields: Iterable[str] = (),
+    completion_line: bool = False,
+) -> None:
+    """
+    Let all calls of `client` carry the active context, to some hosts.
+
+    It lasts until `uninstall(client)`; a second time replaces the options. Proxies and
+    mounted transports are covered.
+
+    Args:
+        client: An `httpx.Client` or `httpx.AsyncClient`.
+        hosts: The hosts that get the headers, see `ContextTransport`.
+        fields: The names of further fields to send, as `baggage`.
+        completion_line: Whether to log a line when a call has ended.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+    if not isinstance(client, (httpx.Client, httpx.AsyncClient)):
+        raise TypeError(f"install() takes an httpx client, not {client!r}")
+    options = CallOptions(hosts=hosts, fields=fields, completion_line=completion_line)
+    uninstall(client)
+    is_async = isinstance(client, httpx.AsyncClient)
+    kind = AsyncContextTransport if is_async else ContextTransport
+    # httpx has no public way to change the transports of a client.
+    held: Any = client
+    held._transport = _over(kind, held._transport, options)
+    for pattern, transport in held._mounts.items():
+        if transport is not None:
+            held._mounts[pattern] = _over(kind, transport, options)
+
+
+def _over(kind: Any, transport: Any, options: CallOptions) -> Any:
+    context = kind(transport, hosts=())
+    context._options = options
+    return context
+
+
+def uninstall(client: httpx.Client | httpx.AsyncClient) -> None:
+    """Take away what `install()` did; if that was not called, nothing."""
+    held: Any = client
+    held._transport = _without(held._transport)
+    for pattern, transport in held._mounts.items():
+        held._mounts[pattern] = _without(transport)
+
+
+def _without(transport: Any) -> Any:
+    if isinstance(transport, (ContextTransport, AsyncContextTransport)):
+        return transport.transport
+    return transport
+
+
+def event_hooks(
+    kind: type[httpx.Client] | type[httpx.AsyncClient],
+    *,
+    hosts: Iterable[str],
+    fields: Iterable[str] = (),
+) -> dict[str, list[Any]]:
+    """
+    Return event hooks that add the active context, for where no transport is chosen.
+
+    For `httpx.Client(event_hooks=event_hooks(httpx.Client, hosts=[...]))`. There is no
+    completion line: httpx calls no hook for a call that fails.
+
+    Args:
+        kind: The class of the client.
+        hosts: The hosts that get the headers, see `ContextTransport`.
+        fields: The names of further fields to send, as `baggage`.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+    options = CallOptions(hosts=hosts, fields=fields)
+
+    def hook(request: httpx.Request) -> None:
+        _begin(options, request)
+
+    async def async_hook(request: httpx.Request) -> None:
+        _begin(options, request)
+
+    is_async = issubclass(kind, httpx.AsyncClient)
+    return {"request": [async_hook if is_async else hook]}

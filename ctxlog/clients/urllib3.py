@@ -1,0 +1,97 @@
+"""
+Calls by urllib3. Adapter: imports urllib3 and core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ctxlog.clients._call import Call, CallOptions
+from ctxlog.errors import MissingDependencyError
+
+try:
+    import urllib3
+    from urllib3.util import Retry
+except ModuleNotFoundError as error:
+    if error.name != "urllib3":
+        raise
+    raise MissingDependencyError("urllib3", "urllib3") from None
+
+__all__ = ["install", "uninstall"]
+
+
+def install(
+    manager: urllib3.PoolManager,
+    *,
+    hosts: Iterable[str],
+    fields: Iterable[str] = (),
+    completion_line: bool = False,
+) -> None:
+    """
+    Let all calls of `manager` carry the active context, to some hosts.
+
+    Every call gets `X-Request-ID` and, inside a trace, `traceparent`, if its host is
+    one of *hosts*; a redirect to another host does not take them along. Headers that
+    the caller has set stay. It lasts until `uninstall(manager)`; a second time replaces
+    the options.
+
+    Args:
+        manager: A `urllib3.PoolManager` or `ProxyManager`.
+        hosts: The hosts that get the headers: names (`payments`), with `*` for any
+            part of one (`*.internal`), and with a port to mean only that.
+        fields: The names of further fields to send, as `baggage`.
+        completion_line: Whether to log a line when a call has ended, from the logger
+            `ctxlog.client`, to any host; each redirect is a call.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+    options = CallOptions(hosts=hosts, fields=fields, completion_line=completion_line)
+    uninstall(manager)
+    below = manager.urlopen
+
+    def urlopen(method: str, url: str, redirect: bool = True, **kw: Any) -> Any:
+        call = Call(options, method, url)
+        headers = kw.get("headers")
+        headers = urllib3.HTTPHeaderDict(
+            manager.headers if headers is None else headers
+        )
+        added = call.inject(headers)
+        kw["headers"] = headers
+        if added:
+            kw["retries"] = _removing(added, kw.get("retries"), redirect, manager)
+        # It follows redirects by calling this again: their lines come first.
+        try:
+            response = below(method, url, redirect=redirect, **kw)
+        except BaseException as error:
+            call.fail(error)
+            raise
+        call.end(response.status)
+        return response
+
+    urlopen.below = below  # type: ignore[attr-defined]
+    manager.urlopen = urlopen  # type: ignore[method-assign]
+
+
+def _removing(
+    names: frozenset[str],
+    retries: Any,
+    redirect: bool,
+    manager: urllib3.PoolManager,
+) -> Retry:
+    """The retries, which also decide what a redirect to another host leaves behind."""
+    if not isinstance(retries, Retry):
+        default = manager.connection_pool_kw.get("retries")
+        retries = Retry.from_int(retries, redirect=redirect, default=default)
+    lower = {name.lower() for name in names}
+    kept: Retry = retries.new(
+        remove_headers_on_redirect=retries.remove_headers_on_redirect | lower
+    )
+    return kept
+
+
+def uninstall(manager: urllib3.PoolManager) -> None:
+    """Take away what `install()` did; if that was not called, nothing."""
+    if hasattr(vars(manager).get("urlopen"), "below"):
+        del manager.urlopen

@@ -1,0 +1,350 @@
+"""
+Tasks and entry points: a fresh store each, and one line that says how it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+import ctxlog
+from ctxlog.carrier import pack, unpack
+from ctxlog.task import Task, TaskOptions
+from ctxlog.testing import CapturedLines, capture_lines
+
+
+@pytest.fixture
+def lines() -> Iterator[CapturedLines]:
+    """What is logged meanwhile, as lines."""
+    with capture_lines() as captured:
+        yield captured
+
+
+def completion(lines: CapturedLines) -> dict[str, Any]:
+    """The one completion line."""
+    (line,) = [line for line in lines if line["logger"] == "ctxlog.task"]
+    return dict(line)
+
+
+def task(message: object = None, **options: Any) -> Task:
+    """A task as an adapter makes it."""
+    return Task(unpack(message), **{"name": "shop.charge", **options})
+
+
+# Tasks --------------------------------------------------------------------------
+
+
+def test_a_task_has_a_store_of_its_own(lines: CapturedLines) -> None:
+    """Inside there are the sender's id and the task's own fields, and nothing else."""
+    message = ctxlog.run(
+        {"requestID": "req-A", "taskID": "t-1", "user": "alice"},
+        lambda: pack(fields=["user"], task_id="t-2"),
+    )
+    with task(message, task_id="t-2", attempt=1):
+        found = ctxlog.fields()
+    assert found == {
+        "requestID": "req-A",
+        "parentTaskID": "t-1",
+        "user": "alice",
+        "task": "shop.charge",
+        "taskID": "t-2",
+        "attempt": 1,
+    }
+    assert ctxlog.get_store() is None
+
+
+def test_a_task_does_not_inherit(lines: CapturedLines) -> None:
+    """Whatever is active where the task begins is not the task's, and is back after."""
+
+    def work() -> None:
+        with task():
+            assert ctxlog.fields()["requestID"] != "req-A"
+            assert "user" not in ctxlog.fields()
+        assert ctxlog.fields() == {"requestID": "req-A", "user": "alice"}
+
+    ctxlog.run({"requestID": "req-A", "user": "alice"}, work)
+
+
+def test_a_task_logs_its_end(lines: CapturedLines) -> None:
+    """One line, with duration and outcome, and what was bound meanwhile."""
+    with task('{"requestID":"req-A"}', task_id="t-2", attempt=2):
+        ctxlog.bind(rows=3)
+    line = completion(lines)
+    assert line["message"] == "shop.charge succeeded"
+    assert line["level"] == "INFO"
+    assert (line["requestID"], line["taskID"], line["attempt"]) == ("req-A", "t-2", 2)
+    assert (line["outcome"], line["rows"]) == ("succeeded", 3)
+    assert line["durationMs"] > 0
+    assert "late" not in line
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "level"),
+    [
+        (ValueError("no"), "failed", "ERROR"),
+        (asyncio.CancelledError(), "cancelled", "WARNING"),
+        (KeyboardInterrupt(), "cancelled", "WARNING"),
+        (SystemExit(1), "failed", "ERROR"),
+        (SystemExit("a message"), "failed", "ERROR"),
+        (SystemExit(0), "succeeded", "INFO"),
+        (SystemExit(), "succeeded", "INFO"),
+    ],
+)
+def test_an_exception_decides_the_outcome(
+    lines: CapturedLines, error: BaseException, outcome: str, level: str
+) -> None:
+    """What a task raises goes on unchanged, and its line says what it means."""
+    with pytest.raises(type(error)) as caught, task():
+        raise error
+    assert caught.value is error
+    line = completion(lines)
+    assert (line["outcome"], line["level"]) == (outcome, level)
+    expected = None if outcome == "succeeded" else type(error).__name__
+    assert line.get("error") == expected
+
+
+def test_the_library_may_know_the_outcome_better(lines: CapturedLines) -> None:
+    """An adapter can say that an exception means a retry, and add fields."""
+    with pytest.raises(ValueError, match="again"), task() as store:
+        raise ValueError("again")
+    assert completion(lines)["outcome"] == "failed"
+    lines.clear()
+    running = task()
+    with running:
+        running.outcome = "retried"
+        running.details["countdown"] = 3
+    line = completion(lines)
+    assert (line["outcome"], line["level"]) == ("retried", "WARNING")
+    assert line["countdown"] == 3
+    assert store is not None
+
+
+def test_a_task_in_pieces_ends_once(lines: CapturedLines) -> None:
+    """Pieces run in the store, leave nothing behind, and `done()` twice is once."""
+    running = task('{"requestID":"req-A"}')
+    assert running.step(ctxlog.fields)["requestID"] == "req-A"
+    assert ctxlog.get_store() is None
+    running.done(None)
+    running.done(None)
+    assert completion(lines)["requestID"] == "req-A"
+
+
+def test_an_exception_of_a_task_remembers_it(lines: CapturedLines) -> None:
+    """Who reports the failure later has the task's id on the line."""
+    try:
+        with task('{"requestID":"req-A"}'):
+            raise ValueError("no")
+    except ValueError:
+        logging.getLogger("worker").exception("Task failed")
+    (line,) = [line for line in lines if line["logger"] == "worker"]
+    assert line["requestID"] == "req-A"
+
+
+def test_no_completion_line_where_it_is_not_wanted(lines: CapturedLines) -> None:
+    """`completion_line=False` leaves the end unsaid."""
+    with task(completion_line=False):
+        pass
+    assert list(lines) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("fields", "user"), ("fields", ["level"]), ("completion_line", 1)],
+)
+def test_wrong_options_are_refused(option: str, value: Any) -> None:
+    """A wrong option is named, with what is allowed."""
+    with pytest.raises(ctxlog.ConfigError, match=option):
+        TaskOptions(**{option: value})
+
+
+# Entry points -------------------------------------------------------------------
+
+
+def test_an_entry_opens_a_store(lines: CapturedLines) -> None:
+    """Every call has a new id, the function's name as `task`, and a completion line."""
+
+    @ctxlog.entry
+    def nightly(rows: int) -> tuple[int, dict[str, object]]:
+        return rows, ctxlog.fields()
+
+    rows, first = nightly(3)
+    _, second = nightly(rows=4)
+    assert rows == 3
+    assert str(first["task"]).endswith("nightly")
+    assert first["requestID"] != second["requestID"]
+    assert [line["requestID"] for line in lines] == [
+        first["requestID"],
+        second["requestID"],
+    ]
+
+
+def test_an_entry_takes_a_name_and_fields(lines: CapturedLines) -> None:
+    """The first argument is the task's name, further ones are fields."""
+
+    @ctxlog.entry("nightly", tenant="t1")
+    def clean_up() -> dict[str, object]:
+        return ctxlog.fields()
+
+    found = clean_up()
+    assert (found["task"], found["tenant"]) == ("nightly", "t1")
+    assert completion(lines)["message"] == "nightly succeeded"
+
+
+def test_an_entry_may_be_called_without_arguments(lines: CapturedLines) -> None:
+    """`@entry()` is the same as `@entry`."""
+
+    @ctxlog.entry()
+    def nightly() -> object:
+        return ctxlog.fields()["requestID"]
+
+    request_id = nightly()
+    assert completion(lines)["requestID"] == request_id
+
+
+def test_every_shape_of_function_keeps_its_kind(lines: CapturedLines) -> None:
+    """`async def`, generators, async generators and methods run in the store."""
+
+    class Jobs:
+        @ctxlog.entry
+        def method(self) -> object:
+            return ctxlog.fields()["requestID"]
+
+        @ctxlog.entry
+        @staticmethod
+        def static() -> object:
+            return ctxlog.fields()["requestID"]
+
+        @ctxlog.entry
+        @classmethod
+        def of_class(cls) -> object:
+            assert cls is Jobs
+            return ctxlog.fields()["requestID"]
+
+    @ctxlog.entry
+    async def coroutine() -> object:
+        await asyncio.sleep(0)
+        return ctxlog.fields()["requestID"]
+
+    @ctxlog.entry
+    def generator() -> Iterator[object]:
+        yield ctxlog.fields()["requestID"]
+        yield ctxlog.fields()["requestID"]
+
+    @ctxlog.entry
+    async def async_generator() -> AsyncIterator[object]:
+        yield ctxlog.fields()["requestID"]
+
+    async def collected() -> list[object]:
+        return [item async for item in async_generator()]
+
+    assert inspect.iscoroutinefunction(coroutine)
+    assert inspect.isgeneratorfunction(generator)
+    assert inspect.isasyncgenfunction(async_generator)
+    found = [Jobs().method(), Jobs.static(), Jobs.of_class()]
+    found.append(asyncio.run(coroutine()))
+    first, second = generator()
+    assert first == second
+    found += [first, *asyncio.run(collected())]
+    ended = [line for line in lines if line["logger"] == "ctxlog.task"]
+    assert [line["requestID"] for line in ended] == found
+    assert len(set(found)) == 6
+    assert ctxlog.get_store() is None
+
+
+def test_an_entry_that_fails_says_so(lines: CapturedLines) -> None:
+    """The exception goes on, and the line names it."""
+
+    @ctxlog.entry("nightly")
+    async def nightly() -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        asyncio.run(nightly())
+    line = completion(lines)
+    assert (line["outcome"], line["error"]) == ("failed", "ValueError")
+
+
+@pytest.mark.parametrize(
+    "given", ["req-A", lambda event, context: context["id"]], ids=["text", "callable"]
+)
+def test_the_id_may_come_from_the_call(
+    lines: CapturedLines, given: str | Callable[..., str]
+) -> None:
+    """As that of an AWS Lambda invocation."""
+
+    @ctxlog.entry(request_id=given)
+    def handler(event: object, context: dict[str, str]) -> None: ...
+
+    handler(None, {"id": "req-A"})
+    assert completion(lines)["requestID"] == "req-A"
+
+
+def test_headers_may_come_from_the_call(lines: CapturedLines) -> None:
+    """An event with headers brings its id and its trace."""
+    parent = "00-12345678901234567890123456789012-1234567890123456-01"
+
+    @ctxlog.entry(headers=lambda event: event["headers"])
+    def handler(event: object) -> None: ...
+
+    handler({"headers": {"X-Request-Id": "req-A", "traceparent": parent}})
+    line = completion(lines)
+    assert (line["requestID"], line["traceID"]) == ("req-A", parent[3:35])
+
+
+def test_an_id_that_is_none_is_replaced(lines: CapturedLines) -> None:
+    """What the callable returns, or raises, never stops the call."""
+
+    def broken(value: object) -> Any:
+        if value is KeyError:
+            raise KeyError("id")
+        return value
+
+    @ctxlog.entry(request_id=broken, headers=broken)
+    def handler(value: object) -> object:
+        return ctxlog.fields()["requestID"]
+
+    for wrong in (None, "", "a\nb", 5, KeyError):
+        assert len(str(handler(wrong))) == 32
+    said = [line for line in lines if line["logger"] == "ctxlog"]
+    assert len(said) == 5
+    assert all("the call" in line["message"] for line in said)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"request_id": 5},
+        {"request_id": "a b\n"},
+        {"headers": {}},
+        {"completion_line": 0},
+    ],
+)
+def test_wrong_options_of_an_entry_are_refused(options: dict[str, Any]) -> None:
+    """A wrong option is named when the function is decorated."""
+    with pytest.raises(ctxlog.ConfigError, match=next(iter(options))):
+        ctxlog.entry(**options)
+
+
+def test_a_wrong_name_is_refused() -> None:
+    """The name of an entry is a text."""
+    with pytest.raises(ctxlog.ConfigError, match="name"):
+        ctxlog.entry(5)  # type: ignore[call-overload]
+
+
+def test_an_entry_within_a_request_is_on_its_own(lines: CapturedLines) -> None:
+    """Wherever it is called from, it is alone; the caller's context is back after."""
+
+    @ctxlog.entry
+    def nightly() -> object:
+        return ctxlog.fields()["requestID"]
+
+    def handle() -> None:
+        assert nightly() != "req-A"
+        assert ctxlog.fields() == {"requestID": "req-A"}
+
+    ctxlog.run({"requestID": "req-A"}, handle)
