@@ -1,0 +1,1 @@
+"""Adapters for task queues, brokers and schedulers, a module for each library."""

@@ -1,0 +1,340 @@
+"""
+Celery tasks. Adapter: imports Celery and core.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import Any
+
+from ctxlog.carrier import MESSAGE_HEADER, ReceivedStore, pack, settle, unpack
+from ctxlog.context import detached, get_store, run
+from ctxlog.errors import MissingDependencyError
+from ctxlog.patch import Patch
+from ctxlog.task import CANCELLED, FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
+
+try:
+    from celery import signals
+    from celery.app import trace
+    from celery.app.task import Task as CeleryTask
+    from celery.exceptions import Ignore, Reject, Retry, WorkerLostError
+    from celery.utils.imports import symbol_by_name
+    from celery.worker.consumer import consumer
+    from celery.worker.request import Request
+except ModuleNotFoundError as error:
+    if error.name != "celery":
+        raise
+    raise MissingDependencyError("celery", "celery") from None
+
+__all__ = ["install", "uninstall"]
+
+_OUTCOMES = {
+    "SUCCESS": SUCCEEDED,
+    "FAILURE": FAILED,
+    "RETRY": RETRIED,
+    "REJECTED": "rejected",
+    "IGNORED": "ignored",
+}
+
+_options = TaskOptions()
+#: Whether this is a process of the prefork pool, which the worker watches over.
+_watched = False
+
+
+def install(
+    app: Any = None, *, fields: Iterable[str] = (), completion_line: bool = True
+) -> None:
+    """
+    Let tasks carry the context, and give each one a store and a completion line.
+
+    For the whole process: call it where the Celery application is made, so that both
+    who sends tasks and the workers do. A task is sent with the id and the trace of
+    the request that sends it, in the message header `ctxlog`; it runs in a fresh store
+    with that `requestID`, or a new one where nobody asked for it, and with `taskID`,
+    `task`, `attempt` and `parentTaskID`. Celery's own lines about the task have them,
+    too, and so has what receivers of its signals log. Where ctxlog writes the lines,
+    the worker leaves logging alone. It lasts until `uninstall()`; a second time
+    replaces the options.
+
+    Args:
+        app: The Celery application; there is no need to give it.
+        fields: The names of further fields to send along, redacted.
+        completion_line: Whether to log a line when a task has ended, from the logger
+            `ctxlog.task`.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+    global _options
+    _options = TaskOptions(fields=fields, completion_line=completion_line)
+    for signal, receiver in _RECEIVERS:
+        signal.connect(receiver, weak=False, dispatch_uid=f"ctxlog.{receiver.__name__}")
+    for patch in _PATCHES:
+        patch.install()
+
+
+def uninstall() -> None:
+    """Undo `install()`, for what workers start from here on; without one, nothing."""
+    for signal, receiver in _RECEIVERS:
+        signal.disconnect(receiver, dispatch_uid=f"ctxlog.{receiver.__name__}")
+    signals.setup_logging.disconnect(
+        _leave_logging_alone, dispatch_uid="ctxlog.setup_logging"
+    )
+    for patch in _PATCHES:
+        patch.uninstall()
+
+
+# Who sends ----------------------------------------------------------------------
+
+
+def _publish(
+    headers: MutableMapping[str, Any] | None = None, body: Any = None, **_: Any
+) -> None:
+    if headers is None:
+        return
+    # The first protocol has the id in the body.
+    task_id = headers.get("id") or (body.get("id") if isinstance(body, dict) else None)
+    # A retry, and the next task of a chain, has the last one's header.
+    headers[MESSAGE_HEADER] = pack(fields=_options.fields, task_id=task_id)
+
+
+# The worker's consumer ----------------------------------------------------------
+
+
+def _start_strategy(
+    start: Callable[..., Any], task: Any, app: Any, consumer: Any, **kwargs: Any
+) -> Callable[..., Any]:
+    """Receive the messages of a task, each in the context that it carries."""
+    start_timer = getattr(consumer.timer, "ensure_started", None)
+    if start_timer is not None:
+        # Else its thread starts with the first delayed task, and stays in its context.
+        with detached():
+            start_timer()
+    task.Request = _request_class(symbol_by_name(task.Request))
+    handle = start(task, app, consumer, **kwargs)
+
+    def receive(message: Any, body: Any, *args: Any, **kwargs: Any) -> Any:
+        store = _received(message, body)
+        store["task"] = task.name
+        return run(store, handle, message, body, *args, **kwargs)
+
+    return receive
+
+
+def _received(message: Any, body: Any) -> ReceivedStore:
+    headers = message.headers
+    if not isinstance(headers, dict):
+        headers = message.headers = {}
+    # The first protocol has the id in the body.
+    task_id = headers.get("id") or (body.get("id") if isinstance(body, dict) else None)
+    # The process that runs the task unpacks it once more.
+    store, headers[MESSAGE_HEADER] = settle(
+        headers.get(MESSAGE_HEADER), task_id=task_id
+    )
+    return store
+
+
+def _unknown_task(
+    report: Callable[..., Any], consumer: Any, body: Any, message: Any, error: Any
+) -> Any:
+    return run(_received(message, body), report, consumer, body, message, error)
+
+
+class _ContextRequest(Request):  # type: ignore[misc]
+    """
+    A task as the worker's consumer knows it: what it says about one is the task's.
+
+    Mixed over the application's own class of requests. The consumer has the last word
+    on a task that its process did not live to complete.
+    """
+
+    def __init__(self, message: Any, *args: Any, **kwargs: Any) -> None:
+        # That of `receive()`.
+        self._ctxlog_store: Any = get_store()
+        self._ctxlog_ended = False
+        super().__init__(message, *args, **kwargs)
+        # Headers of the first protocol are made of the body alone.
+        self._request_dict[MESSAGE_HEADER] = message.headers.get(MESSAGE_HEADER)
+
+    def _in_store(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self._ctxlog_store is None:
+            return fn(*args, **kwargs)
+        return run(self._ctxlog_store, fn, *args, **kwargs)
+
+    def _complete(self, outcome: str, **details: object) -> None:
+        if self._ctxlog_store is None or self._ctxlog_ended:
+            return
+        self._ctxlog_ended = True
+        task = Task(
+            self._ctxlog_store,
+            name=self._type,
+            task_id=self.id,
+            attempt=_attempt(self._request_dict),
+            completion_line=_options.completion_line,
+        )
+        task.outcome = outcome
+        started = self.time_start
+        seconds = 0 if started is None else max(0, time.time() - started)
+        task.details = {**details, "durationMs": round(seconds * 1000, 3)}
+        task.done(None)
+
+    def on_accepted(self, *args: Any, **kwargs: Any) -> Any:
+        """The pool has taken the task."""
+        return self._in_store(super().on_accepted, *args, **kwargs)
+
+    def on_timeout(self, soft: bool, timeout: Any) -> Any:
+        """The task has run for too long; a hard limit ends its process."""
+        done = self._in_store(super().on_timeout, soft, timeout)
+        if not soft:
+            self._complete(FAILED, error="TimeLimitExceeded")
+        return done
+
+    def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
+        """The pool says that the task has failed, or its process."""
+        done = self._in_store(super().on_failure, exc_info, *args, **kwargs)
+        error = exc_info.exception
+        error = error.exc if isinstance(error, trace.ExceptionWithTraceback) else error
+        if isinstance(error, (WorkerLostError, SystemExit, KeyboardInterrupt)):
+            self._complete(FAILED, error=type(error).__name__)
+        return done
+
+    def on_retry(self, *args: Any, **kwargs: Any) -> Any:
+        """The pool says that the task is going to be retried."""
+        return self._in_store(super().on_retry, *args, **kwargs)
+
+    def revoked(self) -> Any:
+        """Whether the task is not wanted any more."""
+        return self._in_store(super().revoked)
+
+    def _announce_revoked(self, reason: str, *args: Any, **kwargs: Any) -> Any:
+        done = self._in_store(super()._announce_revoked, reason, *args, **kwargs)
+        self._complete("revoked", reason=reason)
+        return done
+
+    def _announce_cancelled(self, *args: Any, **kwargs: Any) -> Any:
+        done = self._in_store(super()._announce_cancelled, *args, **kwargs)
+        self._complete(CANCELLED)
+        return done
+
+
+def _request_class(own: Any) -> Any:
+    if issubclass(_ContextRequest, own):
+        return _ContextRequest
+    if issubclass(own, _ContextRequest):
+        return own
+    return type(own.__name__, (_ContextRequest, own), {"__module__": own.__module__})
+
+
+# The task -----------------------------------------------------------------------
+
+
+def _build_tracer(
+    build: Callable[..., Any], name: str, task: Any, *args: Any, **kwargs: Any
+) -> Callable[..., Any]:
+    """
+    Run all that Celery does around a task's function in the task's store.
+
+    Signals would leave out what their other receivers log.
+    """
+    run_task = build(name, task, *args, **kwargs)
+
+    @functools.wraps(run_task)
+    def traced(uuid: str, args: Any, kwargs: Any, request: Any = None) -> Any:
+        members = request or {}
+        message = members.get(MESSAGE_HEADER)
+        if members.get("is_eager"):
+            # There was no message: it runs where it was called.
+            message = pack(fields=_options.fields, task_id=uuid)
+        running = Task(
+            unpack(message),
+            name=name,
+            task_id=uuid,
+            attempt=_attempt(members),
+            completion_line=_options.completion_line,
+        )
+        with running:
+            try:
+                result = run_task(uuid, args, kwargs, request)
+            except (Retry, Reject, Ignore) as error:
+                _note(running, _STATES[type(error)], error)
+                raise
+            except Exception:
+                raise
+            except BaseException:
+                # Its process ends: the worker says how.
+                if _watched:
+                    running.completion_line = False
+                raise
+            if result.info is not None:
+                _note(running, result.info.state, result.info.retval)
+            return result
+
+    return traced
+
+
+_STATES = {Retry: "RETRY", Reject: "REJECTED", Ignore: "IGNORED"}
+
+
+def _note(running: Task, state: str, error: Any) -> None:
+    running.outcome = _OUTCOMES.get(state, state)
+    cause = (error.exc or error) if isinstance(error, Retry) else error
+    if isinstance(cause, BaseException):
+        running.details["error"] = type(cause).__name__
+
+
+def _attempt(request: Any) -> int:
+    return (request.get("retries") or 0) + 1
+
+
+def _enter_pool(**_: Any) -> None:
+    """In a new process of the pool, forked perhaps while a task was received."""
+    global _watched
+    _watched = True
+    detached().__enter__()
+
+
+# Logging ------------------------------------------------------------------------
+
+
+def _import_modules(**_: Any) -> None:
+    # The application has been imported by now, and the worker is about to configure
+    # logging, which it does unless somebody answers this signal.
+    if any(map(_is_ours, logging.getLogger().handlers)):
+        signals.setup_logging.connect(
+            _leave_logging_alone, weak=False, dispatch_uid="ctxlog.setup_logging"
+        )
+
+
+def _is_ours(handler: logging.Handler) -> bool:
+    parts = (handler, handler.formatter, *handler.filters)
+    return any(type(part).__module__.startswith("ctxlog.") for part in parts)
+
+
+def _leave_logging_alone(**_: Any) -> None:
+    """Celery asks whether somebody else configures logging; the answer is enough."""
+
+
+def _redirect_output(conf: Any = None, instance: Any = None, **_: Any) -> None:
+    # It does so itself only where it configures logging.
+    if conf is None or not conf.worker_redirect_stdouts or instance is None:
+        return
+    if any(map(_is_ours, logging.getLogger().handlers)):
+        instance.app.log.redirect_stdouts(conf.worker_redirect_stdouts_level)
+
+
+_RECEIVERS: tuple[tuple[Any, Callable[..., None]], ...] = (
+    (signals.before_task_publish, _publish),
+    (signals.worker_process_init, _enter_pool),
+    (signals.import_modules, _import_modules),
+    (signals.celeryd_after_setup, _redirect_output),
+)
+
+_PATCHES = (
+    Patch(trace, "build_tracer", _build_tracer),
+    Patch(consumer, "build_tracer", _build_tracer),
+    Patch(consumer.Consumer, "on_unknown_task", _unknown_task),
+    Patch(CeleryTask, "start_strategy", _start_strategy),
+)

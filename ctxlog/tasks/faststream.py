@@ -1,0 +1,160 @@
+"""
+FastStream consumers and publishers. Adapter: imports FastStream and core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ctxlog.carrier import MESSAGE_HEADER, pack, unpack
+from ctxlog.errors import MissingDependencyError
+from ctxlog.ids import new_request_id
+from ctxlog.patch import Patch
+from ctxlog.task import Task, TaskOptions
+
+try:
+    from faststream import BaseMiddleware
+    from faststream.message.source_type import SourceType
+except ModuleNotFoundError as error:
+    if error.name != "faststream":
+        raise
+    raise MissingDependencyError("faststream", "faststream") from None
+
+try:
+    from faststream._internal.endpoint import subscriber as _subscriber
+except ImportError:  # a later release may have moved it
+    _subscriber = None  # type: ignore[assignment]
+
+__all__ = ["ContextMiddleware", "install", "uninstall"]
+
+
+class ContextMiddleware:
+    """
+    Lets messages carry the context, and gives each one a store and a completion line.
+
+    For `RedisBroker(middlewares=[ContextMiddleware()])` and any other broker, before
+    all others, in whom publishes and in whom consumes. A message is published with the
+    id and the trace of the request that does so, in the header `ctxlog`; it is consumed
+    in a fresh store with that `requestID`, or a new one where nobody asked for it, and
+    with `taskID` (the message's id), `task` (the handler's name) and `parentTaskID`. A
+    batch of messages of several requests has a new id. What handlers return to be
+    published is of that store, too. FastStream logs its own 'Received', 'Processed' and
+    the error of a handler before and after all middlewares of the application: they
+    have no id unless `install()` has been called.
+
+    Args:
+        fields: The names of further fields to send along, redacted.
+        completion_line: Whether to log a line when a message has been consumed, from
+            the logger `ctxlog.task`.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+
+    def __init__(
+        self, *, fields: Iterable[str] = (), completion_line: bool = True
+    ) -> None:
+        self._options = TaskOptions(fields=fields, completion_line=completion_line)
+
+    def __call__(self, msg: Any, /, *, context: Any) -> _Scope:
+        """Make the scope of one message, as FastStream asks for it."""
+        return _Scope(msg, context=context, options=self._options)
+
+
+class _Scope(BaseMiddleware):
+    """One message, published or consumed."""
+
+    def __init__(self, msg: Any, /, *, context: Any, options: TaskOptions) -> None:
+        super().__init__(msg, context=context)
+        self._options = options
+        self._task: Task | None = None
+
+    async def publish_scope(self, call_next: Any, cmd: Any) -> Any:
+        """Let a message carry the context."""
+        headers = {**(cmd.headers or {})}
+        headers[MESSAGE_HEADER] = pack(fields=self._options.fields)
+        # NATS and Redis know no ids of messages: what a handler returned would have
+        # the correlation id of what it consumed, and so be the same task.
+        headers.setdefault("message_id", new_request_id())
+        cmd.headers = headers
+        return await call_next(cmd)
+
+    async def consume_scope(self, call_next: Any, msg: Any) -> Any:
+        """Open the message's store, once it has been parsed."""
+        # The answer to a request of one's own belongs to who asked.
+        if msg.source_type is not SourceType.RESPONSE:
+            self._task = Task(
+                unpack(_carried(msg)),
+                name=_name(self.context),
+                task_id=str(msg.message_id),
+                completion_line=self._options.completion_line,
+            )
+            self._task.__enter__()
+        return await call_next(msg)
+
+    async def __aexit__(self, *error: Any) -> bool | None:
+        """Close it: after what the handler returned has been published."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.__exit__(*(error or (None, None, None)))
+        return False
+
+
+def _carried(msg: Any) -> object:
+    headers = [msg.headers, *msg.batch_headers]
+    found = {one.get(MESSAGE_HEADER) for one in headers} - {None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _name(context: Any) -> str:
+    handler = context.get_local("handler_")
+    return str(getattr(getattr(handler, "calls", None), "name", None) or "subscriber")
+
+
+def _ours_first(stack: Any, subscriber: Any) -> tuple[Any, ...]:
+    found = stack(subscriber)
+    ours = tuple(one for one in found if isinstance(one, ContextMiddleware))
+    return ours + tuple(one for one in found if one not in ours)
+
+
+#: FastStream puts the middleware that logs before all others, and has no option for it.
+_BUILD = "_SubscriberUsecase__build__middlewares_stack"
+_SUBSCRIBER = getattr(_subscriber, "SubscriberUsecase", None)
+_STACK = Patch(_SUBSCRIBER, _BUILD, _ours_first)
+
+
+def install(
+    broker: Any, *, fields: Iterable[str] = (), completion_line: bool = True
+) -> None:
+    """
+    Put a `ContextMiddleware` before all other middlewares of a broker.
+
+    It lasts until `uninstall(broker)`; a second time replaces the options. In this
+    process it comes before FastStream's own that logs 'Received' and 'Processed', so
+    that these lines have the message's id, for any broker that has a
+    `ContextMiddleware`.
+
+    Args:
+        broker: Any broker of FastStream.
+        fields: The names of further fields to send along, redacted.
+        completion_line: Whether to log a line when a message has been consumed.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+    middleware = ContextMiddleware(fields=fields, completion_line=completion_line)
+    uninstall(broker)
+    broker.insert_middleware(middleware)
+    if hasattr(_SUBSCRIBER, _BUILD):
+        _STACK.install()
+
+
+def uninstall(broker: Any) -> None:
+    """Take away what `install(broker)` did; if that was not called, nothing."""
+    config = broker.config.broker_config
+    config.broker_middlewares = tuple(
+        one
+        for one in config.broker_middlewares
+        if not isinstance(one, ContextMiddleware)
+    )

@@ -1,0 +1,132 @@
+"""
+Processes and pools of the standard library. Adapter: standard library and core.
+
+The context that a process was forked in belongs to whoever happened to make it; what it
+is given to do has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.pool import Pool
+from multiprocessing.process import BaseProcess
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from ctxlog.carrier import adopt, carry
+from ctxlog.context import Carried, current_view
+from ctxlog.patch import Patch
+
+__all__ = ["ContextCall", "Initializer", "install", "uninstall"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class ContextCall(Generic[_P, _T]):
+    """
+    A function with the context that it was made in; to be called in another process.
+
+    For what `install()` does not cover: `pool.submit(ContextCall(work), order)`. It is
+    pickled as the function is, with the fields, plain and redacted. Each call runs in a
+    fresh store with them; outside of any context there is none.
+
+    Args:
+        fn: What to call.
+    """
+
+    __slots__ = ("_carried", "_fn")
+
+    def __init__(self, fn: Callable[_P, _T], /) -> None:
+        self._fn = fn
+        self._carried = None if current_view().empty else carry(None)
+
+    def __call__(self, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call the function in its context and return what it returns."""
+        if self._carried is None:
+            # Not in the context that the process was forked in.
+            return Carried.nothing().run(self._fn, *args, **kwargs)
+        with adopt(self._carried):
+            return self._fn(*args, **kwargs)
+
+
+class Initializer:
+    """
+    What a pool calls first in each of its processes.
+
+    For `ProcessPoolExecutor(initializer=Initializer(ctxlog.configure, format="json"))`
+    and `multiprocessing.Pool`: it forgets the context that the process was forked in,
+    and calls the function, which configures logging where the process was spawned.
+
+    Args:
+        fn: What to call, if anything.
+        args: Its arguments.
+        kwargs: Its keyword arguments.
+    """
+
+    __slots__ = ("_args", "_fn", "_kwargs")
+
+    def __init__(
+        self, fn: Callable[..., object] | None = None, /, *args: Any, **kwargs: Any
+    ) -> None:
+        self._fn = fn
+        self._args = args
+        self._kwargs = kwargs
+
+    def __call__(self) -> None:
+        """Initialize the process that calls it."""
+        Carried.nothing().enter()
+        if self._fn is not None:
+            self._fn(*self._args, **self._kwargs)
+
+
+def install() -> None:
+    """
+    Let processes and the jobs of process pools go on in the context that started them.
+
+    `ProcessPoolExecutor.submit` and `map`, `multiprocessing.Process` with a target, and
+    all ways of `multiprocessing.Pool`, for the whole process. Each runs in a fresh
+    store with the fields of the place of the call. A job that is submitted outside of
+    any context has none, wherever its process was forked. Processes that are spawned
+    configure logging themselves: see `Initializer`. It lasts until `uninstall()`.
+    """
+    for patch in _PATCHES:
+        patch.install()
+
+
+def uninstall() -> None:
+    """Undo `install()`; without one, nothing."""
+    for patch in _PATCHES:
+        patch.uninstall()
+
+
+def _carrying(
+    previous: Callable[..., Any], pool: Any, fn: Any, /, *args: Any, **kwargs: Any
+) -> Any:
+    # A chunk of `map()` comes as such a call already.
+    call = fn if isinstance(fn, ContextCall) else ContextCall(fn)
+    return previous(pool, call, *args, **kwargs)
+
+
+def _mapping(
+    previous: Callable[..., Any], pool: Any, fn: Any, /, *args: Any, **kwargs: Any
+) -> Any:
+    return previous(pool, ContextCall(fn), *args, **kwargs)
+
+
+def _start(previous: Callable[..., Any], process: Any) -> Any:
+    # Of a subclass with a `run()` of its own nothing is known.
+    target = getattr(process, "_target", None)
+    if target is not None and not isinstance(target, ContextCall):
+        process._target = ContextCall(target)
+    return previous(process)
+
+
+_PATCHES = (
+    Patch(ProcessPoolExecutor, "submit", _carrying),
+    Patch(BaseProcess, "start", _start),
+    Patch(Pool, "apply_async", _carrying),
+    Patch(Pool, "_map_async", _mapping),
+    Patch(Pool, "imap", _mapping),
+    Patch(Pool, "imap_unordered", _mapping),
+)

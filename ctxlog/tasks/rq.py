@@ -1,0 +1,292 @@
+"""
+RQ jobs. Adapter: imports RQ and core.
+"""
+
+from __future__ import annotations
+
+import pickle
+import pkgutil
+import sys
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from ctxlog.carrier import MESSAGE_HEADER, pack, settle, unpack
+from ctxlog.context import Entry, current_view
+from ctxlog.errors import MissingDependencyError
+from ctxlog.patch import Patch
+from ctxlog.task import CANCELLED, FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
+
+try:
+    import rq
+    from rq.exceptions import DeserializationError
+    from rq.job import JobStatus
+    from rq.worker import BaseWorker, SimpleWorker, SpawnWorker, Worker
+except ModuleNotFoundError as error:
+    if error.name != "rq":
+        raise
+    raise MissingDependencyError("rq", "rq") from None
+
+__all__ = ["install", "uninstall"]
+
+# How many attempts have failed.
+_FAILED = f"{MESSAGE_HEADER}.failed"
+
+_options = TaskOptions()
+_installer = "__main__"
+
+
+def install(*, fields: Iterable[str] = (), completion_line: bool = True) -> None:
+    """
+    Let jobs carry the context, and give each one a store and a completion line.
+
+    For the whole process: call it where jobs are enqueued, and in the worker's process
+    (`rq worker -c settings`, where `settings.py` calls it). A job is enqueued with the
+    id and the trace of the request that does so, under `ctxlog` in `job.meta`; it runs
+    in a fresh store with that `requestID`, or a new one where nobody asked for it, and
+    with `taskID`, `task`, `attempt` and `parentTaskID`. The worker's own lines about
+    the job have them, too. A `SpawnWorker` imports the module that has called this in
+    each of its processes. It lasts until `uninstall()`; a second time replaces the
+    options.
+
+    Args:
+        fields: The names of further fields to send along, redacted.
+        completion_line: Whether to log a line when a job has ended, from the logger
+            `ctxlog.task`.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+    global _options, _installer
+    _options = TaskOptions(fields=fields, completion_line=completion_line)
+    _installer = sys._getframe(1).f_globals.get("__name__", "__main__")
+    for patch in _PATCHES:
+        patch.install()
+
+
+def uninstall() -> None:
+    """Undo `install()`; without one, nothing."""
+    for patch in _PATCHES:
+        patch.uninstall()
+
+
+# Who enqueues -------------------------------------------------------------------
+
+
+def _create_job(
+    previous: Callable[..., Any], queue: Any, *args: Any, **kwargs: Any
+) -> Any:
+    job = previous(queue, *args, **kwargs)
+    job.meta[MESSAGE_HEADER] = pack(fields=_options.fields, task_id=job.id)
+    return job
+
+
+def _enqueue_job(
+    previous: Callable[..., Any], queue: Any, job: Any, *args: Any, **kwargs: Any
+) -> Any:
+    # One that was made elsewhere; a scheduled or retried one has its own.
+    if MESSAGE_HEADER not in job.meta and not current_view().empty:
+        job.meta[MESSAGE_HEADER] = pack(fields=_options.fields, task_id=job.id)
+    return previous(queue, job, *args, **kwargs)
+
+
+# The worker ---------------------------------------------------------------------
+
+
+class _Run(NamedTuple):
+    """A job whose function runs."""
+
+    task: Task
+    attempt: int
+    header: object
+
+
+# The job that the worker has got and is about to say so.
+_arrived: ContextVar[Entry | None] = ContextVar("ctxlog.rq.arrived", default=None)
+_running: ContextVar[_Run | None] = ContextVar("ctxlog.rq.running", default=None)
+# The header of the job that a work horse gets, or has got.
+_handed: ContextVar[object] = ContextVar("ctxlog.rq.handed", default=None)
+
+
+def _entry(job: Any) -> Entry:
+    # The work horse unpacks it once more.
+    store, job.meta[MESSAGE_HEADER] = settle(
+        job.meta.get(MESSAGE_HEADER), task_id=job.id
+    )
+    store["task"] = _name(job)
+    return Entry(store)
+
+
+def _name(job: Any) -> str:
+    try:
+        return str(job.func_name)
+    except DeserializationError:  # it will fail with that, too
+        return "unknown"
+
+
+def _dequeue_any(previous: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    result = previous(*args, **kwargs)
+    if result is not None:
+        entry = _entry(result[0])
+        entry.__enter__()
+        _arrived.set(entry)
+    return result
+
+
+def _dequeue(previous: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    try:
+        return previous(*args, **kwargs)
+    finally:
+        entry = _arrived.get()
+        _arrived.set(None)
+        if entry is not None:
+            entry.__exit__(None, None, None)
+
+
+def _execute_job(
+    previous: Callable[..., Any], worker: Any, job: Any, *args: Any, **kwargs: Any
+) -> Any:
+    # The work horse is watched from here: its lines about it are the job's.
+    with _entry(job):
+        _handed.set(job.meta[MESSAGE_HEADER])
+        return previous(worker, job, *args, **kwargs)
+
+
+def _task(job: Any, attempt: int) -> Task:
+    return Task(
+        unpack(job.meta.get(MESSAGE_HEADER)),
+        name=_name(job),
+        task_id=job.id,
+        attempt=attempt,
+        completion_line=_options.completion_line,
+    )
+
+
+def _attempt(job: Any) -> int:
+    """Which attempt a job is at, or the next one."""
+    failed = job.meta.get(_FAILED)
+    return failed + 1 if isinstance(failed, int) else 1
+
+
+def _perform_job(
+    previous: Callable[..., Any], worker: Any, job: Any, *args: Any, **kwargs: Any
+) -> Any:
+    # One that is not forked has read the job again, as it was sent.
+    if _handed.get() is not None:
+        job.meta[MESSAGE_HEADER] = _handed.get()
+    attempt = _attempt(job)
+    task = _task(job, attempt)
+    with task:
+        running = _Run(task, attempt, job.meta.get(MESSAGE_HEADER))
+        token = _running.set(running)
+        try:
+            succeeded = previous(worker, job, *args, **kwargs)
+        finally:
+            _running.reset(token)
+        if task.outcome is None:
+            task.outcome = _outcome(job)
+    return succeeded
+
+
+def _outcome(job: Any) -> str:
+    """What became of a job that has not succeeded."""
+    status = job.get_status(refresh=False)
+    if status == JobStatus.STOPPED:  # by a command
+        return CANCELLED
+    return RETRIED if status in (JobStatus.QUEUED, JobStatus.SCHEDULED) else FAILED
+
+
+# RQ counts only those attempts that asked for another one; what is in `meta` it saves
+# with the job where it enqueues that again. The job's function may have replaced it.
+
+
+def _handle_success(
+    previous: Callable[..., Any], worker: Any, job: Any, *args: Any, **kwargs: Any
+) -> Any:
+    running = _running.get()
+    if running is not None:
+        running.task.outcome = SUCCEEDED
+        job.meta[MESSAGE_HEADER] = running.header
+    job.meta.pop(_FAILED, None)  # a job that repeats begins anew
+    return previous(worker, job, *args, **kwargs)
+
+
+def _handle_failure(
+    previous: Callable[..., Any], worker: Any, job: Any, *args: Any, **kwargs: Any
+) -> Any:
+    running = _running.get()
+    if running is not None:
+        job.meta[MESSAGE_HEADER] = running.header
+        job.meta[_FAILED] = running.attempt
+        return previous(worker, job, *args, **kwargs)
+    # The worker itself does that for a work horse that is gone, without a word.
+    attempt = _attempt(job)
+    job.meta[_FAILED] = attempt
+    task = _task(job, attempt)
+    with task:
+        result = previous(worker, job, *args, **kwargs)
+        task.outcome = _outcome(job)
+        if job.started_at is not None:
+            taken = datetime.now(timezone.utc) - job.started_at
+            task.details["durationMs"] = round(taken.total_seconds() * 1000, 3)
+        if task.outcome != CANCELLED:
+            task.details["error"] = "WorkHorseTerminated"
+    return result
+
+
+def _handle_exception(
+    previous: Callable[..., Any], worker: Any, job: Any, *exc_info: Any
+) -> Any:
+    running = _running.get()
+    if running is not None and exc_info:
+        running.task.details["error"] = getattr(exc_info[0], "__name__", "")
+    return previous(worker, job, *exc_info)
+
+
+# A process that is not forked --------------------------------------------------
+
+
+class _Installed:
+    """A pickle that brings ctxlog along, as its module has set it up."""
+
+    def __init__(self, payload: bytes) -> None:
+        self._payload = payload
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = (_options.fields, _options.completion_line)
+        return _load, (self._payload, _handed.get(), _installer, *options)
+
+
+def _load(
+    payload: bytes,
+    header: object,
+    installer: str,
+    fields: Iterable[str],
+    completion_line: bool,
+) -> object:
+    _handed.set(header)
+    if installer != "__main__":
+        pkgutil.resolve_name(installer)  # the application's module
+    install(fields=fields, completion_line=completion_line)
+    return pickle.loads(payload)
+
+
+def _dump_worker_config(previous: Callable[..., bytes], worker: Any) -> bytes:
+    return pickle.dumps(_Installed(previous(worker)))
+
+
+_PATCHES = (
+    Patch(rq.Queue, "create_job", _create_job),
+    Patch(rq.Queue, "_enqueue_job", _enqueue_job),
+    Patch(rq.Queue, "dequeue_any", _dequeue_any),
+    Patch(BaseWorker, "dequeue_job_and_maintain_ttl", _dequeue),
+    Patch(BaseWorker, "perform_job", _perform_job),
+    Patch(BaseWorker, "handle_exception", _handle_exception),
+    Patch(BaseWorker, "handle_job_success", _handle_success),
+    Patch(BaseWorker, "handle_job_retry", _handle_failure),
+    Patch(BaseWorker, "handle_job_failure", _handle_failure),
+    Patch(Worker, "execute_job", _execute_job),
+    Patch(SimpleWorker, "execute_job", _execute_job),
+    Patch(SpawnWorker, "_dump_worker_config", _dump_worker_config),
+)

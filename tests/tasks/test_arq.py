@@ -1,0 +1,77 @@
+"""
+arq: a worker started from the command line, with a real broker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.helpers import need
+from tests.tasks.common import Shop, shop
+from tests.tasks.libraries import ARQ
+
+need("arq")
+
+
+@pytest.fixture(scope="module")
+def running_shop(
+    redis: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
+    """A worker."""
+    with shop(ARQ, tmp_path_factory.mktemp("arq"), redis) as running:
+        yield running
+
+
+def test_fifty_at_once(running_shop: Shop) -> None:
+    """Every line of every job has the id of who sent it."""
+    running_shop.check_at_once()
+
+
+def test_the_workers_own_lines(running_shop: Shop) -> None:
+    """What the worker says about a job is stamped as well."""
+    running_shop.check_own_lines()
+
+
+def test_a_failure(running_shop: Shop) -> None:
+    """It is reported with its request, and the outcome says so."""
+    running_shop.check_failure()
+
+
+def test_a_retry(running_shop: Shop) -> None:
+    """It is another attempt of the same job."""
+    running_shop.check_retry()
+
+
+def test_a_job_that_sends_a_job(running_shop: Shop) -> None:
+    """It is the other's parent."""
+    running_shop.check_parent()
+
+
+def test_jobs_of_nobody(running_shop: Shop) -> None:
+    """They have ids of their own, and nothing of who was there before."""
+    running_shop.check_nobody()
+
+
+def test_a_job_that_runs_out_of_its_time(running_shop: Shop) -> None:
+    """It is a failure."""
+    running_shop.send("await send({'requestID': 'req-slow'}, 'slow', 'x')")
+    (end,) = running_shop.ended("slow", requestID="req-slow")
+    assert (end["outcome"], end["error"]) == ("failed", "TimeoutError")
+
+
+def test_a_job_that_is_aborted(running_shop: Shop) -> None:
+    """It is cancelled."""
+    running_shop.send(
+        "sent = asyncio.ensure_future(send({'requestID': 'req-A'}, 'abort', 'x'))",
+        "await asyncio.wait([sent], timeout=20)",
+    )
+    (end,) = running_shop.ended("endless", requestID="req-A")
+    assert end["outcome"] == "cancelled"
+
+
+def test_a_deferred_job(running_shop: Shop) -> None:
+    """It has the id of who sent it."""
+    running_shop.send("await send({'requestID': 'req-later'}, 'later', 'x')")
+    running_shop.ended("charge", requestID="req-later")

@@ -1,0 +1,58 @@
+"""
+Workers of every library, started from the command line, with real brokers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.helpers import need
+from tests.tasks.common import Shop, shop
+from tests.tasks.libraries import LIBRARIES
+
+
+@pytest.fixture(scope="module", params=LIBRARIES)
+def running_shop(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
+    """A worker of each library in turn."""
+    library = LIBRARIES[request.param]
+    need(library.module)
+    broker = request.getfixturevalue(library.broker)
+    folder = tmp_path_factory.mktemp(library.module)
+    with shop(library, folder, broker) as running:
+        yield running
+
+
+def test_fifty_at_once(running_shop: Shop) -> None:
+    """Every line of every task has the id of who sent it."""
+    running_shop.check_at_once()
+
+
+def test_the_workers_own_lines(running_shop: Shop) -> None:
+    """What the worker says about a task is stamped as well."""
+    running_shop.check_own_lines()
+
+
+def test_a_failure(running_shop: Shop) -> None:
+    """It is reported with its request, and the outcome says so."""
+    running_shop.check_failure()
+
+
+def test_a_retry(running_shop: Shop) -> None:
+    """It is another attempt of the same task."""
+    if not running_shop.library.retries:
+        pytest.skip("this library does not retry")
+    running_shop.check_retry()
+
+
+def test_a_task_that_sends_a_task(running_shop: Shop) -> None:
+    """It is the other's parent."""
+    running_shop.check_parent()
+
+
+def test_tasks_of_nobody(running_shop: Shop) -> None:
+    """They have ids of their own, and nothing of who was there before."""
+    running_shop.check_nobody()
