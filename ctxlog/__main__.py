@@ -5,13 +5,22 @@ The command line: `ctxlog`, or `python -m ctxlog`. An edge.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ctxlog.errors import MissingDependencyError
 
 __all__ = ["main"]
+
+_READERS = {
+    "show": "print whole requests out of log files",
+    "top": "a row per request, or per group of them",
+    "follow": "print lines as they are written, request by request",
+    "timeline": "one request as a waterfall, in the terminal or as a page",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,6 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="ctxlog", description="Every log line knows which request wrote it."
+    )
+    parser.add_argument(
+        "--print-completion",
+        metavar="SHELL",
+        help="print what a shell needs to complete the command line: bash, zsh, tcsh",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     demo = commands.add_parser(
@@ -39,17 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="how many requests to send at once, 2 to 500 (default: 40)",
     )
     words = sys.argv[1:] if arguments is None else list(arguments)
-    show = commands.add_parser("show", help="print whole requests out of log files")
-    top = commands.add_parser("top", help="a row per request, or per group of them")
-    if words[:1] in (["show"], ["top"]):
-        # imported here: `ctxlog --help` has no need of it
-        from ctxlog.viewer import commands as viewer
-
-        viewer.add_show(show)
-        viewer.add_top(top)
-        chosen = parser.parse_args(words)
-        return _quietly(viewer.show if chosen.command == "show" else viewer.top, chosen)
+    readers = {
+        name: commands.add_parser(name, help=help) for name, help in _READERS.items()
+    }
+    if words and words[0] in readers:
+        command = _command(words[0])
+        command.arguments(readers[words[0]])
+        return _run(words[0], command.run, parser.parse_args(words))
     chosen = parser.parse_args(words)
+    if chosen.print_completion is not None:
+        return _completion(parser, readers, chosen.print_completion)
     if chosen.command is None:
         parser.print_help()
         return 0
@@ -58,18 +71,54 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _demo(chosen.requests)
 
 
-def _quietly(
-    command: Callable[[argparse.Namespace], int], chosen: argparse.Namespace
+def _command(name: str) -> Any:
+    """The module of a command; `ctxlog --help` has no need of it."""
+    return importlib.import_module(f"ctxlog.viewer.{name}")
+
+
+def _run(
+    name: str,
+    command: Callable[[argparse.Namespace], int],
+    chosen: argparse.Namespace,
 ) -> int:
     """Run a command that prints; whoever reads it may stop before its end."""
     try:
         return command(chosen)
+    except MissingDependencyError as error:
+        print(f"ctxlog {name}: {error}", file=sys.stderr)
+        return 2
     except BrokenPipeError:
-        # Python flushes once more at exit, and would complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _flush_no_more()
         return 0
+    except OSError as error:  # of the output, or of what is kept beside it
+        print(f"ctxlog {name}: {error}", file=sys.stderr)
+        _flush_no_more()
+        return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _flush_no_more() -> None:
+    # Python flushes once more at exit, and would complain
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _completion(
+    parser: argparse.ArgumentParser,
+    readers: Mapping[str, argparse.ArgumentParser],
+    shell: str,
+) -> int:
+    try:
+        from ctxlog.viewer.completion import SHELLS, completion
+    except MissingDependencyError as error:
+        print(f"ctxlog: {error}", file=sys.stderr)
+        return 2
+    if shell not in SHELLS:
+        parser.error(f"--print-completion {shell}: must be one of {', '.join(SHELLS)}")
+    for name, reader in readers.items():
+        _command(name).arguments(reader)
+    print(completion(parser, shell))
+    return 0
 
 
 def _demo(requests: int) -> int:

@@ -6,6 +6,7 @@ Names are paths: `req.id` is the member `id` of `req`, or a key that has the dot
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ IDS = (
     "correlation_id correlationId correlationID trace_id traceId traceID trace.id "
     "logging.googleapis.com/trace"
 ).split()
+_ID_PATHS = " ".join(IDS)
 _TIMES = "timestamp time @timestamp ts record.time.timestamp asctime timeUnixNano"
 _LEVELS = "level severity log.level levelname status severityText record.level.name"
 _MESSAGES = "message msg event short_message record.message body.stringValue"
@@ -72,10 +74,13 @@ _ISO = re.compile(
 
 def level_number(level: object) -> int:
     """Return a level on logging's scale, 0 where it is not known. Never raises."""
-    if isinstance(level, str):
-        # slog writes what is between its levels as ERROR+2
-        return _WORDS.get(re.split(r"[+-]", level.lower(), maxsplit=1)[0], 0)
-    return 0
+    return _word_number(level) if isinstance(level, str) else 0
+
+
+@functools.lru_cache(256)
+def _word_number(word: str) -> int:
+    # slog writes what is between its levels as ERROR+2
+    return _WORDS.get(re.split(r"[+-]", word.lower(), maxsplit=1)[0], 0)
 
 
 def seconds(value: object) -> float | None:
@@ -83,6 +88,11 @@ def seconds(value: object) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
+        if value[-1:] == "Z" and value[10:11] == "T":  # as most write it
+            try:
+                return datetime.fromisoformat(f"{value[:-1]}+00:00").timestamp()
+            except ValueError:  # what Python 3.10 does not read, or no time at all
+                pass
         match = _ISO.match(value)
         if match is None:
             return seconds(float(value)) if re.fullmatch(r"\d{9,19}", value) else None
@@ -114,6 +124,11 @@ class Names:
         """The paths under which a request's id may stand."""
         return (self.id,) if self.id else IDS
 
+    @property
+    def id_paths(self) -> str:
+        """The same, with a space between them."""
+        return self.id or _ID_PATHS
+
 
 class Record:
     """
@@ -124,29 +139,37 @@ class Record:
         names: The user's own names.
     """
 
-    __slots__ = ("members", "names")
+    __slots__ = ("_shape", "members", "names")
 
     def __init__(self, members: dict[str, Any], names: Names) -> None:
-        if "resourceLogs" in members:
-            members = _otlp(members)
         self.members, self.names = members, names
+        self._shape = _Shape.of(members)
 
     @classmethod
-    def read(cls, line: bytes, names: Names) -> Record | None:
-        """Return the object on *line*, or None if there is none. Never raises."""
+    def read(cls, line: bytes, names: Names) -> Sequence[Record]:
+        """
+        Return what the object on *line* says; nothing if there is none. Never raises.
+
+        That is one record, or all that a batch of OpenTelemetry's has.
+        """
         start = line.find(b"{", 0, 400)
         if start < 0:
-            return None
+            return ()
         try:
             members = json.loads(line[start:].decode("utf-8", "replace"))
         except (ValueError, RecursionError):
-            return None
-        return cls(members, names) if isinstance(members, dict) else None
+            return ()
+        if not isinstance(members, dict):
+            return ()
+        if "resourceLogs" in members:
+            batch = [cls(_flat(one), names) for one in _records(members)]
+            return batch or (cls(members, names),)
+        return (cls(members, names),)
 
     def get(self, path: str) -> Any:
         """Return the value at a path, wherever loggers keep it; None if none."""
-        for home in _HOMES:
-            found = _at(self.members, home + path)
+        for full in self._shape.possible(path):
+            found = _at(self.members, full)
             if found is not None:
                 return found
         spans = self.members.get("spans")
@@ -157,7 +180,7 @@ class Record:
         return None
 
     def _first(self, paths: str) -> Any:
-        for path in paths.split():
+        for path in self._shape.present(paths):
             found = self.get(path)
             if found is not None and not isinstance(found, (dict, list)):
                 return found
@@ -166,7 +189,7 @@ class Record:
     @property
     def request(self) -> str | None:
         """The request's id; None if the line belongs to none."""
-        for path in self.names.ids:
+        for path in self._shape.present(self.names.id_paths):
             found = self.get(path)
             if isinstance(found, (str, int)) and not isinstance(found, bool):
                 if found not in ("", "N/A"):  # ctxlog's word for no request
@@ -176,7 +199,7 @@ class Record:
     @property
     def time(self) -> float | None:
         """Seconds since the epoch."""
-        for path in (self.names.time or _TIMES).split():
+        for path in self._shape.present(self.names.time or _TIMES):
             found = seconds(self.get(path))
             if found is not None:
                 return found
@@ -185,10 +208,11 @@ class Record:
     @property
     def level(self) -> int:
         """The level on logging's scale; 0 if there is none."""
-        for path in _LEVELS.split():
+        for path in self._shape.present(_LEVELS):
             found = _at(self.members, path)
-            if isinstance(found, str) and level_number(found):
-                return level_number(found)
+            number = level_number(found)
+            if number:
+                return number
             if path == "level" and type(found) is int:
                 if "short_message" in self.members:  # GELF counts as syslog does
                     return (50, 50, 50, 40, 30, 25, 20, 10)[min(max(found, 0), 7)]
@@ -204,7 +228,7 @@ class Record:
     @property
     def status(self) -> int | None:
         """The status of the response, on the lines that have one."""
-        for path in _STATUSES.split():
+        for path in self._shape.present(_STATUSES):
             found = self.get(path)
             if type(found) is int and 100 <= found <= 599:
                 return found
@@ -233,7 +257,7 @@ class Record:
     @property
     def stack(self) -> str:
         """The traceback; empty if there is none."""
-        for path in _STACKS.split():
+        for path in self._shape.present(_STACKS):
             found = self.get(path)
             if isinstance(found, str) and "\n" in found:
                 return found
@@ -243,6 +267,64 @@ class Record:
     def failed(self) -> bool:
         """Whether this line makes its request one that failed."""
         return self.level >= 40 or (self.status or 0) >= 500
+
+
+class _Shape:
+    """
+    The names of an object's members, and which paths may stand in such an object.
+
+    Most lines of a file have the same few.
+    """
+
+    __slots__ = ("_members", "_possible", "_present")
+
+    def __init__(self, members: tuple[str, ...]) -> None:
+        self._members = frozenset(members)
+        self._possible: dict[str, Sequence[str]] = {}
+        self._present: dict[str, Sequence[str]] = {}
+
+    @staticmethod
+    def of(members: dict[str, Any]) -> _Shape:
+        """The shape of an object."""
+        key = tuple(members)
+        shape = _shapes.get(key)
+        if shape is None:
+            if len(_shapes) >= _MOST_SHAPES:  # keys may be made up without end
+                _shapes.clear()
+            shape = _shapes[key] = _Shape(key)
+        return shape
+
+    def possible(self, path: str) -> Sequence[str]:
+        """Where a path may stand: mostly nowhere."""
+        possible = self._possible.get(path)
+        if possible is None:
+            full = (home + path for home in _HOMES)
+            possible = tuple(one for one in full if _begins_in(self._members, one))
+            self._possible[path] = possible
+        return possible
+
+    def present(self, paths: str) -> Sequence[str]:
+        """Those of several paths that may stand there."""
+        present = self._present.get(paths)
+        if present is None:
+            everywhere = "spans" in self._members
+            present = tuple(
+                path for path in paths.split() if everywhere or self.possible(path)
+            )
+            self._present[paths] = present
+        return present
+
+
+_MOST_SHAPES = 4096
+_shapes: dict[tuple[str, ...], _Shape] = {}
+
+
+def _begins_in(members: frozenset[str], path: str) -> bool:
+    """Whether a path, or one of its beginnings, is a member."""
+    if path in members:
+        return True
+    parts = path.split(".")
+    return any(".".join(parts[:end]) in members for end in range(1, len(parts)))
 
 
 def _at(members: dict[str, Any], path: str) -> Any:
@@ -260,30 +342,29 @@ def _at(members: dict[str, Any], path: str) -> Any:
     return None
 
 
-def _otlp(members: dict[str, Any]) -> dict[str, Any]:
-    """Return the one log record of a batch, its attributes as members."""
-    for record in _records(members):
-        flat = dict(record)
-        for attribute in record.get("attributes") or ():
-            if isinstance(attribute, dict) and isinstance(attribute.get("value"), dict):
-                for kind, value in attribute["value"].items():
-                    number = kind == "intValue" and isinstance(value, str)
-                    whole = number and value.lstrip("-").isdigit()
-                    flat[str(attribute.get("key"))] = int(value) if whole else value
-        return flat
-    return members
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """A log record of a batch, with its attributes as members."""
+    flat = dict(record)
+    attributes = record.get("attributes")
+    for attribute in attributes if isinstance(attributes, list) else ():
+        if isinstance(attribute, dict) and isinstance(attribute.get("value"), dict):
+            for kind, value in attribute["value"].items():
+                number = kind == "intValue" and isinstance(value, str)
+                whole = number and value.lstrip("-").isdigit()
+                flat[str(attribute.get("key"))] = int(value) if whole else value
+    return flat
 
 
 def _records(members: dict[str, Any]) -> Iterator[dict[str, Any]]:
     level = [members]
     for name in ("resourceLogs", "scopeLogs", "logRecords"):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.get(name) or ())
-            if isinstance(inner, dict)
-        ]
+        level = [inner for outer in level for inner in _objects(outer.get(name))]
     yield from level
+
+
+def _objects(found: object) -> list[dict[str, Any]]:
+    members = found if isinstance(found, list) else []
+    return [one for one in members if isinstance(one, dict)]
 
 
 def iso(time: float) -> str:

@@ -5,13 +5,20 @@ Requests as people read them: a header, then lines with the time since it began.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ctxlog.viewer.collected import Entry, Request
 from ctxlog.viewer.formats import Record, iso
-from ctxlog.viewer.search import Entry
 
-__all__ = ["Request", "filled", "request_text", "safe"]
+__all__ = [
+    "filled",
+    "level_name",
+    "line_text",
+    "paint",
+    "request_text",
+    "safe",
+]
 
 #: What terminals obey: C0 without tab, DEL, C1, and what turns the reading direction.
 _CONTROL = re.compile(
@@ -33,38 +40,6 @@ def safe(text: str) -> str:
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
-@dataclass
-class Request:
-    """
-    A request, its lines in the order of time.
-
-    Attributes:
-        id: Its id.
-        entries: Its lines.
-    """
-
-    id: str
-    entries: list[Entry]
-
-    def __post_init__(self) -> None:
-        times = [entry.record.time for entry in self.entries]
-        known = [time for time in times if time is not None]
-        self.start = min(known, default=None)
-        self.seconds = max(known) - min(known) if known else 0.0
-        self.errors = sum(entry.record.level >= 40 for entry in self.entries)
-        if len(known) == len(times):  # files that are merged; stable within one
-            order = sorted(range(len(times)), key=known.__getitem__)
-            self.entries = [self.entries[index] for index in order]
-
-    def last(self, name: str) -> str:
-        """Return the last value of a property of its lines; empty if there is none."""
-        for entry in reversed(self.entries):
-            found = getattr(entry.record, name)
-            if found is not None:
-                return str(found)
-        return ""
-
-
 def filled(template: str, record: Record) -> str:
     """Return *template* with `{path}` replaced by the line's values."""
 
@@ -74,13 +49,14 @@ def filled(template: str, record: Record) -> str:
         if found is None and path == "timestamp" and record.time is not None:
             found = iso(record.time)
         if found is None and path in ("message", "level", "request"):
-            found = _level(record) if path == "level" else getattr(record, path)
+            found = level_name(record) if path == "level" else getattr(record, path)
         return "" if found is None else safe(str(found))
 
     return _FIELD.sub(value, template)
 
 
-def _level(record: Record) -> str:
+def level_name(record: Record) -> str:
+    """Return the name of a line's level; empty if it has none."""
     for least, name in _LEVELS:
         if record.level >= least:
             return name
@@ -102,10 +78,40 @@ def request_text(request: Request, entries: Sequence[Entry], colour: bool) -> st
         _count(request.errors, "error"),
     ]
     header = "  ".join(safe(part) for part in parts if part)
-    shown = [_paint(header, "1;31" if request.errors else "1", colour)]
+    shown = [paint(header, "1;31" if request.errors else "1", colour)]
     for entry in entries:
         shown.extend(_entry(request, entry, colour))
     return "\n".join(shown) + "\n"
+
+
+#: Colours of 256 that are told apart on light and on dark.
+_HUES = (33, 35, 37, 64, 71, 97, 99, 125, 130, 132, 136, 160, 161, 166, 172, 202)
+_SHOWN_ID = 12
+
+
+def line_text(line: bytes, record: Record | None, colour: bool) -> str:
+    """Return one line by itself: its time, level, request and message."""
+    if record is None:
+        return safe(line.decode("utf-8", "replace").rstrip("\r\n")) + "\n"
+    request = record.request or ""
+    shown_id = safe(request[:_SHOWN_ID]).ljust(_SHOWN_ID)
+    if colour and request:
+        hue = _HUES[zlib.crc32(request.encode("utf-8", "replace")) % len(_HUES)]
+        shown_id = f"\x1b[38;5;{hue}m{shown_id}\x1b[0m"
+    time = "" if record.time is None else iso(record.time)[11:23]
+    shown = [f"{time:12}  {_painted_level(record, colour)}  {shown_id}  "]
+    shown[0] = f"{shown[0]}{safe(record.message)}".rstrip()
+    below = record.stack.splitlines()
+    shown.extend(f"{'':12}{safe(text)}".rstrip() for text in below)
+    return "\n".join(shown) + "\n"
+
+
+def _painted_level(record: Record, colour: bool) -> str:
+    level = f"{level_name(record):<8}"
+    for least, code in _COLOURS:
+        if record.level >= least:
+            return paint(level, code, colour)
+    return level
 
 
 def _entry(request: Request, entry: Entry, colour: bool) -> list[str]:
@@ -114,11 +120,7 @@ def _entry(request: Request, entry: Entry, colour: bool) -> list[str]:
     since = ""
     if time is not None and request.start is not None:
         since = f"+{(time - request.start) * 1000:.1f}"
-    level = f"{_level(record):<8}"
-    for least, code in _COLOURS:
-        if record.level >= least:
-            level = _paint(level, code, colour)
-            break
+    level = _painted_level(record, colour)
     shown = [f"{since:>10}  {level}  {safe(record.message)}".rstrip()]
     below = record.stack.splitlines()
     below += [line.decode("utf-8", "replace").rstrip("\r\n") for line in entry.below]
@@ -130,5 +132,6 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _paint(text: str, code: str, colour: bool) -> str:
+def paint(text: str, code: str, colour: bool) -> str:
+    """Return text in a colour, given as the code that terminals have for it."""
     return f"\x1b[{code}m{text}\x1b[0m" if colour else text

@@ -9,18 +9,48 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import IO, cast
 
-__all__ = ["BROKEN", "Source", "lines"]
+__all__ = ["BROKEN", "Block", "Source"]
 
-_BLOCK = 4 << 20
+_BLOCK = 1 << 20
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
 #: What reading a damaged or vanished file raises.
 BROKEN = (OSError, EOFError, lzma.LZMAError)
+
+
+@dataclass(frozen=True)
+class Block:
+    """
+    A piece of a source: whole lines, and maybe the beginning of the next one.
+
+    What stands behind the whole lines comes again with the next block: to cut it off
+    would copy the block.
+
+    Attributes:
+        position: Where in the source it begins, in bytes.
+        data: Its bytes.
+        stop: Where in `data` the whole lines end.
+    """
+
+    position: int
+    data: bytes
+    stop: int
+
+    def lines(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Yield the whole lines from *start* on, each with where it begins."""
+        while start < self.stop:
+            end = self.data.find(b"\n", start, self.stop) + 1 or self.stop
+            yield start, self.data[start:end]
+            start = end
 
 
 class Source:
@@ -28,61 +58,114 @@ class Source:
     One file, or standard input, that can be read more than once.
 
     Args:
-        name: The file's name; `-` is standard input, kept in a temporary file.
+        name: The file's name; `-` is standard input. That, and any pipe, is kept in a
+            temporary file.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._kept: IO[bytes] | None = None
         if name == "-":
-            self._kept = tempfile.TemporaryFile()
-            shutil.copyfileobj(sys.stdin.buffer, self._kept)
+            self._keep(sys.stdin.buffer)
+        elif _is_pipe(name):
+            with open(name, "rb") as pipe:
+                self._keep(pipe)
 
-    def _open(self) -> IO[bytes]:
+    def _keep(self, stream: IO[bytes]) -> None:
+        self._kept = tempfile.TemporaryFile(buffering=0)
+        shutil.copyfileobj(stream, self._kept)
+
+    @property
+    def size(self) -> int | None:
+        """How many bytes `blocks()` reads; None where that is not known."""
+        if self._kept is not None or self.name.endswith(_COMPRESSED):
+            return None
+        try:
+            return os.stat(self.name).st_size
+        except OSError:
+            return None
+
+    def blocks(self, begin: int = 0, end: int | None = None) -> Iterator[Block]:
+        """
+        Yield the source in blocks.
+
+        Args:
+            begin: The byte to begin at, where a line does; 0 unless `size` is known.
+            end: The byte before which to end, where a line does; None for all.
+
+        Raises:
+            OSError: the file cannot be read, or is damaged.
+            MissingDependencyError: it needs a package that is not installed.
+        """
         if self._kept is not None:
-            self._kept.seek(0)
-            return self._kept
+            yield from _in_place(self._kept, 0, None)
+        elif self.name.endswith(_COMPRESSED):
+            with self._unpacked() as stream:
+                yield from _in_order(stream)
+        else:
+            with open(self.name, "rb", buffering=0) as file:
+                yield from _in_place(file, begin, end)
+
+    def _unpacked(self) -> IO[bytes]:
         if self.name.endswith(".gz"):
             return cast(IO[bytes], gzip.open(self.name))
         if self.name.endswith(".bz2"):
             return bz2.open(self.name)
         if self.name.endswith(".xz"):
             return lzma.open(self.name)
-        if self.name.endswith(".zst"):
-            from ctxlog.viewer import zstd
+        from ctxlog.viewer import zstd
 
-            return zstd.open_file(self.name)
-        return open(self.name, "rb")
+        return zstd.open_file(self.name)
 
-    def blocks(self) -> Iterator[bytes]:
-        """
-        Yield the file in blocks that end where a line does.
-
-        Raises:
-            OSError: the file cannot be read, or is damaged.
-            MissingDependencyError: it needs a package that is not installed.
-        """
-        file = self._open()
-        try:
-            parts: list[bytes] = []
-            while block := file.read(_BLOCK):
-                end = block.rfind(b"\n") + 1
-                if not end:  # a line longer than a block
-                    parts.append(block)
-                    continue
-                yield b"".join([*parts, block[:end]])
-                parts = [block[end:]]
-            rest = b"".join(parts)
-            if rest:
-                yield rest
-        finally:
-            if file is not self._kept:
-                file.close()
+    def parts(self, size: int) -> Iterator[tuple[int, int]]:
+        """Yield ranges for `blocks()` of about *size* bytes, if `size` is known."""
+        with open(self.name, "rb") as file:
+            whole = os.fstat(file.fileno()).st_size
+            begin = 0
+            while begin < whole:
+                file.seek(begin + size)
+                file.readline()
+                end = file.tell() if begin + size < whole else whole
+                yield begin, end
+                begin = end
 
 
-def lines(block: bytes, start: int = 0) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines of a block from *start* on, with where the next one begins."""
-    while start < len(block):
-        end = block.find(b"\n", start) + 1 or len(block)
-        yield end, block[start:end]
-        start = end
+def _is_pipe(name: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(name).st_mode)
+    except OSError:
+        return False
+
+
+def _in_place(file: IO[bytes], begin: int, end: int | None) -> Iterator[Block]:
+    size = _BLOCK
+    while end is None or begin < end:
+        file.seek(begin)
+        data = file.read(size if end is None else min(size, end - begin))
+        if not data:
+            return
+        stop = data.rfind(b"\n") + 1
+        if not stop and len(data) == size:  # a line longer than a block
+            size *= 2
+            continue
+        stop = stop or len(data)
+        yield Block(begin, data, stop)
+        begin += stop
+        size = _BLOCK
+
+
+def _in_order(stream: IO[bytes]) -> Iterator[Block]:
+    position = 0
+    parts: list[bytes] = []
+    while data := stream.read(_BLOCK):
+        parts.append(data)
+        if b"\n" not in data:
+            continue
+        data = b"".join(parts)
+        stop = data.rfind(b"\n") + 1
+        yield Block(position, data, stop)
+        position += stop
+        parts = [data[stop:]]
+    rest = b"".join(parts)
+    if rest:
+        yield Block(position, rest, len(rest))

@@ -37,6 +37,16 @@ class Row:
             if found is not None:
                 setattr(self, name, str(found))
 
+    def merge(self, later: Row) -> None:
+        """Take into account what another one knows, of lines that come later."""
+        self.lines += later.lines
+        self.errors += later.errors
+        starts = [row.start for row in (self, later) if row.start is not None]
+        ends = [row.end for row in (self, later) if row.end is not None]
+        self.start, self.end = min(starts, default=None), max(ends, default=None)
+        for name in ("path", "status", "user"):
+            setattr(self, name, getattr(later, name) or getattr(self, name))
+
     @property
     def duration(self) -> float:
         """Milliseconds from the first line to the last."""

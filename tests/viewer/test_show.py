@@ -104,17 +104,23 @@ def test_never_mixes_requests(order: list[str]) -> None:
 
 def collected(data: bytes, request: str) -> list[bytes]:
     """Return what a reader collects for a request out of *data*."""
+    from ctxlog.viewer.reading import Block
     from ctxlog.viewer.search import Reader
 
     class Memory:
         name = "memory"
+        size = None
 
-        def blocks(self) -> list[bytes]:
+        def blocks(self, begin: int = 0, end: int | None = None) -> list[Block]:
             middle = data.find(b"\n", len(data) // 2) + 1
-            return [data[:middle], data[middle:]]
+            return [
+                Block(0, data[: middle + 3], middle),
+                Block(middle, data[middle:], len(data) - middle),
+            ]
 
     reader = Reader([Memory()], Names())  # type: ignore[list-item]
-    return [entry.line for entry in reader.collect({request})[request]]
+    with reader.collect({request}) as found:
+        return [entry.line for entry in found.request(request).entries]
 
 
 def test_errors_prints_whole_requests(run: Run, tmp_path: Path) -> None:
@@ -126,6 +132,25 @@ def test_errors_prints_whole_requests(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("show", file, "--errors", "--json")
     assert code == 0
     assert out.encode() == line("r1", "one") + line("r1", "two", level="ERROR")
+
+
+def test_of_much_the_first_that_is_found_comes_first(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All others follow by when they began; each is whole, and none comes twice."""
+    monkeypatch.setattr("ctxlog.viewer.scan._LARGE", 1)
+    monkeypatch.setattr("ctxlog.viewer.scan._processors", lambda: 1)
+    path = tmp_path / "app.log"
+    order = [3, 1, 2]
+    stamp = "2026-01-01T00:00:{:02}.000Z"
+    began = [line(f"req-{n}", timestamp=stamp.format(n)) for n in (1, 2, 3)]
+    failed = [
+        line(f"req-{n}", level="ERROR", timestamp=stamp.format(n + 10)) for n in order
+    ]
+    path.write_bytes(b"".join([*began, *failed]))
+    code, out, _ = run("show", str(path), "--errors", "--json")
+    ids = [json.loads(text)["requestID"] for text in out.splitlines()]
+    assert (code, ids) == (0, ["req-3"] * 2 + ["req-1"] * 2 + ["req-2"] * 2)
 
 
 def test_criteria_combine_with_and(run: Run, tmp_path: Path) -> None:
@@ -260,3 +285,54 @@ def test_every_schema_has_an_id() -> None:
     for schema in SCHEMAS.values():
         if not schema.otlp:
             assert Record({schema.request_id: "r"}, Names()).request == "r"
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "shop-1  | ",  # docker compose
+        "[pod/shop-6d4f/app] ",  # kubectl logs --prefix
+        "Nov 25 06:50:00 host shop[123]: ",  # journalctl
+        "2026-11-25T06:50:00+0000 host shop[123]: ",  # journalctl -o short-iso
+    ],
+)
+def test_lines_with_a_prefix(run: Run, tmp_path: Path, prefix: str) -> None:
+    """A prefix before the JSON is passed over, and shown before what is not JSON."""
+    file = tmp_path / "a.log"
+    lines = [FORMATS["structlog"], "Traceback (most recent call last):"]
+    file.write_text("".join(f"{prefix}{line}\n" for line in lines), encoding="utf-8")
+    code, out, _ = run("show", str(file), "-r", "a1")
+    assert code == 0
+    assert "ERROR     broke" in out
+    assert f"{prefix}Traceback" in out
+
+
+def test_what_is_damaged_is_counted(run: Run, tmp_path: Path) -> None:
+    """A line of 10 MB is read, one that is torn is counted, invalid UTF-8 is shown."""
+    file = tmp_path / "a.log"
+    long = json.dumps({"request_id": "a1", "event": "x" * 10_000_000, "level": "info"})
+    torn = '{"request_id":"a1","event":"to'
+    odd = b'{"request_id":"a1","event":"\xff","level":"info"}\n'
+    file.write_bytes(long.encode() + b"\n" + odd + torn.encode())
+    code, out, err = run("show", str(file), "-r", "a1")
+    assert code == 0
+    assert "x" * 1000 in out
+    assert "\ufffd" in out
+    assert err == "1 line could not be read\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+def test_an_output_that_is_full(tmp_path: Path) -> None:
+    """It is said in one line; the exit code is 2."""
+    path = tmp_path / "app.log"
+    path.write_bytes(b"".join(line("req-1", "m" * 500) for _ in range(100)))
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "ctxlog", "show", str(path)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "ctxlog show: [Errno 28] No space left on device\n"

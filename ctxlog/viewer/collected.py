@@ -1,0 +1,225 @@
+"""
+The lines of requests, kept until they are printed: beyond some size on disk.
+"""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from math import isnan, nan
+from operator import itemgetter
+from typing import IO
+
+from ctxlog.viewer.formats import Names, Record
+from ctxlog.viewer.scan import Hit
+
+__all__ = ["Collected", "Entry", "Request"]
+
+_IN_MEMORY = 64 << 20
+_SIZES = struct.Struct("<QQ")
+
+
+@dataclass
+class Entry:
+    """
+    A line of a request, and what stands below it without being JSON.
+
+    Attributes:
+        line: The line's own bytes.
+        record: What it says.
+        below: The lines that follow it.
+        place: Where it is kept; the records of a batch have one.
+    """
+
+    line: bytes
+    record: Record
+    below: Sequence[bytes]
+    place: int
+
+
+class _Places:
+    """Where the records of a request are kept, and their times."""
+
+    __slots__ = ("places", "times")
+
+    def __init__(self) -> None:
+        self.places = array("Q")
+        self.times = array("d")
+
+    def known_times(self) -> list[float]:
+        return [time for time in self.times if not isnan(time)]
+
+    def in_order(self) -> list[int]:
+        """The lines by time; as they were read if the time of one is not known."""
+        places: Sequence[int] = self.places
+        if not any(map(isnan, self.times)):  # files that are merged; stable within one
+            timed = sorted(zip(self.times, places, strict=True), key=itemgetter(0))
+            places = [place for _, place in timed]
+        return list(dict.fromkeys(places))
+
+
+class Request:
+    """
+    A request; its lines are read when they are asked for.
+
+    Attributes:
+        id: Its id.
+        start: When it began, in seconds since the epoch; None if that is not known.
+        seconds: How long it took.
+    """
+
+    def __init__(self, id: str, kept: _Places, collected: Collected) -> None:
+        self.id = id
+        self._kept, self._collected = kept, collected
+        times = kept.known_times()
+        self.start = min(times, default=None)
+        self.seconds = max(times) - min(times) if times else 0.0
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """Its lines in the order of time."""
+        found = [
+            Entry(line, record, below, place)
+            for place in self._kept.in_order()
+            for line, below in [self._collected.line(place)]
+            for record in self._collected.read(line)
+            if record.request == self.id
+        ]
+        times = [entry.record.time for entry in found]
+        known = [time for time in times if time is not None]
+        if len(known) == len(times):  # a batch need not be in order
+            order = sorted(range(len(times)), key=known.__getitem__)
+            found = [found[index] for index in order]
+        return found
+
+    def lines(self, entries: Sequence[Entry] | None = None) -> Iterator[bytes]:
+        """
+        Yield its lines as they stand in the files; a batch once for all requests.
+
+        Args:
+            entries: The ones that are meant; all if None.
+        """
+        if entries is None:
+            places = self._kept.in_order()
+        else:
+            places = list(dict.fromkeys(entry.place for entry in entries))
+        for place in places:
+            if self._collected.is_new(place):
+                line, below = self._collected.line(place)
+                yield b"".join([line, *below])
+
+    @property
+    def errors(self) -> int:
+        """How many of its lines are errors."""
+        return sum(entry.record.level >= 40 for entry in self.entries)
+
+    def last(self, name: str) -> str:
+        """Return the last value of a property of its lines; empty if there is none."""
+        for entry in reversed(self.entries):
+            found = getattr(entry.record, name)
+            if found is not None:
+                return str(found)
+        return ""
+
+
+class Collected:
+    """
+    Lines by request. What is held in memory for each is a few bytes.
+
+    It has a temporary file, so it is to be used by `with`.
+
+    Args:
+        names: The user's own names of fields.
+    """
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._file: IO[bytes] = BytesIO()
+        self._end = 0
+        self._requests: dict[str, _Places] = {}
+        self._batches: dict[int, bool] = {}
+
+    def __enter__(self) -> Collected:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the temporary file away."""
+        self._file.close()
+
+    def __len__(self) -> int:
+        """How many requests there are."""
+        return len(self._requests)
+
+    def __iter__(self) -> Iterator[Request]:
+        """Yield the requests by when they begin."""
+
+        def start(item: tuple[str, _Places]) -> float:
+            return min(item[1].known_times(), default=0.0)
+
+        for name, places in sorted(self._requests.items(), key=start):
+            yield Request(name, places, self)
+
+    @property
+    def ids(self) -> list[str]:
+        """The requests' ids."""
+        return list(self._requests)
+
+    def request(self, request: str) -> Request:
+        """Return a request."""
+        return Request(request, self._requests[request], self)
+
+    def add(self, hit: Hit, requests: Sequence[tuple[str, float | None]]) -> None:
+        """
+        Keep a line.
+
+        Args:
+            hit: The line.
+            requests: The request and the time of each of its records; none if empty.
+        """
+        if not requests:
+            return
+        if len(requests) > 1:
+            self._batches[self._end] = True
+        for request, time in requests:
+            places = self._requests.get(request)
+            if places is None:
+                places = self._requests[request] = _Places()
+            places.places.append(self._end)
+            places.times.append(nan if time is None else time)
+        below = b"".join(hit.below)
+        data = _SIZES.pack(len(hit.line), len(below)) + hit.line + below
+        self._file.write(data)
+        self._end += len(data)
+        if self._end > _IN_MEMORY and isinstance(self._file, BytesIO):
+            with self._file as memory:
+                self._file = tempfile.TemporaryFile()
+                self._file.write(memory.getbuffer())
+
+    def drop(self, request: str) -> None:
+        """Forget a request."""
+        del self._requests[request]
+
+    def line(self, place: int) -> tuple[bytes, list[bytes]]:
+        """Return the line that is kept at a place, and those below it."""
+        self._file.seek(place)
+        size, below = _SIZES.unpack(self._file.read(_SIZES.size))
+        line = self._file.read(size)
+        return line, BytesIO(self._file.read(below)).readlines() if below else []
+
+    def read(self, line: bytes) -> Sequence[Record]:
+        """Return what a line says."""
+        return Record.read(line, self._names)
+
+    def is_new(self, place: int) -> bool:
+        """Whether the line at a place is asked for by the first of its requests."""
+        if place not in self._batches:
+            return True
+        new = self._batches[place]
+        self._batches[place] = False
+        return new

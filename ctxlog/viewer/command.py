@@ -1,0 +1,64 @@
+"""
+What the commands have in common: what they read, how they print, how they end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from ctxlog.viewer.collected import Collected
+from ctxlog.viewer.formats import Names
+from ctxlog.viewer.printing import safe
+from ctxlog.viewer.reading import Source
+from ctxlog.viewer.search import Reader
+
+__all__ = ["ambiguous", "coloured", "complain", "encoded", "exit_code", "reader_of"]
+
+
+def reader_of(chosen: argparse.Namespace) -> Reader:
+    """Return what reads the files that are given, standard input if there are none."""
+    names = Names(chosen.id_field, chosen.time_field)
+    return Reader([Source(name) for name in chosen.files or ["-"]], names)
+
+
+def ambiguous(command: str, prefix: str, collected: Collected) -> bool:
+    """Say which requests are meant, if there are several."""
+    if len(collected) < 2:
+        return False
+    complain(command, f"{prefix} is how several requests begin:")
+    for request_id in sorted(collected.ids)[:20]:
+        print(f"  {safe(request_id)}", file=sys.stderr)
+    return True
+
+
+def coloured() -> bool:
+    """Whether what is printed may have colours."""
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def encoded(text: str) -> bytes:
+    """Return text as it is printed: JSON may hold what UTF-8 cannot."""
+    return text.encode("utf-8", "replace")
+
+
+def exit_code(command: str, reader: Reader, number: int) -> int:
+    """
+    Say what could not be read; return 0 if requests were found, 1 if not.
+
+    2 if none was and a file could not be read.
+    """
+    for problem in reader.problems:
+        complain(command, problem)
+    if reader.unread:
+        noun = "line" if reader.unread == 1 else "lines"
+        print(f"{reader.unread} {noun} could not be read", file=sys.stderr)
+    if number:
+        return 0
+    return 2 if reader.problems else 1
+
+
+def complain(command: str, problem: str) -> None:
+    """Say on standard error what is wrong."""
+    print(f"ctxlog {command}: {safe(problem)}", file=sys.stderr)

@@ -1,0 +1,54 @@
+"""
+`ctxlog follow`: lines as they are written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ctxlog.viewer.command import coloured, encoded
+from ctxlog.viewer.following import Watch, followed
+from ctxlog.viewer.formats import Names
+from ctxlog.viewer.options import add_choice, add_form, add_source
+from ctxlog.viewer.printing import filled, line_text
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `ctxlog follow`."""
+    parser.description = (
+        "Print lines as they are written, like tail -F: through rotation and "
+        "truncation, and of files that appear later. With options that choose "
+        "requests, the lines of a request are held back until all of them hold."
+    )
+    add_source(parser)
+    add_choice(parser)
+    add = add_form(parser).add_argument
+    add("--all", action="store_true", help="begin with what the files have by now")
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Print lines as they are written, until it is stopped; return 0."""
+    watch = Watch(
+        Names(chosen.id_field, chosen.time_field),
+        chosen.criteria or [],
+        prefix=chosen.request,
+        slow=chosen.slow,
+    )
+    out = sys.stdout.buffer
+    colour = coloured()
+    printed: bytes | None = None  # a batch is one line
+    for name, line in followed(chosen.files or ["-"], from_start=chosen.all):
+        for shown in watch.add(name, line):
+            if chosen.json:
+                if shown.line is not printed:
+                    out.write(shown.line)
+                printed = shown.line
+            elif chosen.format is not None and shown.record is not None:
+                out.write(encoded(filled(chosen.format, shown.record) + "\n"))
+            else:
+                out.write(encoded(line_text(shown.line, shown.record, colour)))
+        out.flush()
+    return 0

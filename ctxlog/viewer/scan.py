@@ -1,0 +1,431 @@
+"""
+Lines found by their bytes, without reading them as JSON, by as many processes as help.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from ctxlog.viewer.progress import LEAST
+from ctxlog.viewer.reading import BROKEN, Block, Source
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+__all__ = [
+    "Every",
+    "Hit",
+    "Ids",
+    "Matches",
+    "Scan",
+    "found",
+    "is_large",
+    "scan",
+    "text_needle",
+]
+
+_T = TypeVar("_T")
+
+#: Where a line's JSON begins, if it has any: before that stands a prefix.
+_PREFIX = 400
+#: Files of fewer bytes are read sooner than other processes start.
+_LARGE = LEAST
+_PART = 16 << 20
+_MOST_PROCESSES = 8
+
+
+class Hit(NamedTuple):
+    """
+    A line that was looked for.
+
+    Attributes:
+        position: Where in its source it begins, in bytes.
+        line: Its bytes.
+        below: The lines that follow it without being JSON.
+    """
+
+    position: int
+    line: bytes
+    below: list[bytes]
+
+
+#: Says where in a block the lines begin that are looked for, in order.
+Scan = Callable[[Block], Iterable[int]]
+
+
+@dataclass(frozen=True)
+class Every:
+    """Every line that may be JSON."""
+
+    def __call__(self, block: Block) -> Iterator[int]:
+        """Return where these lines begin."""
+        for start, line in block.lines():
+            if b"{" in line[:_PREFIX]:
+                yield start
+
+
+@dataclass(frozen=True)
+class Matches:
+    """
+    The lines that have one of several pieces of text, or match one of the patterns.
+
+    Attributes:
+        needles: The pieces.
+        patterns: The patterns.
+    """
+
+    needles: Sequence[bytes]
+    patterns: Sequence[re.Pattern[bytes]] = ()
+
+    def __call__(self, block: Block) -> list[int]:
+        """Return where these lines begin."""
+        starts: set[int] = set()
+        for needle in self.needles:
+            starts.update(_with(needle, block))
+        for pattern in self.patterns:
+            hits = pattern.finditer(block.data, 0, block.stop)
+            starts.update(_start(block, match.start()) for match in hits)
+        return sorted(starts)
+
+
+class Ids:
+    """
+    The lines that may be of some requests.
+
+    Args:
+        wanted: The requests' ids.
+        keys: The paths under which an id may stand, the first that does counts.
+    """
+
+    def __init__(self, wanted: Iterable[str], keys: Sequence[str]) -> None:
+        wanted = set(wanted)
+        self._keys = [key.encode() for key in keys]
+        words = {*self._keys, *map(_inner, self._keys)}
+        every = b"|".join(map(re.escape, sorted(words)))
+        self._general = re.compile(
+            b'"(?:' + every + rb')"\s*:\s*(?:\{"stringValue":\s*)?"?([^"\n\\,}]*)(\\?)'
+        )
+        # A line that names no request with its first key may do so with another.
+        self._known = {b"", b"N/A", *(request.encode() for request in wanted)}
+        longest = max(map(len, self._known))
+        self._head = len(b': ""') + longest
+        self._odd = any(
+            _ESCAPED.search(request) or set(",}") & set(request) for request in wanted
+        )
+        self._few: Matches | None = None
+        if len(wanted) <= 8:
+            self._few = Matches([text_needle(request) for request in wanted])
+
+    def __call__(self, block: Block) -> Iterable[int]:
+        """Return where these lines begin."""
+        if self._few is not None:
+            return self._few(block)
+        if self._odd or b"resourceLogs" in block.data:  # every line may be one
+            return Every()(block)
+        usual = self._usual(block)
+        if usual is not None:
+            return usual
+        hits = self._general.finditer(block.data, 0, block.stop)
+        return sorted(
+            {
+                _start(block, match.start())
+                for match in hits
+                if match[2] or match[1] in self._known
+            }
+        )
+
+    def _usual(self, block: Block) -> list[int] | None:
+        """
+        The lines of a block that has one key of an id, once on every line.
+
+        Returns None for another block. The key must be the first in rank that stands
+        in the block at all, and be written alike everywhere.
+        """
+        data = block.data
+        for key in self._keys:
+            word = b'"%s"' % key
+            if word in data:
+                break
+            if b'"%s"' % _inner(key) in data:
+                return None
+        else:
+            return None
+        pieces = data.split(word)
+        ends = [piece.count(b"\n") for piece in pieces]
+        last = ends.pop()
+        if ends[0] or ends.count(1) != len(ends) - 1:
+            return None
+        if block.stop < len(data):
+            if last > 1:
+                return None
+            if last == 0:  # a part of the next line, which comes again
+                pieces.pop()
+        elif last != data.endswith(b"\n"):
+            return None
+        heads = [piece[: self._head] for piece in pieces]
+        heads[0] = b""
+        wanted = set()
+        for head in set(heads[1:]):
+            colon, quote, rest = head.partition(b'"')
+            request, end, _ = rest.partition(b'"')
+            if not quote or colon not in (b":", b": ") or b"\\" in request:
+                return None
+            if end and request in self._known:
+                wanted.add(head)
+        if not wanted:
+            return []
+        lengths = list(accumulate(map(len, pieces)))
+        return [
+            _start(block, lengths[index - 1] + (index - 1) * len(word))
+            for index, head in enumerate(heads)
+            if head in wanted
+        ]
+
+
+#: What some logger escapes inside a string.
+_ESCAPED = re.compile("[\"'\\\\/<>&=+\x00-\x1f\x7f-\U0010ffff]")
+
+
+def _inner(key: bytes) -> bytes:
+    """The last member of a path: `id` of `req.id`."""
+    return key.rpartition(b".")[2]
+
+
+def text_needle(text: str) -> bytes:
+    """Return what stands on every line that has *text* in its JSON, however escaped."""
+    return _ESCAPED.split(text, maxsplit=1)[0].encode()
+
+
+def _start(block: Block, at: int) -> int:
+    return block.data.rfind(b"\n", 0, at) + 1
+
+
+def _with(needle: bytes, block: Block) -> Iterator[int]:
+    data, stop = block.data, block.stop
+    at = data.find(needle, 0, stop)
+    while at >= 0:
+        yield _start(block, at)
+        # the rest of the line is known already
+        end = data.find(b"\n", at, stop) + 1
+        at = data.find(needle, end, stop) if 0 < end < stop else -1
+
+
+def scan(
+    source: Source, lines: Scan, begin: int = 0, end: int | None = None
+) -> Iterator[tuple[int, list[Hit]]]:
+    """
+    Yield what a source has of the lines that are looked for, and what stands below.
+
+    It comes in order, as often as some bytes have been read: how many, and the hits.
+
+    Args:
+        source: What is read.
+        lines: Which lines.
+        begin: As for `Source.blocks`.
+        end: Likewise.
+
+    Raises:
+        OSError: the source cannot be read.
+    """
+    above: Hit | None = None
+    for block in source.blocks(begin, end):
+        hits: list[Hit] = []
+        if above is not None and not _followed(above, block, 0):
+            hits.append(above)
+            above = None
+        for start in lines(block):
+            if above is not None:
+                hits.append(above)
+            _, line = next(block.lines(start))
+            above = Hit(block.position + start, line, [])
+            if not _followed(above, block, start + len(line)):
+                hits.append(above)
+                above = None
+        yield block.stop, hits
+    if above is None:
+        return
+    if end is not None:
+        for block in source.blocks(end):
+            if not _followed(above, block, 0):
+                break
+    yield 0, [above]
+
+
+def _followed(above: Hit, block: Block, start: int) -> bool:
+    """Put the lines that are not JSON below the one above; whether all were so."""
+    begin = above.line.find(b"{", 0, _PREFIX)
+    if begin < 0:
+        return False
+    prefix = above.line[:begin]
+    if block.data.startswith(prefix + b"{", start, block.stop):
+        return False
+    for _, line in block.lines(start):
+        if not line.startswith(prefix) or line.startswith(b"{", len(prefix)):
+            return False
+        above.below.append(line)
+    return True
+
+
+def is_large(size: int) -> bool:
+    """Whether it takes a while to read so many bytes."""
+    return size >= _LARGE
+
+
+def found(
+    source: Source,
+    lines: Scan,
+    then: Callable[[list[Hit]], _T],
+    *,
+    processes: int | None = None,
+    part: int | None = None,
+) -> Iterator[tuple[int, _T]]:
+    """
+    Do as `scan` does, by several processes where the source is large.
+
+    Args:
+        source: What is read.
+        lines: Which lines.
+        then: What to make of some lines that come one after the other, in the process
+            that found them; a function that can be pickled.
+        processes: How many; None for as many as there are processors, if it helps.
+        part: How many bytes a process reads at once; None for what is best.
+
+    Raises:
+        OSError: the source cannot be read.
+    """
+    if processes is None:
+        processes = 1
+        if is_large(source.size or 0):
+            processes = min(_processors(), _MOST_PROCESSES)
+    if processes > 1:
+        parts = list(source.parts(part or _PART))
+        processes = min(processes, len(parts))
+        workers = _workers(source.name, lines, then, parts, processes)
+        if workers:
+            yield from _in_turn(workers, parts)
+            return
+    for size, hits in scan(source, lines):
+        yield size, then(hits)
+
+
+# What this process receives by: one that is forked from it has them, too.
+_receivers: list[Connection] = []
+
+
+class _Worker(Generic[_T]):
+    """
+    Another process, which sends what it makes of each of its parts.
+
+    It needs no locks. Once nobody reads what it sends it ends by itself.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        lines: Scan,
+        then: Callable[[list[Hit]], _T],
+        parts: Sequence[tuple[int, int]],
+    ) -> None:
+        # imported here: most files are small
+        import multiprocessing
+
+        # This process has no threads; elsewhere there is no fork that works.
+        method = "fork" if sys.platform == "linux" else None
+        context: Any = multiprocessing.get_context(method)
+        self._receiver, sender = context.Pipe(duplex=False)
+        _receivers.append(self._receiver)
+        self._process = context.Process(
+            target=_work, args=(sender, name, lines, then, parts), daemon=True
+        )
+        try:
+            with sender:
+                self._process.start()
+        except OSError:
+            self._close()
+            raise
+
+    def next(self) -> _T:
+        """Return what it has made of its next part, or raise what it has raised."""
+        try:
+            made, error = self._receiver.recv()
+        except EOFError:
+            raise OSError("a process that read it was ended") from None
+        if error is not None:
+            raise error
+        result: _T = made
+        return result
+
+    def end(self) -> None:
+        """End it, whatever it does."""
+        self._process.terminate()
+        self._close()
+        self._process.join()
+
+    def _close(self) -> None:
+        _receivers.remove(self._receiver)
+        self._receiver.close()
+
+
+def _workers(
+    name: str,
+    lines: Scan,
+    then: Callable[[list[Hit]], _T],
+    parts: Sequence[tuple[int, int]],
+    number: int,
+) -> list[_Worker[_T]]:
+    """So many processes that share the parts; none where the system has none left."""
+    workers: list[_Worker[_T]] = []
+    try:
+        for first in range(number):
+            workers.append(_Worker(name, lines, then, parts[first::number]))
+    except (ImportError, OSError):
+        for worker in workers:
+            worker.end()
+        return []
+    return workers
+
+
+def _in_turn(
+    workers: Sequence[_Worker[_T]], parts: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, _T]]:
+    try:
+        for number, (begin, end) in enumerate(parts):
+            yield end - begin, workers[number % len(workers)].next()
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+def _work(
+    sender: Connection,
+    name: str,
+    lines: Scan,
+    then: Callable[[list[Hit]], object],
+    parts: Sequence[tuple[int, int]],
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other one is told, too
+    # Else it would never notice that nobody else does.
+    for receiver in _receivers:
+        receiver.close()
+    source = Source(name)
+    try:
+        for begin, end in parts:
+            pieces = scan(source, lines, begin, end)
+            sender.send((then([hit for _, hits in pieces for hit in hits]), None))
+    except BrokenPipeError:
+        return
+    except BROKEN as error:
+        sender.send((None, error))
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

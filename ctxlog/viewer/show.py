@@ -1,0 +1,141 @@
+"""
+`ctxlog show`: whole requests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO
+
+from ctxlog.viewer.collected import Entry, Request
+from ctxlog.viewer.command import (
+    ambiguous,
+    coloured,
+    encoded,
+    exit_code,
+    reader_of,
+)
+from ctxlog.viewer.options import add_choice, add_form, add_source
+from ctxlog.viewer.printing import filled, request_text
+from ctxlog.viewer.search import Criterion, Reader
+
+__all__ = ["arguments", "run"]
+
+_EXAMPLES = """\
+examples:
+  ctxlog show app.log -r 7f3a            one request; a part of its id is enough
+  ctxlog show app.log* --errors          every request that failed, whole
+  ctxlog show app.log --slow 500ms --path '/orders/*'
+  kubectl logs deploy/shop | ctxlog show - --user alice --since 10m
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `ctxlog show`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = _EXAMPLES
+    add_source(parser)
+    add_choice(parser)
+    add = add_form(parser).add_argument
+    add("--lines", action="store_true", help="only the lines that match")
+    add("--no-pager", action="store_true", help="never start $PAGER")
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Print whole requests; return 0 if there were any, 1 if not, 2 for wrong use."""
+    reader = reader_of(chosen)
+    criteria: list[Criterion] = chosen.criteria or []
+    if chosen.request is not None:
+        with reader.named(chosen.request) as collected:
+            if ambiguous("show", chosen.request, collected):
+                return 2
+            requests = (one for one in collected if _meets(one, criteria))
+            number = _print(requests, criteria, chosen)
+    elif criteria:
+        number = _print(_matching(reader, criteria), criteria, chosen)
+    else:
+        with reader.collect(None) as collected:
+            number = _print(collected, criteria, chosen)
+    return exit_code("show", reader, number)
+
+
+def _matching(reader: Reader, criteria: Sequence[Criterion]) -> Iterator[Request]:
+    """
+    The requests that are asked for, by when they began.
+
+    Of much to read the first one that is found comes before the others are known.
+    """
+    ids = reader.matching(criteria)
+    first = next(ids, None) if reader.is_large else None
+    if first is not None:
+        with reader.collect({first}) as collected:
+            yield from collected
+    with reader.collect(set(ids)) as collected:
+        yield from collected
+
+
+def _meets(request: Request, criteria: Sequence[Criterion]) -> bool:
+    """Whether every criterion holds for some line."""
+    return all(
+        any(each.holds(entry.record, entry.line) for entry in request.entries)
+        for each in criteria
+    )
+
+
+def _print(
+    requests: Iterable[Request],
+    criteria: Sequence[Criterion],
+    chosen: argparse.Namespace,
+) -> int:
+    """Print requests; return how many."""
+    colour = coloured()
+    number = 0
+    with _output(paged=sys.stdout.isatty() and not chosen.no_pager) as out:
+        for request in requests:
+            if chosen.slow is not None and request.seconds < chosen.slow:
+                continue
+            entries: Sequence[Entry] | None = None
+            if chosen.lines and criteria:
+                entries = [
+                    entry
+                    for entry in request.entries
+                    if all(each.holds(entry.record, entry.line) for each in criteria)
+                ]
+            if chosen.json:
+                out.writelines(request.lines(entries))
+            elif chosen.format is not None:
+                for entry in request.entries if entries is None else entries:
+                    out.write(encoded(filled(chosen.format, entry.record) + "\n"))
+            else:
+                shown = request.entries if entries is None else entries
+                text = ("\n" if number else "") + request_text(request, shown, colour)
+                out.write(encoded(text))
+            number += 1
+            if number == 1:
+                out.flush()
+        out.flush()
+    return number
+
+
+@contextmanager
+def _output(*, paged: bool) -> Iterator[IO[bytes]]:
+    """Standard output, or a pager before it."""
+    pager = os.environ.get("PAGER") if paged else None
+    if not pager:
+        yield sys.stdout.buffer
+        return
+    # imported here: mostly there is none
+    import subprocess
+
+    process = subprocess.Popen(shlex.split(pager), stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    try:
+        yield process.stdin
+    finally:
+        process.stdin.close()
+        process.wait()

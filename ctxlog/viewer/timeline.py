@@ -1,0 +1,64 @@
+"""
+`ctxlog timeline`: one request as a waterfall.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from ctxlog.viewer.command import (
+    ambiguous,
+    coloured,
+    complain,
+    encoded,
+    exit_code,
+    reader_of,
+)
+from ctxlog.viewer.options import add_source
+from ctxlog.viewer.page import html_page
+from ctxlog.viewer.waterfall import Waterfall, waterfall_text
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `ctxlog timeline`."""
+    parser.description = (
+        "One request as a waterfall: which service, task and thread wrote a line, and "
+        "where the time went."
+    )
+    add_source(parser)
+    add = parser.add_argument
+    add("-r", "--request", metavar="ID", required=True, help="how its id begins")
+    add("--html", metavar="FILE", help="write a page of its own instead")
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Print one request as a waterfall; return 0, 1 if there is none, 2 if unclear."""
+    reader = reader_of(chosen)
+    with reader.named(chosen.request) as collected:
+        if ambiguous("timeline", chosen.request, collected):
+            return 2
+        number = len(collected)
+        for request in collected:
+            if not _lay_out(Waterfall(request), chosen):
+                return 2
+    return exit_code("timeline", reader, number)
+
+
+def _lay_out(waterfall: Waterfall, chosen: argparse.Namespace) -> bool:
+    """Print a waterfall, or write its page; whether that could be done."""
+    if chosen.html is not None:
+        try:
+            Path(chosen.html).write_text(html_page(waterfall), encoding="utf-8")
+        except OSError as error:
+            complain("timeline", f"{chosen.html}: {error}")
+            return False
+        return True
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
+    sys.stdout.buffer.write(encoded(waterfall_text(waterfall, width, coloured())))
+    sys.stdout.flush()
+    return True

@@ -1,0 +1,40 @@
+"""
+`ctxlog top`: a row per request, or per group of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ctxlog.viewer.command import exit_code, reader_of
+from ctxlog.viewer.options import add_source
+from ctxlog.viewer.table import groups, rows
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `ctxlog top`."""
+    add_source(parser)
+    parser.add_argument(
+        "--sort", choices=("duration", "errors", "lines", "start"), default="duration"
+    )
+    parser.add_argument("--by", choices=("path", "user", "status"))
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Print a row per request, or per group; return 0 if there were any, 1 if not."""
+    reader = reader_of(chosen)
+    found = reader.rows()
+    table = (
+        groups(found.values(), chosen.by)
+        if chosen.by
+        else rows(found.values(), chosen.sort)
+    )
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")
+    sys.stdout.flush()
+    return exit_code("top", reader, len(found))

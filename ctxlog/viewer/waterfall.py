@@ -1,0 +1,137 @@
+"""
+One request as a waterfall: what happened when, where, and for how long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ctxlog.viewer.collected import Request
+from ctxlog.viewer.formats import Record
+from ctxlog.viewer.printing import level_name, paint, safe
+
+__all__ = ["Step", "Waterfall", "waterfall_text"]
+
+_SERVICES = ("service", "service.name", "resource.service.name", "app", "name")
+_TASKS = ("task", "taskName", "task_name")
+_THREADS = ("threadName", "thread", "thread_name", "record.thread.name")
+_DURATIONS = ("durationMs", "duration_ms", "responseTime", "elapsed_ms")
+
+
+@dataclass(frozen=True)
+class Step:
+    """
+    A line of the request, as a bar.
+
+    Attributes:
+        begin: Milliseconds from the beginning of the request to the bar's.
+        end: And to its end; the same for a line that says no duration.
+        gap: Milliseconds since the line before it in its lane.
+        lane: Which service, task and thread wrote it.
+        record: What the line says.
+    """
+
+    begin: float
+    end: float
+    gap: float
+    lane: str
+    record: Record
+
+    @property
+    def failed(self) -> bool:
+        """Whether the line makes its request one that failed."""
+        return self.record.failed
+
+
+class Waterfall:
+    """
+    A request, laid out over its duration.
+
+    A line that says how long something took is a bar that ends where the line was
+    written; any other is a point. Lines without a time are left out.
+
+    Args:
+        request: The request.
+
+    Attributes:
+        length: The request's duration in milliseconds.
+        steps: Its lines, by when they begin.
+        lanes: The lanes, by when they begin.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        bars = [_bar(entry.record) for entry in request.entries]
+        timed = [bar for bar in bars if bar is not None]
+        start = min((begin for begin, _, _ in timed), default=0.0)
+        self.length = max((end for _, end, _ in timed), default=start) - start
+        last: dict[str, float] = {}
+        steps = []
+        for begin, end, record in sorted(timed, key=lambda bar: bar[1]):
+            lane = _lane(record)
+            gap = end - last.get(lane, start)
+            last[lane] = end
+            steps.append(Step(begin - start, end - start, gap, lane, record))
+        self.steps: Sequence[Step] = sorted(steps, key=lambda step: step.begin)
+        self.lanes = list(dict.fromkeys(step.lane for step in self.steps))
+
+
+def _bar(record: Record) -> tuple[float, float, Record] | None:
+    """When a line's bar begins and ends, in milliseconds since the epoch."""
+    if record.time is None:
+        return None
+    end = record.time * 1000
+    for name in _DURATIONS:
+        duration = record.get(name)
+        if isinstance(duration, (int, float)) and not isinstance(duration, bool):
+            return end - max(float(duration), 0.0), end, record
+    return end, end, record
+
+
+def _lane(record: Record) -> str:
+    parts = []
+    for names in (_SERVICES, _TASKS, _THREADS):
+        for name in names:
+            found = record.get(name)
+            if isinstance(found, (str, int)):
+                parts.append(str(found))
+                break
+    return " / ".join(parts)
+
+
+def waterfall_text(waterfall: Waterfall, width: int, colour: bool) -> str:
+    """Return a waterfall for a terminal that is so many columns wide."""
+    request = waterfall.request
+    parts = [
+        request.id,
+        request.last("method"),
+        request.last("path"),
+        request.last("status"),
+        request.last("user"),
+        f"{waterfall.length:.1f} ms",
+    ]
+    header = "  ".join(safe(part) for part in parts if part)
+    shown = [paint(header, "1;31" if request.errors else "1", colour)]
+    space = max(min(width // 3, 50), 10)
+    lanes = max(map(len, waterfall.lanes), default=0)
+    for step in waterfall.steps:
+        bar = _drawn(step, waterfall.length, space)
+        took = f" ({step.end - step.begin:.1f} ms)" if step.end > step.begin else ""
+        level = level_name(step.record)
+        message = safe(step.record.message)
+        text = f"{step.end:>9.1f}  {level:<8}  {message}{took}"
+        lane = f"{safe(step.lane):<{lanes}}  " if lanes else ""
+        code = "31" if step.failed else "36"
+        shown.append(f"{lane}|{paint(bar, code, colour)}| {text}".rstrip())
+    return "\n".join(shown) + "\n"
+
+
+def _drawn(step: Step, length: float, space: int) -> str:
+    if not length:
+        return "▏".ljust(space)
+    first = min(int(step.begin / length * space), space - 1)
+    last = min(int(step.end / length * space), space - 1)
+    if step.end == step.begin:
+        return (" " * first + "·").ljust(space)
+    return (" " * first + "█" * (last - first + 1)).ljust(space)

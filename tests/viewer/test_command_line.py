@@ -1,0 +1,109 @@
+"""
+The command line itself: completion, the progress bar, how fast it is there.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ctxlog.__main__ import main
+from ctxlog.viewer import progress
+from ctxlog.viewer.progress import Progress
+from tests.helpers import need, run_python
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion(shell: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """A script is printed that knows the commands and their options."""
+    need("shtab")
+    assert main(["--print-completion", shell]) == 0
+    script = capfd.readouterr().out
+    for word in ("show", "top", "follow", "timeline", "--errors", "--html"):
+        assert word in script
+
+
+def test_completion_is_taken_by_bash(capfd: pytest.CaptureFixture[str]) -> None:
+    """bash reads it without a complaint."""
+    need("shtab")
+    main(["--print-completion", "bash"])
+    script = capfd.readouterr().out
+    done = subprocess.run(
+        ["bash", "-n"], input=script, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_completion_of_an_unknown_shell(capfd: pytest.CaptureFixture[str]) -> None:
+    """The error names the shell, and those that there are."""
+    need("shtab")
+    with pytest.raises(SystemExit) as ended:
+        main(["--print-completion", "cmd"])
+    assert ended.value.code == 2
+    assert "cmd: must be one of bash" in capfd.readouterr().err
+
+
+def test_help_imports_no_command(tmp_path: Path) -> None:
+    """`ctxlog --help` loads neither the commands nor what they read with."""
+    source = (
+        "import sys; from ctxlog.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in sys.modules if name.startswith('ctxlog')])"
+    )
+    printed = run_python("-c", source, cwd=tmp_path).stdout
+    assert "usage: ctxlog" in printed
+    assert "ctxlog.viewer" not in printed.splitlines()[-1]
+
+
+class Terminal:
+    """A standard error that says it is a terminal."""
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+
+    def isatty(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, text: str) -> None:
+        """Keep what is written."""
+        self.written.append(text)
+
+    def flush(self) -> None:
+        """Nothing to do."""
+
+
+def test_the_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal it grows, and is gone at the end."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(progress, "_PAUSE", 0.0)
+    bar = Progress(progress.LEAST)
+    for _ in range(4):
+        bar.add(progress.LEAST // 4)
+    assert [text[-4:] for text in terminal.written] == [" 25%", " 50%", " 75%", "100%"]
+    bar.end()
+    assert terminal.written[-1] == "\r\x1b[K"
+
+
+@pytest.mark.parametrize("total", [None, 1000])
+def test_no_progress_bar(monkeypatch: pytest.MonkeyPatch, total: int | None) -> None:
+    """Where little is to be read, or nobody knows how much, there is none."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    bar = Progress(total)
+    bar.add(500)
+    bar.end()
+    assert terminal.written == []
+
+
+def test_no_progress_bar_in_a_file(capfd: pytest.CaptureFixture[str]) -> None:
+    """Where standard error is no terminal there is none."""
+    bar = Progress(progress.LEAST)
+    bar.add(progress.LEAST)
+    bar.end()
+    assert capfd.readouterr().err == ""

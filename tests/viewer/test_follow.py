@@ -1,0 +1,325 @@
+"""
+`ctxlog follow`: lines as they are written, through all that happens to log files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctxlog.viewer.following import Tail, Watch
+from ctxlog.viewer.formats import Names
+from ctxlog.viewer.search import Criterion, failing
+from tests.helpers import clean_environment
+
+LIMIT = 30
+
+
+def line(request: str, message: str, level: str = "INFO", **more: object) -> str:
+    """A line as ctxlog writes it."""
+    fields = {
+        "timestamp": "2026-11-25T06:50:00.000000Z",
+        "level": level,
+        "requestID": request,
+        "message": message,
+        **more,
+    }
+    return json.dumps(fields, separators=(",", ":")) + "\n"
+
+
+class Following:
+    """A running `ctxlog follow` and what it has printed."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-Im", "ctxlog", "follow", *arguments],
+            env=clean_environment(PYTHONUTF8="1"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        self.printed: list[str] = []
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for text in self.process.stdout:
+            with self._changed:
+                self.printed.append(text)
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    def until(self, enough: Callable[[list[str]], bool]) -> list[str]:
+        """What has been printed, once that is enough."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: enough(self.printed), LIMIT), (
+                self.printed
+            )
+            return list(self.printed)
+
+    def until_text(self, text: str) -> list[str]:
+        """What has been printed, once this text is among it."""
+        return self.until(lambda printed: any(text in one for one in printed))
+
+
+@contextmanager
+def following(*arguments: str) -> Iterator[Following]:
+    """Follow for the duration of the block."""
+    running = Following(*arguments)
+    try:
+        yield running
+    finally:
+        running.process.kill()
+        running.process.communicate(timeout=LIMIT)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A file with one line."""
+    path = tmp_path / "app.log"
+    path.write_text(line("req-0", "old"), encoding="utf-8")
+    return path
+
+
+def append(path: Path, *lines: str) -> None:
+    """Write lines at the end of a file."""
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(lines)
+
+
+def started(running: Following, path: Path) -> None:
+    """Return when the file is being followed: with a line that is printed."""
+    number = 0
+    while not any("begun" in one for one in running.printed):
+        number += 1
+        append(path, line("req-0", f"begun {number}"))
+        with running._changed:
+            running._changed.wait(0.1)
+    assert running.process.poll() is None
+
+
+def test_new_lines_are_printed(log: Path) -> None:
+    """What is written from now on is printed, what was there is not."""
+    with following(str(log)) as running:
+        started(running, log)
+        append(log, line("req-A", "one"), line("req-B", "two"))
+        printed = running.until_text("two")
+    assert not any("old" in one for one in printed)
+    (one,) = [text for text in printed if "one" in text]
+    assert one == "06:50:00.000  INFO      req-A         one\n"
+
+
+def test_all_that_is_there(log: Path) -> None:
+    """With `--all` it begins with what the file has."""
+    with following(str(log), "--all") as running:
+        running.until_text("old")
+
+
+def test_a_file_that_is_rotated(log: Path) -> None:
+    """After a rename the new file of the name is read, and the old one to its end."""
+    with following(str(log)) as running:
+        started(running, log)
+        old = log.rename(log.with_suffix(".1"))
+        append(old, line("req-A", "last of the old"))
+        log.write_text(line("req-A", "first of the new"), encoding="utf-8")
+        printed = running.until_text("first of the new")
+        append(log, line("req-A", "second of the new"))
+        running.until_text("second of the new")
+    assert any("last of the old" in one for one in printed)
+
+
+def test_a_file_that_is_truncated(log: Path) -> None:
+    """After a truncation (copytruncate) it is read from its new beginning."""
+    with following(str(log)) as running:
+        started(running, log)
+        log.write_text("", encoding="utf-8")
+        append(log, line("req-A", "new"))
+        running.until_text("new")
+
+
+def test_a_file_that_appears_later(tmp_path: Path) -> None:
+    """A file need not be there yet; everything in it is printed."""
+    path = tmp_path / "later.log"
+    other = tmp_path / "now.log"
+    other.touch()
+    with following(str(path), str(other)) as running:
+        started(running, other)
+        path.write_text(line("req-A", "first"), encoding="utf-8")
+        running.until_text("first")
+
+
+def test_standard_input_ends_it() -> None:
+    """Of a pipe it prints what comes, and ends with it."""
+    with following("-") as running:
+        text = line("req-A", "one") + "a banner\n" + line("req-B", "two")
+        assert running.process.stdin
+        running.process.stdin.write(text)
+        running.process.stdin.close()
+        running.process.wait(LIMIT)
+        running._reader.join(LIMIT)
+        assert running.process.stderr
+        assert running.process.stderr.read() == ""
+        running.process.stdin = None
+    assert running.process.returncode == 0
+    assert len(running.printed) == 3
+
+
+def test_errors_let_a_requests_lines_go(log: Path) -> None:
+    """With `--errors` a request is printed, whole, when it fails, and goes on."""
+    with following(str(log), "--errors", "--json") as running:
+        bad = [line("bad", "one"), line("bad", "two", "ERROR"), line("bad", "three")]
+        # Until it is being followed, since nothing is printed that does not fail.
+        number = 0
+        while not running.printed:
+            number += 1
+            append(log, line(f"begin-{number}", "begun", "ERROR"))
+            with running._changed:
+                running._changed.wait(0.1)
+        append(log, bad[0], line("good", "one"), bad[1], line("good", "two"), bad[2])
+        printed = running.until(lambda printed: bad[2] in printed)
+    assert [one for one in printed if '"bad"' in one] == bad
+    assert not any("good" in one for one in printed)
+
+
+def test_ctrl_c_ends_it_quietly(log: Path) -> None:
+    """It ends without a traceback."""
+    with following(str(log)) as running:
+        started(running, log)
+        running.process.send_signal(signal.SIGINT)
+        running.process.wait(LIMIT)
+        assert running.process.stderr
+        assert running.process.stderr.read() == ""
+    assert running.process.returncode == 130
+
+
+def test_a_reader_that_leaves_ends_it_quietly(log: Path) -> None:
+    """`| head` ends it without a complaint."""
+    command = f"{sys.executable} -Im ctxlog follow --all {log} | head -n 1"
+    done = subprocess.Popen(
+        ["sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert done.stdout
+    assert "old" in done.stdout.readline()
+    while done.poll() is None:
+        append(log, line("req-A", "more"))
+        try:
+            done.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+    _, errors = done.communicate(timeout=LIMIT)
+    assert errors == ""
+
+
+# A file -------------------------------------------------------------------------
+
+
+def test_a_line_that_is_not_complete_waits(tmp_path: Path) -> None:
+    """A line is read when its newline is there, and not before."""
+    path = tmp_path / "app.log"
+    path.touch()
+    tail = Tail(str(path), from_start=True)
+    append(path, "half a ")
+    assert list(tail.read()) == []
+    append(path, "line\nand")
+    assert list(tail.read()) == [b"half a line\n"]
+    tail.close()
+
+
+def test_what_a_rotated_file_leaves_unfinished(tmp_path: Path) -> None:
+    """A torn last line is not lost."""
+    path = tmp_path / "app.log"
+    path.write_bytes(b"whole\ntorn")
+    tail = Tail(str(path), from_start=True)
+    assert list(tail.read()) == [b"whole\n"]
+    path.rename(tmp_path / "app.log.1")
+    path.write_bytes(b"new\n")
+    assert list(tail.read()) == [b"torn", b"new\n"]
+    tail.close()
+
+
+@given(st.lists(st.binary(max_size=20).filter(lambda b: b"\n" not in b), max_size=30))
+def test_any_pieces_make_the_same_lines(pieces: list[bytes]) -> None:
+    """However a file grows, its lines are the same."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "app.log")
+        open(path, "wb").close()
+        tail = Tail(path, from_start=True)
+        found: list[bytes] = []
+        with open(path, "ab", buffering=0) as file:
+            for number, piece in enumerate(pieces):
+                file.write(piece)
+                if number % 3 == 0:
+                    file.write(b"\n")
+                found.extend(tail.read())
+        tail.close()
+        with open(path, "rb") as file:
+            whole = file.read()
+    expected = [part + b"\n" for part in whole.split(b"\n")[:-1]]
+    assert found == expected
+
+
+# What is printed, and when ------------------------------------------------------
+
+
+def watched(watch: Watch, *lines: str) -> list[bytes]:
+    """What a watch prints of lines."""
+    return [shown.line for one in lines for shown in watch.add("f", one.encode())]
+
+
+def test_all_criteria_must_hold_for_some_line() -> None:
+    """They may hold on different lines of the request."""
+    told = Criterion(lambda record, _: record.message == "told")
+    watch = Watch(Names(), [failing, told])
+    one, two, three = line("a", "told"), line("a", "x"), line("a", "bad", "ERROR")
+    assert watched(watch, one, two) == []
+    assert watched(watch, three) == [x.encode() for x in (one, two, three)]
+
+
+def test_the_beginning_of_an_id() -> None:
+    """Only requests whose id begins so are printed."""
+    watch = Watch(Names(), [], prefix="req-A")
+    wanted = line("req-A1", "one")
+    assert watched(watch, wanted, line("req-B", "two")) == [wanted.encode()]
+
+
+def test_slow_requests() -> None:
+    """A request is printed once it has taken so long."""
+    watch = Watch(Names(), [], slow=0.5)
+    late = line("a", "late").replace("06:50:00.0", "06:50:00.6")
+    assert watched(watch, line("a", "early")) == []
+    assert len(watched(watch, late)) == 2
+
+
+def test_what_is_not_json_belongs_to_the_line_above() -> None:
+    """A traceback is printed with its request, and only then."""
+    watch = Watch(Names(), [failing])
+    bad = line("bad", "broken", "ERROR")
+    assert watched(watch, line("good", "one"), "not of a failing one\n") == []
+    assert watched(watch, bad, "Traceback\n") == [bad.encode(), b"Traceback\n"]
+
+
+def test_what_is_held_back_has_a_limit() -> None:
+    """The oldest requests are dropped first; memory stays bounded."""
+    watch = Watch(Names(), [failing], most_held=1000)
+    for number in range(100):
+        assert watched(watch, line(f"r{number}", "x" * 50)) == []
+    assert watch._size <= 1200
+    assert len(watched(watch, line("r99", "bad", "ERROR"))) == 2
+    assert len(watched(watch, line("r0", "bad", "ERROR"))) == 1

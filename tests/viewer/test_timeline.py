@@ -1,0 +1,232 @@
+"""
+`ctxlog timeline`: one request as a waterfall, in the terminal and as a page.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from ctxlog.__main__ import main
+
+
+def _line(at: float, level: str, message: str, **more: object) -> str:
+    fields = {
+        "timestamp": f"2026-11-25T06:50:00.{round(at * 1000):06d}Z",
+        "level": level,
+        "requestID": "req-A",
+        "message": message,
+        "service": "shop",
+        **more,
+    }
+    return json.dumps(fields) + "\n"
+
+
+_STACK = "Traceback:\n  line\nValueError: x"
+_WHOLE = {"method": "POST", "path": "/orders", "status": 500, "durationMs": 100.0}
+LINES = "".join(
+    (
+        _line(0, "INFO", "Handling an order"),
+        _line(10, "INFO", "of another", requestID="req-B"),
+        _line(50, "INFO", "POST payments/charge 201", durationMs=40.0),
+        _line(
+            80,
+            "ERROR",
+            "<script>alert(1)</script> & refused",
+            exception={"type": "ValueError", "message": "x", "stack": _STACK},
+        ),
+        _line(100, "ERROR", "POST /orders 500", **_WHOLE),
+    )
+)
+OTHER = "".join(
+    (
+        _line(30, "WARNING", "a slow database", service="payments"),
+        _line(
+            200,
+            "INFO",
+            "mail succeeded",
+            service="worker",
+            task="mail",
+            durationMs=60.0,
+        ),
+    )
+)
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, str]:
+    """The files of two services."""
+    first, second = tmp_path / "shop.log", tmp_path / "others.log"
+    first.write_text(LINES, encoding="utf-8")
+    second.write_text(OTHER, encoding="utf-8")
+    return str(first), str(second)
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line in this process: exit code, output, complaints."""
+
+    def running(*arguments: str) -> tuple[int, str, str]:
+        code = main(["timeline", *arguments])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return running
+
+
+def test_the_lines_of_all_services_by_when_they_begin(
+    run: Run, files: tuple[str, str]
+) -> None:
+    """Lines of several files are one request, each at its place."""
+    code, out, err = run(*files, "-r", "req-A")
+    header, *lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert header == "req-A  POST  /orders  500  200.0 ms"
+    shown = [re.sub(r"\|.*\|", "|", line).split() for line in lines]
+    assert [" ".join(words) for words in shown] == [
+        "shop | 0.0 INFO Handling an order",
+        "shop | 100.0 ERROR POST /orders 500 (100.0 ms)",
+        "shop | 50.0 INFO POST payments/charge 201 (40.0 ms)",
+        "payments | 30.0 WARNING a slow database",
+        "shop | 80.0 ERROR <script>alert(1)</script> & refused",
+        "worker / mail | 200.0 INFO mail succeeded (60.0 ms)",
+    ]
+
+
+def test_bars_stand_where_the_time_went(run: Run, files: tuple[str, str]) -> None:
+    """A bar begins and ends in proportion; a line without a duration is a point."""
+    _, out, _ = run(*files, "-r", "req-A")
+    bars = [re.search(r"\|(.*)\|", line)[1] for line in out.splitlines()[1:]]  # type: ignore[index]
+    space = len(bars[0])
+    assert {len(bar) for bar in bars} == {space}
+    first, whole, call, point, _, task = bars
+    assert first.strip() == "·"
+    assert whole.count("█") == pytest.approx(space / 2, abs=1)
+    assert call.index("█") / space == pytest.approx(10 / 200, abs=0.05)
+    assert point.strip() == "·"
+    assert point.index("·") / space == pytest.approx(30 / 200, abs=0.05)
+    assert task.rstrip().endswith("█")
+    assert task.index("█") / space == pytest.approx(140 / 200, abs=0.05)
+
+
+@pytest.mark.parametrize(("given", "code"), [("req-", 2), ("nobody", 1)])
+def test_which_request(run: Run, files: tuple[str, str], given: str, code: int) -> None:
+    """A beginning that several have is unclear, one that nobody has finds nothing."""
+    found, out, err = run(*files, "-r", given)
+    assert (found, out) == (code, "")
+    assert ("several" in err) == (code == 2)
+
+
+def test_a_page_that_cannot_be_written(run: Run, files: tuple[str, str]) -> None:
+    """It says why, and the exit code is 2."""
+    code, _, err = run(*files, "-r", "req-A", "--html", "/no/such/folder/x.html")
+    assert code == 2
+    assert "/no/such/folder/x.html" in err
+
+
+class Tags(HTMLParser):
+    """The tags of a page and what they refer to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.policy = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take note of one."""
+        self.tags.append(tag)
+        named = dict(attrs)
+        self.links += [named[name] or "" for name in ("src", "href") if name in named]
+        if named.get("http-equiv") == "Content-Security-Policy":
+            self.policy = named["content"] or ""
+
+
+def test_the_page_needs_nothing_else(run: Run, files: tuple[str, str]) -> None:
+    """No other file, nothing from the network, and nothing that a line says is run."""
+    page = Path(files[0]).with_suffix(".html")
+    code, out, _ = run(*files, "-r", "req-A", "--html", str(page))
+    assert (code, out) == (0, "")
+    text = page.read_text(encoding="utf-8")
+    tags = Tags()
+    tags.feed(text)
+    assert tags.links == []
+    assert tags.tags.count("script") == 1
+    assert tags.policy.startswith("default-src 'none'")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; refused" in text
+    assert tags.tags.count("tr") == 1 + 6
+
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
+    None,
+)
+
+
+def browse(page: Path, script: str) -> str:
+    """The document of a page in a headless browser, after a script has run in it."""
+    assert BROWSER
+    # Scripts of one's own are not the page's: its policy would refuse them.
+    text = page.read_text(encoding="utf-8")
+    probe = page.with_name("probe.html")
+    text = re.sub(r"script-src '[^']+'", "script-src 'unsafe-inline'", text)
+    probe.write_text(text.replace("</body>", f"<script>{script}</script></body>"))
+    done = subprocess.run(
+        [
+            BROWSER,
+            *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+            *("--disable-background-networking", "--virtual-time-budget=2000"),
+            *("--dump-dom", probe.as_uri()),
+        ],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=50,
+        check=True,
+    )
+    return done.stdout
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
+def test_the_page_in_a_browser(run: Run, files: tuple[str, str]) -> None:
+    """Its lines can be searched, errors are marked, and its own script may run."""
+    page = Path(files[0]).with_suffix(".html")
+    run(*files, "-r", "req-A", "--html", str(page))
+    shown = "[...document.querySelectorAll('tbody tr')].filter(r => !r.hidden).length"
+    script = f"""
+      const found = [{shown}, document.querySelectorAll("tr.bad").length];
+      search.value = "database"; search.dispatchEvent(new Event("input"));
+      found.push({shown}, document.querySelector("output").textContent);
+      search.value = ""; errors.checked = true;
+      errors.dispatchEvent(new Event("input"));
+      found.push({shown});
+      const bar = document.querySelectorAll(".track i")[1].getBoundingClientRect();
+      const track = document.querySelector("thead th:nth-child(2)");
+      found.push(bar.width > track.getBoundingClientRect().width * 0.4);
+      document.title = JSON.stringify(found);
+    """
+    document = browse(page, script)
+    title = re.search(r"<title>(.*?)</title>", document)
+    assert title
+    assert title[1] == '[6,2,1,"1 of 6 lines",2,true]'
+
+
+def test_help_begins_with_what_it_is_for() -> None:
+    """`ctxlog timeline --help` says what it does."""
+    done = subprocess.run(
+        [sys.executable, "-Im", "ctxlog", "timeline", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=True,
+    )
+    assert "waterfall" in done.stdout
