@@ -27,6 +27,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     Print the table, also with pytest-xdist: the results travel with the reports.
     """
     results: dict[str, Measured] = {}
+    loads: list[str] = []
     for category in ("passed", "failed", "xfailed"):
         for one in terminalreporter.stats.get(category, ()):
             for name, value in one.user_properties:
@@ -35,6 +36,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
                         kind: Cell(**cell) for kind, cell in value["cells"].items()
                     }
                     results[value["name"]] = Measured(cells, value["problems"])
+                elif name == "load":
+                    loads.append(value)
+    if loads:
+        terminalreporter.section("load")
+        terminalreporter.write_line("\n".join(loads))
     if not results:
         return
     terminalreporter.section("stacks")

@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 from tests.helpers import clean_environment
 
@@ -67,8 +67,10 @@ class Stack:
         more: Further steps that the application logs, by kind.
         unreachable: Why it cannot have a kind, or a step of one, by `kind` or
             `kind/step`: one sentence, with the upstream issue.
-        open: What is not right yet, in one sentence; the table says it too.
         absent: Why it does not run on a Python, by the version's two numbers.
+        journal: Whether its output is a socket, as under systemd: on a pipe the system
+            tears lines of over 4,096 bytes if several processes write (PIPE_BUF).
+        client: Makes a client of a port; HTTP's, unless it speaks something else.
     """
 
     name: str
@@ -77,8 +79,9 @@ class Stack:
     loop: bool = True
     more: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unreachable: Mapping[str, str] = field(default_factory=dict)
-    open: str = ""
     absent: Mapping[str, str] = field(default_factory=dict)
+    journal: bool = False
+    client: Callable[[int], Client] | None = None
 
     def steps(self, kind: str) -> list[str]:
         """The lines that a request of a kind must have: one of each."""
@@ -195,10 +198,10 @@ class Gate:
             )
         assert arrived, f"no handler of {token} came to its gate"
 
-    def open(self, token: str) -> None:
-        """Let the handlers of a request go on, those that come later too."""
+    def open(self, *tokens: str) -> None:
+        """Let the handlers of requests go on, those that come later too."""
         with self._changed:
-            self._open.add(token)
+            self._open.update(tokens)
             self._answer()
 
     def close(self) -> None:
@@ -217,12 +220,29 @@ class Server:
 
     def __init__(self, stack: Stack, gate: Gate, env: Mapping[str, str] = {}) -> None:
         self.port = _free_port()
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        self._output: IO[str]
+        if stack.journal:
+            ours, theirs = socket.socketpair()
+            self._output = ours.makefile(encoding="utf-8", errors="replace")
+            ours.close()  # when the file is
+        else:
+            read, write = os.pipe()
+            self._output = open(read, encoding="utf-8", errors="replace")
+            theirs = open(write, "wb", buffering=0)
+        with theirs:
+            self.process = self._start(stack, gate, env, theirs)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _start(
+        self, stack: Stack, gate: Gate, env: Mapping[str, str], output: Any
+    ) -> subprocess.Popen[bytes]:
         program, *args = (
             argument.replace("PORT", str(self.port)) for argument in stack.command
         )
-        self.lines: list[str] = []
-        self._changed = threading.Condition()
-        self.process = subprocess.Popen(
+        return subprocess.Popen(
             [str(Path(sys.executable).parent / program), *args],
             cwd=APPS,
             env=clean_environment(
@@ -232,18 +252,13 @@ class Server:
                 **env,
             ),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            encoding="utf-8",
-            errors="replace",
         )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
 
     def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
+        for line in self._output:
             with self._changed:
                 self.lines.append(line)
                 self._changed.notify_all()
@@ -285,8 +300,7 @@ class Server:
                 pass
             self.process.wait()
             self._reader.join()
-            assert self.process.stdout
-            self.process.stdout.close()
+            self._output.close()
 
 
 def _free_port() -> int:
@@ -311,47 +325,74 @@ def running(stack: Stack, env: Mapping[str, str] = {}) -> Iterator[tuple[Server,
 # The client ---------------------------------------------------------------------
 
 
-def send(connection: http.client.HTTPConnection, request: Request, gate: Gate) -> None:
-    """Send a request on a connection, read its response, note what came back."""
-    headers = {} if request.sent_id is None else {"X-Request-ID": request.sent_id}
-    posted = request.path.startswith("/plain")
-    connection.request(
-        "POST" if posted else "GET",
-        request.path,
-        body=BODY if posted else None,
-        headers=headers,
-    )
-    response = connection.getresponse()
-    request.status = response.status
-    request.echoed_id = response.getheader("X-Request-ID")
-    if request.kind == "disconnect":
-        response.read(1000)
-        gate.until_waiting(request.token)
-        response.close()
-        connection.close()
-    else:
-        body = response.read()
-        if posted and response.status == 200:
-            assert body == BODY, f"{len(body)} bytes came back"
-    if request.kind == "exception":
-        # Some servers close now, without having said so.
-        connection.close()
-    gate.open(request.token)
+class Client(Protocol):
+    """
+    One client of a server, which keeps its connection where the protocol has that.
+
+    Attributes:
+        errors: What its library raises when a request fails.
+    """
+
+    errors: tuple[type[Exception], ...]
+
+    def send(self, request: Request, gate: Gate) -> None:
+        """Send a request, read its response, note what came back."""
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another one."""
+
+
+class HttpClient:
+    """A client that speaks HTTP on a connection kept alive."""
+
+    errors = (http.client.HTTPException,)
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+
+    def send(self, request: Request, gate: Gate) -> None:
+        """Send a request, read its response, note what came back."""
+        headers = {} if request.sent_id is None else {"X-Request-ID": request.sent_id}
+        posted = request.path.startswith("/plain")
+        self._connection.request(
+            "POST" if posted else "GET",
+            request.path,
+            body=BODY if posted else None,
+            headers=headers,
+        )
+        response = self._connection.getresponse()
+        request.status = response.status
+        request.echoed_id = response.getheader("X-Request-ID")
+        if request.kind == "disconnect":
+            response.read(1000)
+            gate.until_waiting(request.token)
+            response.close()
+            self.close()
+        else:
+            body = response.read()
+            if posted and response.status == 200:
+                assert body == BODY, f"{len(body)} bytes came back"
+        if request.kind == "exception":
+            # Some servers close now, without having said so.
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another one."""
+        self._connection.close()
 
 
 def converse(
-    port: int, requests: Iterable[Request], gate: Gate, problems: list[str]
+    client: Client, requests: Iterable[Request], gate: Gate, problems: list[str]
 ) -> None:
-    """One client: its requests, one after the other, on a connection kept alive."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+    """One client: its requests, one after the other."""
     for request in requests:
         try:
-            send(connection, request, gate)
-        except (OSError, http.client.HTTPException, AssertionError) as error:
+            client.send(request, gate)
+        except (OSError, AssertionError, *client.errors) as error:
             problems.append(f"{request.path}: {error!r}")
-            connection.close()
-            gate.open(request.token)
-    connection.close()
+            client.close()
+        gate.open(request.token)
+    client.close()
 
 
 def plan(kinds: list[str], clients: int) -> list[list[Request]]:
@@ -393,7 +434,8 @@ def measure(stack: Stack, clients: int = 20) -> Measured:
     with running(stack) as (server, gate):
         with ThreadPoolExecutor(clients) as pool:
             for conversation in conversations:
-                pool.submit(converse, server.port, conversation, gate, problems)
+                client = (stack.client or HttpClient)(server.port)
+                pool.submit(converse, client, conversation, gate, problems)
         server.until(complete)
         alive = server.process.poll() is None
     if not alive:
@@ -420,6 +462,8 @@ def judge(
                 problems.append(f"whose line is it? {line}")
             elif event.get("logger") == "waitress.queue":
                 continue  # how busy it is
+            elif event.get("message") == "opening handshake failed":
+                continue  # of the connection that asked whether the port answers
             elif _is_trouble(event) and event.get("requestID") not in went_away:
                 problems.append(f"trouble of nobody: {line}")
             continue

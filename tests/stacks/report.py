@@ -56,8 +56,7 @@ def table(stacks: list[Stack], results: Mapping[str, Measured]) -> str:
             total = sum(measured.cells.values(), Cell())
             counts = (total.seen, total.right, total.wrong, total.missing)
             cells += [str(count) for count in counts]
-        mark = _note(notes, stack.open) if stack.open else ""
-        rows.append([stack.name + mark, *cells])
+        rows.append([stack.name, *cells])
     text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return "\n".join([text, "", *notes]).strip()
 

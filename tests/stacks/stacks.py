@@ -5,43 +5,42 @@ with one or two frameworks and every framework with a server.
 
 from __future__ import annotations
 
+from tests.stacks.clients import GrpcClient, WebSocketClient
 from tests.stacks.driver import STEPS, Stack
 
-__all__ = ["STACKS"]
+__all__ = ["STACKS", "granian", "gunicorn", "hypercorn", "uvicorn"]
 
 
-def _uvicorn(app: str, *options: str) -> tuple[str, ...]:
+def uvicorn(app: str, *options: str) -> tuple[str, ...]:
+    """How uvicorn is started with an application."""
     return ("uvicorn", f"{app}:app", "--host", "127.0.0.1", "--port", "PORT", *options)
 
 
-def _hypercorn(app: str, *options: str) -> tuple[str, ...]:
+def hypercorn(app: str, *options: str) -> tuple[str, ...]:
+    """How hypercorn is started with an application."""
     return ("hypercorn", f"{app}:app", "-b", "127.0.0.1:PORT", *options)
 
 
-def _granian(interface: str, app: str, *options: str) -> tuple[str, ...]:
+def granian(interface: str, app: str, *options: str) -> tuple[str, ...]:
+    """How granian is started with an application."""
     address = ("--host", "127.0.0.1", "--port", "PORT")
     return ("granian", "--interface", interface, *address, *options, f"{app}:app")
 
 
-def _gunicorn(app: str, *options: str) -> tuple[str, ...]:
+def gunicorn(app: str, *options: str) -> tuple[str, ...]:
+    """How gunicorn is started with an application."""
     return ("gunicorn", f"{app}:app", "-b", "127.0.0.1:PORT", *options)
 
 
-_ABANDONED = (
-    "The async generator of a client that went away is closed by the event loop: its "
-    "last line has no id, or does not come within the time that is waited for it."
-)
-_TORN = (
-    "Two processes write to one pipe, and the system may tear lines of over 4,096 "
-    "bytes, such as crash reports."
-)
-_GRANIAN = (
-    "Granian reports an exception of an ASGI application without the exception and "
-    "after the request: as text, without an id."
-)
-_WAITRESS = (
-    "waitress says that a client went away after the request has ended: without an id."
-)
+_LEFT = {
+    "disconnect/closed": "The framework leaves the generator of a body whose client "
+    "went away to the garbage collector, which may not come while the server runs; "
+    "its line has the id whenever it comes ({})."
+}
+
+
+def _left(issue: str) -> dict[str, str]:
+    return {step: reason.format(issue) for step, reason in _LEFT.items()}
 
 
 def _everywhere(*steps: str) -> dict[str, tuple[str, ...]]:
@@ -55,26 +54,26 @@ _DEPENDENCIES = _everywhere(
 ASGI = [
     Stack(
         "uvicorn (asyncio, h11), Starlette",
-        _uvicorn("starlette_app", "--loop", "asyncio", "--http", "h11"),
+        uvicorn("starlette_app", "--loop", "asyncio", "--http", "h11"),
         needs=("uvicorn", "h11", "starlette"),
     ),
     Stack(
         "uvicorn (asyncio, httptools), Starlette",
-        _uvicorn("starlette_app", "--loop", "asyncio", "--http", "httptools"),
+        uvicorn("starlette_app", "--loop", "asyncio", "--http", "httptools"),
         needs=("uvicorn", "httptools", "starlette"),
     ),
     Stack(
         "uvicorn (uvloop, httptools), FastAPI",
-        _uvicorn("fastapi_app", "--loop", "uvloop", "--http", "httptools"),
+        uvicorn("fastapi_app", "--loop", "uvloop", "--http", "httptools"),
         needs=("uvicorn", "uvloop", "httptools", "fastapi"),
         more=_DEPENDENCIES,
     ),
     Stack(
         "uvicorn (two workers), FastAPI",
-        _uvicorn("fastapi_app", "--workers", "2"),
+        uvicorn("fastapi_app", "--workers", "2"),
         needs=("uvicorn", "uvloop", "httptools", "fastapi"),
         more=_DEPENDENCIES,
-        open=_TORN,
+        journal=True,
     ),
     Stack(
         "uvicorn.run() in code, Starlette",
@@ -83,58 +82,57 @@ ASGI = [
     ),
     Stack(
         "uvicorn, Starlette behind a BaseHTTPMiddleware",
-        _uvicorn("starlette_base_http"),
+        uvicorn("starlette_base_http"),
         needs=("uvicorn", "uvloop", "httptools", "starlette"),
         more=_everywhere("before", "after"),
-        open=_ABANDONED,
+        unreachable=_left("https://github.com/Kludex/starlette/pull/3491"),
     ),
     Stack(
         "uvicorn, Litestar",
-        _uvicorn("litestar_app"),
+        uvicorn("litestar_app"),
         needs=("uvicorn", "uvloop", "httptools", "litestar"),
     ),
     Stack(
         "uvicorn, Quart",
-        _uvicorn("quart_app"),
+        uvicorn("quart_app"),
         needs=("uvicorn", "uvloop", "httptools", "quart"),
     ),
     Stack(
         "uvicorn, Django",
-        _uvicorn("django_async_app"),
+        uvicorn("django_async_app"),
         needs=("uvicorn", "uvloop", "httptools", "django"),
     ),
     Stack(
         "uvicorn, Falcon",
-        _uvicorn("falcon_async_app"),
+        uvicorn("falcon_async_app"),
         needs=("uvicorn", "uvloop", "httptools", "falcon"),
     ),
     Stack(
         "hypercorn (asyncio), Starlette",
-        _hypercorn("starlette_app"),
+        hypercorn("starlette_app"),
         needs=("hypercorn", "starlette"),
     ),
     Stack(
         "hypercorn (asyncio), Quart",
-        _hypercorn("quart_app"),
+        hypercorn("quart_app"),
         needs=("hypercorn", "quart"),
     ),
     Stack(
         "hypercorn (trio), Starlette",
-        _hypercorn("starlette_trio", "-k", "trio"),
+        hypercorn("starlette_trio", "-k", "trio"),
         needs=("hypercorn", "trio", "starlette"),
-        open=_ABANDONED,
     ),
     Stack(
         "granian, Starlette",
-        _granian("asgi", "starlette_app"),
+        granian("asgi", "starlette_app"),
         needs=("granian", "starlette"),
-        open=f"{_GRANIAN} {_ABANDONED}",
     ),
     Stack(
         "granian (two workers), Litestar",
-        _granian("asgi", "litestar_app", "--workers", "2"),
+        granian("asgi", "litestar_app", "--workers", "2"),
+        journal=True,
         needs=("granian", "litestar"),
-        open=_ABANDONED,
+        unreachable=_left("https://github.com/litestar-org/litestar/pull/4394"),
     ),
     Stack(
         "daphne, Django",
@@ -148,7 +146,8 @@ ASGI = [
     ),
     Stack(
         "gunicorn (uvicorn's worker), FastAPI",
-        _gunicorn("fastapi_app", "-k", "uvicorn_worker.UvicornWorker", "-w", "2"),
+        gunicorn("fastapi_app", "-k", "uvicorn_worker.UvicornWorker", "-w", "2"),
+        journal=True,
         needs=("gunicorn", "uvicorn-worker", "uvicorn", "fastapi"),
         more=_DEPENDENCIES,
     ),
@@ -157,25 +156,32 @@ ASGI = [
 WSGI = [
     Stack(
         "gunicorn (sync), Flask",
-        _gunicorn("flask_app"),
+        gunicorn("flask_app"),
         needs=("gunicorn", "flask"),
         loop=False,
     ),
     Stack(
+        "gunicorn (sync, two workers), Falcon",
+        gunicorn("falcon_app", "-w", "2"),
+        journal=True,
+        needs=("gunicorn", "falcon"),
+        loop=False,
+    ),
+    Stack(
         "gunicorn (gthread), Flask",
-        _gunicorn("flask_app", "-k", "gthread", "--threads", "8"),
+        gunicorn("flask_app", "-k", "gthread", "--threads", "8"),
         needs=("gunicorn", "flask"),
         loop=False,
     ),
     Stack(
         "gunicorn (gthread), Django",
-        _gunicorn("django_app", "-k", "gthread", "--threads", "8"),
+        gunicorn("django_app", "-k", "gthread", "--threads", "8"),
         needs=("gunicorn", "django"),
         loop=False,
     ),
     Stack(
         "gunicorn (gevent), Flask",
-        _gunicorn("flask_app", "-k", "gevent"),
+        gunicorn("flask_app", "-k", "gevent"),
         needs=("gunicorn", "gevent", "flask"),
         loop=False,
     ),
@@ -184,25 +190,18 @@ WSGI = [
         ("waitress-serve", "--listen=127.0.0.1:PORT", "--threads=8", "falcon_app:app"),
         needs=("waitress", "falcon"),
         loop=False,
-        open=_WAITRESS,
     ),
     Stack(
         "waitress, Bottle",
         ("waitress-serve", "--listen=127.0.0.1:PORT", "--threads=8", "bottle_app:app"),
         needs=("waitress", "bottle"),
         loop=False,
-        open=_WAITRESS,
     ),
     Stack(
         "uWSGI (threads), Flask",
         (
-            *(
-                "uwsgi",
-                "--http11-socket",
-                "127.0.0.1:PORT",
-                "--module",
-                "flask_app:app",
-            ),
+            *("uwsgi", "--http11-socket", "127.0.0.1:PORT"),
+            *("--module", "flask_app:app"),
             *("--enable-threads", "--threads", "8", "--master", "--die-on-term"),
             *("--need-app", "--disable-logging", "--ignore-write-errors"),
         ),
@@ -210,8 +209,21 @@ WSGI = [
         loop=False,
     ),
     Stack(
+        "uWSGI (two processes), Bottle",
+        (
+            *("uwsgi", "--http11-socket", "127.0.0.1:PORT"),
+            *("--module", "bottle_app:app", "--processes", "2"),
+            *("--enable-threads", "--threads", "12"),
+            *("--master", "--die-on-term", "--lazy-apps", "--need-app"),
+            *("--disable-logging", "--ignore-write-errors"),
+        ),
+        journal=True,
+        needs=("pyuwsgi", "bottle"),
+        loop=False,
+    ),
+    Stack(
         "granian (WSGI), Flask",
-        _granian("wsgi", "flask_app", "--blocking-threads", "8"),
+        granian("wsgi", "flask_app", "--blocking-threads", "8"),
         needs=("granian", "flask"),
         loop=False,
     ),
@@ -229,4 +241,47 @@ WSGI = [
     ),
 ]
 
-STACKS = [*ASGI, *WSGI]
+_SANIC = ("sanic", "sanic_app:app", "--host=127.0.0.1", "--port=PORT")
+
+#: Servers that speak neither ASGI nor WSGI with their applications.
+OWN = [
+    Stack("aiohttp.web", ("python", "aiohttp_app.py"), needs=("aiohttp",)),
+    Stack("Tornado", ("python", "tornado_app.py"), needs=("tornado",)),
+    Stack("Sanic", (*_SANIC, "--single-process"), needs=("sanic",)),
+    Stack(
+        "Sanic (two workers)",
+        (*_SANIC, "--workers=2"),
+        journal=True,
+        needs=("sanic",),
+    ),
+    Stack(
+        "uvicorn, Sanic",
+        uvicorn("sanic_app"),
+        needs=("uvicorn", "uvloop", "httptools", "sanic"),
+    ),
+]
+
+#: Those that speak something else than plain HTTP.
+OTHER = [
+    Stack(
+        "grpcio",
+        ("python", "grpc_app.py"),
+        needs=("grpcio",),
+        loop=False,
+        client=GrpcClient,
+    ),
+    Stack(
+        "grpcio (aio)",
+        ("python", "grpc_aio_app.py"),
+        needs=("grpcio",),
+        client=GrpcClient,
+    ),
+    Stack(
+        "websockets",
+        ("python", "websockets_app.py"),
+        needs=("websockets",),
+        client=WebSocketClient,
+    ),
+]
+
+STACKS = [*ASGI, *WSGI, *OWN, *OTHER]

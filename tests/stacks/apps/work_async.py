@@ -5,7 +5,7 @@ What the handlers of asynchronous applications do; see `work`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import anyio
 import work
@@ -51,6 +51,28 @@ async def background(token: str) -> None:
     say(token, "background")
 
 
+async def crash_together(token: str) -> None:
+    """Fail in two tasks of a group at once."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(crash_soon, token, "crash-a")
+        group.start_soon(crash_soon, token, "crash-b")
+
+
+async def crash_soon(token: str, step: str) -> None:
+    """Fail once the others have begun."""
+    try:
+        await checkpoint()
+    finally:
+        crash(token, step)
+
+
+def start_background(token: str) -> None:
+    """Start a task that outlives the response."""
+    task = asyncio.create_task(background(token))
+    running.add(task)
+    task.add_done_callback(running.discard)
+
+
 async def stream(token: str) -> AsyncIterator[bytes]:
     """Yield a long body."""
     try:
@@ -62,7 +84,7 @@ async def stream(token: str) -> AsyncIterator[bytes]:
         say(token, "closed")
 
 
-async def endless(token: str) -> AsyncIterator[bytes]:
+async def endless(token: str) -> AsyncGenerator[bytes, None]:
     """Yield a body whose client goes away."""
     try:
         yield CHUNK
