@@ -1,7 +1,8 @@
 """
 What a stamped line costs, as ratios in one run.
 
-`python benchmarks/bench.py` prints Markdown; `--write` puts it into docs/benchmarks.md.
+`python benchmarks/bench.py` prints Markdown; `--write` puts it into docs/benchmarks.md,
+in place of what is there for the same version of Python.
 Every case runs in a process of its own, all of them in turn over several rounds, so
 that a machine whose speed drifts is as unfair to one as to the other. Compared are the
 medians. Peers that are not installed, or do not run on this Python, are named.
@@ -158,10 +159,10 @@ def lines_report(rounds: int, times: int, folder: Path) -> Iterator[str]:
         else:
             ratio = f"{found / base:.2f}"
             shown.append((name, version(name), f"{found:,.0f}", ratio))
-    yield "## One line\n"
+    yield "### One line\n"
     yield "To the null device; ratios are to the standard library's constant string.\n"
     yield from table(shown)
-    yield "\n## ctxlog against its peers\n"
+    yield "\n### ctxlog against its peers\n"
     goals = [("line", "against", "ratio", "goal")]
     for ours, theirs, most in GOALS:
         a, b = medians[ours], medians[theirs]
@@ -196,7 +197,7 @@ def variants_report(rounds: int, times: int, folder: Path) -> Iterator[str]:
         found = [medians[rows[what, name]] for name in names]
         texts = ["-" if isinstance(one, Failed) else f"{one:,.0f}" for one in found]
         shown.append((what, *texts))
-    yield "\n## Sinks, threads, fields, exceptions\n"
+    yield "\n### Sinks, threads, fields, exceptions\n"
     yield from table(shown)
 
 
@@ -210,7 +211,7 @@ def store_report(rounds: int, times: int, folder: Path) -> Iterator[str]:
         assert isinstance(found, float), found
         assert isinstance(base, float), base
         shown.append((f"`{row.name}`", f"{found:,.0f}", f"{found / base:.1f}"))
-    yield "\n## The store\n"
+    yield "\n### The store\n"
     yield from table(shown)
     stores = [Case("stores", "bytes"), Case("stores", "ns")]
     size, cost = run(stores, rounds, 10_000, folder).values()
@@ -222,17 +223,44 @@ def store_report(rounds: int, times: int, folder: Path) -> Iterator[str]:
     )
 
 
+def web_report() -> Iterator[str]:
+    """The web application, in a process of its own: its libraries may be missing."""
+    command = [sys.executable, str(HERE / "web.py")]
+    _progress("a web application")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    yield f"\n{done.stdout.rstrip()}"
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:] or ["it printed nothing"]
+        yield f"### A web application\n\nNot measured: {last[0]}"
+
+
+def title() -> str:
+    """The heading of a version's section."""
+    version = ".".join(platform.python_version_tuple()[:2])
+    return f"## {platform.python_implementation()} {version}"
+
+
 def report(rounds: int, times: int) -> Iterator[str]:
     today = datetime.date.today().isoformat()
-    yield "# What a line costs\n"
+    yield f"{title()}\n"
     yield f"Made by `python benchmarks/bench.py --write` on {today}:"
     yield f"{platform.python_implementation()} {platform.python_version()},"
     yield f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs,"
-    yield f"medians of {rounds} rounds of {times:,} lines in turn."
-    yield "Compare within a table: the speed of a shared machine drifts.\n"
+    yield f"medians of {rounds} rounds of {times:,} lines in turn,"
+    yield "in nanoseconds of the process's own time.\n"
     with tempfile.TemporaryDirectory() as folder:
         for part in (lines_report, variants_report, store_report):
             yield from part(rounds, times, Path(folder))
+    yield from web_report()
+
+
+def replaced(page: str, section: str) -> str:
+    """Put a section into a page, in place of the one with the same heading."""
+    before, heading, after = f"{page.rstrip()}\n\n".partition(f"{title()}\n")
+    if heading:
+        following = after.find("\n## ")
+        after = "" if following < 0 else after[following:]
+    return f"{before}{section}{after}".rstrip() + "\n"
 
 
 def main() -> None:
@@ -241,10 +269,10 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=20_000)
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     chosen = parser.parse_args()
-    text = "\n".join(report(chosen.rounds, chosen.lines)) + "\n"
-    print(text)
+    section = "\n".join(report(chosen.rounds, chosen.lines)) + "\n"
+    print(section)
     if chosen.write:
-        PAGE.write_text(text)
+        PAGE.write_text(replaced(PAGE.read_text(), section))
 
 
 if __name__ == "__main__":

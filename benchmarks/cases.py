@@ -63,11 +63,11 @@ def keep(context_manager: Any) -> None:
 
 
 def stdlib_logger(handler: logging.Handler) -> logging.Logger:
-    log = logging.getLogger("shop.users")
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    return log
+    """Set up as `logging.basicConfig()` does: the handler is the root logger's."""
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    return logging.getLogger("shop.users")
 
 
 def stdlib_log(log: Any) -> Log:
@@ -163,6 +163,9 @@ def ecs() -> Log:
 
 # structlog, by the recipes of its documentation ----------------------------------
 
+# Each logs through a bound logger, as that page says where many lines are logged:
+# what `get_logger()` returns looks its logger up at every call.
+
 
 def structlog_log(log: Any) -> Log:
     def one() -> None:
@@ -214,7 +217,7 @@ def structlog_stdlib() -> Log:
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
     structlog.contextvars.bind_contextvars(**CONTEXT)
-    return structlog_log(structlog.get_logger("shop.users"))
+    return structlog_log(structlog.get_logger("shop.users").bind())
 
 
 @case("structlog, ProcessorFormatter", "structlog")
@@ -250,7 +253,7 @@ def structlog_formatter() -> Log:
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
     structlog.contextvars.bind_contextvars(**CONTEXT)
-    return structlog_log(structlog.get_logger("shop.users"))
+    return structlog_log(structlog.get_logger("shop.users").bind())
 
 
 # loguru ---------------------------------------------------------------------------
@@ -368,7 +371,7 @@ def ctxlog_structlog() -> Log:
 
     ctxlog.configure(format="json", loggers=["structlog"])
     enter()
-    return structlog_log(structlog.get_logger("shop.users"))
+    return structlog_log(structlog.get_logger("shop.users").bind())
 
 
 @case("ctxlog, loguru", "ctxlog-json")

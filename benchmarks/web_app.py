@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,12 @@ async def user(request: Request) -> JSONResponse:
     return JSONResponse({"id": user_id})
 
 
-app = Starlette(routes=[Route("/users/{user_id}", user)])
+async def spent(request: Request) -> JSONResponse:
+    """The time that this process has used so far, in seconds."""
+    return JSONResponse(time.process_time())
+
+
+app = Starlette(routes=[Route("/users/{user_id}", user), Route("/spent", spent)])
 
 
 def access_lines_through(handler: logging.Handler) -> None:
@@ -135,12 +141,25 @@ def ctxlog_stdlib() -> Log:
     return stdlib_log()
 
 
+def ctxlog_structlog() -> Log:
+    import structlog
+
+    import ctxlog
+    import ctxlog.servers.asgi
+
+    ctxlog.configure(format="json", loggers=["stdlib", "structlog"])
+    ctxlog.servers.asgi.install(app)
+    log: Log = structlog.get_logger("shop.users").bind().info
+    return log
+
+
 WAYS: dict[str, Callable[[], Log]] = {
     "no logging": no_lines,
     "plain text": plain_text,
     "asgi-correlation-id, python-json-logger": correlation_id,
     "structlog, contextvars, orjson": structlog_orjson,
-    "ctxlog": ctxlog_stdlib,
+    "ctxlog, stdlib": ctxlog_stdlib,
+    "ctxlog, structlog": ctxlog_structlog,
 }
 
 if "LOGGING" in os.environ:

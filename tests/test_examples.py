@@ -4,6 +4,7 @@ The examples and the demo, run as their users run them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import subprocess
@@ -12,6 +13,8 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -203,14 +206,15 @@ def test_the_wsgi_examples(
     assert {one["requestID"] for one in lines} == {"req-export", "req-crash"}
 
 
-def test_the_aiohttp_example_stamps_every_line() -> None:
+@pytest.mark.parametrize("server", ["aiohttp", "tornado", "sanic"])
+def test_the_example_of_a_server_stamps_every_line(server: str) -> None:
     """
     Its own line and the completion line have the id and the user.
     """
-    need("aiohttp")
+    need(server)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    program = str(ROOT / "examples" / "aiohttp_app.py")
+    program = str(ROOT / "examples" / f"{server}_app.py")
     process = subprocess.Popen(
         [sys.executable, "-I", program, str(port)], stdout=subprocess.PIPE, text=True
     )
@@ -226,12 +230,98 @@ def test_the_aiohttp_example_stamps_every_line() -> None:
             except urllib.error.URLError:  # it does not listen yet
                 assert process.poll() is None
                 time.sleep(0.02)
+        assert process.stdout
+        output = []
+        for line in process.stdout:
+            output.append(line)
+            if "GET /orders/7 200" in line:
+                break
     finally:
-        process.terminate()
-        output, _ = process.communicate(timeout=20)
-    lines = [json.loads(line) for line in output.splitlines()]
+        # How a server stops is not the example's matter.
+        process.kill()
+        process.communicate(timeout=20)
+    lines = [json.loads(line) for line in output]
+    lines = [line for line in lines if line["requestID"] != "N/A"]
     assert [line["message"] for line in lines] == [
         *("Fetching order 7", "GET /orders/7 200")
+    ]
+    for line in lines:
+        assert (line["requestID"], line["user"]) == ("req-A", {"id": "user-123"})
+
+
+def _lines_until(process: subprocess.Popen[str], last: str) -> list[dict[str, Any]]:
+    assert process.stdout
+    lines = []
+    for text in process.stdout:
+        lines.append(json.loads(text))
+        if lines[-1]["message"] == last:
+            break
+    return [line for line in lines if line["requestID"] != "N/A"]
+
+
+@contextlib.contextmanager
+def _served(name: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = str(ROOT / "examples" / f"{name}_app.py")
+    process = subprocess.Popen(
+        [sys.executable, "-I", program, str(port)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        for _ in range(500):
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=10).close()
+                break
+            except OSError:  # it does not listen yet
+                assert process.poll() is None
+                time.sleep(0.02)
+        yield process, port
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def test_the_example_of_grpc_stamps_every_line() -> None:
+    """
+    Each call's lines have its id: of one response, of several, of one that is refused.
+    """
+    grpc = need("grpc")
+    with _served("grpc") as (process, port):
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            get = channel.unary_unary("/shop.Orders/Get")
+            assert get(b"7", metadata=[("x-request-id", "req-A")], timeout=20) == b"7"
+            export = channel.unary_stream("/shop.Orders/Export")
+            list(export(b"", metadata=[("x-request-id", "req-B")], timeout=20))
+            refused = get.future(b"0", metadata=[("x-request-id", "req-C")], timeout=20)
+            assert refused.code() is grpc.StatusCode.NOT_FOUND
+        lines = _lines_until(process, "POST /shop.Orders/Get NOT_FOUND")
+    assert [(line["requestID"], line["message"]) for line in lines] == [
+        ("req-A", "Fetching order 7"),
+        ("req-A", "POST /shop.Orders/Get OK"),
+        *(("req-B", f"Writing row {number}") for number in range(3)),
+        ("req-B", "POST /shop.Orders/Export OK"),
+        ("req-C", "Fetching order 0"),
+        ("req-C", "POST /shop.Orders/Get NOT_FOUND"),
+    ]
+
+
+def test_the_example_of_websockets_stamps_every_line() -> None:
+    """
+    All lines of a connection have the id of its handshake, and the user.
+    """
+    need("websockets")
+    from websockets.sync.client import connect
+
+    with _served("websockets") as (process, port):
+        headers = {"X-Request-ID": "req-A"}
+        url = f"ws://127.0.0.1:{port}/orders"
+        with connect(url, additional_headers=headers) as connection:
+            connection.send("7")
+            assert connection.recv(20) == "order 7"
+        lines = _lines_until(process, "GET /orders 101")
+    assert [line["message"] for line in lines] == [
+        "Fetching order 7",
+        "GET /orders 101",
     ]
     for line in lines:
         assert (line["requestID"], line["user"]) == ("req-A", {"id": "user-123"})
