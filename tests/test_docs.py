@@ -33,7 +33,14 @@ import pytest
 
 import ctxlog
 from ctxlog.errors import MissingDependencyError
-from tests.helpers import ALL_PROMISED, ROOT, need, package_sources, run_python
+from tests.helpers import (
+    ALL_PROMISED,
+    ROOT,
+    clean_environment,
+    need,
+    package_sources,
+    run_python,
+)
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ALL_PAGES = [*sorted(ROOT.glob("*.md")), *PAGES[1:]]
@@ -166,7 +173,9 @@ def run(block: Block, tmp_path: Path) -> str:
         "import os, sys, runpy; os.dup2(1, 2); sys.path.insert(0, os.getcwd());"
         "runpy.run_path('block.py', run_name='__main__')"
     )
-    printed = run_python("-c", joined, cwd=tmp_path).stdout
+    # gRPC's C core notes on standard error how connections ended: who was first differs.
+    environment = clean_environment(GRPC_VERBOSITY="ERROR")
+    printed = run_python("-c", joined, cwd=tmp_path, env=environment).stdout
     return printed.partition(_START + "\n")[2] if block.before else printed
 
 
