@@ -82,6 +82,9 @@ def _run(
     chosen: argparse.Namespace,
 ) -> int:
     """Run a command that prints; whoever reads it may stop before its end."""
+    if sys.stdout is None:  # `>&-`
+        print(f"ctxlog {name}: standard output is closed", file=sys.stderr)
+        return 2
     try:
         return command(chosen)
     except MissingDependencyError as error:

@@ -173,7 +173,7 @@ def run(block: Block, tmp_path: Path) -> str:
         "import os, sys, runpy; os.dup2(1, 2); sys.path.insert(0, os.getcwd());"
         "runpy.run_path('block.py', run_name='__main__')"
     )
-    # gRPC's C core notes on standard error how connections ended: who was first differs.
+    # The C core of gRPC notes on standard error how connections ended, if it is late.
     environment = clean_environment(GRPC_VERBOSITY="ERROR")
     printed = run_python("-c", joined, cwd=tmp_path, env=environment).stdout
     return printed.partition(_START + "\n")[2] if block.before else printed

@@ -45,14 +45,25 @@ class Entry:
 class _Places:
     """Where the records of a request are kept, and their times."""
 
-    __slots__ = ("places", "times")
+    __slots__ = ("end", "places", "start", "times")
 
     def __init__(self) -> None:
         self.places = array("Q")
         self.times = array("d")
+        self.start: float | None = None
+        self.end: float | None = None
 
-    def known_times(self) -> list[float]:
-        return [time for time in self.times if not isnan(time)]
+    def add(self, place: int, span: tuple[float, float] | None) -> None:
+        self.places.append(place)
+        if span is None:
+            self.times.append(nan)
+            return
+        begin, end = span
+        self.times.append(end)
+        if self.start is None or begin < self.start:
+            self.start = begin
+        if self.end is None or end > self.end:
+            self.end = end
 
     def in_order(self) -> list[int]:
         """The lines by time; as they were read if the time of one is not known."""
@@ -69,32 +80,33 @@ class Request:
 
     Attributes:
         id: Its id.
-        start: When it began, in seconds since the epoch; None if that is not known.
-        seconds: How long it took.
+        start: When it began, in seconds since the epoch: with its first line, or with
+            what a line says that took some time. None if that is not known.
+        seconds: How long it took, from there to its last line.
     """
 
     def __init__(self, id: str, kept: _Places, collected: Collected) -> None:
         self.id = id
         self._kept, self._collected = kept, collected
-        times = kept.known_times()
-        self.start = min(times, default=None)
-        self.seconds = max(times) - min(times) if times else 0.0
+        self.start = kept.start
+        self.seconds = 0.0
+        if kept.start is not None and kept.end is not None:
+            self.seconds = kept.end - kept.start
 
     @cached_property
     def entries(self) -> list[Entry]:
         """Its lines in the order of time."""
-        found = [
-            Entry(line, record, below, place)
-            for place in self._kept.in_order()
-            for line, below in [self._collected.line(place)]
-            for record in self._collected.read(line)
-            if record.request == self.id
-        ]
-        times = [entry.record.time for entry in found]
-        known = [time for time in times if time is not None]
-        if len(known) == len(times):  # a batch need not be in order
-            order = sorted(range(len(times)), key=known.__getitem__)
-            found = [found[index] for index in order]
+        found = []
+        batches = False
+        for place in self._kept.in_order():
+            line, below = self._collected.line(place)
+            records = self._collected.read(line)
+            if len(records) > 1:  # a batch has those of others, in any order
+                batches = True
+                records = [one for one in records if one.request == self.id]
+            found += [Entry(line, record, below, place) for record in records]
+        if batches and all(entry.record.time is not None for entry in found):
+            found.sort(key=lambda entry: entry.record.time or 0.0)
         return found
 
     def lines(self, entries: Sequence[Entry] | None = None) -> Iterator[bytes]:
@@ -160,7 +172,7 @@ class Collected:
         """Yield the requests by when they begin."""
 
         def start(item: tuple[str, _Places]) -> float:
-            return min(item[1].known_times(), default=0.0)
+            return item[1].start or 0.0
 
         for name, places in sorted(self._requests.items(), key=start):
             yield Request(name, places, self)
@@ -174,24 +186,25 @@ class Collected:
         """Return a request."""
         return Request(request, self._requests[request], self)
 
-    def add(self, hit: Hit, requests: Sequence[tuple[str, float | None]]) -> None:
+    def add(
+        self, hit: Hit, requests: Sequence[tuple[str, tuple[float, float] | None]]
+    ) -> None:
         """
         Keep a line.
 
         Args:
             hit: The line.
-            requests: The request and the time of each of its records; none if empty.
+            requests: The request and the span of each of its records; none if empty.
         """
         if not requests:
             return
         if len(requests) > 1:
             self._batches[self._end] = True
-        for request, time in requests:
+        for request, span in requests:
             places = self._requests.get(request)
             if places is None:
                 places = self._requests[request] = _Places()
-            places.places.append(self._end)
-            places.times.append(nan if time is None else time)
+            places.add(self._end, span)
         below = b"".join(hit.below)
         data = _SIZES.pack(len(hit.line), len(below)) + hit.line + below
         self._file.write(data)

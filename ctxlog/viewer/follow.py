@@ -11,7 +11,7 @@ from ctxlog.viewer.command import coloured, encoded
 from ctxlog.viewer.following import Watch, followed
 from ctxlog.viewer.formats import Names
 from ctxlog.viewer.options import add_choice, add_form, add_source
-from ctxlog.viewer.printing import filled, line_text
+from ctxlog.viewer.printing import LinePrinter, filled
 
 __all__ = ["arguments", "run"]
 
@@ -38,7 +38,7 @@ def run(chosen: argparse.Namespace) -> int:
         slow=chosen.slow,
     )
     out = sys.stdout.buffer
-    colour = coloured()
+    printer = LinePrinter(coloured())
     printed: bytes | None = None  # a batch is one line
     for name, line in followed(chosen.files or ["-"], from_start=chosen.all):
         for shown in watch.add(name, line):
@@ -49,6 +49,6 @@ def run(chosen: argparse.Namespace) -> int:
             elif chosen.format is not None and shown.record is not None:
                 out.write(encoded(filled(chosen.format, shown.record) + "\n"))
             else:
-                out.write(encoded(line_text(shown.line, shown.record, colour)))
+                out.write(encoded(printer.text(shown.line, shown.record)))
         out.flush()
     return 0

@@ -223,8 +223,8 @@ class Watch:
             held.missing = [
                 one for one in held.missing if not one.holds(record, shown.line)
             ]
-            if held.start is None:
-                held.start = record.time
+            if held.start is None and record.span is not None:
+                held.start, _ = record.span
         if held.missing or not self._is_slow(held, record):
             self._drop()
             return []
@@ -240,7 +240,8 @@ class Watch:
             return True
         if record is None or record.time is None or held.start is None:
             return False
-        return record.time - held.start >= self._slow
+        took = record.time - held.start
+        return max(took, record.took or 0.0) >= self._slow
 
     def _drop(self) -> None:
         while self._size > self._most_held and len(self._held) > 1:

@@ -6,15 +6,16 @@ Names are paths: `req.id` is the member `id` of `req`, or a key that has the dot
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
-__all__ = ["IDS", "Names", "Record", "iso", "level_number", "seconds"]
+from ctxlog._json import loads
+from ctxlog.viewer.scales import level_number, seconds
+
+__all__ = ["IDS", "Names", "Record"]
 
 #: Request ids first, then traces: a line with both belongs to its request.
 IDS = (
@@ -38,78 +39,38 @@ _METHODS = (
     "method req.method http.request.method http.method httpRequest.requestMethod "
     "_method"
 )
-_USERS = "user user_id userId user.id user.name usr.id usr.name enduser.id _user"
+_USERS = (
+    "user user_id userId user.id user.name usr.id usr.name enduser.id _user "
+    "user.email user.username username user_name"
+)
+#: How long what a line speaks of took, and what that is in seconds.
+_DURATIONS = {
+    "durationMs": 1e-3,
+    "duration_ms": 1e-3,
+    "responseTime": 1e-3,
+    "elapsed_ms": 1e-3,
+    "latency_ms": 1e-3,
+    "_durationMs": 1e-3,
+    "event.duration": 1e-9,
+    "httpRequest.latency": 1.0,
+}
+_DURATION_PATHS = " ".join(_DURATIONS)
 _STACKS = (
     "exception.stack exc_info stack error.stack_trace error.stack stack_trace "
     "err.stack full_message exception stacktrace stackTrace"
 )
+_STACK_HEADS = frozenset(path.partition(".")[0] for path in _STACKS.split())
 #: Where loggers keep a call's own fields: structlog and python-json-logger beside the
 #: others, tracing in `fields` and its spans, loguru in `record.extra`.
 _HOMES = ("", "record.extra.", "fields.", "span.", "extra.", "context.")
-
-_WORDS = {
-    "trace": 5,
-    "verbose": 5,
-    "debug": 10,
-    "default": 0,
-    "info": 20,
-    "information": 20,
-    "success": 25,
-    "notice": 25,
-    "warn": 30,
-    "warning": 30,
-    "err": 40,
-    "error": 40,
-    "critical": 50,
-    "fatal": 50,
-    "panic": 50,
-    "dpanic": 50,
-    "alert": 50,
-    "emergency": 50,
-}
-_ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(Z|[+-]\d\d:?\d\d)?$"
+#: What a line has in places of their own. `status` may also be HTTP's, `event` any.
+_OWN = frozenset(
+    {*_TIMES.split(), *_LEVELS.split(), *_MESSAGES.split(), "elapsedMs", "_elapsedMs"}
+    - {"status", "event"}
 )
-
-
-def level_number(level: object) -> int:
-    """Return a level on logging's scale, 0 where it is not known. Never raises."""
-    return _word_number(level) if isinstance(level, str) else 0
-
-
-@functools.lru_cache(256)
-def _word_number(word: str) -> int:
-    # slog writes what is between its levels as ERROR+2
-    return _WORDS.get(re.split(r"[+-]", word.lower(), maxsplit=1)[0], 0)
-
-
-def seconds(value: object) -> float | None:
-    """Return a time as seconds since the epoch, None if it is none. Never raises."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str):
-        if value[-1:] == "Z" and value[10:11] == "T":  # as most write it
-            try:
-                return datetime.fromisoformat(f"{value[:-1]}+00:00").timestamp()
-            except ValueError:  # what Python 3.10 does not read, or no time at all
-                pass
-        match = _ISO.match(value)
-        if match is None:
-            return seconds(float(value)) if re.fullmatch(r"\d{9,19}", value) else None
-        day, clock, part, zone = match.groups()
-        zone = "+00:00" if zone in (None, "Z") else zone
-        if ":" not in zone:
-            zone = f"{zone[:3]}:{zone[3:]}"
-        try:
-            whole = datetime.fromisoformat(f"{day}T{clock}{zone}").timestamp()
-        except ValueError:  # the thirtieth of February
-            return None
-        return whole + (float(f"0.{part}") if part else 0.0)
-    if isinstance(value, (int, float)):
-        for scale, least in ((1e9, 1e17), (1e6, 1e14), (1e3, 1e11), (1, 1e8)):
-            if least <= value < 1e20:
-                return value / scale
-    return None
+#: Members that say again what another one says: loguru's text; OpenTelemetry's
+#: attributes, which have become members.
+_AGAIN = (("text", "record"), ("attributes", "timeUnixNano"))
 
 
 @dataclass(frozen=True)
@@ -156,7 +117,7 @@ class Record:
         if start < 0:
             return ()
         try:
-            members = json.loads(line[start:].decode("utf-8", "replace"))
+            members = _read(line[start:] if start else line)
         except (ValueError, RecursionError):
             return ()
         if not isinstance(members, dict):
@@ -255,6 +216,57 @@ class Record:
         return None if found is None else str(found)
 
     @property
+    def users(self) -> Sequence[str]:
+        """All that names who asked: mostly an id and a name."""
+        found = [self.get(path) for path in self._shape.present(_USERS)]
+        return [str(one) for one in found if one and not isinstance(one, (dict, list))]
+
+    @property
+    def took(self) -> float | None:
+        """How many seconds what it speaks of took; None if it does not say."""
+        for path in self._shape.present(_DURATION_PATHS):
+            found = self.get(path)
+            if isinstance(found, str) and re.fullmatch(r"\d+(\.\d+)?s", found):
+                found = float(found[:-1])  # Google Cloud's
+            if isinstance(found, (int, float)) and not isinstance(found, bool):
+                if 0 <= found < 1e18:
+                    return found * _DURATIONS[path]
+        return None
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """When what it speaks of began, and its time; None if it has no time."""
+        time = self.time
+        return None if time is None else (time - (self.took or 0.0), time)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What it says besides its time, level, request, message and traceback."""
+        request, ids = self.request, self.names.ids
+        found: dict[str, Any] = {}
+        for name, paths in self._shape.others(self.names):
+            value = self.members[name]
+            for path in paths:
+                # An id that is not the request's, such as the trace's, is shown.
+                if path not in ids or str(_at(self.members, path)) == request:
+                    value = _without(value, path[len(name) + 1 :])
+            if name == "record" and "extra" in value:  # loguru's
+                value = {"logger": value.get("name") or {}, **value["extra"]}
+            elif f"{name}." not in _HOMES or not isinstance(value, dict):
+                value = {name: value}
+            for inner, said in value.items():
+                own = inner in _OWN or (inner in ids and str(said) == request)
+                if not own and said != {}:
+                    found.setdefault(inner, said)
+        if found.get("event") == self.message:  # structlog's message; ECS has others
+            del found["event"]
+        if self.stack:
+            for name in list(found):
+                if name.partition(".")[0] in _STACK_HEADS:
+                    del found[name]
+        return found
+
+    @property
     def stack(self) -> str:
         """The traceback; empty if there is none."""
         for path in self._shape.present(_STACKS):
@@ -269,6 +281,24 @@ class Record:
         return self.level >= 40 or (self.status or 0) >= 500
 
 
+def _read(text: bytes) -> Any:
+    """
+    Return what JSON says. Raises as `json.loads` does.
+
+    The fast decoder refuses what is no strict JSON (NaN, invalid UTF-8), and reads
+    integers of more than 64 bits as floats.
+    """
+    try:
+        members = loads(text)
+    except (ValueError, RecursionError):
+        return json.loads(text.decode("utf-8", "replace"))
+    if type(members) is dict:
+        for value in members.values():
+            if type(value) is float and not -(2.0**63) < value < 2.0**63:
+                return json.loads(text)
+    return members
+
+
 class _Shape:
     """
     The names of an object's members, and which paths may stand in such an object.
@@ -276,12 +306,13 @@ class _Shape:
     Most lines of a file have the same few.
     """
 
-    __slots__ = ("_members", "_possible", "_present")
+    __slots__ = ("_members", "_others", "_possible", "_present")
 
     def __init__(self, members: tuple[str, ...]) -> None:
-        self._members = frozenset(members)
+        self._members = members
         self._possible: dict[str, Sequence[str]] = {}
         self._present: dict[str, Sequence[str]] = {}
+        self._others: dict[Names, Sequence[tuple[str, Sequence[str]]]] = {}
 
     @staticmethod
     def of(members: dict[str, Any]) -> _Shape:
@@ -314,12 +345,29 @@ class _Shape:
             self._present[paths] = present
         return present
 
+    def others(self, names: Names) -> Sequence[tuple[str, Sequence[str]]]:
+        """
+        The members with more than a time, a level or a message.
+
+        Each with the paths in it under which one of these stands, or the request's id.
+        """
+        others = self._others.get(names)
+        if others is None:
+            known = {*_OWN, *names.ids, names.time or ""}
+            again = {name for name, other in _AGAIN if other in self._members}
+            others = self._others[names] = [
+                (name, [path for path in known if path.startswith(f"{name}.")])
+                for name in self._members
+                if name not in _OWN and name not in again and name != names.time
+            ]
+        return others
+
 
 _MOST_SHAPES = 4096
 _shapes: dict[tuple[str, ...], _Shape] = {}
 
 
-def _begins_in(members: frozenset[str], path: str) -> bool:
+def _begins_in(members: Sequence[str], path: str) -> bool:
     """Whether a path, or one of its beginnings, is a member."""
     if path in members:
         return True
@@ -340,6 +388,16 @@ def _at(members: dict[str, Any], path: str) -> Any:
         more, dot, rest = rest.partition(".")
         head = f"{head}.{more}"
     return None
+
+
+def _without(members: Any, path: str) -> Any:
+    """Return members without what stands at a path, or is empty without that."""
+    if not isinstance(members, dict):
+        return members
+    head, _, rest = path.partition(".")
+    left = _without(members.get(head), rest) if rest else {}
+    kept = {name: value for name, value in members.items() if name != head}
+    return {**kept, head: left} if left not in ({}, None) else kept
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
@@ -365,9 +423,3 @@ def _records(members: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _objects(found: object) -> list[dict[str, Any]]:
     members = found if isinstance(found, list) else []
     return [one for one in members if isinstance(one, dict)]
-
-
-def iso(time: float) -> str:
-    """Return a time as the viewer shows it, in UTC."""
-    moment = datetime.fromtimestamp(time, timezone.utc)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Sequence
 
-from ctxlog.viewer.formats import level_number, seconds
+from ctxlog.viewer.scales import level_number, seconds
 from ctxlog.viewer.scan import text_needle
 from ctxlog.viewer.search import Criterion, failing
 
@@ -60,7 +60,7 @@ def _criterion_path(text: str) -> Criterion:
 
 
 def _criterion_user(text: str) -> Criterion:
-    return Criterion(lambda record, _: record.user == text, _needles(text))
+    return Criterion(lambda record, _: text in record.users, _needles(text))
 
 
 def _needles(text: str) -> Sequence[bytes]:

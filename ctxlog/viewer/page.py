@@ -9,8 +9,8 @@ import hashlib
 import json
 from html import escape
 
-from ctxlog.viewer.formats import iso
 from ctxlog.viewer.printing import level_name
+from ctxlog.viewer.scales import iso
 from ctxlog.viewer.waterfall import Step, Waterfall
 
 __all__ = ["html_page"]
@@ -150,7 +150,7 @@ def _row(step: Step, length: float) -> str:
         f'<tr class="{kind}"><td class="time">{step.end:.1f}</td>'
         f'<td><div class="track"><i style="left:{left:.3f}%;width:{width:.3f}%"></i>'
         f'</div></td><td class="took">{took}</td>'
-        f'<td class="level">{escape(level_name(record))}</td>'
+        f'<td class="level">{escape(level_name(record.level))}</td>'
         f'<td class="lane">{escape(step.lane)}</td>'
         f"<td><details><summary>{escape(record.message) or '(no message)'}</summary>"
         f"<pre>{escape(text)}</pre></details></td></tr>"

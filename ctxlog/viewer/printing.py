@@ -4,17 +4,21 @@ Requests as people read them: a header, then lines with the time since it began.
 
 from __future__ import annotations
 
+import json
 import re
 import zlib
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ctxlog.viewer.collected import Entry, Request
-from ctxlog.viewer.formats import Record, iso
+from ctxlog.viewer.formats import Record
+from ctxlog.viewer.scales import iso
 
 __all__ = [
+    "LinePrinter",
     "filled",
     "level_name",
-    "line_text",
     "paint",
     "request_text",
     "safe",
@@ -37,6 +41,8 @@ _FIELD = re.compile(r"\{([^{}]+)\}")
 
 def safe(text: str) -> str:
     """Return *text* on one line, with what a terminal would obey escaped."""
+    if text.isprintable():  # most is, and to ask is cheap
+        return text
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
@@ -49,16 +55,17 @@ def filled(template: str, record: Record) -> str:
         if found is None and path == "timestamp" and record.time is not None:
             found = iso(record.time)
         if found is None and path in ("message", "level", "request"):
-            found = level_name(record) if path == "level" else getattr(record, path)
+            found = getattr(record, path)
+            found = level_name(found) if path == "level" else found
         return "" if found is None else safe(str(found))
 
     return _FIELD.sub(value, template)
 
 
-def level_name(record: Record) -> str:
-    """Return the name of a line's level; empty if it has none."""
+def level_name(level: int) -> str:
+    """Return the name of a level; empty if there is none."""
     for least, name in _LEVELS:
-        if record.level >= least:
+        if level >= least:
             return name
     return ""
 
@@ -79,49 +86,95 @@ def request_text(request: Request, entries: Sequence[Entry], colour: bool) -> st
     ]
     header = "  ".join(safe(part) for part in parts if part)
     shown = [paint(header, "1;31" if request.errors else "1", colour)]
+    above: Mapping[str, Any] = {}
     for entry in entries:
-        shown.extend(_entry(request, entry, colour))
+        fields = entry.record.fields
+        shown.extend(_entry(request, entry, _news(fields, above, colour), colour))
+        above = fields
     return "\n".join(shown) + "\n"
 
 
 #: Colours of 256 that are told apart on light and on dark.
 _HUES = (33, 35, 37, 64, 71, 97, 99, 125, 130, 132, 136, 160, 161, 166, 172, 202)
 _SHOWN_ID = 12
+_MOST_ABOVE = 10_000
+#: Texts that need no quotes to be told from what is beside them.
+_BARE = re.compile(r'[^\s"={}\[\]]+')
 
 
-def line_text(line: bytes, record: Record | None, colour: bool) -> str:
-    """Return one line by itself: its time, level, request and message."""
-    if record is None:
-        return safe(line.decode("utf-8", "replace").rstrip("\r\n")) + "\n"
-    request = record.request or ""
-    shown_id = safe(request[:_SHOWN_ID]).ljust(_SHOWN_ID)
-    if colour and request:
-        hue = _HUES[zlib.crc32(request.encode("utf-8", "replace")) % len(_HUES)]
-        shown_id = f"\x1b[38;5;{hue}m{shown_id}\x1b[0m"
-    time = "" if record.time is None else iso(record.time)[11:23]
-    shown = [f"{time:12}  {_painted_level(record, colour)}  {shown_id}  "]
-    shown[0] = f"{shown[0]}{safe(record.message)}".rstrip()
-    below = record.stack.splitlines()
-    shown.extend(f"{'':12}{safe(text)}".rstrip() for text in below)
-    return "\n".join(shown) + "\n"
+class LinePrinter:
+    """
+    Makes text of lines that come one by one: time, level, request, message, fields.
+
+    A field that the request's line before had, too, is not repeated.
+
+    Args:
+        colour: Whether to colour.
+    """
+
+    def __init__(self, colour: bool) -> None:
+        self._colour = colour
+        # Of the requests that were seen last.
+        self._above: OrderedDict[str | None, Mapping[str, Any]] = OrderedDict()
+
+    def text(self, line: bytes, record: Record | None) -> str:
+        """Return the text of a line, given what it says, if it is JSON."""
+        if record is None:
+            return safe(line.decode("utf-8", "replace").rstrip("\r\n")) + "\n"
+        request, fields = record.request, record.fields
+        news = _news(fields, self._above.pop(request, {}), self._colour)
+        self._above[request] = fields
+        if len(self._above) > _MOST_ABOVE:
+            self._above.popitem(last=False)
+        shown_id = safe((request or "")[:_SHOWN_ID]).ljust(_SHOWN_ID)
+        if self._colour and request:
+            hue = _HUES[zlib.crc32(request.encode("utf-8", "replace")) % len(_HUES)]
+            shown_id = f"\x1b[38;5;{hue}m{shown_id}\x1b[0m"
+        time = "" if record.time is None else iso(record.time)[11:23]
+        level = _painted_level(record.level, self._colour)
+        message = _with_news(record, news)
+        shown = [f"{time:12}  {level}  {shown_id}  {message}".rstrip()]
+        below = record.stack.splitlines()
+        shown.extend(f"{'':12}{safe(text)}".rstrip() for text in below)
+        return "\n".join(shown) + "\n"
 
 
-def _painted_level(record: Record, colour: bool) -> str:
-    level = f"{level_name(record):<8}"
-    for least, code in _COLOURS:
-        if record.level >= least:
-            return paint(level, code, colour)
-    return level
+def _news(fields: Mapping[str, Any], above: Mapping[str, Any], colour: bool) -> str:
+    """What fields say that those of the line above did not."""
+    return " ".join(
+        paint(f"{safe(name)}=", "36", colour) + safe(_value_text(value))
+        for name, value in fields.items()
+        if name not in above or above[name] != value
+    )
 
 
-def _entry(request: Request, entry: Entry, colour: bool) -> list[str]:
+def _value_text(value: object) -> str:
+    if isinstance(value, str) and _BARE.fullmatch(value):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _with_news(record: Record, news: str) -> str:
+    return "  ".join(part for part in (safe(record.message), news) if part)
+
+
+def _painted_level(level: int, colour: bool) -> str:
+    name = f"{level_name(level):<8}"
+    if colour:
+        for least, code in _COLOURS:
+            if level >= least:
+                return paint(name, code, colour)
+    return name
+
+
+def _entry(request: Request, entry: Entry, news: str, colour: bool) -> list[str]:
     record = entry.record
     time = record.time
     since = ""
     if time is not None and request.start is not None:
         since = f"+{(time - request.start) * 1000:.1f}"
-    level = _painted_level(record, colour)
-    shown = [f"{since:>10}  {level}  {safe(record.message)}".rstrip()]
+    level = _painted_level(record.level, colour)
+    shown = [f"{since:>10}  {level}  {_with_news(record, news)}".rstrip()]
     below = record.stack.splitlines()
     below += [line.decode("utf-8", "replace").rstrip("\r\n") for line in entry.below]
     shown.extend(f"{'':12}{safe(line)}".rstrip() for line in below)

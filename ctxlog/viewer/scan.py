@@ -224,6 +224,7 @@ def scan(
     Yield what a source has of the lines that are looked for, and what stands below.
 
     It comes in order, as often as some bytes have been read: how many, and the hits.
+    The source's last line is among them if it has no end: it may have been torn.
 
     Args:
         source: What is read.
@@ -240,7 +241,7 @@ def scan(
         if above is not None and not _followed(above, block, 0):
             hits.append(above)
             above = None
-        for start in lines(block):
+        for start in _with_torn(lines(block), block):
             if above is not None:
                 hits.append(above)
             _, line = next(block.lines(start))
@@ -256,6 +257,16 @@ def scan(
             if not _followed(above, block, 0):
                 break
     yield 0, [above]
+
+
+def _with_torn(starts: Iterable[int], block: Block) -> Iterator[int]:
+    last = -1
+    for last in starts:
+        yield last
+    if 0 < block.stop == len(block.data) and not block.data.endswith(b"\n"):
+        torn = _start(block, block.stop)
+        if torn > last:
+            yield torn
 
 
 def _followed(above: Hit, block: Block, start: int) -> bool:

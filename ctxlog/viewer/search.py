@@ -152,6 +152,12 @@ class Reader:
                 if newly and all(request in ids for ids in matching):
                     yield request
 
+    def lasting(self, seconds: float) -> Iterator[str]:
+        """Yield the ids of requests that took so long, or longer."""
+        for request, row in self.rows().items():
+            if row.seconds >= seconds:
+                yield request
+
     def collect(self, wanted: set[str] | None) -> Collected:
         """
         Return the lines of requests.
@@ -178,7 +184,7 @@ class Reader:
         collected = Collected(self.names)
         for hit, records in self._hits(lines):
             requests = [
-                (request, record.time)
+                (request, record.span)
                 for record in records
                 if (request := record.request) is not None and wanted(request)
             ]

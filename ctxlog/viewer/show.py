@@ -56,21 +56,21 @@ def run(chosen: argparse.Namespace) -> int:
                 return 2
             requests = (one for one in collected if _meets(one, criteria))
             number = _print(requests, criteria, chosen)
-    elif criteria:
-        number = _print(_matching(reader, criteria), criteria, chosen)
+    elif criteria or chosen.slow is not None:
+        ids = reader.matching(criteria) if criteria else reader.lasting(chosen.slow)
+        number = _print(_whole(reader, ids), criteria, chosen)
     else:
         with reader.collect(None) as collected:
             number = _print(collected, criteria, chosen)
     return exit_code("show", reader, number)
 
 
-def _matching(reader: Reader, criteria: Sequence[Criterion]) -> Iterator[Request]:
+def _whole(reader: Reader, ids: Iterator[str]) -> Iterator[Request]:
     """
-    The requests that are asked for, by when they began.
+    The requests with these ids, by when they began.
 
     Of much to read the first one that is found comes before the others are known.
     """
-    ids = reader.matching(criteria)
     first = next(ids, None) if reader.is_large else None
     if first is not None:
         with reader.collect({first}) as collected:

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ctxlog.viewer.formats import Record, iso
+from ctxlog.viewer.formats import Record
 from ctxlog.viewer.printing import safe
+from ctxlog.viewer.scales import iso
 
 __all__ = ["Row", "groups", "rows"]
 
@@ -28,10 +29,11 @@ class Row:
         """Take a line into account."""
         self.lines += 1
         self.errors += record.level >= 40
-        time = record.time
-        if time is not None:
-            self.start = time if self.start is None else min(self.start, time)
-            self.end = time if self.end is None else max(self.end, time)
+        span = record.span
+        if span is not None:
+            begin, end = span
+            self.start = begin if self.start is None else min(self.start, begin)
+            self.end = end if self.end is None else max(self.end, end)
         for name in ("path", "status", "user"):
             found = getattr(record, name)
             if found is not None:
@@ -48,11 +50,16 @@ class Row:
             setattr(self, name, getattr(later, name) or getattr(self, name))
 
     @property
-    def duration(self) -> float:
-        """Milliseconds from the first line to the last."""
+    def seconds(self) -> float:
+        """How long it took: as `Request.seconds`."""
         if self.start is None or self.end is None:
             return 0.0
-        return (self.end - self.start) * 1000
+        return self.end - self.start
+
+    @property
+    def duration(self) -> float:
+        """The same in milliseconds."""
+        return self.seconds * 1000
 
     @property
     def failed(self) -> bool:

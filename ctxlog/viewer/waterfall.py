@@ -16,7 +16,6 @@ __all__ = ["Step", "Waterfall", "waterfall_text"]
 _SERVICES = ("service", "service.name", "resource.service.name", "app", "name")
 _TASKS = ("task", "taskName", "task_name")
 _THREADS = ("threadName", "thread", "thread_name", "record.thread.name")
-_DURATIONS = ("durationMs", "duration_ms", "responseTime", "elapsed_ms")
 
 
 @dataclass(frozen=True)
@@ -79,14 +78,10 @@ class Waterfall:
 
 def _bar(record: Record) -> tuple[float, float, Record] | None:
     """When a line's bar begins and ends, in milliseconds since the epoch."""
-    if record.time is None:
+    if record.span is None:
         return None
-    end = record.time * 1000
-    for name in _DURATIONS:
-        duration = record.get(name)
-        if isinstance(duration, (int, float)) and not isinstance(duration, bool):
-            return end - max(float(duration), 0.0), end, record
-    return end, end, record
+    begin, end = record.span
+    return begin * 1000, end * 1000, record
 
 
 def _lane(record: Record) -> str:
@@ -118,7 +113,7 @@ def waterfall_text(waterfall: Waterfall, width: int, colour: bool) -> str:
     for step in waterfall.steps:
         bar = _drawn(step, waterfall.length, space)
         took = f" ({step.end - step.begin:.1f} ms)" if step.end > step.begin else ""
-        level = level_name(step.record)
+        level = level_name(step.record.level)
         message = safe(step.record.message)
         text = f"{step.end:>9.1f}  {level:<8}  {message}{took}"
         lane = f"{safe(step.lane):<{lanes}}  " if lanes else ""

@@ -90,7 +90,134 @@ def test_reads_other_loggers(
     header, shown = out.splitlines()
     assert header.startswith("a1 ")
     assert "2026-01-01T00:00:00.000Z" in header
-    assert shown.split() == ["+0.0", "ERROR", "broke"]
+    assert shown.split()[:3] == ["+0.0", "ERROR", "broke"]
+
+
+@pytest.mark.parametrize(
+    ("logger", "fields"),
+    [
+        ("pino-http", {"req": {"method": "GET", "url": "/o"}}),
+        ("structlog", {}),
+        ("zap", {"caller": "m.go:1"}),
+        ("bunyan", {"name": "m", "hostname": "h", "pid": 1, "v": 0}),
+        ("ecs", {"ecs.version": "8.17.0"}),
+    ],
+)
+def test_what_else_a_line_says(logger: str, fields: dict[str, Any]) -> None:
+    """A line's fields are what has no place of its own: no time, level, id, message."""
+    [record] = Record.read(FORMATS[logger].encode(), Names())
+    assert record.fields == fields
+
+
+def test_fields_of_loguru() -> None:
+    """They are the members of its `extra`, and the logger's name."""
+    told = {"name": "shop", "extra": {"request_id": "a1", "rows": 3}, "message": "m"}
+    text = json.dumps({"text": "x", "record": told})
+    [record] = Record.read(text.encode(), Names())
+    assert record.fields == {"logger": "shop", "rows": 3}
+
+
+_NAMES = st.from_regex("[a-z]{2,6}_x(\\.[a-z]{2})?", fullmatch=True)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_NAMES, inner),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(_NAMES, _VALUES.filter(lambda value: value != {})))
+def test_no_field_is_lost(fields: dict[str, Any]) -> None:
+    """Whatever a call adds to a line is among its fields, as it was written."""
+    [record] = Record.read(line("r1", **fields), Names())
+    assert record.fields == fields
+
+
+@pytest.mark.parametrize("said", ["12345678901234567890123", "-9223372036854775809"])
+def test_long_numbers(said: str) -> None:
+    """A number that does not fit into 64 bits is read as it stands, also as an id."""
+    [record] = Record.read(f'{{"request_id":{said},"n":{said}}}'.encode(), Names())
+    assert record.request == said
+    assert record.fields == {"n": int(said)}
+
+
+def test_a_trace_beside_a_request_is_a_field() -> None:
+    """The id by which lines are grouped is not repeated; another one is shown."""
+    [record] = Record.read(line("r1", traceID="t1", trace={"id": "t2"}), Names())
+    assert record.fields == {"traceID": "t1", "trace": {"id": "t2"}}
+
+
+def test_the_names_that_are_given_are_no_fields() -> None:
+    """What `--id-field` and `--time-field` name is the line's id and time."""
+    names = Names(id="rid", time="when.at")
+    text = b'{"rid":"r1","when":{"at":1767225600,"by":"ntp"},"msg":"m"}'
+    [record] = Record.read(text, names)
+    assert record.fields == {"when": {"by": "ntp"}}
+
+
+def test_fields_are_shown_but_not_repeated(run: Run, tmp_path: Path) -> None:
+    """A field stands on a line unless the request's line above had the same."""
+    file = tmp_path / "a.log"
+    file.write_bytes(
+        line("r1", "one", order="o-7", rows=3)
+        + line("r2", "alien", order="o-8")
+        + line("r1", "two", order="o-7", rows=4)
+        + line("r1", "three", order="o-7", text="two words\x1b")
+    )
+    _, out, _ = run("show", file, "-r", "r1")
+    assert [text.split("INFO")[1].strip() for text in out.splitlines()[1:]] == [
+        "one  order=o-7 rows=3",
+        "two  rows=4",
+        'three  text="two words\\u001b"',
+    ]
+
+
+def test_a_traceback_is_shown_once(run: Run, tmp_path: Path) -> None:
+    """It is printed below its line, readable, and not among the fields."""
+    file = tmp_path / "a.log"
+    told = {
+        "type": "ValueError",
+        "message": "bad",
+        "stack": "Traceback\nValueError: bad",
+    }
+    file.write_bytes(line("r1", "broke", exception=told))
+    _, out, _ = run("show", file, "-r", "r1")
+    assert [text.strip() for text in out.splitlines()[2:]] == [
+        "Traceback",
+        "ValueError: bad",
+    ]
+    assert "exception" not in out
+
+
+@pytest.mark.parametrize("name", ["u-1", "Alice"])
+@pytest.mark.parametrize("key", ["user", "usr"])
+def test_a_user_by_id_or_name(run: Run, tmp_path: Path, key: str, name: str) -> None:
+    """`--user` is any of what names the user of a line."""
+    file = tmp_path / "a.log"
+    file.write_bytes(line("r1", **{key: {"id": "u-1", "name": "Alice"}}))
+    assert run("show", file, "--user", name)[0] == 0
+    assert run("show", file, "--user", "u")[0] == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"durationMs": 600.0},
+        {"event": {"duration": 600_000_000}},
+        {"httpRequest": {"latency": "0.6s"}},
+    ],
+)
+def test_a_line_that_says_how_long_it_took(
+    run: Run, tmp_path: Path, said: dict[str, Any]
+) -> None:
+    """A request began when what its lines speak of did: alike in show, top, follow."""
+    file = tmp_path / "a.log"
+    file.write_bytes(line("r1", "done", **said) + line("r2", "quick"))
+    code, out, _ = run("show", file, "--slow", "500ms")
+    assert (code, out.split()[0]) == (0, "r1")
+    assert "  600.0 ms  1 line  " in out
+    assert "+600.0  INFO      done" in out
+    assert run("show", file, "--slow", "700ms")[0] == 1
+    assert run("top", file)[1].splitlines()[1].split()[:3:2] == ["r1", "600.0"]
 
 
 @given(st.lists(st.sampled_from(["aa", "bb", "cc", "dd"]), min_size=1, max_size=60))
@@ -319,6 +446,31 @@ def test_what_is_damaged_is_counted(run: Run, tmp_path: Path) -> None:
     assert "x" * 1000 in out
     assert "\ufffd" in out
     assert err == "1 line could not be read\n"
+
+
+@pytest.mark.parametrize("question", [("-r", "r1"), ("--errors",), ("--user", "bob")])
+def test_a_torn_end_is_counted_whatever_is_asked(
+    run: Run, tmp_path: Path, question: tuple[str, ...]
+) -> None:
+    """It may have been of any request."""
+    file = tmp_path / "a.log"
+    file.write_bytes(line("r1", level="ERROR", user="bob") + b'{"timestamp":"2026-0')
+    assert run("show", file, *question)[::2] == (0, "1 line could not be read\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="starts a shell")
+def test_an_output_that_is_closed(tmp_path: Path) -> None:
+    """It is said in one line; the exit code is 2."""
+    path = tmp_path / "app.log"
+    path.write_bytes(line("req-1"))
+    done = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -m ctxlog show "{path}" >&-'],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "ctxlog show: standard output is closed\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
