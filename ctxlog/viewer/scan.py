@@ -127,11 +127,11 @@ class Ids:
         """Return where these lines begin."""
         if self._few is not None:
             return self._few(block)
-        if self._odd or b"resourceLogs" in block.data:  # every line may be one
-            return Every()(block)
-        usual = self._usual(block)
+        usual = None if self._odd else self._usual(block)
         if usual is not None:
             return usual
+        if self._odd or b"resourceLogs" in block.data:  # every line may be one
+            return Every()(block)
         hits = self._general.finditer(block.data, 0, block.stop)
         return sorted(
             {
