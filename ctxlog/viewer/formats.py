@@ -122,6 +122,7 @@ class Record:
             return ()
         if not isinstance(members, dict):
             return ()
+        members = _unwrapped(members)
         if "resourceLogs" in members:
             batch = [cls(_flat(one), names) for one in _records(members)]
             return batch or (cls(members, names),)
@@ -296,6 +297,29 @@ def _read(text: bytes) -> Any:
         for value in members.values():
             if type(value) is float and not -(2.0**63) < value < 2.0**63:
                 return json.loads(text)
+    return members
+
+
+#: Who wraps each line in an object of its own: where in it stand the line and the time.
+_WRAPPERS = (
+    ("MESSAGE", "__REALTIME_TIMESTAMP"),  # journalctl -o json
+    ("log", "time"),  # Docker's json-file
+)
+
+
+def _unwrapped(members: dict[str, Any]) -> dict[str, Any]:
+    """Return the object that a line has as text in another one, else that one."""
+    for name, time in _WRAPPERS:
+        text = members.get(name)
+        if isinstance(text, str) and text.startswith("{") and time in members:
+            try:
+                inner = _read(text.encode("utf-8", "replace"))
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(inner, dict):
+                if Record(inner, Names()).time is None:
+                    inner["timestamp"] = members[time]
+                return inner
     return members
 
 

@@ -77,7 +77,7 @@ def _criterion_status(text: str) -> Criterion:
         raise argparse.ArgumentTypeError(f"{text!r} is no status such as 404 or 5xx")
     digits = text.replace("x", r"\d")
     form = re.compile(digits)
-    written = re.compile(rb'tatus(?:Code|_code)?"\s*:\s*"?' + digits.encode())
+    written = re.compile(rb'tatus(?:Code|_code)?\\?"\s*:\s*\\?"?' + digits.encode())
     return Criterion(
         lambda record, _: bool(form.fullmatch(str(record.status))), (), (written,)
     )

@@ -110,7 +110,9 @@ class Ids:
         words = {*self._keys, *map(_inner, self._keys)}
         every = b"|".join(map(re.escape, sorted(words)))
         self._general = re.compile(
-            b'"(?:' + every + rb')"\s*:\s*(?:\{"stringValue":\s*)?"?([^"\n\\,}]*)(\\?)'
+            b'"(?:'
+            + every
+            + rb')\\?"\s*:\s*(?:\{"stringValue":\s*)?"?([^"\n\\,}]*)(\\?)'
         )
         # A line that names no request with its first key may do so with another.
         self._known = {b"", b"N/A", *(request.encode() for request in wanted)}

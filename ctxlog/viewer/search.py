@@ -32,19 +32,20 @@ __all__ = ["Criterion", "Reader", "failing"]
 
 _T = TypeVar("_T")
 
-_WORDS = rb'"(?i:err|crit|fatal|panic|dpanic|alert|emerg)'
+# Quotes have backslashes where a line stands as text in another object.
+_WORDS = rb'\\?"(?i:err|crit|fatal|panic|dpanic|alert|emerg)'
 #: What a line that fails has somewhere: a level's word or number, GELF's small numbers
 #: among them, or a status. Each begins with plain bytes, which `re` looks for fast.
 _FAILING = tuple(
     re.compile(pattern)
     for pattern in (
-        rb'level(?:\.?name)?"\s*:\s*(?:'
+        rb'level(?:\.?name)?\\?"\s*:\s*(?:'
         + _WORDS
-        + rb'|[5-9]\d|\d{3}|-|[0-3]\b|\{[^\n]*"name"\s*:\s*'  # loguru's is an object
+        + rb'|[5-9]\d|\d{3}|-|[0-3]\b|\{[^\n]*"name\\?"\s*:\s*'  # loguru's is an object
         + _WORDS
         + rb")",
-        rb'everity(?:Text)?"\s*:\s*' + _WORDS,
-        rb'tatus(?:Code|_code)?"\s*:\s*(?:"?5\d\d|' + _WORDS + rb")",
+        rb'everity(?:Text)?\\?"\s*:\s*' + _WORDS,
+        rb'tatus(?:Code|_code)?\\?"\s*:\s*(?:\\?"?5\d\d|' + _WORDS + rb")",
     )
 )
 

@@ -82,6 +82,16 @@ def _outside(request: str, level: str) -> dict[str, Any]:
     return {"requestID": "N/A", "level": level, "trace_id": request}
 
 
+def _docker(request: str, level: str) -> dict[str, Any]:
+    text = json.dumps(_ctxlog(request, level)) + "\n"
+    return {"log": text, "stream": "stdout", "time": "2026-01-01T00:00:00Z"}
+
+
+def _journal(request: str, level: str) -> dict[str, Any]:
+    text = json.dumps(_google(request, level), ensure_ascii=False)
+    return {"__REALTIME_TIMESTAMP": "1767225600000000", "MESSAGE": text}
+
+
 _ALL_SHAPES = [
     _ctxlog,
     _structlog,
@@ -93,6 +103,8 @@ _ALL_SHAPES = [
     _traced,
     _outside,
     _batch,
+    _docker,
+    _journal,
 ]
 _SHAPES = st.sampled_from(_ALL_SHAPES)
 _SPACED = st.sampled_from([(",", ":"), (", ", ": ")])

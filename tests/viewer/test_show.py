@@ -415,6 +415,33 @@ def test_every_schema_has_an_id() -> None:
 
 
 @pytest.mark.parametrize(
+    "wrapper",
+    [
+        {
+            "log": FORMATS["zap"] + "\n",
+            "stream": "stderr",
+            "time": "2026-01-01T00:00:00Z",
+        },
+        {"MESSAGE": FORMATS["zap"], "__REALTIME_TIMESTAMP": "1767225600000000"},
+        {"MESSAGE": '{"msg":"broke","level":"error","request_id":"a1"}'}
+        | {"__REALTIME_TIMESTAMP": "1767225600000000"},
+    ],
+    ids=["docker", "journal", "journal's time"],
+)
+def test_lines_that_are_wrapped(
+    run: Run, tmp_path: Path, wrapper: dict[str, str]
+) -> None:
+    """A line that a collector has put into an object of its own is taken out of it."""
+    file = tmp_path / "a.log"
+    file.write_text(json.dumps(wrapper) + "\n")
+    code, out, _ = run("show", file, "--errors")
+    header, shown = out.splitlines()
+    assert code == 0
+    assert "2026-01-01T00:00:00.000Z" in header
+    assert shown.split()[:3] == ["+0.0", "ERROR", "broke"]
+
+
+@pytest.mark.parametrize(
     "prefix",
     [
         "shop-1  | ",  # docker compose
