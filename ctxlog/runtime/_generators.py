@@ -9,10 +9,10 @@ import sys
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextvars import copy_context
 from typing import Any, NamedTuple
 
 from ctxlog.context import Carried
+from ctxlog.isolate import apart
 from ctxlog.runtime._loops import collecting
 
 __all__ = [
@@ -113,10 +113,7 @@ def abandoned(
     The loop would do so wherever the last reference to it was dropped: in another
     request, as often as not. Where nothing is known it has no context at all.
     """
-    # In a context of its own: the collector may have come in the middle of a
-    # `ContextVar.set()`, and up to Python 3.11 another one within that frees what the
-    # first is working on.
-    copy_context().run(taken(generator).run, previous, loop, generator)
+    apart(taken(generator).run, previous, loop, generator)
 
 
 async def close_left(previous: Callable[[Any], Awaitable[None]], loop: Any) -> None:

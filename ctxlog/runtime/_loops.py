@@ -9,10 +9,11 @@ import gc
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from contextvars import Context, copy_context
+from contextvars import Context
 from typing import Any
 
 from ctxlog.context import lent_from
+from ctxlog.isolate import apart
 
 __all__ = ["call_exception_handler", "collected", "collecting"]
 
@@ -36,8 +37,8 @@ def call_exception_handler(
     previous: Callable[..., None], loop: Any, context: dict[str, Any]
 ) -> None:
     """Call the loop's method of this name in the context that the report is about."""
-    # A task that is collected reports in the middle of anything, see `abandoned()`.
-    copy_context().run(_call, previous, loop, context)
+    # Also tasks that are collected report.
+    apart(_call, previous, loop, context)
 
 
 def _call(previous: Callable[..., None], loop: Any, context: dict[str, Any]) -> None:

@@ -11,11 +11,11 @@ import threading
 from asyncio import BaseEventLoop
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from contextvars import copy_context
 from types import TracebackType
 from typing import Any
 
 from ctxlog.context import lent_from
+from ctxlog.isolate import apart
 from ctxlog.patch import Patch
 from ctxlog.runtime._crash import passed_on, report
 from ctxlog.runtime._generators import abandoned, begun, close_left, take_hooks
@@ -96,8 +96,7 @@ def _threading_excepthook(
 
 
 def _unraisablehook(previous: Callable[..., object], args: Any) -> None:
-    # A finalizer runs in the middle of anything, see `abandoned()`.
-    copy_context().run(_report_unraisable, previous, args)
+    apart(_report_unraisable, previous, args)
 
 
 def _report_unraisable(previous: Callable[..., object], args: Any) -> None:

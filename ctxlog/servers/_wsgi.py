@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any, TypeAlias
 
 from ctxlog.carrier import is_valid_request_id
+from ctxlog.isolate import apart
 from ctxlog.servers._request import Exchange, RequestOptions, Trust
 
 __all__ = ["ContextMiddleware"]
@@ -234,7 +235,7 @@ class _Body:
     def __del__(self) -> None:
         # A server that forgets to close loses no line by it.
         if self._open:
-            self._exchange.end()
+            apart(self._exchange.end)
 
 
 class _SizedBody(_Body):

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from ctxlog.context import get_store, wrap
 from ctxlog.errors import MissingDependencyError
+from ctxlog.isolate import apart
 from ctxlog.servers._request import Exchange, RequestOptions, RequestStore
 
 try:
@@ -260,9 +261,12 @@ class _Call:
     def __del__(self) -> None:
         # grpc drops the handler of a call that it refuses, or that is cancelled early.
         if not self._left and not self.over:
-            exchange = self.begin(None)
-            exchange.cancelled = exchange.rpc is not None
-            exchange.finish()
+            apart(self._drop)
+
+    def _drop(self) -> None:
+        exchange = self.begin(None)
+        exchange.cancelled = exchange.rpc is not None
+        exchange.finish()
 
     @property
     def begun(self) -> bool:
@@ -499,7 +503,7 @@ class _Responses:
         # grpc drops what a client that went away does not want any more.
         close = getattr(getattr(self, "_responses", None), "close", None)
         if close is not None and not self._call.over:
-            self._call.step(close)
+            apart(self._call.step, close)
 
 
 def _aio_behavior(call: _Call, behavior: _Behavior, streams: bool) -> _Behavior:
