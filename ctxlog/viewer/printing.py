@@ -98,6 +98,7 @@ def request_text(request: Request, entries: Sequence[Entry], colour: bool) -> st
 _HUES = (33, 35, 37, 64, 71, 97, 99, 125, 130, 132, 136, 160, 161, 166, 172, 202)
 _SHOWN_ID = 12
 _MOST_ABOVE = 10_000
+_LONG = 16_384
 #: Texts that need no quotes to be told from what is beside them.
 _BARE = re.compile(r'[^\s"={}\[\]]+')
 
@@ -106,7 +107,8 @@ class LinePrinter:
     """
     Makes text of lines that come one by one: time, level, request, message, fields.
 
-    A field that the request's line before had, too, is not repeated.
+    A field that the request's line before had, too, is not repeated, unless that line
+    was very long.
 
     Args:
         colour: Whether to colour.
@@ -123,7 +125,7 @@ class LinePrinter:
             return safe(line.decode("utf-8", "replace").rstrip("\r\n")) + "\n"
         request, fields = record.request, record.fields
         news = _news(fields, self._above.pop(request, {}), self._colour)
-        self._above[request] = fields
+        self._above[request] = fields if len(line) <= _LONG else {}
         if len(self._above) > _MOST_ABOVE:
             self._above.popitem(last=False)
         shown_id = safe((request or "")[:_SHOWN_ID]).ljust(_SHOWN_ID)

@@ -19,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxlog.viewer.following import Tail, Watch
-from ctxlog.viewer.formats import Names
+from ctxlog.viewer.formats import Names, Record
+from ctxlog.viewer.printing import LinePrinter
 from ctxlog.viewer.search import Criterion, failing
 from tests.helpers import clean_environment
 
@@ -323,3 +324,19 @@ def test_what_is_held_back_has_a_limit() -> None:
     assert watch._size <= 1200
     assert len(watched(watch, line("r99", "bad", "ERROR"))) == 2
     assert len(watched(watch, line("r0", "bad", "ERROR"))) == 1
+
+
+def test_a_field_of_the_line_above_is_not_repeated() -> None:
+    """Requests that interleave have their own lines above."""
+    printer = LinePrinter(colour=False)
+
+    def text(request: str, message: str, **fields: object) -> str:
+        members = {"level": "INFO", "requestID": request, "message": message, **fields}
+        line = json.dumps(members).encode()
+        [record] = Record.read(line, Names())
+        return printer.text(line, record).split(request, 1)[1].strip()
+
+    assert text("r1", "one", order="o-7") == "one  order=o-7"
+    assert text("r2", "one", order="o-7") == "one  order=o-7"
+    assert text("r1", "two", order="o-7") == "two"
+    assert text("r1", "three", order="o-8", rows=0) == "three  order=o-8 rows=0"
