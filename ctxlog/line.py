@@ -742,10 +742,22 @@ class LineEncoder:
             return True
         for value in values:
             kind = type(value)
+            if kind is dict:
+                if not self._is_plain_object(value):
+                    return False
             # A difference to itself is NaN of the infinite, too.
-            if kind not in self._flat and (kind is not float or value - value != 0.0):
+            elif kind not in self._flat and (kind is not float or value - value != 0.0):
                 return False
         return True
+
+    def _is_plain_object(self, value: dict[Any, Any]) -> bool:
+        """Whether a field may be as it is: a user's id and name, mostly."""
+        keys = tuple(value)
+        return (
+            not self._shaped
+            and bool(self._plain_keys.get(keys) or self._as_they_are(keys))
+            and self._flat.issuperset(map(type, value.values()))
+        )
 
     def _walk(self, max_text: int | None = None, max_values: int | None = None) -> Walk:
         return Walk(
