@@ -33,6 +33,7 @@ __all__ = [
     "REQUEST_ID",
     "SERVER_LOGGERS",
     "STAMP",
+    "WSGI_ERRORS_LOGGER",
 ]
 
 #: The field that names the request.
@@ -43,6 +44,9 @@ STAMP = "_ctxlog"
 
 #: The logger of the lines that say how a request ended.
 COMPLETION_LOGGER = "ctxlog.request"
+
+#: The logger of what applications write to `wsgi.errors`.
+WSGI_ERRORS_LOGGER = "wsgi.errors"
 
 #: Loggers that report on behalf of others, in whatever context they happen to run:
 #: their crash reports take all fields from the exception.
@@ -70,6 +74,7 @@ REPORTING_LOGGERS = frozenset(
         "waitress",
         "websockets.server",
         "werkzeug",
+        WSGI_ERRORS_LOGGER,
     }
 )
 

@@ -14,8 +14,7 @@ from ctxlog.servers.wsgi import ContextMiddleware
 ctxlog.configure(format="json")
 log = logging.getLogger("shop")
 
-# Else Bottle prints the traceback to `wsgi.errors`, past logging.
-bottle = Bottle(catchall=False)
+bottle = Bottle()
 
 
 @bottle.get("/orders/<number>")

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from ctxlog import trace
 from ctxlog.carrier import ReceivedStore, is_safe_header_value, is_valid_request_id
@@ -264,6 +264,14 @@ def bind_user(store: Store, user_of: Callable[[], object]) -> None:
         store["user"] = user
 
 
+class ErrorText(Protocol):
+    """Where an application writes text about the request, to be logged in it."""
+
+    def end(self) -> None:
+        """Log what is left at the request's end."""
+        ...
+
+
 class _Part:
     """A place in an entry that does not end it."""
 
@@ -295,6 +303,9 @@ class Exchange:
         values: Gives a request header's values by its name in lower case.
         user_of: What `options.user` (else the adapter itself) makes the user of; None
             when it has none.
+
+    Attributes:
+        errors: Where the application writes text about errors, if it does.
     """
 
     __slots__ = (
@@ -308,6 +319,7 @@ class Exchange:
         "_user_of",
         "client",
         "details",
+        "errors",
         "method",
         "path",
         "status",
@@ -334,6 +346,7 @@ class Exchange:
         self.client = client
         self.status: int | None = None
         self.details: dict[str, object] = {}
+        self.errors: ErrorText | None = None
         if options.asks_application:
             # What the options' callables log is this request's, and has no id yet.
             store = RequestStore()
@@ -470,6 +483,8 @@ class Exchange:
     def _finish(self, error: BaseException | None) -> None:
         if self._user_of is not None:
             bind_user(self.store, self._user_of)
+        if self.errors is not None:
+            self.errors.end()
         if self.store.completes:
             self._log_completion(error)
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from ctxlog.carrier import is_valid_request_id
 from ctxlog.isolate import apart
 from ctxlog.servers._request import Exchange, RequestOptions, Trust
+from ctxlog.servers._wsgi_errors import ErrorStream, report, reports_itself
 
 __all__ = ["ContextMiddleware"]
 
@@ -21,6 +22,7 @@ _StartResponse: TypeAlias = Callable[..., Any]
 _App: TypeAlias = Callable[[Any, Any], Iterable[bytes]]
 
 _MARK = "ctxlog.store"
+_ERRORS = "wsgi.errors"
 
 #: Set by what is around us and shows an error itself, as werkzeug's debugger does.
 _ERRORS_WANTED = (
@@ -48,8 +50,12 @@ class ContextMiddleware:
     it, the server's thread has none. The completion line comes with `close()`; its
     duration ends with the body.
 
+    What the application writes to `wsgi.errors` becomes lines of the request: some
+    frameworks report exceptions there, past logging.
+
     An exception passes through unchanged, for the server to report; it carries the
-    context, so the report does too. If nothing has been sent by then, the middleware
+    context, so the report does too. Where the server only prints it (`wsgiref`), the
+    middleware logs it. If nothing has been sent by then, the middleware
     answers 500, with the id, unless a debugger around it wants to. Servers close the
     connection then.
 
@@ -114,6 +120,9 @@ class ContextMiddleware:
         )
         # Not the exchange: it refers to the environment.
         environ[_MARK] = exchange.store
+        stream = environ.get(_ERRORS)
+        if stream is not None:
+            exchange.errors = environ[_ERRORS] = ErrorStream(stream, exchange.store)
         return _Responding(exchange, environ, start_response).respond(self.app)
 
 
@@ -140,6 +149,7 @@ class _Responding:
             body = _SizedBody if hasattr(result, "__len__") else _Body
             return body(exchange, result, self)
         except BaseException as error:
+            self.report(error)
             self.fail(error)
             exchange.end(error)
             raise
@@ -162,11 +172,19 @@ class _Responding:
         kept = [pair for pair in headers if str(pair[0]).lower() != lower]
         return [*kept, (name, request_id)]
 
+    def _shown_around(self) -> bool:
+        return any(self._environ.get(key) for key in _ERRORS_WANTED)
+
+    def report(self, error: BaseException) -> None:
+        """Log the application's error where the server does not."""
+        if not isinstance(error, Exception) or self._shown_around():
+            return
+        if not reports_itself(self._environ):
+            self._exchange.step(report, error)
+
     def fail(self, error: BaseException) -> None:
         """Answer 500, with the id, for an application that has sent nothing yet."""
-        if not isinstance(error, Exception):
-            return
-        if any(self._environ.get(key) for key in _ERRORS_WANTED):
+        if not isinstance(error, Exception) or self._shown_around():
             return
         body = b"Internal Server Error"
         headers = [
@@ -203,7 +221,7 @@ class _Body:
         self._exchange = exchange
         self._responding = responding
         self._chunks: Iterator[bytes] = exchange.step(iter, result)
-        self._close = getattr(result, "close", None)
+        self._close: Any = getattr(result, "close", None)
         self._begun = self._exhausted = False
         self._open = True
 
@@ -215,6 +233,7 @@ class _Body:
             chunk: bytes = self._exchange.step(next, self._chunks, _END)
         except BaseException as error:
             self._exhausted = True
+            self._responding.report(error)
             if not self._begun:
                 self._responding.fail(error)
             self._exchange.raised(error)
@@ -230,7 +249,15 @@ class _Body:
         if self._open:
             self._open = False
             unfinished = not (self._exhausted or self._responding.is_head)
-            self._exchange.close(self._close, unfinished=unfinished)
+            close = None if self._close is None else self._closing
+            self._exchange.close(close, unfinished=unfinished)
+
+    def _closing(self) -> None:
+        try:
+            self._close()
+        except BaseException as error:
+            self._responding.report(error)
+            raise
 
     def __del__(self) -> None:
         # A server that forgets to close loses no line by it.

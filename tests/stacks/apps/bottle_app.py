@@ -2,6 +2,7 @@
 Bottle.
 """
 
+import sys
 from collections.abc import Iterator
 
 import work
@@ -13,7 +14,9 @@ from ctxlog.servers.wsgi import ContextMiddleware
 ctxlog.configure(format="json")
 
 bottle = Bottle()
-bottle.catchall = False  # or Bottle itself prints the exception
+# uWSGI's `start_response` raises a `SystemError` where it gets an exception, as it does
+# from Bottle.
+bottle.catchall = "uwsgi" not in sys.modules
 
 
 @bottle.post("/plain/<token>")

@@ -2,8 +2,6 @@
 Falcon under WSGI.
 """
 
-import logging
-
 import falcon
 import work
 from falcon import Request, Response
@@ -58,14 +56,7 @@ class User:
         work.authenticate(token)
 
 
-def report(req: Request, resp: Response, error: Exception, params: object) -> None:
-    """Falcon itself prints the traceback to `wsgi.errors`, past logging."""
-    logging.getLogger("shop").error("Unhandled", exc_info=error)
-    raise falcon.HTTPInternalServerError
-
-
 falcon_app = falcon.App()
-falcon_app.add_error_handler(Exception, report)
 falcon_app.add_route("/plain/{token}", Plain())
 falcon_app.add_route("/sync/{token}", Sync())
 falcon_app.add_route("/threads/{token}", Threads())

@@ -1,0 +1,129 @@
+"""
+`wsgi.errors` as an application gets it: text that it writes there becomes lines.
+
+Some frameworks report an exception of the application's by writing its traceback to
+this stream (PEP 3333), past logging: Bottle, Falcon, werkzeug's debugger.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ctxlog.context import Store, get_store, run
+from ctxlog.line import WSGI_ERRORS_LOGGER
+
+__all__ = ["ErrorStream", "report", "reports_itself"]
+
+_log = logging.getLogger(WSGI_ERRORS_LOGGER)
+
+
+#: Servers whose report of an exception is a line, as they call themselves: through
+#: `logging`, or as gevent's and uWSGI's through a hook. uWSGI has no name.
+_REPORTING = ("gevent", "granian", "gunicorn", "waitress", "werkzeug")
+
+
+def reports_itself(environ: Mapping[str, Any]) -> bool:
+    """
+    Whether an exception of the application's is a line without our doing.
+
+    So it is where the server has no name: then there is none, but a test. Where nobody
+    would see a line it is left to the server as well.
+    """
+    if not _log.hasHandlers():
+        return True
+    software = str(environ.get("SERVER_SOFTWARE", "")).lower()
+    return not software or software.startswith(_REPORTING)
+
+
+def report(error: BaseException) -> None:
+    """Log that the application has raised an exception."""
+    _log.error("Exception in WSGI application", exc_info=error)
+
+
+class ErrorStream:
+    """
+    The server's stream for errors, whose text is logged in the request.
+
+    By the logger `wsgi.errors`: a traceback as one line with the exception, in level
+    ERROR; any other text a line each, in level WARNING. What a handler of `logging`
+    writes is a line already and goes on to the server's stream, and so does everything
+    where that logger has no handler, or is switched off.
+
+    Args:
+        stream: The server's own stream.
+        store: The request's store.
+    """
+
+    __slots__ = ("_logging", "_pending", "_store", "_stream")
+
+    def __init__(self, stream: Any, store: Store) -> None:
+        self._stream = stream
+        self._store = store
+        self._pending = ""
+        self._logging = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> Any:
+        """Take text; it is logged once a line of it, or a traceback, is complete."""
+        if self._logging or sys._getframe(1).f_globals.get("__name__") == "logging":
+            return self._stream.write(text)
+        if not (_log.isEnabledFor(logging.WARNING) and _log.hasHandlers()):
+            return self._stream.write(text)
+        self._pending += text
+        error = sys.exc_info()[1]
+        if error is not None and self._shows(error):
+            # Of a traceback that is written in pieces the exception comes last.
+            self._log_pending(error)
+        elif self._store.closed or (error is None and text.endswith("\n")):
+            self._log_pending(None)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write all of them."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Log what has been written."""
+        error = sys.exc_info()[1]
+        self._log_pending(error if error is not None and self._shows(error) else None)
+        self._stream.flush()
+
+    def end(self) -> None:
+        """Log what is left at the request's end."""
+        self._log_pending(None)
+
+    def _shows(self, error: BaseException) -> bool:
+        """Whether what has been written shows an exception."""
+        try:
+            shown = "".join(traceback.format_exception_only(type(error), error))
+        except Exception:  # foreign attributes are read
+            return False
+        return shown.rstrip("\n") in self._pending
+
+    def _log_pending(self, error: BaseException | None) -> None:
+        text, self._pending = self._pending, ""
+        if not text.strip():
+            return
+        self._logging = True
+        try:
+            if get_store() is self._store:
+                _log_text(text, error)
+            else:
+                run(self._store, _log_text, text, error)
+        finally:
+            self._logging = False
+
+
+def _log_text(text: str, error: BaseException | None) -> None:
+    if error is None:
+        _log.warning("%s", text.rstrip("\n"))
+    else:
+        # The text has what the line has, and may have a query string, too.
+        report(error)
