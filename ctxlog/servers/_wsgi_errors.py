@@ -20,6 +20,9 @@ __all__ = ["ErrorStream", "report", "reports_itself"]
 
 _log = logging.getLogger(WSGI_ERRORS_LOGGER)
 
+#: The most characters that wait for the end of their line.
+_MOST_PENDING = 65_536
+
 
 #: Servers whose report of an exception is a line, as they call themselves: through
 #: `logging`, or as gevent's and uWSGI's through a hook. uWSGI has no name.
@@ -80,7 +83,11 @@ class ErrorStream:
         if error is not None and self._shows(error):
             # Of a traceback that is written in pieces the exception comes last.
             self._log_pending(error)
-        elif self._store.closed or (error is None and text.endswith("\n")):
+        elif (
+            (error is None and text.endswith("\n"))
+            or self._store.closed
+            or len(self._pending) > _MOST_PENDING
+        ):
             self._log_pending(None)
         return len(text)
 

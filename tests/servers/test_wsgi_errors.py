@@ -154,6 +154,20 @@ def test_flush_ends_a_line(lines: LogEnvironment) -> None:
     assert len(told(lines)) == 1
 
 
+def test_text_without_end_is_not_kept_for_ever(lines: LogEnvironment) -> None:
+    """
+    What gets too long is logged before its end comes.
+    """
+
+    def write(stream: Any) -> None:
+        for _ in range(70):
+            stream.write("x" * 1000)
+        assert len(told(lines)) == 1
+
+    serve(write)
+    assert "".join(message for *_, message in told(lines)) == "x" * 70_000
+
+
 def test_what_a_thread_writes_later(lines: LogEnvironment) -> None:
     """
     It is the request's, wherever it is written, and late.
