@@ -251,8 +251,9 @@ class Record:
                 # An id that is not the request's, such as the trace's, is shown.
                 if path not in ids or str(_at(self.members, path)) == request:
                     value = _without(value, path[len(name) + 1 :])
-            if name == "record" and "extra" in value:  # loguru's
-                value = {"logger": value.get("name") or {}, **value["extra"]}
+            extra = value.get("extra") if isinstance(value, dict) else None
+            if name == "record" and isinstance(extra, dict):  # loguru's
+                value = {"logger": value.get("name") or {}, **extra}
             elif f"{name}." not in _HOMES or not isinstance(value, dict):
                 value = {name: value}
             for inner, said in value.items():

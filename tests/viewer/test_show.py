@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from ctxlog.__main__ import main
 from ctxlog.schema import SCHEMAS
 from ctxlog.viewer.formats import Names, Record
+from ctxlog.viewer.printing import LinePrinter
 from tests.helpers import need
 
 #: A line as each logger documents it, its id, level, message and time.
@@ -130,6 +131,31 @@ def test_no_field_is_lost(fields: dict[str, Any]) -> None:
     """Whatever a call adds to a line is among its fields, as it was written."""
     [record] = Record.read(line("r1", **fields), Names())
     assert record.fields == fields
+
+
+_KNOWN = st.sampled_from(
+    "record extra fields span spans context message event level severity timestamp "
+    "time requestID req request user exception error exc_info status path method "
+    "log MESSAGE __REALTIME_TIMESTAMP resourceLogs attributes timeUnixNano durationMs "
+    "httpRequest id name stack text".split()
+)
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_KNOWN, inner),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(_KNOWN, _ANY))
+def test_nothing_about_a_line_raises(members: dict[str, Any]) -> None:
+    """Members with names that mean something may have any values."""
+    text = json.dumps(members)
+    names = [name for name in dir(Record) if not name.startswith("_")]
+    for record in Record.read(text.encode(), Names()):
+        assert record.members is not None
+        for name in names:
+            getattr(record, name)
+        assert LinePrinter(colour=True).text(text.encode(), record).endswith("\n")
 
 
 @pytest.mark.parametrize("said", ["12345678901234567890123", "-9223372036854775809"])
