@@ -115,7 +115,7 @@ class Ids:
             + rb')\\?"\s*:\s*(?:\{"stringValue":\s*)?"?([^"\n\\,}]*)(\\?)'
         )
         # A line that names no request with its first key may do so with another.
-        self._known = {b"", b"N/A", *(request.encode() for request in wanted)}
+        self._known = {b"", b"N/A", *(one.encode("utf-8", "replace") for one in wanted)}
         longest = max(map(len, self._known))
         self._head = len(b': ""') + longest
         self._odd = any(

@@ -53,7 +53,7 @@ def _lay_out(waterfall: Waterfall, chosen: argparse.Namespace) -> bool:
     """Print a waterfall, or write its page; whether that could be done."""
     if chosen.html is not None:
         try:
-            Path(chosen.html).write_text(html_page(waterfall), encoding="utf-8")
+            Path(chosen.html).write_bytes(encoded(html_page(waterfall)))
         except OSError as error:
             complain("timeline", f"{chosen.html}: {error}")
             return False

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ctxlog.viewer.command import exit_code, reader_of
+from ctxlog.viewer.command import encoded, exit_code, reader_of
 from ctxlog.viewer.options import add_source
 from ctxlog.viewer.table import groups, rows
 
@@ -35,6 +35,6 @@ def run(chosen: argparse.Namespace) -> int:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write("  ".join(cells).rstrip() + "\n")
+        sys.stdout.buffer.write(encoded("  ".join(cells).rstrip() + "\n"))
     sys.stdout.flush()
     return exit_code("top", reader, len(found))

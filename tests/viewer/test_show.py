@@ -158,6 +158,38 @@ def test_nothing_about_a_line_raises(members: dict[str, Any]) -> None:
         assert LinePrinter(colour=True).text(text.encode(), record).endswith("\n")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show",),
+        ("show", "--errors"),
+        ("show", "--errors", "--json"),
+        ("show", "-r", "r1"),
+        ("show", "--format", "{requestID} {user}"),
+        ("top",),
+        ("top", "--by", "user"),
+        ("timeline", "-r", "r1"),
+        ("timeline", "-r", "r1", "--html", "page.html"),
+    ],
+    ids=" ".join,
+)
+def test_what_utf8_cannot_hold(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+) -> None:
+    """JSON can hold half of a character, in an id, too: it is printed as `?`."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "a.log"
+    half = "\ud800"
+    file.write_bytes(line(f"r1{half}", half, level="ERROR", user=half, path=half))
+    command, *more = words
+    code, out, err = run(command, file, *more)
+    assert (code, err) == (0, "")
+    assert "?" in out or more[-1:] in (["page.html"], ["--json"])
+
+
 @pytest.mark.parametrize("said", ["12345678901234567890123", "-9223372036854775809"])
 def test_long_numbers(said: str) -> None:
     """A number that does not fit into 64 bits is read as it stands, also as an id."""
