@@ -231,7 +231,7 @@ class LineEncoder:
         default: Callable[[Any], Any] | None = None,
         stacks_as_lists: tuple[bool, bool] = (False, False),
     ) -> None:
-        if timespec not in _DIGITS:
+        if not isinstance(timespec, str) or timespec not in _DIGITS:
             raise ConfigError("timespec", timespec, ", ".join(_DIGITS))
         if type(max_line_bytes) is not int or max_line_bytes < _LEAST_LINE:
             allowed = f"a number of bytes, at least {_LEAST_LINE}"

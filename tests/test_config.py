@@ -198,6 +198,7 @@ def test_who_writes_the_line_about_a_request(
         ("access_lines", "none"),
         ("missing_request_id", 3),
         ("timespec", "days"),
+        ("timespec", ["seconds"]),
         ("max_line_bytes", 1),
     ],
     ids=str,
