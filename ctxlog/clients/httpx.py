@@ -154,6 +154,7 @@ def install(
 
     Raises:
         ConfigError: an option has a value that it cannot have.
+        TypeError: *client* is no client of httpx.
     """
     if not isinstance(client, (httpx.Client, httpx.AsyncClient)):
         raise TypeError(f"install() takes an httpx client, not {client!r}")

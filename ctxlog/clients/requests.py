@@ -98,7 +98,10 @@ def install(
 
     Raises:
         ConfigError: an option has a value that it cannot have.
+        TypeError: *session* is no session.
     """
+    if not isinstance(session, requests.Session):
+        raise TypeError(f"install() takes a requests.Session, not {session!r}")
     options = CallOptions(hosts=hosts, fields=fields, completion_line=completion_line)
     uninstall(session)
     for prefix, adapter in session.adapters.items():

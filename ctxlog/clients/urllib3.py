@@ -46,7 +46,10 @@ def install(
 
     Raises:
         ConfigError: an option has a value that it cannot have.
+        TypeError: *manager* is no manager of pools.
     """
+    if not isinstance(manager, urllib3.PoolManager):
+        raise TypeError(f"install() takes a urllib3.PoolManager, not {manager!r}")
     options = CallOptions(hosts=hosts, fields=fields, completion_line=completion_line)
     uninstall(manager)
     below = manager.urlopen

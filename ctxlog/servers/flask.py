@@ -65,7 +65,10 @@ def init_app(
 
     Raises:
         ConfigError: an option has a value that it cannot have.
+        TypeError: *app* is no Flask application.
     """
+    if not isinstance(app, flask.Flask):
+        raise TypeError(f"init_app() takes a Flask application, not {app!r}")
     if _NAME in app.extensions:
         return
     middleware = ContextMiddleware(

@@ -114,7 +114,10 @@ def install(
 
     Raises:
         ConfigError: an option has a value that it cannot have.
+        TypeError: *broker* is no broker of Dramatiq.
     """
+    if not isinstance(broker, dramatiq.Broker):
+        raise TypeError(f"install() takes a dramatiq.Broker, not {broker!r}")
     middleware = ContextMiddleware(fields=fields, completion_line=completion_line)
     uninstall(broker)
     broker.middleware.insert(0, middleware)

@@ -142,7 +142,10 @@ def install(
 
     Raises:
         ConfigError: an option has a value that it cannot have.
+        TypeError: *broker* is no broker of FastStream.
     """
+    if not hasattr(broker, "insert_middleware"):
+        raise TypeError(f"install() takes a broker of FastStream, not {broker!r}")
     middleware = ContextMiddleware(fields=fields, completion_line=completion_line)
     uninstall(broker)
     broker.insert_middleware(middleware)

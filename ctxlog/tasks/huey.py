@@ -19,6 +19,7 @@ from ctxlog.task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
 
 try:
     from huey import signals
+    from huey.api import Huey
 except ModuleNotFoundError as error:
     if error.name != "huey":
         raise
@@ -70,7 +71,10 @@ def install(
 
     Raises:
         ConfigError: an option has a value that it cannot have.
+        TypeError: *huey* is no `Huey`.
     """
+    if not isinstance(huey, Huey):
+        raise TypeError(f"install() takes a huey.Huey, not {huey!r}")
     options = TaskOptions(fields=fields, completion_line=completion_line)
     uninstall(huey)
     patches = (

@@ -13,7 +13,7 @@ from ctxlog.errors import MissingDependencyError
 from ctxlog.task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
 
 try:
-    from taskiq import TaskiqMiddleware
+    from taskiq import AsyncBroker, TaskiqMiddleware
     from taskiq.exceptions import NoResultError
 except ModuleNotFoundError as error:
     if error.name != "taskiq":
@@ -117,7 +117,10 @@ def install(
 
     Raises:
         ConfigError: an option has a value that it cannot have.
+        TypeError: *broker* is no broker of taskiq.
     """
+    if not isinstance(broker, AsyncBroker):
+        raise TypeError(f"install() takes a taskiq.AsyncBroker, not {broker!r}")
     middleware = ContextMiddleware(fields=fields, completion_line=completion_line)
     uninstall(broker)
     middleware.set_broker(broker)

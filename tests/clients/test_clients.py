@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import ctxlog
 from ctxlog.clients._call import CallOptions
 from ctxlog.context import fields as active_fields
 from tests.clients.conftest import Client, Service
+from tests.helpers import need
 
 PARENT = "00-12345678901234567890123456789012-1234567890123456-01"
 
@@ -257,3 +259,12 @@ def test_hosts_are_a_list_of_names(hosts: Any) -> None:
     """Anything else is refused: a URL, a single text, other types."""
     with pytest.raises(ctxlog.ConfigError, match="hosts"):
         CallOptions(hosts=hosts)
+
+
+@pytest.mark.parametrize("library", ["httpx", "requests", "urllib3"])
+def test_what_is_no_client_is_refused(library: str) -> None:
+    """The error says what `install()` takes, and what it was given."""
+    need(library)
+    adapter = import_module(f"ctxlog.clients.{library}")
+    with pytest.raises(TypeError, match=rf"install\(\) takes .*{library}.*, not 5"):
+        adapter.install(5, hosts=["payments"])

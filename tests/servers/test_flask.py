@@ -225,3 +225,12 @@ def test_no_store_is_left_behind(lines: LogEnvironment) -> None:
     """
     ask(make_app(), "/page")
     assert ctxlog.get_store() is None
+
+
+def test_what_is_no_application_is_refused() -> None:
+    """
+    The error says what `init_app()` takes, and what it was given.
+    """
+    wrong: Any = 5
+    with pytest.raises(TypeError, match=r"init_app\(\) takes a Flask .*, not 5"):
+        init_app(wrong)

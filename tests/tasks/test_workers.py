@@ -4,7 +4,9 @@ Workers of every library, started from the command line, with real brokers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
 
@@ -56,3 +58,20 @@ def test_a_task_that_sends_a_task(running_shop: Shop) -> None:
 def test_tasks_of_nobody(running_shop: Shop) -> None:
     """They have ids of their own, and nothing of who was there before."""
     running_shop.check_nobody()
+
+
+@pytest.mark.parametrize(
+    ("library", "what"),
+    [
+        ("dramatiq", "a dramatiq.Broker"),
+        ("faststream", "a broker of FastStream"),
+        ("huey", "a huey.Huey"),
+        ("taskiq", "a taskiq.AsyncBroker"),
+    ],
+)
+def test_what_is_no_broker_is_refused(library: str, what: str) -> None:
+    """The error says what `install()` takes, and what it was given."""
+    need(library)
+    adapter = import_module(f"ctxlog.tasks.{library}")
+    with pytest.raises(TypeError, match=re.escape(f"install() takes {what}, not 5")):
+        adapter.install(5)
