@@ -275,7 +275,7 @@ def test_a_handshake_that_takes_too_long_has_a_completion_line(
         with pytest.raises((OSError, websockets.InvalidMessage)):
             await client.connect(url, additional_headers=ID)
 
-    serve(talk, process_request=check, open_timeout=0.1)
+    serve(talk, process_request=check, open_timeout=1)
     events = of_requests(lines)
     assert {one["requestID"] for one in events} == {"req-1"}
     messages = [one["message"] for one in events]
