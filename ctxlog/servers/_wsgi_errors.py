@@ -70,6 +70,8 @@ class ErrorStream:
         self._logging = False
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # a copy that is just being made has no stream yet
+            raise AttributeError(name)
         return getattr(self._stream, name)
 
     def write(self, text: str) -> Any:

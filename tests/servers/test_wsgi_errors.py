@@ -4,6 +4,7 @@ What an application writes to `wsgi.errors` becomes lines of its request.
 
 from __future__ import annotations
 
+import copy
 import io
 import logging
 import socket
@@ -285,6 +286,18 @@ def test_the_rest_is_the_servers(lines: LogEnvironment) -> None:
     found: list[object] = []
     serve(lambda stream: found.extend([stream.isatty(), stream.closed]))
     assert found == [False, False]
+
+
+def test_a_copy_writes_likewise(lines: LogEnvironment) -> None:
+    """
+    Applications copy the environment, and what is in it.
+    """
+
+    def write(stream: Any) -> None:
+        copy.copy(stream).write("copied\n")
+
+    assert serve(write) == ""
+    assert told(lines) == [("req-1", "WARNING", "copied")]
 
 
 def raising(environ: Any, start_response: Any) -> Iterable[bytes]:
