@@ -15,6 +15,7 @@ from math import isnan, nan
 from operator import itemgetter
 from typing import IO
 
+from ctxlog.viewer.about import About
 from ctxlog.viewer.formats import Names, Record
 from ctxlog.viewer.scan import Hit
 
@@ -130,13 +131,13 @@ class Request:
         """How many of its lines are errors."""
         return sum(entry.record.level >= 40 for entry in self.entries)
 
-    def last(self, name: str) -> str:
-        """Return the last value of a property of its lines; empty if there is none."""
-        for entry in reversed(self.entries):
-            found = getattr(entry.record, name)
-            if found is not None:
-                return str(found)
-        return ""
+    @cached_property
+    def about(self) -> About:
+        """Its method, path, status and user."""
+        about = About()
+        for entry in self.entries:
+            about.add(entry.record)
+        return about
 
 
 class Collected:

@@ -43,6 +43,9 @@ _USERS = (
     "user user_id userId user.id user.name usr.id usr.name enduser.id _user "
     "user.email user.username username user_name"
 )
+_LOGGERS = "logger log.logger logger_name logger.name"
+#: The logger of ctxlog's lines about calls of other services.
+_CALLS = "ctxlog.client"
 #: How long what a line speaks of took, and what that is in seconds.
 _DURATIONS = {
     "durationMs": 1e-3,
@@ -217,6 +220,12 @@ class Record:
         return None if found is None else str(found)
 
     @property
+    def is_call(self) -> bool:
+        """Whether it is about a call of another service, not about the request."""
+        logger: object = self._first(_LOGGERS)
+        return logger == _CALLS
+
+    @property
     def users(self) -> Sequence[str]:
         """All that names who asked: mostly an id and a name."""
         found = [self.get(path) for path in self._shape.present(_USERS)]
@@ -280,7 +289,12 @@ class Record:
     @property
     def failed(self) -> bool:
         """Whether this line makes its request one that failed."""
-        return self.level >= 40 or (self.status or 0) >= 500
+        return self.level >= 40 or self.says_failed
+
+    @property
+    def says_failed(self) -> bool:
+        """Whether its status says so, not only that of a call of another service."""
+        return (self.status or 0) >= 500 and not self.is_call
 
 
 def _read(text: bytes) -> Any:

@@ -80,13 +80,11 @@ def html_page(waterfall: Waterfall) -> str:
     """Return the page: searchable lines, errors marked, light or dark as wanted."""
     request = waterfall.request
     title = " ".join(
-        part
-        for part in (request.last("method"), request.last("path"), request.id)
-        if part
+        part for part in (request.about.method, request.about.path, request.id) if part
     )
     facts = [
-        ("status", request.last("status")),
-        ("user", request.last("user")),
+        ("status", request.about.status),
+        ("user", request.about.user),
         ("began", "" if request.start is None else iso(request.start)),
         ("took", f"{waterfall.length:.1f} ms"),
         ("lines", str(len(request.entries))),

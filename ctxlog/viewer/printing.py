@@ -75,10 +75,10 @@ def request_text(request: Request, entries: Sequence[Entry], colour: bool) -> st
     duration = f"{request.seconds * 1000:.1f} ms"
     parts = [
         request.id,
-        request.last("method"),
-        request.last("path"),
-        request.last("status"),
-        request.last("user"),
+        request.about.method,
+        request.about.path,
+        request.about.status,
+        request.about.user,
         iso(request.start) if request.start is not None else "",
         duration,
         _count(len(request.entries), "line"),

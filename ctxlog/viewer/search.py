@@ -217,8 +217,12 @@ class _Rows:
                 torn.append(hit.position)
             for record in records:
                 request = record.request
-                if request is not None:
-                    rows.setdefault(request, Row(request)).add(record)
+                if request is None:
+                    continue
+                row = rows.get(request)
+                if row is None:
+                    row = rows[request] = Row(request)
+                row.add(record)
         return rows, torn
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ctxlog.viewer.about import About
 from ctxlog.viewer.formats import Record
 from ctxlog.viewer.printing import safe
 from ctxlog.viewer.scales import iso
@@ -16,28 +17,28 @@ __all__ = ["Row", "groups", "rows"]
 class Row:
     """What is known of a request once its lines have gone by."""
 
-    __slots__ = ("end", "errors", "id", "lines", "path", "start", "status", "user")
+    __slots__ = ("about", "end", "errors", "failed", "id", "lines", "start")
 
     def __init__(self, request: str) -> None:
         self.id = request
         self.start: float | None = None
         self.end: float | None = None
         self.lines = self.errors = 0
-        self.path = self.status = self.user = ""
+        self.failed = False
+        self.about = About()
 
     def add(self, record: Record) -> None:
         """Take a line into account."""
         self.lines += 1
-        self.errors += record.level >= 40
+        is_error = record.level >= 40
+        self.errors += is_error
         span = record.span
         if span is not None:
             begin, end = span
             self.start = begin if self.start is None else min(self.start, begin)
             self.end = end if self.end is None else max(self.end, end)
-        for name in ("path", "status", "user"):
-            found = getattr(record, name)
-            if found is not None:
-                setattr(self, name, str(found))
+        self.failed = self.failed or is_error or record.says_failed
+        self.about.add(record)
 
     def merge(self, later: Row) -> None:
         """Take into account what another one knows, of lines that come later."""
@@ -46,8 +47,8 @@ class Row:
         starts = [row.start for row in (self, later) if row.start is not None]
         ends = [row.end for row in (self, later) if row.end is not None]
         self.start, self.end = min(starts, default=None), max(ends, default=None)
-        for name in ("path", "status", "user"):
-            setattr(self, name, getattr(later, name) or getattr(self, name))
+        self.failed = self.failed or later.failed
+        self.about.merge(later.about)
 
     @property
     def seconds(self) -> float:
@@ -61,11 +62,6 @@ class Row:
         """The same in milliseconds."""
         return self.seconds * 1000
 
-    @property
-    def failed(self) -> bool:
-        """Whether it had an error, or a status of 500 and above."""
-        return self.errors > 0 or self.status.startswith("5")
-
 
 def rows(requests: Iterable[Row], sort: str) -> list[list[str]]:
     """Return a table of requests, the largest first; the earliest for `start`."""
@@ -77,7 +73,8 @@ def rows(requests: Iterable[Row], sort: str) -> list[list[str]]:
     for row in order:
         start = "" if row.start is None else iso(row.start)
         numbers = [f"{row.duration:.1f}", str(row.lines), str(row.errors)]
-        texts = [safe(text) for text in (row.status, row.user, row.path)]
+        about = row.about
+        texts = [safe(text) for text in (about.status, about.user, about.path)]
         table.append([safe(row.id), start, *numbers, *texts])
     return table
 
@@ -86,7 +83,7 @@ def groups(requests: Iterable[Row], by: str) -> list[list[str]]:
     """Return a table of groups with the same value of *by*, the largest first."""
     members: dict[str, list[Row]] = {}
     for row in requests:
-        members.setdefault(getattr(row, by), []).append(row)
+        members.setdefault(getattr(row.about, by), []).append(row)
     table = [[by.upper(), "REQUESTS", "FAILED", "P50", "P95", "P99"]]
     for name, group in sorted(members.items(), key=lambda item: -len(item[1])):
         durations = sorted(row.duration for row in group)

@@ -100,10 +100,10 @@ def waterfall_text(waterfall: Waterfall, width: int, colour: bool) -> str:
     request = waterfall.request
     parts = [
         request.id,
-        request.last("method"),
-        request.last("path"),
-        request.last("status"),
-        request.last("user"),
+        request.about.method,
+        request.about.path,
+        request.about.status,
+        request.about.user,
         f"{waterfall.length:.1f} ms",
     ]
     header = "  ".join(safe(part) for part in parts if part)

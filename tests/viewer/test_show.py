@@ -278,6 +278,46 @@ def test_a_line_that_says_how_long_it_took(
     assert run("top", file)[1].splitlines()[1].split()[:3:2] == ["r1", "600.0"]
 
 
+def completed(path: str, status: int, took: float, **more: Any) -> dict[str, Any]:
+    """What a line says about something that has a path and took some time."""
+    return {"method": "GET", "path": path, "status": status, "durationMs": took, **more}
+
+
+def test_what_a_request_is_about(run: Run, tmp_path: Path) -> None:
+    """Of lines with a path and a status it is the one that took longest."""
+    file = tmp_path / "a.log"
+    file.write_bytes(
+        line("r1", "in the service that is called", **completed("/charge", 201, 20.0))
+        + line("r1", "calls", **completed("/charge", 201, 95.0, logger="ctxlog.client"))
+        + line("r1", "the request", **completed("/orders", 200, 90.0))
+        + line("r1", "a task calls", **completed("/mail", 202, 10.0))
+    )
+    _, out, _ = run("show", file)
+    assert out.splitlines()[0].split()[:4] == ["r1", "GET", "/orders", "200"]
+    _, out, _ = run("top", file)
+    assert out.splitlines()[1].split()[-2:] == ["200", "/orders"]
+
+
+def test_without_durations_the_last_counts(run: Run, tmp_path: Path) -> None:
+    """A path of the first line, a status of the last one."""
+    file = tmp_path / "a.log"
+    file.write_bytes(
+        line("r1", "begins", path="/orders") + line("r1", "ends", status=200)
+    )
+    _, out, _ = run("show", file)
+    assert out.splitlines()[0].split()[:3] == ["r1", "/orders", "200"]
+
+
+def test_a_call_that_failed_is_no_failure(run: Run, tmp_path: Path) -> None:
+    """A request may do well although something that it called has not."""
+    file = tmp_path / "a.log"
+    call = completed("/charge", 503, 9.0, logger="ctxlog.client", level="WARNING")
+    file.write_bytes(line("r1", **call) + line("r1", **completed("/orders", 200, 20.0)))
+    assert run("show", file, "--errors")[0] == 1
+    assert run("show", file, "--status", "503")[0] == 0
+    assert "0.0%" in run("top", file, "--by", "path")[1]
+
+
 @given(st.lists(st.sampled_from(["aa", "bb", "cc", "dd"]), min_size=1, max_size=60))
 def test_never_mixes_requests(order: list[str]) -> None:
     """However requests interleave, each is printed whole, in order, and alone."""

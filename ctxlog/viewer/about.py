@@ -1,0 +1,66 @@
+"""
+What lines say about the whole of their request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ctxlog.viewer.formats import Record
+
+__all__ = ["About"]
+
+
+@dataclass(slots=True)
+class About:
+    """
+    The method, path, status and user of a request.
+
+    The first three are those of the line with a status that took longest: that is the
+    line about the request, and not one about a call or a task within it. Of several
+    that do not differ in that the last counts. Where no line has a status the last
+    method and path count, and so does the last user.
+    """
+
+    user: str = ""
+    status: str = ""
+    _took: float = -1.0
+    _method: str = ""
+    _path: str = ""
+    _last_method: str = ""
+    _last_path: str = ""
+
+    @property
+    def method(self) -> str:
+        """The method; empty if it is not known."""
+        return self._method or self._last_method
+
+    @property
+    def path(self) -> str:
+        """The path; empty if it is not known."""
+        return self._path or self._last_path
+
+    def add(self, record: Record) -> None:
+        """Take a line into account."""
+        self.user = record.user or self.user
+        status, path = record.status, record.path
+        if (status is None and path is None) or record.is_call:  # as of most lines
+            return
+        method = record.method
+        if status is None:
+            self._last_method = method or self._last_method
+            self._last_path = path or self._last_path
+            return
+        took = record.took or 0.0
+        if took >= self._took:
+            self._took, self.status = took, str(status)
+            self._method, self._path = method or "", path or ""
+
+    def merge(self, later: About) -> None:
+        """Take into account what another one knows, of lines that come later."""
+        self.user = later.user or self.user
+        self._last_method = later._last_method or self._last_method
+        self._last_path = later._last_path or self._last_path
+        if later.status and later._took >= self._took:
+            self._took, self.status = later._took, later.status
+            self._method, self._path = later._method, later._path
