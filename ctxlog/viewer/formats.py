@@ -62,6 +62,7 @@ _STACKS = (
     "exception.stack exc_info stack error.stack_trace error.stack stack_trace "
     "err.stack full_message exception stacktrace stackTrace"
 )
+_BEGIN = "Traceback (most recent call last):"
 _STACK_HEADS = frozenset(path.partition(".")[0] for path in _STACKS.split())
 #: Where loggers keep a call's own fields: structlog and python-json-logger beside the
 #: others, tracing in `fields` and its spans, loguru in `record.extra`.
@@ -284,6 +285,13 @@ class Record:
             found = self.get(path)
             if isinstance(found, str) and "\n" in found:
                 return found
+            if isinstance(found, list):
+                shown = "\n\n".join(filter(None, map(_traceback, reversed(found))))
+                if shown:
+                    return shown
+        if self.members.get("text") and self.get("record.exception"):  # loguru's
+            _, begin, rest = str(self.members["text"]).partition(_BEGIN)
+            return begin + rest
         return ""
 
     @property
@@ -295,6 +303,20 @@ class Record:
     def says_failed(self) -> bool:
         """Whether its status says so, not only that of a call of another service."""
         return (self.status or 0) >= 500 and not self.is_call
+
+
+def _traceback(told: object) -> str:
+    """Return one of structlog's tracebacks, which are objects, as Python's text."""
+    if not isinstance(told, dict) or "exc_type" not in told:
+        return ""
+    frames = told.get("frames")
+    shown = [
+        f'  File "{frame.get("filename")}", line {frame.get("lineno")}, '
+        f"in {frame.get('name')}"
+        for frame in (frames if isinstance(frames, list) else ())
+        if isinstance(frame, dict)
+    ]
+    return "\n".join([_BEGIN, *shown, f"{told['exc_type']}: {told.get('exc_value')}"])
 
 
 def _read(text: bytes) -> Any:

@@ -246,6 +246,37 @@ def test_a_traceback_is_shown_once(run: Run, tmp_path: Path) -> None:
     assert "exception" not in out
 
 
+def test_a_traceback_of_loguru() -> None:
+    """It stands in the text that loguru has made beside the record."""
+    told = {"extra": {"request_id": "a1"}, "message": "m"}
+    told["exception"] = {"type": "ValueError", "value": "bad", "traceback": True}
+    text = "12:00 | ERROR | m\nTraceback (most recent call last):\nValueError: bad\n"
+    whole = json.dumps({"text": text, "record": told}).encode()
+    [record] = Record.read(whole, Names())
+    assert record.stack == "Traceback (most recent call last):\nValueError: bad\n"
+    assert record.fields == {}
+
+
+def test_tracebacks_of_structlog() -> None:
+    """Those that are objects are shown as Python shows them, the cause first."""
+    frame = {"filename": "a.py", "lineno": 3, "name": "f", "line": "f()"}
+    told = [
+        {"exc_type": "ValueError", "exc_value": "bad", "frames": [frame]},
+        {"exc_type": "KeyError", "exc_value": "'k'", "frames": [frame]},
+    ]
+    [record] = Record.read(line("r1", exception=told), Names())
+    assert record.stack.splitlines() == [
+        "Traceback (most recent call last):",
+        '  File "a.py", line 3, in f',
+        "KeyError: 'k'",
+        "",
+        "Traceback (most recent call last):",
+        '  File "a.py", line 3, in f',
+        "ValueError: bad",
+    ]
+    assert record.fields == {}
+
+
 @pytest.mark.parametrize("name", ["u-1", "Alice"])
 @pytest.mark.parametrize("key", ["user", "usr"])
 def test_a_user_by_id_or_name(run: Run, tmp_path: Path, key: str, name: str) -> None:
