@@ -6,14 +6,14 @@ Names are paths: `req.id` is the member `id` of `req`, or a key that has the dot
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctxlog._json import loads
+from ctxlog.viewer.objects import WRAPPED_TIME, objects
 from ctxlog.viewer.scales import level_number, seconds
+from ctxlog.viewer.tracebacks import as_text, beside, within
 
 __all__ = ["IDS", "Names", "Record"]
 
@@ -25,7 +25,10 @@ IDS = (
     "logging.googleapis.com/trace"
 ).split()
 _ID_PATHS = " ".join(IDS)
-_TIMES = "timestamp time @timestamp ts record.time.timestamp asctime timeUnixNano"
+_TIMES = (
+    "timestamp time @timestamp ts record.time.timestamp asctime timeUnixNano "
+    + WRAPPED_TIME
+)
 _LEVELS = "level severity log.level levelname status severityText record.level.name"
 _MESSAGES = "message msg event short_message record.message body.stringValue"
 _STATUSES = (
@@ -62,7 +65,6 @@ _STACKS = (
     "exception.stack exc_info stack error.stack_trace error.stack stack_trace "
     "err.stack full_message exception stacktrace stackTrace"
 )
-_BEGIN = "Traceback (most recent call last):"
 _STACK_HEADS = frozenset(path.partition(".")[0] for path in _STACKS.split())
 #: Where loggers keep a call's own fields: structlog and python-json-logger beside the
 #: others, tracing in `fields` and its spans, loguru in `record.extra`.
@@ -120,17 +122,8 @@ class Record:
         start = line.find(b"{", 0, 400)
         if start < 0:
             return ()
-        try:
-            members = _read(line[start:] if start else line)
-        except (ValueError, RecursionError):
-            return ()
-        if not isinstance(members, dict):
-            return ()
-        members = _unwrapped(members)
-        if "resourceLogs" in members:
-            batch = [cls(_flat(one), names) for one in _records(members)]
-            return batch or (cls(members, names),)
-        return (cls(members, names),)
+        found = objects(line[start:] if start else line)
+        return [cls(members, names) for members in found]
 
     def get(self, path: str) -> Any:
         """Return the value at a path, wherever loggers keep it; None if none."""
@@ -272,26 +265,24 @@ class Record:
                     found.setdefault(inner, said)
         if found.get("event") == self.message:  # structlog's message; ECS has others
             del found["event"]
-        if self.stack:
+        stack = self.stack
+        if stack:
             for name in list(found):
                 if name.partition(".")[0] in _STACK_HEADS:
-                    del found[name]
+                    found[name] = beside(found[name], stack)
+                    if found[name] in ("", [], {}):
+                        del found[name]
         return found
 
     @property
     def stack(self) -> str:
         """The traceback; empty if there is none."""
         for path in self._shape.present(_STACKS):
-            found = self.get(path)
-            if isinstance(found, str) and "\n" in found:
-                return found
-            if isinstance(found, list):
-                shown = "\n\n".join(filter(None, map(_traceback, reversed(found))))
-                if shown:
-                    return shown
-        if self.members.get("text") and self.get("record.exception"):  # loguru's
-            _, begin, rest = str(self.members["text"]).partition(_BEGIN)
-            return begin + rest
+            shown = as_text(self.get(path))
+            if shown:
+                return shown
+        if "text" in self.members and self.get("record.exception"):  # loguru's
+            return within(str(self.members["text"]))
         return ""
 
     @property
@@ -303,61 +294,6 @@ class Record:
     def says_failed(self) -> bool:
         """Whether its status says so, not only that of a call of another service."""
         return (self.status or 0) >= 500 and not self.is_call
-
-
-def _traceback(told: object) -> str:
-    """Return one of structlog's tracebacks, which are objects, as Python's text."""
-    if not isinstance(told, dict) or "exc_type" not in told:
-        return ""
-    frames = told.get("frames")
-    shown = [
-        f'  File "{frame.get("filename")}", line {frame.get("lineno")}, '
-        f"in {frame.get('name')}"
-        for frame in (frames if isinstance(frames, list) else ())
-        if isinstance(frame, dict)
-    ]
-    return "\n".join([_BEGIN, *shown, f"{told['exc_type']}: {told.get('exc_value')}"])
-
-
-def _read(text: bytes) -> Any:
-    """
-    Return what JSON says. Raises as `json.loads` does.
-
-    The fast decoder refuses what is no strict JSON (NaN, invalid UTF-8), and reads
-    integers of more than 64 bits as floats.
-    """
-    try:
-        members = loads(text)
-    except (ValueError, RecursionError):
-        return json.loads(text.decode("utf-8", "replace"))
-    if type(members) is dict:
-        for value in members.values():
-            if type(value) is float and not -(2.0**63) < value < 2.0**63:
-                return json.loads(text)
-    return members
-
-
-#: Who wraps each line in an object of its own: where in it stand the line and the time.
-_WRAPPERS = (
-    ("MESSAGE", "__REALTIME_TIMESTAMP"),  # journalctl -o json
-    ("log", "time"),  # Docker's json-file
-)
-
-
-def _unwrapped(members: dict[str, Any]) -> dict[str, Any]:
-    """Return the object that a line has as text in another one, else that one."""
-    for name, time in _WRAPPERS:
-        text = members.get(name)
-        if isinstance(text, str) and text.startswith("{") and time in members:
-            try:
-                inner = _read(text.encode("utf-8", "replace"))
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(inner, dict):
-                if Record(inner, Names()).time is None:
-                    inner["timestamp"] = members[time]
-                return inner
-    return members
 
 
 class _Shape:
@@ -459,28 +395,3 @@ def _without(members: Any, path: str) -> Any:
     left = _without(members.get(head), rest) if rest else {}
     kept = {name: value for name, value in members.items() if name != head}
     return {**kept, head: left} if left not in ({}, None) else kept
-
-
-def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    """A log record of a batch, with its attributes as members."""
-    flat = dict(record)
-    attributes = record.get("attributes")
-    for attribute in attributes if isinstance(attributes, list) else ():
-        if isinstance(attribute, dict) and isinstance(attribute.get("value"), dict):
-            for kind, value in attribute["value"].items():
-                number = kind == "intValue" and isinstance(value, str)
-                whole = number and value.lstrip("-").isdigit()
-                flat[str(attribute.get("key"))] = int(value) if whole else value
-    return flat
-
-
-def _records(members: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    level = [members]
-    for name in ("resourceLogs", "scopeLogs", "logRecords"):
-        level = [inner for outer in level for inner in _objects(outer.get(name))]
-    yield from level
-
-
-def _objects(found: object) -> list[dict[str, Any]]:
-    members = found if isinstance(found, list) else []
-    return [one for one in members if isinstance(one, dict)]

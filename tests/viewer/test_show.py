@@ -246,6 +246,30 @@ def test_a_traceback_is_shown_once(run: Run, tmp_path: Path) -> None:
     assert "exception" not in out
 
 
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ({"exception": {"type": "E", "message": "bad", "stack": "T\nE: bad"}}, {}),
+        ({"exc_info": "T\nE: bad"}, {}),
+        ({"err": {"type": "E", "message": "bad", "stack": "E: bad\n  at f"}}, {}),
+        (
+            {"error": {"type": "E", "message": "bad", "stack_trace": "in f\n  f()"}},
+            {"error": {"type": "E", "message": "bad"}},
+        ),
+        ({"error": "oops", "stacktrace": "main.f\n\ta.go:9"}, {"error": "oops"}),
+        ({"error.type": "E", "error.stack_trace": "f\nE: bad"}, {}),
+        ({"exception": {"stack": "T\nE: bad", "code": 7}}, {"exception": {"code": 7}}),
+    ],
+)
+def test_what_is_told_beside_a_traceback(
+    told: dict[str, Any], left: dict[str, Any]
+) -> None:
+    """Type and message are fields unless they stand in the traceback."""
+    [record] = Record.read(line("r1", **told), Names())
+    assert record.stack
+    assert record.fields == left
+
+
 def test_a_traceback_of_loguru() -> None:
     """It stands in the text that loguru has made beside the record."""
     told = {"extra": {"request_id": "a1"}, "message": "m"}
