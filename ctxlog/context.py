@@ -904,15 +904,22 @@ def store_view(store: Store) -> View:
     return store._view
 
 
-def server_view() -> View:
-    """Return what a server's own line takes from `server_store()`. Never raises."""
+def server_view(*, late: bool) -> View:
+    """
+    Return what a server's own line takes from `server_store()`. Never raises.
+
+    Args:
+        late: Whether a request that is over may be meant, as by its access line. Else
+            the server speaks of itself there: the context has been captured by a
+            timer, or by a signal that came in the request's last moment.
+    """
     own = current_view()
-    if not own.empty:
+    if not own.empty and (late or not own.late):
         return own
     origin = origin_of(sys.exc_info()[1], _current.get())
     if origin is not None:
         return _reported(origin)
-    store = server_store()
+    store = server_store() if own.empty else None
     return _NOTHING if store is None else store._view
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "LineEncoder",
     "REPORTING_LOGGERS",
     "REQUEST_ID",
+    "SERVERS_OWN_LOGGERS",
     "SERVER_LOGGERS",
     "STAMP",
     "WSGI_ERRORS_LOGGER",
@@ -90,6 +91,24 @@ ACCESS_LOGGERS = frozenset(
         "tornado.access",
         "uvicorn.access",
         "werkzeug",
+    }
+)
+
+#: Loggers by which servers speak of themselves, too: that they stop, of a connection.
+SERVERS_OWN_LOGGERS = frozenset(
+    {
+        "aiohttp.server",
+        "daphne",
+        "daphne.server",
+        "granian",
+        "_granian",
+        "gunicorn.error",
+        "hypercorn.error",
+        "sanic.root",
+        "tornado.general",
+        "uvicorn.error",
+        "waitress",
+        "websockets.server",
     }
 )
 

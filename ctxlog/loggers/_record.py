@@ -24,6 +24,7 @@ from ctxlog.context import View, current_view, error_view, server_view
 from ctxlog.line import (
     REPORTING_LOGGERS,
     SERVER_LOGGERS,
+    SERVERS_OWN_LOGGERS,
     STAMP,
     ExceptionParts,
     LineEncoder,
@@ -127,15 +128,19 @@ def stamp(record: logging.LogRecord) -> View | Stamp:
     if not record.exc_info and record.stack_info is None:
         if not _is_servers(record.name):
             return current_view()
-        return Stamp(server_view())
+        return Stamp(_servers_view(record.name))
     error = _error_of(record)
     view = error_view(error, reporting=record.name in REPORTING_LOGGERS)
     if view.empty and _is_servers(record.name):
-        view = server_view()
+        view = _servers_view(record.name)
     stamp = Stamp(view)
     stamp.error = error
     stamp.stack_info = record.stack_info
     return stamp
+
+
+def _servers_view(name: object) -> View:
+    return server_view(late=name not in SERVERS_OWN_LOGGERS)
 
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")

@@ -5,6 +5,7 @@ The ASGI adapter, driven as a server drives it: scope, receive and send are the 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
@@ -302,6 +303,28 @@ def test_the_store_is_closed_after_the_request(lines: Lines) -> None:
 
 
 # The id -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("logger", "request_id"),
+    [
+        ("daphne.server", "N/A"),
+        ("uvicorn.error", "N/A"),
+        ("aiohttp.access", "req-1"),
+        ("shop", "req-1"),
+    ],
+)
+def test_who_speaks_in_a_context_that_is_over(
+    lines: Lines, logger: str, request_id: str
+) -> None:
+    """
+    A timer or a signal may run in it: a server speaks of itself then, not of a request.
+    """
+    over = ctxlog.run({"requestID": "req-1"}, contextvars.copy_context)
+    over.run(logging.getLogger(logger).warning, "stopping")
+    (line,) = lines.load_all()
+    assert line["requestID"] == request_id
+    assert ("late" in line) == (request_id == "req-1")
 
 
 def test_an_id_is_taken_and_echoed(lines: Lines) -> None:

@@ -126,6 +126,7 @@ ASGI = [
         "granian, Starlette",
         granian("asgi", "starlette_app"),
         needs=("granian", "starlette"),
+        unreachable=_left("https://github.com/Kludex/starlette/pull/3491"),
     ),
     Stack(
         "granian (two workers), Litestar",
