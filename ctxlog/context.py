@@ -49,6 +49,7 @@ __all__ = [
     "store_view",
     "unbind",
     "withheld",
+    "within",
     "wrap",
 ]
 
@@ -863,6 +864,20 @@ def _ended(frame: _Frame | None) -> bool:
     return (node is not None and node.left) or (
         frame is not None and frame.source._view.late
     )
+
+
+def within(
+    store: Store, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
+) -> _T:
+    """
+    Call `fn` where `store` is active: here, with its open scopes, or else in it alone.
+
+    For adapters: what they log about a request is its own, wherever they are told of
+    it. Returns what `fn` returns.
+    """
+    if get_store() is store:
+        return fn(*args, **kwargs)
+    return run(store, fn, *args, **kwargs)
 
 
 # The store that `Entry.step` ran last in this thread or task. Not held: a server may

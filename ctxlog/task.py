@@ -20,7 +20,7 @@ from ctxlog.carrier import (
     checked_fields,
     is_safe_header_value,
 )
-from ctxlog.context import Entry, get_store, run
+from ctxlog.context import Entry, run, within
 from ctxlog.errors import ConfigError
 from ctxlog.ids import new_request_id
 from ctxlog.isolate import decorated
@@ -154,10 +154,7 @@ class Task(Entry):
         if not self.completion_line:
             return
         # In the store, wherever a cancelled task is cleaned up.
-        if get_store() is self.store:
-            self._log_completion(error)
-        else:
-            run(self.store, self._log_completion, error)
+        within(self.store, self._log_completion, error)
 
     def _log_completion(self, error: BaseException | None) -> None:
         milliseconds = (time.perf_counter() - self._started) * 1000

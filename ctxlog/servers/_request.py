@@ -15,11 +15,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from ctxlog import trace
 from ctxlog.carrier import ReceivedStore, is_safe_header_value, is_valid_request_id
-from ctxlog.context import Entry, Store, get_store, run
+from ctxlog.context import Entry, Store, run, within
 from ctxlog.errors import ConfigError
 from ctxlog.ids import new_request_id
 from ctxlog.isolate import continued
@@ -264,14 +264,6 @@ def bind_user(store: Store, user_of: Callable[[], object]) -> None:
         store["user"] = user
 
 
-class ErrorText(Protocol):
-    """Where an application writes text about the request, to be logged in it."""
-
-    def end(self) -> None:
-        """Log what is left at the request's end."""
-        ...
-
-
 class _Part:
     """A place in an entry that does not end it."""
 
@@ -305,7 +297,7 @@ class Exchange:
             when it has none.
 
     Attributes:
-        errors: Where the application writes text about errors, if it does.
+        ending: What is called in the store before the completion line, if anything.
     """
 
     __slots__ = (
@@ -319,7 +311,7 @@ class Exchange:
         "_user_of",
         "client",
         "details",
-        "errors",
+        "ending",
         "method",
         "path",
         "status",
@@ -346,7 +338,7 @@ class Exchange:
         self.client = client
         self.status: int | None = None
         self.details: dict[str, object] = {}
-        self.errors: ErrorText | None = None
+        self.ending: Callable[[], object] | None = None
         if options.asks_application:
             # What the options' callables log is this request's, and has no id yet.
             store = RequestStore()
@@ -475,16 +467,13 @@ class Exchange:
 
     def _complete(self, error: BaseException | None) -> None:
         # In the store, wherever a cancelled request is cleaned up.
-        if get_store() is self.store:
-            self._finish(error)
-        else:
-            run(self.store, self._finish, error)
+        within(self.store, self._finish, error)
 
     def _finish(self, error: BaseException | None) -> None:
         if self._user_of is not None:
             bind_user(self.store, self._user_of)
-        if self.errors is not None:
-            self.errors.end()
+        if self.ending is not None:
+            self.ending()
         if self.store.completes:
             self._log_completion(error)
 

@@ -122,7 +122,8 @@ class ContextMiddleware:
         environ[_MARK] = exchange.store
         stream = environ.get(_ERRORS)
         if stream is not None:
-            exchange.errors = environ[_ERRORS] = ErrorStream(stream, exchange.store)
+            environ[_ERRORS] = errors = ErrorStream(stream, exchange.store)
+            exchange.ending = errors.end
         return _Responding(exchange, environ, start_response).respond(self.app)
 
 

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ctxlog.context import Store, get_store, run
+from ctxlog.context import Store, within
 from ctxlog.line import WSGI_ERRORS_LOGGER
 
 __all__ = ["ErrorStream", "report", "reports_itself"]
@@ -122,10 +122,7 @@ class ErrorStream:
             return
         self._logging = True
         try:
-            if get_store() is self._store:
-                _log_text(text, error)
-            else:
-                run(self._store, _log_text, text, error)
+            within(self._store, _log_text, text, error)
         finally:
             self._logging = False
 

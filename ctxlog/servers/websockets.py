@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ctxlog.context import Store, get_store, run
+from ctxlog.context import Store, within
 from ctxlog.errors import MissingDependencyError
 from ctxlog.servers._request import Exchange, RequestOptions
 
@@ -134,10 +134,7 @@ class _Logger(logging.LoggerAdapter):  # type: ignore[type-arg]  # not in 3.10
 
     def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
         # The transport, which reads and notices the end, has another context.
-        if get_store() is self._store:
-            self.logger.log(level, msg, *args, **kwargs)
-        else:
-            run(self._store, self.logger.log, level, msg, *args, **kwargs)
+        within(self._store, self.logger.log, level, msg, *args, **kwargs)
 
 
 def _username(connection: ServerConnection) -> object:
