@@ -900,6 +900,10 @@ def server_store() -> Store | None:
     origin = origin_of(sys.exc_info()[1], _current.get())
     if origin is not None:
         return origin.frame.store
+    return _store_between_pieces()
+
+
+def _store_between_pieces() -> Store | None:
     store = served_store()
     return None if store is None or store.closed else store
 
@@ -934,7 +938,7 @@ def server_view(*, late: bool) -> View:
     origin = origin_of(sys.exc_info()[1], _current.get())
     if origin is not None:
         return _reported(origin)
-    store = server_store() if own.empty else None
+    store = _store_between_pieces() if own.empty else None
     return _NOTHING if store is None else store._view
 
 
