@@ -8,7 +8,41 @@ from dataclasses import dataclass
 
 from ctxlog.viewer.formats import Record
 
-__all__ = ["About"]
+__all__ = ["About", "Extent"]
+
+
+@dataclass(slots=True)
+class Extent:
+    """
+    From when to when a request lasts.
+
+    Attributes:
+        start: When it began, in seconds since the epoch: with its first line, or with
+            what a line says that took some time. None if that is not known.
+        end: The time of its last line; None likewise.
+    """
+
+    start: float | None = None
+    end: float | None = None
+
+    def add(self, begin: float, end: float) -> None:
+        """Take a line into account: when what it speaks of began, and its time."""
+        if self.start is None or begin < self.start:
+            self.start = begin
+        if self.end is None or end > self.end:
+            self.end = end
+
+    def merge(self, other: Extent) -> None:
+        """Take into account what another one knows."""
+        if other.start is not None and other.end is not None:
+            self.add(other.start, other.end)
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts; 0 if that is not known."""
+        if self.start is None or self.end is None:
+            return 0.0
+        return self.end - self.start
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from math import isnan, nan
 from operator import itemgetter
 from typing import IO
 
-from ctxlog.viewer.about import About
+from ctxlog.viewer.about import About, Extent
 from ctxlog.viewer.formats import Names, Record
 from ctxlog.viewer.scan import Hit
 
@@ -46,25 +46,20 @@ class Entry:
 class _Places:
     """Where the records of a request are kept, and their times."""
 
-    __slots__ = ("end", "places", "start", "times")
+    __slots__ = ("extent", "places", "times")
 
     def __init__(self) -> None:
         self.places = array("Q")
         self.times = array("d")
-        self.start: float | None = None
-        self.end: float | None = None
+        self.extent = Extent()
 
     def add(self, place: int, span: tuple[float, float] | None) -> None:
         self.places.append(place)
         if span is None:
             self.times.append(nan)
             return
-        begin, end = span
-        self.times.append(end)
-        if self.start is None or begin < self.start:
-            self.start = begin
-        if self.end is None or end > self.end:
-            self.end = end
+        self.times.append(span[1])
+        self.extent.add(*span)
 
     def in_order(self) -> list[int]:
         """The lines by time; as they were read if the time of one is not known."""
@@ -81,18 +76,14 @@ class Request:
 
     Attributes:
         id: Its id.
-        start: When it began, in seconds since the epoch: with its first line, or with
-            what a line says that took some time. None if that is not known.
-        seconds: How long it took, from there to its last line.
+        start: When it began: that of its `Extent`.
+        seconds: How long it took, likewise.
     """
 
     def __init__(self, id: str, kept: _Places, collected: Collected) -> None:
         self.id = id
         self._kept, self._collected = kept, collected
-        self.start = kept.start
-        self.seconds = 0.0
-        if kept.start is not None and kept.end is not None:
-            self.seconds = kept.end - kept.start
+        self.start, self.seconds = kept.extent.start, kept.extent.seconds
 
     @cached_property
     def entries(self) -> list[Entry]:
@@ -173,7 +164,7 @@ class Collected:
         """Yield the requests by when they begin."""
 
         def start(item: tuple[str, _Places]) -> float:
-            return item[1].start or 0.0
+            return item[1].extent.start or 0.0
 
         for name, places in sorted(self._requests.items(), key=start):
             yield Request(name, places, self)

@@ -138,11 +138,11 @@ class Record:
                     return span[path]
         return None
 
-    def _first(self, paths: str) -> Any:
+    def _first(self, paths: str) -> str | None:
         for path in self._shape.present(paths):
             found = self.get(path)
             if found is not None and not isinstance(found, (dict, list)):
-                return found
+                return str(found)
         return None
 
     @property
@@ -181,8 +181,7 @@ class Record:
     @property
     def message(self) -> str:
         """The message; empty if there is none."""
-        found = self._first(_MESSAGES)
-        return "" if found is None else str(found)
+        return self._first(_MESSAGES) or ""
 
     @property
     def status(self) -> int | None:
@@ -198,26 +197,22 @@ class Record:
     @property
     def path(self) -> str | None:
         """The path of the request."""
-        found = self._first(_PATHS)
-        return None if found is None else str(found)
+        return self._first(_PATHS)
 
     @property
     def method(self) -> str | None:
         """The method of the request."""
-        found = self._first(_METHODS)
-        return None if found is None else str(found)
+        return self._first(_METHODS)
 
     @property
     def user(self) -> str | None:
         """Who asked."""
-        found = self._first(_USERS)
-        return None if found is None else str(found)
+        return self._first(_USERS)
 
     @property
     def is_call(self) -> bool:
         """Whether it is about a call of another service, not about the request."""
-        logger: object = self._first(_LOGGERS)
-        return logger == _CALLS
+        return self._first(_LOGGERS) == _CALLS
 
     @property
     def users(self) -> Sequence[str]:

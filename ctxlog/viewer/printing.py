@@ -18,6 +18,7 @@ from ctxlog.viewer.scales import iso
 __all__ = [
     "LinePrinter",
     "filled",
+    "header",
     "level_name",
     "paint",
     "request_text",
@@ -70,22 +71,23 @@ def level_name(level: int) -> str:
     return ""
 
 
+def header(request: Request, facts: Sequence[str], colour: bool) -> str:
+    """Return the line about the whole of a request: what it is about, and facts."""
+    about = request.about
+    parts = [request.id, about.method, about.path, about.status, about.user, *facts]
+    text = "  ".join(safe(part) for part in parts if part)
+    return paint(text, "1;31" if request.errors else "1", colour)
+
+
 def request_text(request: Request, entries: Sequence[Entry], colour: bool) -> str:
     """Return a request's header and the given lines of it."""
-    duration = f"{request.seconds * 1000:.1f} ms"
-    parts = [
-        request.id,
-        request.about.method,
-        request.about.path,
-        request.about.status,
-        request.about.user,
+    facts = [
         iso(request.start) if request.start is not None else "",
-        duration,
+        f"{request.seconds * 1000:.1f} ms",
         _count(len(request.entries), "line"),
         _count(request.errors, "error"),
     ]
-    header = "  ".join(safe(part) for part in parts if part)
-    shown = [paint(header, "1;31" if request.errors else "1", colour)]
+    shown = [header(request, facts, colour)]
     above: Mapping[str, Any] = {}
     for entry in entries:
         fields = entry.record.fields

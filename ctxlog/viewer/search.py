@@ -156,7 +156,7 @@ class Reader:
     def lasting(self, seconds: float) -> Iterator[str]:
         """Yield the ids of requests that took so long, or longer."""
         for request, row in self.rows().items():
-            if row.seconds >= seconds:
+            if row.extent.seconds >= seconds:
                 yield request
 
     def collect(self, wanted: set[str] | None) -> Collected:

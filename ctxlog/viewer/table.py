@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ctxlog.viewer.about import About
+from ctxlog.viewer.about import About, Extent
 from ctxlog.viewer.formats import Record
 from ctxlog.viewer.printing import safe
 from ctxlog.viewer.scales import iso
@@ -17,12 +17,11 @@ __all__ = ["Row", "groups", "rows"]
 class Row:
     """What is known of a request once its lines have gone by."""
 
-    __slots__ = ("about", "end", "errors", "failed", "id", "lines", "start")
+    __slots__ = ("about", "errors", "extent", "failed", "id", "lines")
 
     def __init__(self, request: str) -> None:
         self.id = request
-        self.start: float | None = None
-        self.end: float | None = None
+        self.extent = Extent()
         self.lines = self.errors = 0
         self.failed = False
         self.about = About()
@@ -34,9 +33,7 @@ class Row:
         self.errors += is_error
         span = record.span
         if span is not None:
-            begin, end = span
-            self.start = begin if self.start is None else min(self.start, begin)
-            self.end = end if self.end is None else max(self.end, end)
+            self.extent.add(*span)
         self.failed = self.failed or is_error or record.says_failed
         self.about.add(record)
 
@@ -44,34 +41,25 @@ class Row:
         """Take into account what another one knows, of lines that come later."""
         self.lines += later.lines
         self.errors += later.errors
-        starts = [row.start for row in (self, later) if row.start is not None]
-        ends = [row.end for row in (self, later) if row.end is not None]
-        self.start, self.end = min(starts, default=None), max(ends, default=None)
+        self.extent.merge(later.extent)
         self.failed = self.failed or later.failed
         self.about.merge(later.about)
 
     @property
-    def seconds(self) -> float:
-        """How long it took: as `Request.seconds`."""
-        if self.start is None or self.end is None:
-            return 0.0
-        return self.end - self.start
-
-    @property
     def duration(self) -> float:
-        """The same in milliseconds."""
-        return self.seconds * 1000
+        """How long it took, in milliseconds."""
+        return self.extent.seconds * 1000
 
 
 def rows(requests: Iterable[Row], sort: str) -> list[list[str]]:
     """Return a table of requests, the largest first; the earliest for `start`."""
     if sort == "start":
-        order = sorted(requests, key=lambda row: row.start or 0.0)
+        order = sorted(requests, key=lambda row: row.extent.start or 0.0)
     else:
         order = sorted(requests, key=lambda row: getattr(row, sort), reverse=True)
     table = [["REQUEST", "START", "MS", "LINES", "ERRORS", "STATUS", "USER", "PATH"]]
     for row in order:
-        start = "" if row.start is None else iso(row.start)
+        start = "" if row.extent.start is None else iso(row.extent.start)
         numbers = [f"{row.duration:.1f}", str(row.lines), str(row.errors)]
         about = row.about
         texts = [safe(text) for text in (about.status, about.user, about.path)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ctxlog.viewer.collected import Request
 from ctxlog.viewer.formats import Record
-from ctxlog.viewer.printing import level_name, paint, safe
+from ctxlog.viewer.printing import header, level_name, paint, safe
 
 __all__ = ["Step", "Waterfall", "waterfall_text"]
 
@@ -98,16 +98,7 @@ def _lane(record: Record) -> str:
 def waterfall_text(waterfall: Waterfall, width: int, colour: bool) -> str:
     """Return a waterfall for a terminal that is so many columns wide."""
     request = waterfall.request
-    parts = [
-        request.id,
-        request.about.method,
-        request.about.path,
-        request.about.status,
-        request.about.user,
-        f"{waterfall.length:.1f} ms",
-    ]
-    header = "  ".join(safe(part) for part in parts if part)
-    shown = [paint(header, "1;31" if request.errors else "1", colour)]
+    shown = [header(request, [f"{waterfall.length:.1f} ms"], colour)]
     space = max(min(width // 3, 50), 10)
     lanes = max(map(len, waterfall.lanes), default=0)
     for step in waterfall.steps:
