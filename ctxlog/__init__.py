@@ -4,14 +4,15 @@ ctxlog: every log line knows which request wrote it.
 One store per request (or job, message, test) travels with `contextvars`; whatever
 logger writes a line, the line carries the store's fields. See the README.
 
-Importing has no side effects and imports no adapter: the names that need one are
-looked up when they are first used.
+Importing has no side effects and imports no adapter: submodules such as
+`ctxlog.servers.asgi`, and the names that need one, are imported when first used.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ctxlog import _lazy
 from ctxlog.context import (
     AsyncLocalStorage,
     Snapshot,
@@ -30,6 +31,14 @@ from ctxlog.redact import Redactor
 from ctxlog.schema import Schema
 
 if TYPE_CHECKING:
+    from ctxlog import carrier as carrier
+    from ctxlog import clients as clients
+    from ctxlog import config as config
+    from ctxlog import loggers as loggers
+    from ctxlog import runtime as runtime
+    from ctxlog import servers as servers
+    from ctxlog import tasks as tasks
+    from ctxlog import testing as testing
     from ctxlog.carrier import adopt, carry
     from ctxlog.config import configure, dict_config
     from ctxlog.loggers.stdlib import (
@@ -41,6 +50,8 @@ if TYPE_CHECKING:
         uninstall_record_factory,
     )
     from ctxlog.task import entry
+
+    __version__: str
 
 __all__ = [
     "AsyncLocalStorage",
@@ -86,19 +97,21 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # a checker would take every misspelt name for one of these
 
-        return version("ctxlog-json")
-    if name in _LAZY:
-        from importlib import import_module
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version
 
-        value = getattr(import_module(_LAZY[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'ctxlog' has no attribute {name!r}")
+            return version("ctxlog-json")
+        if name in _LAZY:
+            from importlib import import_module
+
+            value = getattr(import_module(_LAZY[name]), name)
+            globals()[name] = value
+            return value
+        return _lazy.submodule(__name__, name)
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, *_lazy.submodules(__name__), "__version__"]

@@ -17,7 +17,7 @@ import pytest
 
 import ctxlog
 from ctxlog.errors import MissingDependencyError
-from tests.helpers import ALL_PROMISED, ROOT, package_sources
+from tests.helpers import ALL_PROMISED, ROOT, package_sources, run_python
 
 PACKAGE = Path(ctxlog.__file__).parent
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -151,13 +151,102 @@ def test_public_things_have_a_docstring(module: str) -> None:
 
 def test_dir_of_the_package_lists_what_is_public() -> None:
     """Completion on `ctxlog.` shows every public name, the lazy ones too."""
-    assert set(ctxlog.__all__) <= set(dir(ctxlog))
+    listed = {name.split(".")[1] for name in PUBLIC if name != "ctxlog"}
+    assert set(ctxlog.__all__) | listed <= set(dir(ctxlog))
 
 
-def test_unknown_name_raises_attribute_error() -> None:
-    """A misspelt name raises an AttributeError that repeats it."""
-    with pytest.raises(AttributeError, match="configur3"):
-        _ = ctxlog.configur3
+FOLDERS = ["clients", "loggers", "runtime", "servers", "tasks"]
+
+
+def _adapters(folder: str) -> list[str]:
+    prefix = f"ctxlog.{folder}."
+    return [name.removeprefix(prefix) for name in PUBLIC if name.startswith(prefix)]
+
+
+def _named_to_type_checkers(module: str) -> set[str]:
+    """Return what a module imports under TYPE_CHECKING as itself, `x as x`."""
+    return {
+        alias.name
+        for node in _statements(SOURCES[module].body)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname == alias.name
+    }
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_adapter_is_there_after_importing_the_package(
+    folder: str, tmp_path: Path
+) -> None:
+    """After `import ctxlog` each adapter is an attribute, or says what to install."""
+    source = f"""
+import ctxlog
+
+for name in {_adapters(folder)!r}:
+    try:
+        found = getattr(ctxlog.{folder}, name)
+    except ctxlog.MissingDependencyError as error:
+        assert f"ctxlog-json[{{error.extra}}]" in str(error)
+    else:
+        assert found.__name__ == f"ctxlog.{folder}.{{name}}"
+"""
+    run_python("-c", source, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_dir_of_a_folder_lists_its_adapters(folder: str) -> None:
+    """Completion on `ctxlog.servers.` shows every adapter, installed or not."""
+    assert dir(getattr(ctxlog, folder)) == _adapters(folder)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_type_checkers_see_every_adapter(folder: str) -> None:
+    """A folder names each of its adapters to type checkers, and the package both."""
+    assert _named_to_type_checkers(f"ctxlog.{folder}") == set(_adapters(folder))
+    assert folder in _named_to_type_checkers("ctxlog")
+
+
+def test_a_missing_library_is_named_with_its_extra(tmp_path: Path) -> None:
+    """An adapter whose library is not installed says so, by attribute as by import."""
+    source = """
+import sys
+
+sys.modules["flask"] = None  # as if it were not installed
+import ctxlog
+
+try:
+    ctxlog.servers.flask
+except ctxlog.MissingDependencyError as error:
+    print(error)
+"""
+    printed = run_python("-c", source, cwd=tmp_path).stdout
+    assert "pip install 'ctxlog-json[flask]'" in printed
+
+
+def test_what_an_adapter_fails_with_is_not_hidden(tmp_path: Path) -> None:
+    """An error of a module that is imported by attribute is no AttributeError."""
+    source = """
+import sys
+
+sys.modules["ctxlog.servers._request"] = None
+import ctxlog
+
+try:
+    ctxlog.servers.asgi
+except ModuleNotFoundError as error:
+    print(error.name)
+"""
+    printed = run_python("-c", source, cwd=tmp_path).stdout
+    assert printed == "ctxlog.servers._request\n"
+
+
+@pytest.mark.parametrize("package", ["ctxlog", *(f"ctxlog.{one}" for one in FOLDERS)])
+@pytest.mark.parametrize("name", ["configur3", "_private", "__wrapped__"])
+def test_unknown_name_raises_attribute_error(package: str, name: str) -> None:
+    """A misspelt or private name raises an AttributeError that repeats it."""
+    module = importlib.import_module(package)
+    with pytest.raises(AttributeError, match=f"{package}' has no attribute '{name}'"):
+        getattr(module, name)
 
 
 @pytest.mark.parametrize(

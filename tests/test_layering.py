@@ -57,6 +57,7 @@ OWNER: dict[str, str | tuple[str, ...]] = {
 
 CORE = {
     "ctxlog._json",
+    "ctxlog._lazy",
     "ctxlog.carrier",
     "ctxlog.console",
     "ctxlog.context",
@@ -98,6 +99,9 @@ EDGES = {
     "ctxlog.servers.gunicorn": set[str](),
     "ctxlog.__main__": set[str](),
 }
+
+#: The one module that imports what it is asked for.
+LAZY = "ctxlog._lazy"
 
 #: Known to type checkers only, so only under TYPE_CHECKING.
 TYPING_ONLY = {"_typeshed", "typing_extensions"}
@@ -193,13 +197,15 @@ def _own_import_allowed(importer: str, found: Import) -> bool:
         return True
     if importer == "ctxlog":
         # The package names what it offers lazily to type checkers only.
-        return found.type_checking and _edge(target) in (None, "ctxlog.config")
+        return found.type_checking
     if importer in CORE:
         return False
     folder = _folder(importer)
     if folder is not None:
+        if importer == folder:  # it names its adapters to type checkers only
+            return found.type_checking and target.startswith(f"{folder}.")
         private = target.removeprefix(folder + ".").split(".")[-1].startswith("_")
-        return importer != folder and _folder(target) == folder and private
+        return _folder(target) == folder and private
     edge = _edge(importer)
     if target == "ctxlog":
         return edge in ("ctxlog.demo", "ctxlog.__main__")
@@ -240,6 +246,8 @@ def violations(
             top = one.target.partition(".")[0]
             if one.relative:
                 found.append(f"{where}: a relative import")
+            elif one.target == "?" and module == LAZY:
+                continue
             elif core and one.function is not None:
                 found.append(f"{where}: core imports {one.target} inside a function")
             elif one.target == "?":
@@ -357,6 +365,10 @@ def test_import_loads_core_only(tmp_path: Path) -> None:
         ("JsonFormatter", "ctxlog.loggers.stdlib"),
         ("configure", "ctxlog.config"),
         ("dict_config", "ctxlog.config"),
+        ("servers.asgi.install", "ctxlog.servers.asgi"),
+        ("carrier.inject", "ctxlog.carrier"),
+        ("config.unconfigure", "ctxlog.config"),
+        ("testing.capture_lines", "ctxlog.testing"),
     ],
 )
 def test_lazy_names_load_their_module_when_used(
@@ -424,6 +436,11 @@ _GOOD = {
         "    from importlib import import_module\n"
         "    return getattr(import_module(_LAZY[name]), name)\n"
     ),
+    "ctxlog._lazy": (
+        "from importlib import import_module\n"
+        "def submodule(package, name):\n"
+        "    return import_module(f'{package}.{name}')\n"
+    ),
     "ctxlog._json": "try:\n    import orjson\nexcept ModuleNotFoundError:\n    pass\n",
     "ctxlog.config": (
         "from ctxlog.loggers.stdlib import X\n"
@@ -439,7 +456,14 @@ _GOOD = {
         "from ctxlog.loggers._shared import x\n"
     ),
     "ctxlog.loggers.structlog": "import structlog\n",
-    "ctxlog.servers": "",
+    "ctxlog.servers": (
+        "from typing import TYPE_CHECKING\n"
+        "from ctxlog import _lazy\n"
+        "if TYPE_CHECKING:\n"
+        "    from ctxlog.servers import asgi as asgi\n"
+        "else:\n"
+        "    __getattr__, __dir__ = _lazy.lazily(__name__)\n"
+    ),
     "ctxlog.servers._request": "from ctxlog.context import run\n",
     "ctxlog.servers.asgi": "from ctxlog.servers._request import y\n",
     "ctxlog.demo": "import fastapi, ctxlog\n",
@@ -571,6 +595,12 @@ def test_checker_accepts_a_good_package() -> None:
             "from ctxlog.loggers.stdlib import JsonFormatter\n",
             "ctxlog.loggers:1: must not import ctxlog.loggers.stdlib",
             id="a folder that imports its adapters",
+        ),
+        pytest.param(
+            "ctxlog.loggers",
+            "if TYPE_CHECKING:\n    from ctxlog.servers import asgi\n",
+            "ctxlog.loggers:2: must not import ctxlog.servers.asgi",
+            id="a folder that names another folder's adapter",
         ),
         pytest.param(
             "ctxlog.loggers.structlog",

@@ -5,10 +5,13 @@ arq: a worker started from the command line, with a real broker.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests import stack_rows
 from tests.helpers import need
+from tests.stack_rows import Program
 from tests.tasks.common import Shop, shop
 from tests.tasks.libraries import ARQ
 
@@ -75,3 +78,11 @@ def test_a_deferred_job(running_shop: Shop) -> None:
     """It has the id of who sent it."""
     running_shop.send("await send({'requestID': 'req-later'}, 'later', 'x')")
     running_shop.ended("charge", requestID="req-later")
+
+
+@pytest.mark.parametrize(
+    "program", stack_rows.programs("tests/tasks/test_arq.py"), ids=str
+)
+def test_readme_row(program: Program, redis: str, tmp_path: Path) -> None:
+    """What the README says to write stamps the line of a job."""
+    stack_rows.check(program, tmp_path, BROKER=redis)

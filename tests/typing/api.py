@@ -190,3 +190,14 @@ def errors() -> None:
         _ = as_value_error
     as_import_error: type[ImportError] = ctxlog.MissingDependencyError
     _ = as_import_error
+
+
+def submodules() -> None:
+    ctxlog.servers.asgi.install(object(), trust=False)
+    sent: dict[str, str] = ctxlog.carrier.inject({"Accept": "*/*"}, fields=["tenant"])
+    ctxlog.config.unconfigure()
+    ctxlog.tasks.celery.install(fields=1)  # type: ignore[arg-type]  # pyright: ignore
+    ctxlog.servers.asgy.install()  # type: ignore[attr-defined]  # pyright: ignore
+    ctxlog.configur3()  # type: ignore[attr-defined]  # pyright: ignore
+    as_text: str = ctxlog.__version__
+    _ = sent, as_text
