@@ -14,16 +14,24 @@ import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from types import TracebackType
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeGuard, TypeVar, overload
 
 from ctxlog._json import dumps, loads
 from ctxlog.context import Entry, Store, View, current_view, run
 from ctxlog.errors import ConfigError
-from ctxlog.ids import new_request_id
+from ctxlog.ids import PLACEHOLDERS, new_request_id
 from ctxlog.line import REQUEST_ID
 from ctxlog.redact import active
 from ctxlog.schema import DEFAULT
-from ctxlog.trace import SPAN_ID, TRACE_ID, Trace, outgoing_trace, trace_of
+from ctxlog.trace import (
+    SPAN_ID,
+    TRACE_HEADERS,
+    TRACE_ID,
+    Trace,
+    outgoing_trace,
+    received_trace,
+    trace_of,
+)
 from ctxlog.values import Walk
 
 __all__ = [
@@ -37,6 +45,7 @@ __all__ = [
     "checked_fields",
     "extract",
     "inject",
+    "is_possible_request_id",
     "is_safe_header_value",
     "is_valid_request_id",
     "pack",
@@ -65,6 +74,7 @@ _MAX_FIELDS = 64
 _MAX_NAME = 128
 _MAX_DEPTH = 8
 _PARENT, _STATE = "traceparent", "tracestate"
+_READ = frozenset({*_ACCEPTED, *TRACE_HEADERS, "baggage"})
 _TASK_ID, _PARENT_TASK_ID = "taskID", "parentTaskID"
 
 #: The names that nothing from outside may set: the line's own, and those with a
@@ -90,9 +100,23 @@ def is_valid_request_id(request_id: str) -> bool:
     Whether an id from outside may be used as it is.
 
     1 to 128 characters of `A-Za-z0-9._~:/+=@-`: UUIDs, ULIDs, W3C and X-Ray trace ids,
-    what nginx and Envoy make. No spaces, quotes or control characters. Never raises.
+    what nginx and Envoy make. No spaces, quotes or control characters, and not what
+    stands for "no request" on lines (`N/A`). Never raises.
     """
-    return _VALID.fullmatch(request_id) is not None
+    return _VALID.fullmatch(request_id) is not None and request_id not in PLACEHOLDERS
+
+
+def is_possible_request_id(request_id: object) -> TypeGuard[str]:
+    """
+    Whether a value can be a request's id at all, which no `validator=` overrules.
+
+    A text that is safe in a header and does not stand for "no request". Never raises.
+    """
+    return (
+        isinstance(request_id, str)
+        and request_id not in PLACEHOLDERS
+        and is_safe_header_value(request_id)
+    )
 
 
 def is_safe_header_value(value: str) -> bool:
@@ -203,7 +227,7 @@ def _sendable_id(view: View) -> str | None:
     if request_id is None:
         return None
     text = request_id if isinstance(request_id, str) else str(request_id)
-    return text if is_safe_header_value(text) else None
+    return text if is_possible_request_id(text) else None
 
 
 def _baggage(view: View, names: tuple[str, ...], before: str | None) -> str:
@@ -245,8 +269,9 @@ def extract(headers: object, *, fields: Iterable[str] = ()) -> dict[str, object]
     Return the fields that came with the headers of an HTTP call.
 
     `requestID` from `X-Request-ID`, else `X-Correlation-ID`; `traceID` and `spanID`
-    from `traceparent`; of `baggage` what *fields* names, since anybody can send it.
-    What is not valid is left out, so are wrong headers of any kind.
+    from `traceparent`, else from the header of another tracing system (B3, Datadog,
+    AWS X-Ray, Google Cloud); of `baggage` what *fields* names, since anybody can send
+    it. What is not valid is left out, so are wrong headers of any kind.
 
     Args:
         headers: A mapping of names to values, or pairs of them, as texts or bytes.
@@ -262,7 +287,7 @@ def extract(headers: object, *, fields: Iterable[str] = ()) -> dict[str, object]
 def _extracted(
     headers: object, names: tuple[str, ...]
 ) -> tuple[dict[str, object], Trace | None]:
-    values = _by_name(headers, {*_ACCEPTED, _PARENT, _STATE, "baggage"})
+    values = _by_name(headers, _READ)
     found: dict[str, object] = {}
     for header in _ACCEPTED:
         if header in values:
@@ -271,7 +296,7 @@ def _extracted(
             if not others and is_valid_request_id(first):
                 found[REQUEST_ID] = first
             break
-    trace = Trace.read(values.get(_PARENT, ()), values.get(_STATE, ()))
+    trace = received_trace(lambda name: values.get(name, []))
     if trace is not None:
         found.update(trace.fields)
     baggage = values.get("baggage", [])
@@ -284,7 +309,7 @@ def _extracted(
     return found, trace
 
 
-def _by_name(headers: Any, wanted: set[str]) -> dict[str, list[str]]:
+def _by_name(headers: Any, wanted: frozenset[str]) -> dict[str, list[str]]:
     """The values of the wanted headers, by their names in lower case."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     found: dict[str, list[str]] = {}
@@ -367,7 +392,7 @@ def unpack(message: object) -> ReceivedStore:
     members = _message_members(message)
     found: dict[str, object] = {}
     request_id = members.get(REQUEST_ID)
-    usable = isinstance(request_id, str) and is_safe_header_value(request_id)
+    usable = is_possible_request_id(request_id)
     found[REQUEST_ID] = request_id if usable else new_request_id()
     parent = members.get(_PARENT_TASK_ID)
     if isinstance(parent, str) and is_safe_header_value(parent):
@@ -460,6 +485,9 @@ class CarriedItem(Generic[_T]):
     def store(self) -> ReceivedStore:
         """Return a fresh store with the fields; with a new id if there was none."""
         store = ReceivedStore({REQUEST_ID: new_request_id(), **self._fields})
+        request_id = store[REQUEST_ID]
+        if isinstance(request_id, str) and request_id in PLACEHOLDERS:
+            store[REQUEST_ID] = new_request_id()
         store.enter_trace(self._trace)
         return store
 

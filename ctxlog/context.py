@@ -220,6 +220,9 @@ class Store(MutableMapping[str, object]):
         # Names only: the values may be secrets, and a repr ends up in a log.
         return f"<{type(self).__name__} of {', '.join(self) or 'no fields'}>"
 
+    #: Sentry would expand a mapping among a frame's variables.
+    __sentry_repr__ = __repr__
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._view.fields,)
 
@@ -765,7 +768,8 @@ def run(
     if type(store) is not dict and isinstance(store, Store):
         active, owned = store, None
     elif type(store) is dict or isinstance(store, Mapping):
-        active = owned = Store(store)
+        # Under the same name: error trackers show the variables of this frame.
+        store = active = owned = Store(store)
     else:
         raise TypeError(
             f"run() takes a dict or a Store, not {type(store).__name__}; "

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 from ctxlog._json import FLAT_TYPES, dumps
 from ctxlog.context import View
 from ctxlog.errors import ConfigError
+from ctxlog.ids import PLACEHOLDERS
 from ctxlog.redact import Redactor, active
 from ctxlog.schema import DEFAULT, Schema, undotted, without_dots
 from ctxlog.values import MAX_READING, Walk, reading, safe_str, type_name
@@ -302,6 +303,8 @@ class LineEncoder:
             request_id = self._static.pop(name, None)
             if request_id is not None:
                 self.missing_request_id = self._plain_id(request_id)
+        if self.missing_request_id:
+            PLACEHOLDERS.add(self.missing_request_id)
         statics, names, self._static_problems = self._members(self._static)
         self._constants = schema.constant_members()
         if self._constants:

@@ -18,7 +18,7 @@ from ctxlog import trace
 from ctxlog.carrier import (
     ReceivedStore,
     checked_fields,
-    is_safe_header_value,
+    is_possible_request_id,
 )
 from ctxlog.context import Entry, run, within
 from ctxlog.errors import ConfigError
@@ -254,7 +254,7 @@ class _Entries:
         if name is not None and not isinstance(name, str):
             raise ConfigError("name", name, "a text")
         if request_id is not None and not callable(request_id):
-            if not isinstance(request_id, str) or not is_safe_header_value(request_id):
+            if not is_possible_request_id(request_id):
                 raise ConfigError("request_id", request_id, "an id or a callable")
         if headers is not None and not callable(headers):
             raise ConfigError("headers", headers, "a callable")
@@ -298,7 +298,7 @@ class _Entries:
                 return
         if request_id is None:
             return
-        if isinstance(request_id, str) and is_safe_header_value(request_id):
+        if is_possible_request_id(request_id):
             store[REQUEST_ID] = request_id
         else:
             _log.warning("the request id of the call is not usable")

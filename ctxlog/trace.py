@@ -1,8 +1,9 @@
 """
-Traces: `traceparent` and `tracestate`, and the span that is active. Core.
+Traces: the headers that carry them, and the span that is active. Core.
 
-After the W3C recommendation Trace Context (https://www.w3.org/TR/trace-context/). Of
-OpenTelemetry only what the application has loaded itself is looked at.
+After the W3C recommendation Trace Context (https://www.w3.org/TR/trace-context/). Where
+a request has no `traceparent`, the headers of other tracing systems are read, but never
+sent. Of OpenTelemetry only what the application has loaded itself is looked at.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -18,12 +19,14 @@ from ctxlog.context import add_source, get_store, remove_source
 
 __all__ = [
     "SPAN_ID",
+    "TRACE_HEADERS",
     "TRACE_ID",
     "Trace",
     "active_trace",
     "install",
     "is_available",
     "outgoing_trace",
+    "received_trace",
     "trace_of",
     "uninstall",
     "watch",
@@ -56,7 +59,8 @@ class Trace(NamedTuple):
 
     Attributes:
         trace_id: 32 hexadecimal digits, the same through all processes.
-        span_id: 16 hexadecimal digits: who called.
+        span_id: 16 hexadecimal digits: who called; empty where a load balancer has
+            begun the trace without a span.
         flags: The trace flags; bit 0 says that the caller records the trace.
         state: What tracing systems add, as it came; empty without any.
     """
@@ -102,6 +106,8 @@ class Trace(NamedTuple):
     @property
     def fields(self) -> dict[str, object]:
         """The fields of the lines."""
+        if not self.span_id:
+            return {TRACE_ID: self.trace_id}
         return {TRACE_ID: self.trace_id, SPAN_ID: self.span_id}
 
     def child(self) -> Trace:
@@ -122,6 +128,140 @@ def _state(values: Iterable[str]) -> str:
     if len({member.partition("=")[0] for member in members}) < len(members):
         return ""
     return ",".join(members)
+
+
+# Other systems' headers ---------------------------------------------------------
+
+_HEX_64 = re.compile(r"[0-9a-f]{16}", re.ASCII)
+_HEX_128 = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_DECIMAL = re.compile(r"[0-9]{1,20}", re.ASCII)
+_B3 = re.compile(
+    r"([0-9a-f]{16}|[0-9a-f]{32})-([0-9a-f]{16})(?:-([01d])(?:-[0-9a-f]{16})?)?",
+    re.ASCII,
+)
+_XRAY_ROOT = re.compile(r"1-([0-9a-f]{8})-([0-9a-f]{24})", re.ASCII)
+_CLOUD = re.compile(r"([0-9a-f]{32})(?:/([0-9]{1,20}))?(?:;o=([0-9]))?", re.ASCII)
+_UPPER_HALF = "_dd.p.tid"
+
+#: The most characters of such a header: Datadog's tags have up to 512.
+_LONGEST = 1024
+
+_Values = Callable[[str], Sequence[str]]
+
+
+def _single(values: _Values, name: str) -> str:
+    """The one value of a header in lower case; empty if there is none, or are two."""
+    found = values(name)
+    if len(found) != 1 or len(found[0]) > _LONGEST:
+        return ""
+    return found[0].strip(" \t").lower()
+
+
+def _made(trace_id: str, span_id: str, sampled: bool) -> Trace | None:
+    """Return the trace, if its ids are valid; all zeros mean none."""
+    if not _TRACE_ID.fullmatch(trace_id):
+        return None
+    if not _SPAN_ID.fullmatch(span_id):
+        span_id = ""
+    return Trace(trace_id, span_id, _SAMPLED if sampled else 0)
+
+
+def _decimal(text: str) -> str | None:
+    """A decimal number of 64 bits as 16 hexadecimal digits."""
+    if not _DECIMAL.fullmatch(text) or int(text) >= 1 << 64:
+        return None
+    return f"{int(text):016x}"
+
+
+def _b3_single(values: _Values) -> Trace | None:
+    match = _B3.fullmatch(_single(values, "b3"))
+    if match is None:  # also `0`: not sampled, and no ids
+        return None
+    trace_id, span_id, state = match.groups()
+    return _made(trace_id.zfill(32), span_id, state in ("1", "d"))
+
+
+def _b3_multiple(values: _Values) -> Trace | None:
+    trace_id = _single(values, "x-b3-traceid")
+    if not (_HEX_64.fullmatch(trace_id) or _HEX_128.fullmatch(trace_id)):
+        return None
+    sampled = _single(values, "x-b3-sampled") in ("1", "true")
+    debug = _single(values, "x-b3-flags") == "1"
+    return _made(trace_id.zfill(32), _single(values, "x-b3-spanid"), sampled or debug)
+
+
+def _datadog(values: _Values) -> Trace | None:
+    lower = _decimal(_single(values, "x-datadog-trace-id"))
+    if lower is None:
+        return None
+    tags = _single(values, "x-datadog-tags").split(",")
+    upper = dict(tag.partition("=")[::2] for tag in tags).get(_UPPER_HALF, "")
+    if not _HEX_64.fullmatch(upper):
+        upper = "0" * 16
+    span_id = _decimal(_single(values, "x-datadog-parent-id")) or ""
+    sampled = _single(values, "x-datadog-sampling-priority") in ("1", "2")
+    return _made(upper + lower, span_id, sampled)
+
+
+def _xray(values: _Values) -> Trace | None:
+    parts = _single(values, "x-amzn-trace-id").split(";")
+    members = dict(part.strip(" \t").partition("=")[::2] for part in parts)
+    match = _XRAY_ROOT.fullmatch(members.get("root", ""))
+    if match is None:
+        return None
+    return _made(
+        "".join(match.groups()),
+        members.get("parent", ""),
+        members.get("sampled") == "1",
+    )
+
+
+def _google_cloud(values: _Values) -> Trace | None:
+    match = _CLOUD.fullmatch(_single(values, "x-cloud-trace-context"))
+    if match is None:
+        return None
+    trace_id, span_id, options = match.groups()
+    return _made(trace_id, _decimal(span_id or "") or "", options in ("1", "3"))
+
+
+# Those of the application's own tracer first: a balancer's is there as well.
+_OTHERS = (
+    ("b3", _b3_single),
+    ("x-b3-traceid", _b3_multiple),
+    ("x-datadog-trace-id", _datadog),
+    ("x-amzn-trace-id", _xray),
+    ("x-cloud-trace-context", _google_cloud),
+)
+
+#: The headers that `received_trace` reads.
+TRACE_HEADERS = (
+    *("traceparent", "tracestate", "b3"),
+    *("x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "x-b3-flags"),
+    *("x-datadog-trace-id", "x-datadog-parent-id", "x-datadog-sampling-priority"),
+    *("x-datadog-tags", "x-amzn-trace-id", "x-cloud-trace-context"),
+)
+
+
+def received_trace(values: _Values) -> Trace | None:
+    """
+    Return the trace that came with a request, or None without a valid one.
+
+    Never raises. Where there is a `traceparent`, only that is read, valid or not; else
+    the first valid one of `b3`, `X-B3-TraceId` and its companions,
+    `x-datadog-trace-id` and its companions, `X-Amzn-Trace-Id`, `X-Cloud-Trace-Context`.
+
+    Args:
+        values: Gives a header's values by its name in lower case.
+    """
+    parents = values("traceparent")
+    if parents:
+        return Trace.read(parents, values("tracestate"))
+    for name, read in _OTHERS:
+        if values(name):
+            found = read(values)
+            if found is not None:
+                return found
+    return None
 
 
 def trace_of(trace_id: object, span_id: object = None) -> Trace | None:

@@ -440,3 +440,21 @@ def test_the_context_is_left_alone(use: Callable[[Any], object]) -> None:
     store = ctxlog.Store(requestID="req-A")
     ctxlog.run(store, use, {})
     assert dict(store) == {"requestID": "req-A"}
+
+
+# What stands for "no request" ----------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["N/A", "-"])
+def test_what_stands_for_no_request_is_no_id(word: str) -> None:
+    """An id that lines show outside of any request is taken from nowhere, nor sent."""
+    ctxlog.JsonFormatter(missing_request_id="-")
+    assert not carrier.is_valid_request_id(word)
+    assert extract({"X-Request-ID": word}) == {}
+    assert unpack(f'{{"requestID":"{word}"}}')["requestID"] != word
+    assert ctxlog.run({"requestID": word}, inject, {}) == {}
+    carried = ctxlog.run({"requestID": word}, ctxlog.carry, "item")
+    with ctxlog.adopt(carried):
+        store = ctxlog.get_store()
+        assert store is not None
+        assert carrier.is_valid_request_id(str(store["requestID"]))

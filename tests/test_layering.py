@@ -64,6 +64,7 @@ CORE = {
     "ctxlog.errors",
     "ctxlog.ids",
     "ctxlog.isolate",
+    "ctxlog.kept",
     "ctxlog.line",
     "ctxlog.origin",
     "ctxlog.patch",

@@ -8,6 +8,7 @@ W3C publishes beside the recommendation: https://github.com/w3c/trace-context.
 from __future__ import annotations
 
 import json
+import re
 import string
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 import ctxlog
 from ctxlog.carrier import ReceivedStore, extract, inject, pack, unpack
-from ctxlog.trace import Trace, trace_of
+from ctxlog.trace import TRACE_HEADERS, Trace, trace_of
 from tests.helpers import need, run_python
 
 TRACE = "12345678901234567890123456789012"
@@ -406,3 +407,145 @@ def test_lines_have_the_ids_of_the_exported_spans(tmp_path: Path) -> None:
     stamped = [[line["message"], line["traceID"], line["spanID"]] for line in lines]
     assert sorted(stamped) == sorted(json.loads(last))
     assert len({trace_id for _, trace_id, _ in stamped}) == 2
+
+
+# Other systems' headers ---------------------------------------------------------
+
+HALF, OTHER = "80f198ee56343ba8", "e457b5a2e4d86bd1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "trace_id", "span_id", "flags"),
+    [
+        pytest.param(
+            {"X-Amzn-Trace-Id": "Root=1-12345678-901234567890123456789012"},
+            *(TRACE, "", 0),
+            id="an ALB's, which has begun the trace",
+        ),
+        pytest.param(
+            {
+                "X-Amzn-Trace-Id": "Self=1-67891234-12456789abcdef0123456789;"
+                f"Root=1-12345678-901234567890123456789012;Parent={SPAN};Sampled=1"
+            },
+            *(TRACE, SPAN, 1),
+            id="AWS X-Ray's",
+        ),
+        pytest.param(
+            {"X-Cloud-Trace-Context": f"{TRACE}/81985529216486895;o=1"},
+            *(TRACE, "0123456789abcdef", 1),
+            id="Google Cloud's",
+        ),
+        pytest.param(
+            {"X-Cloud-Trace-Context": TRACE},
+            *(TRACE, "", 0),
+            id="Google Cloud's without a span",
+        ),
+        pytest.param(
+            {"b3": f"{TRACE}-{SPAN}-1-{OTHER}"}, *(TRACE, SPAN, 1), id="B3, sampled"
+        ),
+        pytest.param(
+            {"b3": f"{HALF}-{SPAN}-d"}, *("0" * 16 + HALF, SPAN, 1), id="B3, 64 bits"
+        ),
+        pytest.param({"b3": f"{TRACE}-{SPAN}"}, *(TRACE, SPAN, 0), id="B3, undecided"),
+        pytest.param(
+            {"X-B3-TraceId": TRACE, "X-B3-SpanId": SPAN, "X-B3-Sampled": "1"},
+            *(TRACE, SPAN, 1),
+            id="B3 in several headers",
+        ),
+        pytest.param(
+            {"X-B3-TraceId": HALF.upper(), "X-B3-SpanId": SPAN, "X-B3-Flags": "1"},
+            *("0" * 16 + HALF, SPAN, 1),
+            id="B3 in several headers, debug",
+        ),
+        pytest.param(
+            {
+                "x-datadog-trace-id": str(int(HALF, 16)),
+                "x-datadog-parent-id": str(int(OTHER, 16)),
+                "x-datadog-sampling-priority": "1",
+                "x-datadog-tags": f"_dd.p.dm=-1,_dd.p.tid={SPAN}",
+            },
+            *(SPAN + HALF, OTHER, 1),
+            id="Datadog's of 128 bits",
+        ),
+        pytest.param(
+            {"x-datadog-trace-id": "1", "x-datadog-parent-id": "2"},
+            *("1".zfill(32), "2".zfill(16), 0),
+            id="Datadog's of 64 bits",
+        ),
+        pytest.param(
+            {
+                "b3": f"{TRACE}-{SPAN}",
+                "X-Amzn-Trace-Id": f"Root=1-{'1' * 8}-{'1' * 24}",
+            },
+            *(TRACE, SPAN, 0),
+            id="the application's before the balancer's",
+        ),
+    ],
+)
+def test_headers_of_other_systems_are_read(
+    headers: dict[str, str], trace_id: str, span_id: str, flags: int
+) -> None:
+    """Where there is no `traceparent`, they give the same ids as a W3C header."""
+    assert read(*headers.items()) == Trace(trace_id, span_id, flags)
+    found = {"traceID": trace_id, "spanID": span_id}
+    assert extract(headers) == {name: text for name, text in found.items() if text}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Amzn-Trace-Id", ""),
+        ("X-Amzn-Trace-Id", "Root=1-00000000-000000000000000000000000"),
+        ("X-Amzn-Trace-Id", f"Root={TRACE}"),
+        ("X-Cloud-Trace-Context", "0" * 32 + "/1;o=1"),
+        ("X-Cloud-Trace-Context", f"{TRACE[1:]}/1"),
+        ("b3", "0"),
+        ("b3", f"{TRACE}-{SPAN}-2"),
+        ("b3", f"{TRACE}-{SPAN}\n-1"),
+        ("X-B3-TraceId", "0" * 16),
+        ("X-B3-TraceId", f"{TRACE}0"),
+        ("x-datadog-trace-id", "0"),
+        ("x-datadog-trace-id", str(1 << 64)),
+        ("x-datadog-trace-id", "-1"),
+        ("x-datadog-trace-id", "١"),
+    ],
+)
+def test_an_invalid_header_of_another_system_is_none(name: str, value: str) -> None:
+    """It gives no trace, as an invalid `traceparent` does."""
+    assert extract({name: value}) == {}
+
+
+def test_a_traceparent_excludes_the_others() -> None:
+    """Where there is one, valid or not, the headers of other systems are not read."""
+    other = ("b3", f"{'1' * 32}-{'1' * 16}")
+    assert read(other, ("traceparent", PARENT)) == Trace(TRACE, SPAN)
+    assert read(other, ("traceparent", "00-1-2-3")) is None
+
+
+def test_a_repeated_header_of_another_system_is_none() -> None:
+    """If there are two, neither is taken."""
+    assert read(("b3", f"{TRACE}-{SPAN}"), ("b3", f"{TRACE}-{OTHER}")) is None
+
+
+_PIECES = st.sampled_from(
+    [TRACE, SPAN, "-", ";", "/", "Root=1-", "o=1", "0", "Parent="]
+)
+_VALUES = st.text(max_size=80) | st.lists(_PIECES, max_size=8).map("".join)
+
+
+@given(st.dictionaries(st.sampled_from(TRACE_HEADERS), st.lists(_VALUES, max_size=2)))
+def test_no_header_gives_an_invalid_id(headers: dict[str, list[str]]) -> None:
+    """Whatever the headers are, nothing is raised, and an id is valid or not there."""
+    pairs = [(name, value) for name, values in headers.items() for value in values]
+    found = extract(pairs)
+    assert re.fullmatch(r"(?!0{32})[0-9a-f]{32}", str(found.get("traceID", TRACE)))
+    assert re.fullmatch(r"(?!0{16})[0-9a-f]{16}", str(found.get("spanID", SPAN)))
+
+
+def test_only_traceparent_is_sent() -> None:
+    """A trace of another system's goes on as `traceparent`, with a span of its own."""
+    store = ReceivedStore()
+    store.receive({"X-Amzn-Trace-Id": "Root=1-12345678-901234567890123456789012"})
+    headers: dict[str, str] = ctxlog.run(store, inject, {})
+    assert set(headers) == {"traceparent"}
+    assert re.fullmatch(rf"00-{TRACE}-[0-9a-f]{{16}}-00", headers["traceparent"])

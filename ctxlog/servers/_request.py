@@ -18,7 +18,12 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeAlias, TypeVar, cast
 
 from ctxlog import trace
-from ctxlog.carrier import ReceivedStore, is_safe_header_value, is_valid_request_id
+from ctxlog.carrier import (
+    ReceivedStore,
+    is_possible_request_id,
+    is_safe_header_value,
+    is_valid_request_id,
+)
 from ctxlog.context import Entry, Store, run, within
 from ctxlog.errors import ConfigError
 from ctxlog.ids import new_request_id
@@ -26,6 +31,7 @@ from ctxlog.isolate import continued
 from ctxlog.line import COMPLETION_LOGGER, REQUEST_ID
 
 __all__ = [
+    "EXPOSE",
     "Exchange",
     "RequestOptions",
     "RequestStore",
@@ -38,6 +44,9 @@ _T = TypeVar("_T")
 
 _log = logging.getLogger("ctxlog")
 _completion_log = logging.getLogger(COMPLETION_LOGGER)
+
+#: The header that lets scripts of other origins read further ones.
+EXPOSE = "Access-Control-Expose-Headers"
 
 #: Whose ids are used: everybody's, nobody's, those of clients in some networks, or of
 #: clients whose address a callable accepts.
@@ -64,7 +73,8 @@ class RequestOptions:
     """
     The options of all server adapters, checked.
 
-    Trusted are the request id headers and the trace (`traceparent`, `tracestate`) only,
+    Trusted are the request id headers and the trace (`traceparent`, or the header of
+    another tracing system) only,
     from the clients that `trust` names, and only if they are valid. An id that is not
     used is never logged.
 
@@ -80,6 +90,8 @@ class RequestOptions:
             returns the user to bind, or None. Without it the framework's own is taken.
         ignore_paths: Paths without a completion line: as they are, or with `*`.
         completion_line: Whether to log a line when a request has ended.
+        expose_header: Whether scripts of other origins may read the id, by
+            `Access-Control-Expose-Headers` on every response.
 
     Raises:
         ConfigError: an option has a value that it cannot have.
@@ -93,6 +105,7 @@ class RequestOptions:
         "asks_application",
         "asks_for_client",
         "completion_line",
+        "expose_header",
         "generator",
         "header",
         "header_bytes",
@@ -111,6 +124,7 @@ class RequestOptions:
         user: Callable[[Any], object] | None = None,
         ignore_paths: Iterable[str] = (),
         completion_line: bool = True,
+        expose_header: bool = False,
     ) -> None:
         self.header = _header("request_id_header", request_id_header)
         self.header_bytes = self.header.lower().encode()
@@ -134,9 +148,8 @@ class RequestOptions:
         ignored = _strings("ignore_paths", ignore_paths)
         self._ignored = frozenset(path for path in ignored if "*" not in path)
         self._ignored_patterns = tuple(path for path in ignored if "*" in path)
-        if not isinstance(completion_line, bool):
-            raise ConfigError("completion_line", completion_line, "True or False")
-        self.completion_line = completion_line
+        self.completion_line = _flag("completion_line", completion_line)
+        self.expose_header = _flag("expose_header", expose_header)
 
     def completes(self, path: str) -> bool:
         """Whether a request of `path` gets a completion line."""
@@ -178,13 +191,13 @@ class RequestOptions:
         except Exception:
             _log.exception("the request id generator failed")
             return new_request_id()
-        if isinstance(request_id, str) and is_safe_header_value(request_id):
+        if is_possible_request_id(request_id):
             return request_id
         _log.warning("the request id generator returned no usable id")
         return new_request_id()
 
     def _is_usable(self, request_id: str) -> bool:
-        if not is_safe_header_value(request_id):
+        if not is_possible_request_id(request_id):
             return False
         if self.validator is None:
             return True
@@ -201,6 +214,12 @@ class RequestOptions:
         except Exception:
             _log.exception("the trust callable failed")
             return False
+
+
+def _flag(option: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ConfigError(option, value, "True or False")
 
 
 def _header(option: str, name: object) -> str:
@@ -351,9 +370,9 @@ class Exchange:
         self._given_id = request_id
         self._entry = Entry(store)
         trace.watch()
-        parents = values("traceparent")
-        if parents and options.trusts(client):
-            store.enter_trace(trace.Trace.read(parents, values("tracestate")))
+        came = trace.received_trace(values)
+        if came is not None and options.trusts(client):
+            store.enter_trace(came)
         store.completes = options.completes(path)
         store.path = path
         self._started = time.perf_counter()
@@ -424,6 +443,35 @@ class Exchange:
         if isinstance(request_id, str) and is_safe_header_value(request_id):
             return request_id
         return ""
+
+    @property
+    def exposes(self) -> bool:
+        """Whether the response names the id's header for scripts of other origins."""
+        return self._options.expose_header
+
+    def exposed(self, values: Iterable[str]) -> str:
+        """
+        Return `Access-Control-Expose-Headers` with the id's header.
+
+        Args:
+            values: What the response has there.
+        """
+        names = [name.strip() for value in values for name in value.split(",")]
+        names = [name for name in names if name]
+        if self.header.lower() not in (name.lower() for name in names):
+            names.append(self.header)
+        return ", ".join(names)
+
+    def echo(self, headers: Any) -> None:
+        """Put the id on a response whose headers are a mapping."""
+        if not self.request_id:
+            return
+        headers[self.header] = self.request_id
+        if self.exposes:
+            read_all = getattr(headers, "getall", None)
+            given = headers.get(EXPOSE, "")
+            values = read_all(EXPOSE, ()) if read_all is not None else [given]
+            headers[EXPOSE] = self.exposed(values)
 
     def raised(self, error: BaseException) -> None:
         """Note what a body raised, or was stopped by: a client that left stops it."""

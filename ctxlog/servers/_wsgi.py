@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 
 from ctxlog.carrier import is_valid_request_id
 from ctxlog.isolate import apart
-from ctxlog.servers._request import Exchange, RequestOptions, Trust
+from ctxlog.kept import Kept
+from ctxlog.servers._request import EXPOSE, Exchange, RequestOptions, Trust
 from ctxlog.servers._wsgi_errors import ErrorStream, report, reports_itself
 
 __all__ = ["ContextMiddleware"]
@@ -23,6 +24,7 @@ _App: TypeAlias = Callable[[Any, Any], Iterable[bytes]]
 
 _MARK = "ctxlog.store"
 _ERRORS = "wsgi.errors"
+_EXPOSE = EXPOSE.lower()
 
 #: Set by what is around us and shows an error itself, as werkzeug's debugger does.
 _ERRORS_WANTED = (
@@ -72,6 +74,8 @@ class ContextMiddleware:
             user to bind, or None. Without it `REMOTE_USER` is taken.
         ignore_paths: Paths without a completion line: as they are, or with `*`.
         completion_line: Whether to log a line when a request has ended.
+        expose_header: Whether scripts of other origins may read the id, by
+            `Access-Control-Expose-Headers` on every response.
 
     Raises:
         ConfigError: an option has a value that it cannot have.
@@ -89,6 +93,7 @@ class ContextMiddleware:
         user: Callable[[_Environ], object] | None = None,
         ignore_paths: Iterable[str] = (),
         completion_line: bool = True,
+        expose_header: bool = False,
     ) -> None:
         self.app = app
         self._options = RequestOptions(
@@ -100,6 +105,7 @@ class ContextMiddleware:
             user=user,
             ignore_paths=ignore_paths,
             completion_line=completion_line,
+            expose_header=expose_header,
         )
 
     def __call__(
@@ -107,7 +113,7 @@ class ContextMiddleware:
     ) -> Iterable[bytes]:
         """Serve one request (PEP 3333)."""
         around = environ.get(_MARK)
-        if around is not None and not around.closed:
+        if around is not None and not around.take().closed:
             return self.app(environ, start_response)
         read_user = self._options.user or _remote_user
         exchange = Exchange(
@@ -119,7 +125,7 @@ class ContextMiddleware:
             user_of=functools.partial(read_user, environ),
         )
         # Not the exchange: it refers to the environment.
-        environ[_MARK] = exchange.store
+        environ[_MARK] = Kept(exchange.store)
         stream = environ.get(_ERRORS)
         if stream is not None:
             environ[_ERRORS] = errors = ErrorStream(stream, exchange.store)
@@ -171,7 +177,12 @@ class _Responding:
         name = self._exchange.header
         lower = name.lower()
         kept = [pair for pair in headers if str(pair[0]).lower() != lower]
-        return [*kept, (name, request_id)]
+        kept.append((name, request_id))
+        if self._exchange.exposes:
+            given = [value for key, value in kept if key.lower() == _EXPOSE]
+            kept = [pair for pair in kept if pair[0].lower() != _EXPOSE]
+            kept.append((EXPOSE, self._exchange.exposed(given)))
+        return kept
 
     def _shown_around(self) -> bool:
         return any(self._environ.get(key) for key in _ERRORS_WANTED)

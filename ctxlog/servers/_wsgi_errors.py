@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ctxlog.context import Store, within
+from ctxlog.kept import Kept
 from ctxlog.line import WSGI_ERRORS_LOGGER
 
 __all__ = ["ErrorStream", "report", "reports_itself"]
@@ -65,7 +66,7 @@ class ErrorStream:
 
     def __init__(self, stream: Any, store: Store) -> None:
         self._stream = stream
-        self._store = store
+        self._store = Kept(store)
         self._pending = ""
         self._logging = False
 
@@ -87,7 +88,7 @@ class ErrorStream:
             self._log_pending(error)
         elif (
             (error is None and text.endswith("\n"))
-            or self._store.closed
+            or self._store.take().closed
             or len(self._pending) > _MOST_PENDING
         ):
             self._log_pending(None)
@@ -122,7 +123,7 @@ class ErrorStream:
             return
         self._logging = True
         try:
-            within(self._store, _log_text, text, error)
+            within(self._store.take(), _log_text, text, error)
         finally:
             self._logging = False
 

@@ -8,8 +8,9 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-from ctxlog.context import Store, run
+from ctxlog.context import run
 from ctxlog.errors import MissingDependencyError
+from ctxlog.kept import Kept
 from ctxlog.servers._request import Exchange, RequestOptions
 
 try:
@@ -25,7 +26,7 @@ __all__ = ["AccessLogger", "middleware"]
 _Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # Newer versions warn of keys that are plain texts.
-_MARK: Any = getattr(web, "RequestKey", lambda name, kind: name)("ctxlog.store", Store)
+_MARK: Any = getattr(web, "RequestKey", lambda name, kind: name)("ctxlog.store", Kept)
 _DEFAULTS = RequestOptions()
 
 
@@ -83,21 +84,21 @@ async def _serve(
         values=functools.partial(_header_values, request),
         user_of=None if user is None else functools.partial(user, request),
     )
-    request[_MARK] = exchange.store
+    request[_MARK] = Kept(exchange.store)
     _echo(exchange, request)
     with exchange:
         try:
             response = await handler(request)
         except web.HTTPException as answer:
             exchange.status = answer.status
-            _put_id(exchange, answer)
+            exchange.echo(answer.headers)
             failure = answer
         else:
             exchange.status = getattr(response, "status", None)
             if isinstance(response, web.WebSocketResponse):
                 exchange.details["closeCode"] = response.close_code or 1006
             if isinstance(response, web.StreamResponse) and not response.prepared:
-                _put_id(exchange, response)
+                exchange.echo(response.headers)
             return response
     # Raised out here: it is a response, not a failure of the request.
     raise failure
@@ -112,14 +113,9 @@ def _echo(exchange: Exchange, request: web.Request) -> None:
     async def prepare(response: web.StreamResponse) -> None:
         await signal(response)
         exchange.status = response.status
-        _put_id(exchange, response)
+        exchange.echo(response.headers)
 
     vars(request)["_prepare_hook"] = prepare
-
-
-def _put_id(exchange: Exchange, response: web.StreamResponse) -> None:
-    if exchange.request_id:
-        response.headers[exchange.header] = exchange.request_id
 
 
 def _header_values(request: web.Request, name: str) -> list[str]:
@@ -140,8 +136,8 @@ class AccessLogger(_AccessLogger):
         self, request: web.BaseRequest, response: web.StreamResponse, time: float
     ) -> None:
         """Log one line, in the store of its request if it had one."""
-        store = request.get(_MARK)
-        if store is None:
+        kept = request.get(_MARK)
+        if kept is None:
             super().log(request, response, time)
         else:
-            run(store, super().log, request, response, time)
+            run(kept.take(), super().log, request, response, time)

@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 
 from ctxlog.carrier import is_valid_request_id
 from ctxlog.context import detached, lent, withheld
-from ctxlog.servers._request import Exchange, RequestOptions, Trust
+from ctxlog.servers._request import EXPOSE, Exchange, RequestOptions, Trust
+from ctxlog.trace import TRACE_HEADERS
 
 __all__ = ["ContextMiddleware", "install", "uninstall"]
 
@@ -28,6 +29,7 @@ _App: TypeAlias = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
 _log = logging.getLogger("ctxlog")
 
 _MARK = "ctxlog.exchange"
+_EXPOSE = EXPOSE.lower().encode()
 
 
 class ContextMiddleware:
@@ -64,6 +66,8 @@ class ContextMiddleware:
             to bind, or None. Without it Starlette's `scope["user"]` is taken.
         ignore_paths: Paths without a completion line: as they are, or with `*`.
         completion_line: Whether to log a line when a request has ended.
+        expose_header: Whether scripts of other origins may read the id, by
+            `Access-Control-Expose-Headers` on every response.
 
     Raises:
         ConfigError: an option has a value that it cannot have.
@@ -81,6 +85,7 @@ class ContextMiddleware:
         user: Callable[[_Scope], object] | None = None,
         ignore_paths: Iterable[str] = (),
         completion_line: bool = True,
+        expose_header: bool = False,
     ) -> None:
         self.app = app
         self._options = RequestOptions(
@@ -92,8 +97,9 @@ class ContextMiddleware:
             user=user,
             ignore_paths=ignore_paths,
             completion_line=completion_line,
+            expose_header=expose_header,
         )
-        names = (*self._options.accepted, "traceparent", "tracestate")
+        names = (*self._options.accepted, *TRACE_HEADERS)
         self._wanted = {name.encode(): name for name in names}
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
@@ -151,12 +157,16 @@ class ContextMiddleware:
 class _Responding:
     """The server's two callables, as the application gets them."""
 
-    __slots__ = ("_exchange", "_receive", "_send")
+    __slots__ = ("_ending", "_exchange", "_receive", "_send")
 
     def __init__(self, exchange: Exchange, receive: _Receive, send: _Send) -> None:
         self._exchange = exchange
         self._receive = receive
         self._send = send
+        # Whether the last part of the response has been handed to the server. Some
+        # close the connection, and say so, before that returns (hypercorn, where the
+        # client wants it closed).
+        self._ending = False
 
     async def receive(self) -> _Message:
         # The transport keeps the context that is active when it resumes reading, and
@@ -164,7 +174,7 @@ class _Responding:
         with withheld():
             message = await self._receive()
         if message["type"] == "http.disconnect":
-            if self._exchange.pending:
+            if not self._ending:
                 self._exchange.details["disconnected"] = True
         elif message["type"] == "websocket.disconnect":
             self._exchange.details["closeCode"] = message.get("code", 1005)
@@ -188,6 +198,7 @@ class _Responding:
             last = not message.get("more_body", False)
         elif kind in ("http.response.pathsend", "http.response.zerocopysend"):
             last = not message.get("more_body", False)
+        self._ending = self._ending or last
         # The server's access line is the request's; what the transport registers is
         # not, nor is the next request on the connection, which may start in here.
         with lent():
@@ -207,7 +218,22 @@ class _Responding:
             if len(key) != length or bytes(key).lower() != name
         ]
         headers.append((name, request_id.encode()))
+        if self._exchange.exposes:
+            headers = self._exposing(headers)
         return {**message, "headers": headers}
+
+    def _exposing(
+        self, headers: list[tuple[bytes, bytes]]
+    ) -> list[tuple[bytes, bytes]]:
+        given: list[str] = []
+        kept: list[tuple[bytes, bytes]] = []
+        for key, value in headers:
+            if bytes(key).lower() == _EXPOSE:
+                given.append(bytes(value).decode("latin-1"))
+            else:
+                kept.append((key, value))
+        kept.append((_EXPOSE, self._exchange.exposed(given).encode("latin-1")))
+        return kept
 
     async def fail(self, kind: str) -> None:
         if kind == "websocket":

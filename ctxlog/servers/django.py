@@ -46,7 +46,8 @@ class ContextMiddleware:
     Put it first in `MIDDLEWARE`, as `"ctxlog.servers.django.ContextMiddleware"`. Its
     options are the keys of the setting `CTXLOG`, a dict: those of the WSGI middleware
     (`request_id_header`, `accept_headers`, `trust`, `generator`, `validator`,
-    `ignore_paths`, `completion_line`); `user` is called with Django's request.
+    `ignore_paths`, `completion_line`, `expose_header`); `user` is called with Django's
+    request.
 
     The store is active in all that runs for the request, in sync and async views, and
     until the response is closed: a streamed body and the signal `request_finished` are
@@ -114,8 +115,7 @@ class ContextMiddleware:
     def _take(self, exchange: Exchange, response: Any) -> None:
         """Let the exchange follow the response until it is closed."""
         exchange.status = response.status_code
-        if exchange.request_id:
-            response[exchange.header] = exchange.request_id
+        exchange.echo(response.headers)
         exchange.bind_user()
         # A file is left to the server, which may have a quicker way to send it.
         if response.streaming and getattr(response, "file_to_stream", None) is None:

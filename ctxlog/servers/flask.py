@@ -35,6 +35,7 @@ def init_app(
     user: Callable[[flask.Request], object] | None = None,
     ignore_paths: Iterable[str] = (),
     completion_line: bool = True,
+    expose_header: bool = False,
 ) -> None:
     """
     Give every request of a Flask application a store, and a completion line.
@@ -62,6 +63,8 @@ def init_app(
             `REMOTE_USER`.
         ignore_paths: Paths without a completion line: as they are, or with `*`.
         completion_line: Whether to log a line when a request has ended.
+        expose_header: Whether scripts of other origins may read the id, by
+            `Access-Control-Expose-Headers` on every response.
 
     Raises:
         ConfigError: an option has a value that it cannot have.
@@ -80,6 +83,7 @@ def init_app(
         validator=validator,
         ignore_paths=ignore_paths,
         completion_line=completion_line,
+        expose_header=expose_header,
     )
     binding = _UserBinding(checked_callable("user", user or _flask_login_user))
     # Both, since a test client may keep the request from being torn down, and an

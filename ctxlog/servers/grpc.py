@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from ctxlog.context import get_store, wrap
 from ctxlog.errors import MissingDependencyError
 from ctxlog.isolate import apart
+from ctxlog.kept import Kept
 from ctxlog.servers._request import Exchange, RequestOptions, RequestStore
 
 try:
@@ -321,11 +322,16 @@ class _Context:
     put into the initial metadata, which can be sent only once.
     """
 
-    __slots__ = ("_context", "_exchange")
+    __slots__ = ("_context", "_kept")
 
     def __init__(self, context: Any, exchange: _Exchange) -> None:
         object.__setattr__(self, "_context", context)
-        object.__setattr__(self, "_exchange", exchange)
+        object.__setattr__(self, "_kept", Kept(exchange))
+
+    @property
+    def _exchange(self) -> _Exchange:
+        kept: Kept[_Exchange] = self._kept
+        return kept.take()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)

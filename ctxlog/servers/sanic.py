@@ -10,6 +10,7 @@ from typing import Any
 
 from ctxlog.context import get_store
 from ctxlog.errors import MissingDependencyError
+from ctxlog.kept import Kept
 from ctxlog.servers._request import Exchange, RequestOptions, RequestStore
 
 try:
@@ -79,7 +80,7 @@ class _Stamping:
             await handle(request)
             return
         exchange = _exchange(self._ctxlog_options, request)
-        setattr(request.ctx, _EXCHANGE, exchange)
+        setattr(request.ctx, _EXCHANGE, Kept(exchange))
         _echo(exchange, request)
         failure: BaseException | None = None
         try:
@@ -100,7 +101,8 @@ class _Stamping:
         self, request: Request, exception: BaseException, run_middleware: bool = True
     ) -> None:
         handle: Any = super().handle_exception  # type: ignore[misc]
-        exchange = getattr(request.ctx, _EXCHANGE, None)
+        kept: Kept[Exchange] | None = getattr(request.ctx, _EXCHANGE, None)
+        exchange = None if kept is None else kept.take()
         if exchange is None or exchange.store.closed:
             await handle(request, exception, run_middleware)
             return
@@ -176,8 +178,8 @@ def _echo(exchange: Exchange, request: Request) -> None:
     @functools.wraps(write)
     def with_id(*args: Any, **kwargs: Any) -> Any:
         response = stream.response if name == "response_func" else args[0]
-        if response is not None and exchange.request_id:
-            response.headers[exchange.header] = exchange.request_id
+        if response is not None:
+            exchange.echo(response.headers)
         return write(*args, **kwargs)
 
     setattr(stream, name, with_id)

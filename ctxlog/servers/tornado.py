@@ -12,6 +12,7 @@ from typing import Any
 
 from ctxlog.context import lent
 from ctxlog.errors import MissingDependencyError
+from ctxlog.kept import Kept
 from ctxlog.servers._request import Exchange, RequestOptions
 
 try:
@@ -69,9 +70,9 @@ def install(app: web.Application, **options: Any) -> None:
     @functools.wraps(log_request)
     def log_request_too(handler: web.RequestHandler) -> None:
         log_request(handler)
-        serving: _Request | None = getattr(handler, _SERVING, None)
+        serving: Kept[_Request] | None = getattr(handler, _SERVING, None)
         if serving is not None:
-            serving.answered()
+            serving.take().answered()
 
     held.get_handler_delegate = get_handler_delegate
     held.log_request = log_request_too
@@ -123,8 +124,7 @@ class _Request:
         set_close_callback = connection.set_close_callback
 
         def with_id(start: Any, headers: httputil.HTTPHeaders, *rest: Any) -> Any:
-            if exchange.request_id:
-                headers[exchange.header] = exchange.request_id
+            exchange.echo(headers)
             # What the stream registers with the event loop is not the request's.
             with lent():
                 return write_headers(start, headers, *rest)
@@ -168,7 +168,7 @@ class _Request:
 
         handler._execute = in_store
         handler.data_received = functools.partial(self._exchange.run, data_received)
-        setattr(handler, _SERVING, self)
+        setattr(handler, _SERVING, Kept(self))
         return handler
 
     def answered(self) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ctxlog.context import Store, within
 from ctxlog.errors import MissingDependencyError
+from ctxlog.kept import Kept
 from ctxlog.servers._request import Exchange, RequestOptions
 
 try:
@@ -130,11 +131,11 @@ class _Logger(logging.LoggerAdapter):  # type: ignore[type-arg]  # not in 3.10
 
     def __init__(self, logger: Any, store: Store) -> None:
         super().__init__(logger, {})
-        self._store = store
+        self._store = Kept(store)
 
     def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
         # The transport, which reads and notices the end, has another context.
-        within(self._store, self.logger.log, level, msg, *args, **kwargs)
+        within(self._store.take(), self.logger.log, level, msg, *args, **kwargs)
 
 
 def _username(connection: ServerConnection) -> object:

@@ -13,6 +13,7 @@ from typing import Any
 from ctxlog.carrier import MESSAGE_HEADER, ReceivedStore, pack, settle, unpack
 from ctxlog.context import detached, get_store, run
 from ctxlog.errors import MissingDependencyError
+from ctxlog.kept import Kept
 from ctxlog.patch import Patch
 from ctxlog.task import CANCELLED, FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
 
@@ -153,23 +154,25 @@ class _ContextRequest(Request):  # type: ignore[misc]
 
     def __init__(self, message: Any, *args: Any, **kwargs: Any) -> None:
         # That of `receive()`.
-        self._ctxlog_store: Any = get_store()
+        self._ctxlog_store = Kept(get_store())
         self._ctxlog_ended = False
         super().__init__(message, *args, **kwargs)
         # Headers of the first protocol are made of the body alone.
         self._request_dict[MESSAGE_HEADER] = message.headers.get(MESSAGE_HEADER)
 
     def _in_store(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        if self._ctxlog_store is None:
+        store = self._ctxlog_store.take()
+        if store is None:
             return fn(*args, **kwargs)
-        return run(self._ctxlog_store, fn, *args, **kwargs)
+        return run(store, fn, *args, **kwargs)
 
     def _complete(self, outcome: str, **details: object) -> None:
-        if self._ctxlog_store is None or self._ctxlog_ended:
+        store: Any = self._ctxlog_store.take()
+        if store is None or self._ctxlog_ended:
             return
         self._ctxlog_ended = True
         task = Task(
-            self._ctxlog_store,
+            store,
             name=self._type,
             task_id=self.id,
             attempt=_attempt(self._request_dict),

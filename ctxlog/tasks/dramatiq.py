@@ -10,6 +10,7 @@ from typing import Any
 from ctxlog.carrier import MESSAGE_HEADER, pack, unpack
 from ctxlog.context import current_view
 from ctxlog.errors import MissingDependencyError
+from ctxlog.kept import Kept
 from ctxlog.task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
 
 try:
@@ -70,7 +71,7 @@ class ContextMiddleware(dramatiq.Middleware):
             completion_line=self._options.completion_line,
         )
         running.__enter__()
-        setattr(message, _RUNNING, running)
+        setattr(message, _RUNNING, Kept(running))
 
     def after_process_message(
         self,
@@ -92,8 +93,9 @@ class ContextMiddleware(dramatiq.Middleware):
         self._end(message, "skipped", None)
 
     def _end(self, message: Any, outcome: str, error: BaseException | None) -> None:
-        running: Task | None = vars(message).pop(_RUNNING, None)
-        if running is not None:
+        kept: Kept[Task] | None = vars(message).pop(_RUNNING, None)
+        if kept is not None:
+            running = kept.take()
             running.outcome = outcome
             running.__exit__(None if error is None else type(error), error, None)
 

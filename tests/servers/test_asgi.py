@@ -466,6 +466,16 @@ def test_an_unsafe_id_of_the_application_is_not_echoed(lines: Lines) -> None:
     assert answer.headers("x-request-id") == []
 
 
+@pytest.mark.parametrize("options", [{}, {"validator": None}])
+def test_what_stands_for_no_request_is_replaced(lines: Lines, options: Any) -> None:
+    """
+    A request that calls itself `N/A` gets an id by which it can be found.
+    """
+    answer = call(ContextMiddleware(plain, **options), headers=with_id("N/A"))
+    assert answer.header() != "N/A"
+    assert lines.completion()["requestID"] == answer.header()
+
+
 def trust_local(client: str | None) -> bool:
     return client == "203.0.113.7"
 
@@ -782,6 +792,33 @@ def test_a_disconnect_after_the_response_is_none(lines: Lines) -> None:
         await receive()
 
     call(ContextMiddleware(app), messages=[{"type": "http.disconnect"}])
+    line = lines.completion()
+    assert line["level"] == "INFO"
+    assert "disconnected" not in line
+
+
+def test_a_disconnect_while_the_last_part_is_sent_is_none(lines: Lines) -> None:
+    """
+    A server that closes the connection after a response, and says so at once.
+    """
+    closed = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        listening = asyncio.ensure_future(receive())
+        await respond(send)
+        assert (await listening)["type"] == "http.disconnect"
+
+    async def receive() -> Message:
+        await closed.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            closed.set()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    asyncio.run(ContextMiddleware(app)(new_scope("http", []), receive, send))
     line = lines.completion()
     assert line["level"] == "INFO"
     assert "disconnected" not in line
@@ -1476,3 +1513,16 @@ def test_a_finished_request_leaves_nothing_to_the_garbage_collector() -> None:
             gc.enable()
 
     assert asyncio.run(main()) == 0
+
+
+def test_a_trace_of_another_system_needs_trust_too(lines: Lines) -> None:
+    """
+    The header of a load balancer is read from the clients that `trust` names only.
+    """
+    headers = [("X-Amzn-Trace-Id", f"Root=1-{'1' * 8}-{'2' * 24};Parent={'3' * 16}")]
+    call(ContextMiddleware(plain), headers=headers)
+    line = lines.completion()
+    assert (line["traceID"], line["spanID"]) == ("1" * 8 + "2" * 24, "3" * 16)
+    lines.clear()
+    call(ContextMiddleware(plain, trust=False), headers=headers)
+    assert "traceID" not in lines.completion()

@@ -389,3 +389,21 @@ def test_only_a_sanic_application_is_taken(app: Any) -> None:
     adapter.uninstall(app)
     with pytest.raises(ctxlog.ConfigError, match="trust"):
         adapter.install(app, trust=5)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"), [("", "X-Request-ID"), ("ETag", "ETag, X-Request-ID")]
+)
+def test_the_id_is_exposed_to_scripts_where_asked_for(
+    app: Any, lines: LogEnvironment, given: str, sent: str
+) -> None:
+    """`expose_header` appends the header's name to what the application exposes."""
+    name = "Access-Control-Expose-Headers"
+
+    @app.get("/")
+    async def index(request: Any) -> Any:
+        return sanic.text("", headers={name: given} if given else {})
+
+    adapter.uninstall(app)
+    adapter.install(app, expose_header=True)
+    assert get(app, "/").headers.get_list(name) == [sent]

@@ -1,0 +1,41 @@
+"""
+What ctxlog leaves on objects of others, such as a WSGI environment. Core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+__all__ = ["Kept"]
+
+_T = TypeVar("_T")
+
+
+class Kept(Generic[_T]):
+    """
+    A value on an object of others, which error trackers and debuggers show.
+
+    A store is a mapping of raw values, secrets among them, that those expand. This one
+    shows the value's `repr()` only, which for a store is the names of its fields: it is
+    no mapping, cannot be iterated, and has no attribute that holds the value.
+
+    Args:
+        value: What to keep.
+    """
+
+    __slots__ = ("_read",)
+
+    def __init__(self, value: _T, /) -> None:
+        # A closure, since walkers look into attributes but not into functions.
+        def read() -> _T:
+            return value
+
+        self._read: Callable[[], _T] = read
+
+    def take(self) -> _T:
+        """Return the value."""
+        return self._read()
+
+    def __repr__(self) -> str:
+        return repr(self._read())
