@@ -1,88 +1,254 @@
 """
-Replace a function of somebody else's, so that it can be given back. Core.
+Replace a function of another library, so that it can be given back. Core.
 
-For adapters of what has no hook for it.
+For adapters of what has no hook. Tracers and error trackers replace the same functions,
+before or after: a patch goes over and under any other, and comes off in any order.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable
+from types import (
+    ClassMethodDescriptorType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    WrapperDescriptorType,
+)
 from typing import Any
 
 __all__ = ["Patch"]
 
+_MISSING: Any = object()
 
-class _Layer:
-    """One installation: the function that was there, and the one put over it."""
+# Calling one of these with an instance is the same as binding it to that instance.
+_METHODS = (FunctionType, MethodDescriptorType, WrapperDescriptorType)
+_CLASS_METHODS = (classmethod, ClassMethodDescriptorType)
 
-    def __init__(self, previous: Any, wrapper: Callable[..., Any]) -> None:
-        self.previous = previous
-        self.active = True
-        self.inherited = False
-        of_class = isinstance(previous, classmethod)
-        called = previous.__func__ if of_class else previous
-
-        @functools.wraps(called)
-        def function(*args: Any, **kwargs: Any) -> Any:
-            below = called
-            if of_class:
-                below, args = functools.partial(called, args[0]), args[1:]
-            if not self.active:
-                return below(*args, **kwargs)
-            return wrapper(below, *args, **kwargs)
-
-        self.function: Any = classmethod(function) if of_class else function
+# Finds what a call is about: what to call below, and with which arguments.
+_Finder = Callable[[tuple[Any, ...]], tuple[Any, tuple[Any, ...]]]
 
 
 class Patch:
     """
-    A function of a class or a module with a wrapper around it: `install`, `uninstall`.
+    A function of a class, a module or an object with a wrapper around it.
 
-    Others may have put theirs over ours, or taken ours away: what is no longer on top
-    only hands through. Doing either twice changes nothing.
+    Others may have put theirs under ours, may put theirs over it, and may take theirs
+    away again. Of several layers of ours the topmost one works and the others only hand
+    through; one that cannot be taken off yet, since another library has built on it,
+    goes with the first call after that library has left. Installing and uninstalling
+    are idempotent. What is put in place has the name, the signature and the kind of
+    what was there: a class method stays one, a coroutine function, too.
 
     Args:
         owner: The class, module or object.
-        name: The function's name there; a class method is one afterwards, too.
-        wrapper: Called with the function that was there, then with the arguments;
-            without the class if it is a class method.
+        name: The function's name there.
+        wrapper: Called with the function below, then with the arguments. Of a method
+            the first one is the instance, for the function below, too; a class method
+            is called without its class.
     """
 
     def __init__(self, owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
-        self._owner = owner
-        self._name = name
-        self._wrapper = wrapper
+        self.owner = owner
+        self.name = name
+        self.wrapper = wrapper
+        self._installed = False
         self._layers: list[_Layer] = []
 
-    def _current(self) -> Any:
-        if isinstance(self._owner, type):  # as it is stored: not bound to the class
-            return inspect.getattr_static(self._owner, self._name)
-        return getattr(self._owner, self._name)
-
     def install(self) -> None:
-        """Put the wrapper on top."""
-        current = self._current()
-        if self._layers and self._layers[-1].active:
-            if self._layers[-1].function is current:
-                return
-            self._layers[-1].active = False
-        layer = _Layer(current, self._wrapper)
-        self._layers.append(layer)
-        layer.inherited = self._name not in vars(self._owner)
-        setattr(self._owner, self._name, layer.function)
+        """
+        Put the wrapper on top.
+
+        Raises:
+            AttributeError: the owner has nothing of that name.
+            TypeError: what it has is not a function: a property, for one.
+        """
+        self._installed = True
+        for layer in self._layers:
+            layer.active = layer.on_top
+        if not any(layer.active for layer in self._layers):
+            layer = _Layer(self)
+            self._layers.append(layer)
+            setattr(self.owner, self.name, layer.replacement)
 
     def uninstall(self) -> None:
-        """Put back what was there, or hand through to it."""
-        if self._layers:
-            self._layers[-1].active = False
-        while self._layers:
-            layer = self._layers[-1]
-            if self._current() is not layer.function:
-                break  # somebody else's is on top, and may call ours
-            if layer.inherited:
-                delattr(self._owner, self._name)
+        """Put back what was there, or hand through to it as long as others need it."""
+        self._installed = False
+        for layer in self._layers:
+            layer.active = False
+        self._take_off()
+
+    def uncovered(self, layer: _Layer) -> bool:
+        """Whether a layer that only handed through is on top again, and works."""
+        if not layer.on_top:
+            return False
+        if self._installed:
+            self.install()
+        else:
+            self._take_off()
+        return layer.active
+
+    def _take_off(self) -> None:
+        for layer in reversed(self._layers):
+            if layer.free:
+                layer.restore()
+                self._layers = [one for one in self._layers if one is not layer]
             else:
-                setattr(self._owner, self._name, layer.previous)
-            self._layers.pop()
+                layer.cut_out()
+
+
+class _Layer:
+    """
+    One installation of a patch.
+
+    Attributes:
+        active: Whether the wrapper is called; else the layer only hands through.
+        replacement: What the owner has under the name instead of what was there.
+    """
+
+    def __init__(self, patch: Patch) -> None:
+        self._patch = patch
+        self._owner = patch.owner
+        self._name = patch.name
+        self._replaced: Any = vars(self._owner).get(self._name, _MISSING)
+        self.active = True
+        self.replacement = self._make()
+        self._code = self._code_now()
+
+    @property
+    def on_top(self) -> bool:
+        """Whether it is what the owner has under the name."""
+        return vars(self._owner).get(self._name) is self.replacement
+
+    @property
+    def free(self) -> bool:
+        """Whether it can be taken off: ddtrace rewrites the function that it finds."""
+        return self.on_top and self._code_now() is self._code
+
+    def restore(self) -> None:
+        """Put back what was there."""
+        if self._replaced is _MISSING:
+            delattr(self._owner, self._name)
+        else:
+            setattr(self._owner, self._name, self._replaced)
+
+    def cut_out(self) -> None:
+        """Let a wrapper over it that names what it wraps, as wrapt's, wrap the next."""
+        over = vars(self._owner).get(self._name)
+        known: list[Any] = []
+        while over is not None and not any(over is one for one in known):
+            known.append(over)
+            below = getattr(over, "__wrapped__", None)
+            if below is self.replacement:
+                with contextlib.suppress(AttributeError, TypeError):  # read-only
+                    over.__wrapped__ = self._stored()
+            over = below
+
+    def _call(
+        self, find: _Finder, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Call the wrapper, or what is below where it only hands through."""
+        below, args = find(args)
+        if self.active or self._patch.uncovered(self):
+            return self._patch.wrapper(below, *args, **kwargs)
+        return below(*args, **kwargs)
+
+    def _code_now(self) -> object:
+        function = getattr(self.replacement, "__func__", self.replacement)
+        return getattr(function, "__code__", None)
+
+    def _stored(self) -> Any:
+        """What is there without this layer, as it is stored."""
+        if self._replaced is not _MISSING:
+            return self._replaced
+        # Anew at each call: another library may patch the class that has it.
+        owner = self._owner
+        bases = owner.__mro__[1:] if isinstance(owner, type) else type(owner).__mro__
+        for base in bases:
+            if self._name in vars(base):
+                return vars(base)[self._name]
+        raise AttributeError(f"{owner!r} has no attribute {self._name!r}")
+
+    def _make(self) -> Any:
+        stored = self._stored()
+        if not isinstance(self._owner, type):
+            return self._function(self._of_object)
+        if isinstance(stored, staticmethod):
+            return staticmethod(self._function(self._of_owner))
+        if isinstance(stored, _CLASS_METHODS):
+            template = getattr(stored, "__func__", stored)
+            return classmethod(self._function(self._of_class, template))
+        if isinstance(stored, _METHODS):
+            return self._function(self._of_instance, stored)
+        of_owner = self._function(self._of_owner)
+        of_instance = self._function(self._of_instance, of_owner)
+        return _Attribute(stored, of_owner, of_instance)
+
+    def _function(self, find: _Finder, template: Any = None) -> Any:
+        if template is None:
+            template = find(())[0]
+        if not callable(template):
+            raise TypeError(f"{self._name} of {self._owner!r} is not a function")
+
+        def function(*args: Any, **kwargs: Any) -> Any:
+            return self._call(find, args, kwargs)
+
+        async def coroutine_function(*args: Any, **kwargs: Any) -> Any:
+            return await self._call(find, args, kwargs)
+
+        is_async = inspect.iscoroutinefunction(template)
+        made: Any = coroutine_function if is_async else function
+        made.__name__ = self._name  # a partial has none
+        return functools.update_wrapper(made, template)
+
+    def _of_object(self, args: tuple[Any, ...]) -> Any:
+        stored = self._stored()
+        if self._replaced is _MISSING:
+            stored = _bound(stored, self._owner, type(self._owner))
+        return stored, args
+
+    def _of_owner(self, args: tuple[Any, ...]) -> Any:
+        return _bound(self._stored(), None, self._owner), args
+
+    def _of_class(self, args: tuple[Any, ...]) -> Any:
+        return _bound(self._stored(), None, args[0]), args[1:]
+
+    def _of_instance(self, args: tuple[Any, ...]) -> Any:
+        stored = self._stored()
+        return stored if type(stored) in _METHODS else _Unbound(stored), args
+
+
+class _Attribute:
+    """Stands on a class for what binds in a way of its own, or does not bind."""
+
+    def __init__(self, stored: Any, of_class: Any, of_instance: Any) -> None:
+        functools.update_wrapper(self, stored)
+        self._of_class = of_class
+        self._of_instance = of_instance
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self._of_class
+        return MethodType(self._of_instance, instance)
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        return self._of_class(*args, **kwargs)
+
+
+class _Unbound:
+    """What a class stores, to be called with an instance."""
+
+    def __init__(self, stored: Any) -> None:
+        self._stored = stored
+
+    def __call__(self, instance: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return _bound(self._stored, instance, type(instance))(*args, **kwargs)
+
+
+def _bound(stored: Any, instance: Any, owner: type) -> Any:
+    """Bind what a class stores, as an attribute access does."""
+    bind = getattr(type(stored), "__get__", None)
+    return stored if bind is None else bind(stored, instance, owner)

@@ -97,45 +97,63 @@ def _add_done_callback(
     previous(future, lambda done: carried.run(fn, done))
 
 
-def _start(previous: Callable[..., None], thread: threading.Thread) -> None:
+# The attribute of a thread object that holds what the thread is to go on with, from the
+# call of `start()` until the thread begins.
+_CARRIED = "_ctxlog_carried"
+
+
+def _start(
+    previous: Callable[..., None], thread: threading.Thread, *args: Any, **kwargs: Any
+) -> None:
     carried = Carried()
     if _serves_many(thread):
         with withheld():  # threads may inherit by themselves, greenlets do
-            previous(thread)
+            previous(thread, *args, **kwargs)
         return
-    if carried.empty or _has_context(thread):
-        previous(thread)
+    if carried.empty or isinstance(getattr(thread, "_context", None), Context):
+        # From Python 3.14 the caller may have given it a context.
+        previous(thread, *args, **kwargs)
         return
-    # The instance's own `run` is replaced, which also subclasses that override it go
-    # through, and only until it is called: it refers to the thread.
-    attributes = vars(thread)
-    replaced = attributes.get("run")
-    run = thread.run
-
-    def give_back() -> None:
-        if replaced is None:
-            attributes.pop("run", None)
-        else:
-            attributes["run"] = replaced
-
-    def run_in_context() -> None:
-        give_back()
-        # For good, so that `threading.excepthook` is called in the context too.
-        carried.enter()
-        carried.run(run)
-
-    attributes["run"] = run_in_context
+    vars(thread)[_CARRIED] = carried
     try:
-        previous(thread)
+        if getattr(sys.flags, "thread_inherit_context", False):
+            # The thread object would keep what it inherits; it gets it here anyway.
+            Carried.nothing().run(previous, thread, *args, **kwargs)
+        else:
+            previous(thread, *args, **kwargs)
     except BaseException:
-        give_back()
+        vars(thread).pop(_CARRIED, None)
         raise
 
 
-def _has_context(thread: threading.Thread) -> bool:
-    """Whether the interpreter or the caller gives the thread a context (3.14)."""
-    inherits = getattr(sys.flags, "thread_inherit_context", False)
-    return bool(inherits) or isinstance(getattr(thread, "_context", None), Context)
+def _bootstrap_inner(
+    previous: Callable[..., None], thread: threading.Thread, *args: Any, **kwargs: Any
+) -> None:
+    # The first of the thread object's own methods that the new thread calls. `run` may
+    # be overridden, and is replaced by error trackers on the way here.
+    carried = vars(thread).pop(_CARRIED, None)
+    if carried is not None:
+        # For good, so that `threading.excepthook` is called in the context, too.
+        carried.enter()
+        _put_run_into(carried, thread)
+        del carried  # what is left of it goes with the thread
+    previous(thread, *args, **kwargs)
+
+
+def _put_run_into(carried: Carried, thread: threading.Thread) -> None:
+    attributes = vars(thread)
+    own = attributes.get("run")
+    run = thread.run
+
+    def run_in_context(*args: Any, **kwargs: Any) -> None:
+        # Given back first: it refers to the thread.
+        if own is None:
+            attributes.pop("run", None)
+        else:
+            attributes["run"] = own
+        carried.run(run, *args, **kwargs)
+
+    attributes["run"] = run_in_context
 
 
 def _serves_many(thread: threading.Thread) -> bool:
@@ -146,6 +164,9 @@ def _serves_many(thread: threading.Thread) -> bool:
 
 _PATCHES = (
     Patch(threading.Thread, "start", _start),
+    # OpenTelemetry gives it one that calls the `start()` that it found.
+    Patch(threading.Timer, "start", _start),
+    Patch(threading.Thread, "_bootstrap_inner", _bootstrap_inner),
     Patch(ThreadPoolExecutor, "submit", _submit),
     Patch(Future, "add_done_callback", _add_done_callback),
 )

@@ -5,18 +5,24 @@ Threads, timers and executors with the patches of `ctxlog.runtime.threads`.
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
+import inspect
+import logging
+import queue
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
+from logging.handlers import QueueListener
 from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import anyio.to_thread
 import pytest
+import wrapt
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,20 +112,22 @@ def test_a_thread_keeps_nothing_of_the_patch(
     before = set(vars(thread))
     ctxlog.run({"requestID": "A"}, thread.start)
     thread.join()
-    assert "run" not in set(vars(thread)) - before
+    assert {"run", "_ctxlog_carried"}.isdisjoint(set(vars(thread)) - before)
 
 
 @pytest.mark.usefixtures("installed")
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="threads take no context")
 def test_a_thread_that_was_given_a_context_keeps_it() -> None:
     """
-    `Thread(context=)` of Python 3.14 wins; a foreign `_context` means nothing.
+    `Thread(context=)` of Python 3.14 wins.
     """
+    seen: list[object] = []
     given = copy_context()
-    thread = threading.Thread(target=lambda: None)
-    thread._context = given  # type: ignore[attr-defined]
-    original = threads._has_context(thread)
-    thread._context = object()  # type: ignore[attr-defined]
-    assert (original, threads._has_context(thread)) == (True, _INHERITS)
+    kwargs: dict[str, Any] = {"context": given}
+    thread = threading.Thread(target=lambda: seen.append(ctxlog.fields()), **kwargs)
+    ctxlog.run({"requestID": "A"}, thread.start)
+    thread.join()
+    assert seen == [{}]
 
 
 @pytest.mark.usefixtures("installed")
@@ -153,6 +161,150 @@ def test_a_run_of_the_instances_own_is_kept() -> None:
     thread.join()
     assert seen == [{"requestID": "A"}]
     assert vars(thread)["run"] is own
+
+
+def _run_unbound(thread: threading.Thread) -> None:
+    """
+    Replaces `run` by what calls the function behind it with the thread: sentry-sdk.
+    """
+    found: Any = getattr(thread.run, "__func__", thread.run)
+
+    def run(*args: Any) -> Any:
+        return found(threading.current_thread(), *args[1:])
+
+    thread.run = run  # type: ignore[method-assign]
+
+
+def _run_of_the_class(thread: threading.Thread) -> None:
+    thread.run = functools.partial(  # type: ignore[method-assign]
+        type(thread).run, thread
+    )
+
+
+def _run_bound(thread: threading.Thread) -> None:
+    found = thread.run
+    thread.run = lambda: found()  # type: ignore[method-assign]
+
+
+def _run_as_wrapt_binds(thread: threading.Thread) -> None:
+    def forward(below: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        assert instance is thread
+        return below(*args, **kwargs)
+
+    thread.run = wrapt.FunctionWrapper(  # type: ignore[method-assign]
+        thread.run, forward
+    )
+
+
+_REPLACING = [_run_unbound, _run_of_the_class, _run_bound, _run_as_wrapt_binds]
+
+
+def _instrument(replace: Callable[[threading.Thread], None]) -> None:
+    found = threading.Thread.start
+
+    def start(thread: threading.Thread, *args: Any, **kwargs: Any) -> None:
+        replace(thread)
+        found(thread, *args, **kwargs)
+
+    threading.Thread.start = start  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("make", _KINDS, ids=_IDS)
+@pytest.mark.parametrize("replace", _REPLACING)
+@pytest.mark.parametrize("first", ["ours", "theirs"])
+def test_a_run_that_another_start_replaces(
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[..., threading.Thread],
+    replace: Callable[[threading.Thread], None],
+    first: str,
+) -> None:
+    """
+    Instrumentation that replaces `run` of the thread that it starts gets the one that
+    it would get without ctxlog, over and under ours; the target runs, in its context.
+    """
+    monkeypatch.setattr(threading.Thread, "start", threading.Thread.start)
+    if first == "theirs":
+        _instrument(replace)
+    threads.install()
+    try:
+        if first == "ours":
+            _instrument(replace)
+        assert ctxlog.run({"requestID": "A"}, _seen_by, make) == {"requestID": "A"}
+        assert _seen_by(make) == {}
+    finally:
+        threads.uninstall()
+
+
+@pytest.mark.parametrize("make", _KINDS, ids=_IDS)
+@pytest.mark.parametrize("owner", [threading.Thread, threading.Timer])
+@pytest.mark.parametrize("first", ["ours", "theirs"])
+def test_wrappers_of_wrapt_around_start_and_run(
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[..., threading.Thread],
+    owner: type,
+    first: str,
+) -> None:
+    """
+    Wrappers that are bound to the thread, as OpenTelemetry's on both classes, work over
+    and under ours.
+    """
+    bound: list[object] = []
+
+    def forward(below: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        bound.append(instance)
+        return below(*args, **kwargs)
+
+    def instrument() -> None:
+        for name in ("start", "run"):
+            found = inspect.getattr_static(owner, name)
+            wrapper: Any = wrapt.FunctionWrapper(found, forward)
+            monkeypatch.setattr(owner, name, wrapper)
+
+    if first == "theirs":
+        instrument()
+    threads.install()
+    try:
+        if first == "ours":
+            instrument()
+        assert ctxlog.run({"requestID": "A"}, _seen_by, make) == {"requestID": "A"}
+    finally:
+        threads.uninstall()
+        monkeypatch.undo()
+        threads.uninstall()
+    assert None not in bound
+    assert "start" not in vars(threading.Timer)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_start_with_arguments_gets_them() -> None:
+    """
+    A subclass whose `start` takes more hands on what Python's takes, or fails by that.
+    """
+    thread = threading.Thread(target=lambda: None)
+    start: Any = threading.Thread.start
+    for args in ((thread, 1), ()):
+        with pytest.raises(TypeError, match="argument"):
+            ctxlog.run({"requestID": "A"}, start, *args)
+    assert "_ctxlog_carried" not in vars(thread)
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_thread_of_a_queue_listener() -> None:
+    """
+    The listener's thread, which a request may start, writes what is queued.
+    """
+    records: queue.Queue[Any] = queue.Queue()
+    seen: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(record.getMessage())
+
+    listener = QueueListener(records, Handler())
+    ctxlog.run({"requestID": "A"}, listener.start)
+    records.put(logging.makeLogRecord({"msg": "queued"}))
+    listener.stop()
+    assert seen == ["queued"]
 
 
 @pytest.mark.usefixtures("installed")

@@ -11,6 +11,7 @@ import pytest
 
 from tests import stack_rows
 from tests.helpers import need
+from tests.patches import judge
 from tests.stack_rows import Program
 from tests.tasks.common import Shop, shop
 from tests.tasks.libraries import ARQ
@@ -86,3 +87,13 @@ def test_a_deferred_job(running_shop: Shop) -> None:
 def test_readme_row(program: Program, redis: str, tmp_path: Path) -> None:
     """What the README says to write stamps the line of a job."""
     stack_rows.check(program, tmp_path, BROKER=redis)
+
+
+def test_each_patch_in_company() -> None:
+    """
+    Each one looks as what it replaces, and nothing is left behind, in every order.
+    """
+    from ctxlog.tasks.arq import _PATCHES
+
+    for patch in _PATCHES:
+        judge(patch)
