@@ -34,15 +34,11 @@ __all__ = [
     "REQUEST_ID",
     "SERVERS_OWN_LOGGERS",
     "SERVER_LOGGERS",
-    "STAMP",
     "WSGI_ERRORS_LOGGER",
 ]
 
 #: The field that names the request.
 REQUEST_ID = "requestID"
-
-#: The attribute of a log record that has what it took from its context.
-STAMP = "_ctxlog"
 
 #: The logger of the lines that say how a request ended.
 COMPLETION_LOGGER = "ctxlog.request"

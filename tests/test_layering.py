@@ -70,6 +70,7 @@ CORE = {
     "ctxlog.patch",
     "ctxlog.redact",
     "ctxlog.schema",
+    "ctxlog.stamps",
     "ctxlog.task",
     "ctxlog.trace",
     "ctxlog.values",

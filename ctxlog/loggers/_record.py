@@ -1,8 +1,8 @@
 """
 Records: how they are made and stamped, and how they are read. Private to `loggers/`.
 
-A record is stamped with the context in which it was made, as one private attribute.
-From then on it may wait in a queue, be pickled or be written by another thread.
+A record is stamped with the context in which it was made. From then on it may wait in
+a queue, be pickled or be written by another thread.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from ctxlog.line import (
     REPORTING_LOGGERS,
     SERVER_LOGGERS,
     SERVERS_OWN_LOGGERS,
-    STAMP,
     ExceptionParts,
     LineEncoder,
 )
 from ctxlog.redact import redactor
+from ctxlog.stamps import get_stamp, set_stamp, with_stamp
 from ctxlog.values import Walk, safe_str, type_name
 
 __all__ = [
@@ -50,7 +50,7 @@ __all__ = [
 
 STANDARD = frozenset(
     logging.LogRecord("", 0, "", 0, "", (), None).__dict__.keys()
-    | {"message", "asctime", "taskName", STAMP}
+    | {"message", "asctime", "taskName"}
     # uvicorn's message with ANSI escapes; structlog's own marks on a record.
     | {"color_message", "_from_structlog", "_record", "_logger", "_name"}
 )
@@ -61,7 +61,7 @@ STANDARD = frozenset(
 
 class Stamp:
     """
-    What a record keeps of the moment in which it was made.
+    What a record keeps of the moment in which it was made. Never changes.
 
     Besides the context's view: what the stock `QueueHandler.prepare` destroys (it
     merges the stacks into the message), and the names of the attributes that
@@ -70,11 +70,17 @@ class Stamp:
 
     __slots__ = ("error", "names", "stack_info", "view")
 
-    def __init__(self, view: View) -> None:
+    def __init__(
+        self,
+        view: View,
+        error: ExceptionParts | BaseException | None = None,
+        stack_info: str | None = None,
+        names: frozenset[str] = frozenset(),
+    ) -> None:
         self.view = view
-        self.error: ExceptionParts | BaseException | None = None
-        self.stack_info: str | None = None
-        self.names: frozenset[str] = frozenset()
+        self.error = error
+        self.stack_info = stack_info
+        self.names = names
 
     def __reduce__(self) -> tuple[Any, ...]:
         error = self.error
@@ -89,31 +95,18 @@ class Stamp:
 
     @classmethod
     def revived(cls, plain: Mapping[str, Any]) -> Stamp:
-        """Read what a pickle holds; one that is not ours is as none."""
-        fields = plain.get("fields")
-        started = plain.get("started")
-        stamp = cls(
-            View(
-                dict(fields) if isinstance(fields, Mapping) else {},
-                started if isinstance(started, int) else None,
-                plain.get("late") is True,
-            )
-        )
+        """Return the stamp that a pickle or a deep copy holds as plain values."""
         error = plain.get("error")
-        if isinstance(error, Mapping):
-            texts = [safe_str(error.get(name, "")) for name in ExceptionParts._fields]
-            stamp.error = ExceptionParts(*texts)
-        stack_info, names = plain.get("stack_info"), plain.get("names")
-        if isinstance(stack_info, str):
-            stamp.stack_info = stack_info
-        if isinstance(names, list):
-            stamp.names = frozenset(name for name in names if isinstance(name, str))
-        return stamp
+        return cls(
+            View(plain["fields"], plain["started"], plain["late"]),
+            error and ExceptionParts(**error),
+            plain.get("stack_info"),
+            frozenset(plain.get("names", ())),
+        )
 
 
 def _plain_stamp(view: View, **more: object) -> tuple[Any, ...]:
-    # A pickle may leave for a process without ctxlog, and over a network: builtin
-    # types only, redacted.
+    # A pickle may go over a network: builtin types only, redacted.
     walk = Walk(redactor(None), 262_144, 131_072)
     fields = walk.named(list(view.fields.items()))
     plain = {"fields": fields, "started": view.started, "late": view.late, **more}
@@ -133,10 +126,7 @@ def stamp(record: logging.LogRecord) -> View | Stamp:
     view = error_view(error, reporting=record.name in REPORTING_LOGGERS)
     if view.empty and _is_servers(record.name):
         view = _servers_view(record.name)
-    stamp = Stamp(view)
-    stamp.error = error
-    stamp.stack_info = record.stack_info
-    return stamp
+    return Stamp(view, error, record.stack_info)
 
 
 def _servers_view(name: object) -> View:
@@ -159,7 +149,7 @@ def _error_of(record: logging.LogRecord) -> BaseException | None:
 
 def stamp_of(record: logging.LogRecord) -> View | Stamp:
     """Return the stamp that `record` has, else one of the active context."""
-    found = record.__dict__.get(STAMP)
+    found = get_stamp(record)
     if isinstance(found, (View, Stamp)):
         return found
     if isinstance(found, dict):  # it was pickled
@@ -250,18 +240,21 @@ class ContextRecord(logging.LogRecord):
     line, ours or another's.
     """
 
-    # Where it was made; beside the attributes, which others read and copy.
-    __slots__ = ("_ctxlog_place",)
+    # Beside the attributes, which others read and copy.
+    __slots__ = ("_ctxlog_place", "_ctxlog_stamp")
 
     _ctxlog_place: _Place
+    _ctxlog_stamp: object
 
     def getMessage(self) -> str:
         """Return the message, with the arguments if they do not fit. Never raises."""
         return message_of(self, stock=True)[0]
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # To a process that need not have ctxlog, as a plain record.
-        return object.__new__, (logging.LogRecord,), self.__dict__
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return with_stamp(super().__reduce_ex__(protocol), get_stamp(self))
 
 
 _Factory = Callable[..., logging.LogRecord]
@@ -325,6 +318,36 @@ def _only_mapping(args: Any) -> Any:
     return args
 
 
+_makes_copies = logging.makeLogRecord.__code__
+
+
+def _stamp_of_original() -> object:
+    """
+    Return the stamp of the record that `logging.makeLogRecord` is about to copy.
+
+    structlog's `ProcessorFormatter` copies a record so, perhaps in the thread of a
+    queue, and others do. The function is given attributes only, and calls the factory
+    without them: so the record is looked for among the variables of the caller. Return
+    None for attributes that came from elsewhere, as over a network.
+    """
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code is not _makes_copies:
+        frame = frame.f_back
+    if frame is None:
+        return None
+    given = frame.f_locals["dict"]
+    created = given.get("created") if isinstance(given, dict) else None
+    for value in list(frame.f_back.f_locals.values()):
+        # Each record has an object of its own there.
+        if (
+            created is not None
+            and issubclass(type(value), logging.LogRecord)
+            and value.__dict__.get("created") is created
+        ):
+            return get_stamp(value)
+    return None
+
+
 class _RecordFactory:
     """
     Makes records as the factory before it did, and stamps them.
@@ -343,6 +366,8 @@ class _RecordFactory:
             tuple(stock.__dict__) == _ATTRIBUTES
         )
         self._places: dict[tuple[Any, ...], _Place] = {}
+        # Of all records that another factory makes.
+        self._elsewhere = _Place({})
 
     def __call__(
         self,
@@ -392,9 +417,9 @@ class _RecordFactory:
         if exc_info or sinfo is not None:
             attributes["exc_info"] = exc_info
             attributes["stack_info"] = sinfo
-            attributes[STAMP] = stamp(record)
+            record._ctxlog_stamp = stamp(record)
         else:
-            attributes[STAMP] = current_view()
+            record._ctxlog_stamp = current_view()
         return record
 
     def hand_through(self) -> None:
@@ -405,7 +430,7 @@ class _RecordFactory:
     def _first(self, key: tuple[Any, ...]) -> _Place | None:
         """Return the place of a first record; None if others make those."""
         name, level, pathname, lineno, func = key
-        if not (self.active and self._makes) or _is_servers(name):
+        if not (self.active and self._makes) or _is_servers(name) or name is None:
             return None
         stock = logging.LogRecord(name, level, pathname, lineno, "", (), None, func)
         shared = stock.__dict__
@@ -413,7 +438,6 @@ class _RecordFactory:
             shared[attribute] = None  # what the flags of `logging` switch off
         if _HAS_TASK_NAMES:
             shared["taskName"] = None
-        shared[STAMP] = None
         if len(self._places) >= 4096:  # places may be made up without end
             self._places.clear()
         place = _Place(shared)
@@ -424,11 +448,22 @@ class _RecordFactory:
         return place
 
     def _chained(self, *args: Any, **more: Any) -> logging.LogRecord:
+        record = self.previous(*args, **more)
         if not self.active:
-            return self.previous(*args, **more)
-        make = ContextRecord if self.previous is logging.LogRecord else self.previous
-        record = make(*args, **more)
-        record.__dict__[STAMP] = stamp(record)
+            # Another library that had replaced it has put it back.
+            _remove_inactive()
+            return record
+        if type(record) is logging.LogRecord:
+            record = self._taken_over(record)
+        found = _stamp_of_original() if args[0] is None else None
+        set_stamp(record, stamp(record) if found is None else found)
+        return record
+
+    def _taken_over(self, stock: logging.LogRecord) -> ContextRecord:
+        """Return a record of ours that has the same attributes, not copies of them."""
+        record: ContextRecord = _new_record(ContextRecord)
+        record.__dict__ = stock.__dict__
+        record._ctxlog_place = self._elsewhere
         return record
 
 
@@ -439,9 +474,10 @@ def install_record_factory() -> Callable[[], None]:
     """
     Stamp every record where it is made, whoever logs and whichever handler writes.
 
-    The factory that is there is called and its records are stamped, with one private
-    attribute: no name of a user's `extra` can clash. Records stay right in queues, in
-    other threads and in pickles. Doing it twice changes nothing.
+    The factory that is there is called and its records are stamped. The stamp is none
+    of a record's attributes: what exports them all does not see it, and no name of a
+    user's `extra` can clash. Records stay right in queues, in other threads, in copies
+    and in pickles. Calling it again is a no-op.
 
     Returns:
         `uninstall_record_factory`.
@@ -464,6 +500,10 @@ def uninstall_record_factory() -> None:
     hands through to it. Without an installed factory nothing happens.
     """
     _hand_through()
+    _remove_inactive()
+
+
+def _remove_inactive() -> None:
     current = logging.getLogRecordFactory()
     while isinstance(current, _RecordFactory) and not current.active:
         current = current.previous
@@ -517,8 +557,8 @@ def read(record: logging.LogRecord) -> Event:
     return Event(message, stamped.view, own, error, stack_info, problems)
 
 
-# How many attributes a record has as the factory makes it; the stamp is the last.
-_AS_MADE = len(_ATTRIBUTES) + 1
+# How many attributes a record has as the factory makes it, and the last one.
+_AS_MADE, _LAST = len(_ATTRIBUTES), _ATTRIBUTES[-1]
 
 
 def _own(attributes: dict[str, Any], set_by_filter: frozenset[str]) -> dict[str, Any]:
@@ -546,9 +586,9 @@ def _own_as_made(record: ContextRecord, attributes: dict[str, Any]) -> dict[str,
             own[name] = attributes[name]
         else:
             return own
-    # With the stamp, behind which they stand: or something is no longer there.
-    *backwards, stamp = islice(reversed(attributes), count + 1)
-    if stamp != STAMP or not STANDARD.isdisjoint(backwards):
+    # With the one behind which they stand: or something is no longer there.
+    *backwards, last = islice(reversed(attributes), count + 1)
+    if last != _LAST or not STANDARD.isdisjoint(backwards):
         return _own(attributes, frozenset())  # other formatters put something there
     place.added = tuple(reversed(backwards))
     return {name: attributes[name] for name in place.added}
@@ -568,31 +608,32 @@ def _without_stacks(
 
 def encoded(encoder: LineEncoder | ConsoleEncoder, record: logging.LogRecord) -> bytes:
     """Return the line of `record`. Never raises."""
-    attributes = record.__dict__
-    try:
-        view = attributes[STAMP]
-        message = attributes["msg"]
-        if (
-            type(record) is ContextRecord
-            and type(view) is View
-            and type(message) is str
-            and not (attributes["exc_info"] or attributes["exc_text"])
-            and attributes["stack_info"] is None
-        ):
-            # As the factory made it, but for what was added at its end. A wrong format
-            # and the like are for the other way, which does the same for any record.
-            args = attributes["args"]
-            return encoder.encode(
-                attributes["created"],
-                attributes["levelname"],
-                attributes["levelno"],
-                attributes["name"],
-                message % args if args else message,
-                view,
-                _own_as_made(record, attributes),
-            )
-    except Exception:  # a foreign __str__, a wrong format, an attribute that is gone
-        pass
+    if type(record) is ContextRecord:
+        attributes = record.__dict__
+        try:
+            view = record._ctxlog_stamp
+            message = attributes["msg"]
+            if (
+                type(view) is View
+                and type(message) is str
+                and not (attributes["exc_info"] or attributes["exc_text"])
+                and attributes["stack_info"] is None
+            ):
+                # As the factory made it, but for what was added at its end. A wrong
+                # format and the like are for the other way, which does the same for
+                # any record.
+                args = attributes["args"]
+                return encoder.encode(
+                    attributes["created"],
+                    attributes["levelname"],
+                    attributes["levelno"],
+                    attributes["name"],
+                    message % args if args else message,
+                    view,
+                    _own_as_made(record, attributes),
+                )
+        except Exception:  # a __str__ that raises, a wrong format, a lost attribute
+            pass
     return encoded_any(encoder, record)
 
 

@@ -10,23 +10,18 @@ log call, as it does without ctxlog.
 
 from __future__ import annotations
 
+import copy
 import pickle
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ctxlog._json import FLAT_TYPES
 from ctxlog.console import ConsoleEncoder
 from ctxlog.context import View, current_view, error_view
 from ctxlog.errors import MissingDependencyError
-from ctxlog.line import (
-    REPORTING_LOGGERS,
-    REQUEST_ID,
-    STAMP,
-    ExceptionParts,
-    LineEncoder,
-)
+from ctxlog.line import REPORTING_LOGGERS, REQUEST_ID, ExceptionParts, LineEncoder
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._record import Stamp, plain_fields
 from ctxlog.redact import active
@@ -51,11 +46,50 @@ _now = time.time
 _core: Any = logger._core  # type: ignore[attr-defined]
 
 
-# Where a record keeps the names of the fields that are not the context's.
-_OWN = "_ctxlog_own"
+class _Extra(dict[Any, Any]):
+    """
+    A record's `extra` with the context's fields in it, and what only we need to know.
 
-# Where a record on its way through a queue keeps its finished line.
-_LINE = "_ctxlog_line"
+    loguru hands one record to all sinks, and some show everything that is in it: so
+    the stamp is an attribute here, and no key of the record.
+
+    Attributes:
+        stamp: What the record took from its context, as on a record of stdlib logging.
+        shown: The context's fields, as they were put here.
+        own: The names of the fields that are not the context's.
+        line: The finished line of a record on its way through a queue; else not set.
+    """
+
+    __slots__ = ("line", "own", "shown", "stamp")
+
+    stamp: View | Stamp | dict[str, Any] | None
+    shown: dict[str, Any]
+    own: Iterable[Any]
+    line: bytes | None
+
+    def __copy__(self) -> dict[Any, Any]:
+        return dict(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[Any, Any]:
+        return copy.deepcopy(dict(self), memo)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What does not pickle arrives as a line would show it.
+        items = []
+        for name, value in self.items():
+            if type(value) not in FLAT_TYPES:
+                value = _Packed(value, _plain(value))
+            items.append((name, value))
+        line = getattr(self, "line", None)
+        return _extra, (items, self.stamp, tuple(self.own), line)
+
+
+def _extra(
+    items: Any, stamp: Any, own: Iterable[Any], line: bytes | None = None
+) -> _Extra:
+    extra = _Extra(items)
+    extra.stamp, extra.shown, extra.own, extra.line = stamp, {}, own, line
+    return extra
 
 
 # Stamping -----------------------------------------------------------------------
@@ -79,19 +113,19 @@ def patcher(record: Any) -> Any:
     if callable(record):
         return _Chained(record)
     exception = record["exception"]
+    stamp: View | Stamp
     if exception is None:
-        view = current_view()
-        record[STAMP] = view
+        stamp = view = current_view()
     else:
         error = exception.value
         reporting = record["name"] in REPORTING_LOGGERS
-        stamp = Stamp(error_view(error, reporting=reporting))
-        stamp.error = error
-        record[STAMP] = stamp
-        view = stamp.view
+        view = error_view(error, reporting=reporting)
+        stamp = Stamp(view, error)
     own = record["extra"]
-    record[_OWN] = tuple(own)
-    record["extra"] = {**_shown(view), **own}
+    shown = _shown(view)
+    record["extra"] = extra = _Extra(shown)
+    extra.update(own)
+    extra.stamp, extra.shown, extra.own = stamp, shown, own
     return None
 
 
@@ -191,21 +225,21 @@ def _encoded(
     encoder: LineEncoder | ConsoleEncoder, record: _Record, created: float
 ) -> bytes:
     """Return the line of a record."""
-    stamp = record.get(STAMP)
     error: ExceptionParts | BaseException | None = None
-    own = record["extra"]
-    if type(stamp) is View:
+    own = extra = record["extra"]
+    stamp = extra.stamp if type(extra) is _Extra else None
+    if isinstance(stamp, View):
         view = stamp
-        own = _own(own, view, record[_OWN])
+        own = _own(extra)
     elif stamp is None:
         view, error = _unstamped(record)
     elif isinstance(stamp, Stamp):
         view, error = stamp.view, stamp.error
-        own = _own(own, view, record[_OWN])
+        own = _own(extra)
     else:  # it was pickled
         revived = Stamp.revived(stamp)
         view, error = revived.view, revived.error
-        own = {name: own[name] for name in record[_OWN] if name in own}
+        own = {name: extra[name] for name in extra.own if name in extra}
     level = record["level"]
     return encoder.encode(
         created,
@@ -222,11 +256,11 @@ def _encoded(
 _MISSING = object()
 
 
-def _own(extra: dict[str, Any], view: View, names: tuple[str, ...]) -> dict[str, Any]:
+def _own(extra: _Extra) -> dict[Any, Any]:
     """Return what is in `extra` besides what the patcher put there."""
-    shown = _shown(view)
+    shown = extra.shown
     own = {}
-    for name in names:
+    for name in extra.own:
         if name in extra:
             own[name] = extra[name]
     for name, value in extra.items():  # another patcher may have come later
@@ -250,7 +284,7 @@ class _QueuedSink(JsonSink):
     """Writes, in the thread of loguru's queue, what `_Queueing` made of the records."""
 
     def write(self, message: Any) -> None:
-        line = message.record.get(_LINE)
+        line = getattr(message.record["extra"], "line", None)
         if line is None:
             super().write(message)
         else:
@@ -285,9 +319,11 @@ class _Queueing:
     def __call__(self, record: _Record) -> bool:
         if self._levels is not None and not _is_wanted(record, self._levels):
             return False
+        extra = record["extra"]
+        if type(extra) is not _Extra:  # a patcher that came later has replaced it
+            extra = record["extra"] = _extra(extra, None, extra)
         if self._encoder is not None:
-            record[_LINE] = _encoded(self._encoder, record, _now())
-        record["extra"] = _Extra(record["extra"])
+            extra.line = _encoded(self._encoder, record, _now())
         if record["exception"] is not None:
             record["exception"] = _Exception(*record["exception"])
         # What patchers have added.
@@ -302,21 +338,8 @@ _KEYS = frozenset(
     {
         *("elapsed", "exception", "extra", "file", "function", "level", "line"),
         *("message", "module", "name", "process", "thread", "time"),
-        *(STAMP, _OWN, _LINE),
     }
 )
-
-
-class _Extra(dict[Any, Any]):
-    """The fields of a record: what does not pickle arrives as a line would show it."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        items = []
-        for name, value in self.items():
-            if type(value) not in FLAT_TYPES:
-                value = _Packed(value, _plain(value))
-            items.append((name, value))
-        return dict, (items,)
 
 
 class _Exception(NamedTuple):

@@ -1,7 +1,7 @@
 """
 The standard library's `logging`. Adapter: imports core and python-json-logger.
 
-A record is stamped with the context in which it was made, as one private attribute:
+A record is stamped with the context in which it was made:
 by `ContextFilter` or by the record factory, else when it is formatted. From then on
 it may wait in a queue, be pickled or be written by another thread.
 """
@@ -20,7 +20,7 @@ from ctxlog._json import FLAT_TYPES
 from ctxlog.console import ConsoleEncoder
 from ctxlog.context import AsyncLocalStorage, View, current_view
 from ctxlog.errors import ConfigError
-from ctxlog.line import REQUEST_ID, STAMP, LineEncoder
+from ctxlog.line import REQUEST_ID, LineEncoder
 from ctxlog.loggers._record import (
     STANDARD,
     ContextRecord,
@@ -36,6 +36,7 @@ from ctxlog.loggers._record import (
 )
 from ctxlog.redact import REDACTED, active, redactor
 from ctxlog.schema import Schema, find
+from ctxlog.stamps import set_stamp
 from ctxlog.values import Walk, safe_str, type_name
 from ctxlog.writer import LineWriter
 
@@ -92,7 +93,6 @@ class ContextFilter(logging.Filter):
         """Stamp `record` and set its attributes; always True. Never raises."""
         found = stamp_of(record)
         stamp = Stamp(found) if isinstance(found, View) else found
-        record.__dict__[STAMP] = stamp
         if record.args:
             text, problems = message_of(record)
             if problems:  # the stock QueueHandler would lose the line
@@ -104,7 +104,9 @@ class ContextFilter(logging.Filter):
         for name in names:
             attributes[name] = own[name]
         if of_view:
-            stamp.names = stamp.names.union(names)
+            set_here = stamp.names.union(names)
+            stamp = Stamp(stamp.view, stamp.error, stamp.stack_info, set_here)
+        set_stamp(record, stamp)
         return True
 
     def _of_view(self, view: View) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import logging
 import traceback
 from collections import deque
 
-from ctxlog.line import STAMP
 from ctxlog.servers._request import failed
+from ctxlog.stamps import set_stamp
 
 __all__ = ["install", "uninstall"]
 
@@ -54,7 +54,7 @@ class _CrashFilter(logging.Filter):
                 _, error = meant[0]
                 record.msg = _REPORT
                 record.exc_info = (type(error), error, error.__traceback__)
-                record.__dict__.pop(STAMP, None)  # there was no error to take it from
+                set_stamp(record, None)  # there was no error to take it from
         return True
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import logging
 
 from ctxlog.context import served_store, store_view
-from ctxlog.line import STAMP
 from ctxlog.servers._request import RequestStore
+from ctxlog.stamps import set_stamp
 
 __all__ = ["install", "uninstall"]
 
@@ -27,7 +27,7 @@ class _DisconnectFilter(logging.Filter):
             # by itself has none, and most likely not the path of the one before.
             store = served_store()
             if isinstance(store, RequestStore) and text == _WORDS + store.path:
-                record.__dict__[STAMP] = store_view(store)
+                set_stamp(record, store_view(store))
         return True
 
 

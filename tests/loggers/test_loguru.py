@@ -4,12 +4,15 @@ loguru's lines: the same as those of stdlib logging, with every option that it h
 
 from __future__ import annotations
 
+import copy
 import datetime
 import io
+import json
 import logging
 import multiprocessing
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -651,3 +654,104 @@ def test_a_sink_says_where_it_writes_to() -> None:
     loguru shows it in its own error messages.
     """
     assert repr(adapter.JsonSink(sys.stderr)) == f"<JsonSink {sys.stderr.name}>"
+
+
+# In company of other sinks -------------------------------------------------------
+
+#: What loguru documents as the keys of a record.
+RECORD_KEYS = {
+    *("elapsed", "exception", "extra", "file", "function", "level", "line"),
+    *("message", "module", "name", "process", "thread", "time"),
+}
+
+
+@pytest.mark.parametrize("enqueue", [False, True])
+def test_a_record_has_the_keys_of_loguru_only(enqueue: bool) -> None:
+    """
+    For filters, formats, patchers and sinks of others, before and after our sink.
+    """
+    keys: list[set[str]] = []
+
+    def see(record: Any) -> Any:
+        keys.append(set(record))
+        return "{message}"
+
+    def sink(message: Any) -> None:
+        keys.append(set(message.record))
+
+    def add() -> None:
+        logger.add(sink, format=see, filter=see, enqueue=enqueue, catch=False)
+
+    add()
+    adapter.install(io.StringIO(), enqueue=enqueue)
+    add()
+    in_store(lambda: logger.patch(see).info("x", rows=3))
+    logger.complete()
+    assert len(keys) == 7
+    assert all(one == RECORD_KEYS for one in keys)
+
+
+def test_a_serializing_sink_shows_fields_and_nothing_of_ours() -> None:
+    """
+    `serialize=True` has the context's fields in `extra`, beside those of the call.
+    """
+    shown: list[str] = []
+    logger.add(shown.append, serialize=True)
+    adapter.install(io.StringIO())
+    in_store(lambda: logger.info("x", rows=3), user="u")
+    record = json.loads(shown[0])["record"]
+    assert record["extra"] == {"requestID": "req-A", "user": "u", "rows": 3}
+    assert "_ctxlog" not in shown[0]
+
+
+def test_extra_looks_like_a_dict_and_is_copied_as_one() -> None:
+    """
+    For sinks that show, compare, copy or dump it.
+    """
+    extras: list[Any] = []
+    logger.add(lambda message: extras.append(message.record["extra"]))
+    adapter.install(io.StringIO())
+    value = [1]
+    in_store(lambda: logger.info("x", rows=value))
+    (extra,) = extras
+    expected = {"requestID": "req-A", "rows": [1]}
+    assert (extra, repr(extra), str(extra)) == (expected, repr(expected), str(expected))
+    copies = [copy.copy(extra), copy.deepcopy(extra), extra.copy(), {**extra}]
+    assert copies == [expected] * 4
+    assert {type(one) for one in copies} == {dict}
+    assert copies[0]["rows"] is value is not copies[1]["rows"]
+
+
+def test_a_patcher_that_replaces_extra_costs_no_line(stream: io.StringIO) -> None:
+    """
+    A later patcher may put a dict of its own there; the line is still the request's.
+    """
+    adapter.install(stream)
+
+    def replace(record: Any) -> None:
+        record["extra"] = {"mine": True}
+
+    in_store(lambda: logger.patch(replace).info("x", rows=3))
+    (line,) = written(stream)
+    assert (line["requestID"], line["mine"], "rows" in line) == ("req-A", True, False)
+
+
+def test_a_queued_sink_of_ones_own_has_the_stamp(stream: io.StringIO) -> None:
+    """
+    `JsonSink` behind loguru's queue: the record is pickled, its stamp comes along.
+    """
+    logger.configure(patcher=adapter.patcher)
+    number = logger.add(adapter.JsonSink(stream), format="", enqueue=True)
+
+    def work() -> None:
+        ctxlog.bind(password="hunter2")
+        logger.info("x", rows=3, lock=threading.Lock())
+
+    in_store(work)
+    logger.complete()
+    logger.remove(number)
+    (line,) = written(stream)
+    assert (line["requestID"], line["rows"]) == ("req-A", 3)
+    assert line["password"] == "[redacted]"
+    assert "elapsedMs" in line
+    assert "lock" in line["lock"]

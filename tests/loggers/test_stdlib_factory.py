@@ -6,11 +6,16 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import copyreg
+import gc
+import json
 import logging
 import os
 import pickle
 import threading
+import weakref
 from collections.abc import Callable, Iterator
+from logging.handlers import QueueHandler
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,7 @@ from pythonjsonlogger.json import JsonFormatter as StockJsonFormatter
 
 import ctxlog
 from ctxlog.loggers import stdlib
+from ctxlog.stamps import get_stamp
 from tests.helpers import LogEnvironment, load_line, run_python
 
 install, uninstall = ctxlog.install_record_factory, ctxlog.uninstall_record_factory
@@ -30,6 +36,7 @@ install, uninstall = ctxlog.install_record_factory, ctxlog.uninstall_record_fact
 def _uninstalled() -> Iterator[None]:
     yield
     uninstall()
+    logging.setLogRecordFactory(logging.LogRecord)
 
 
 def make_record(msg: Any = "hello", *args: Any, **options: Any) -> logging.LogRecord:
@@ -108,7 +115,7 @@ def test_a_record_has_what_a_stock_one_has(
     uninstall()
     stock = vars(logging.LogRecord(*positional))
     for attributes in ours:
-        assert list(attributes) == [*stock, "_ctxlog"]
+        assert list(attributes) == [*stock]
         for name in stock.keys() - {*_CHANGING}:
             assert attributes[name] == stock[name], name
 
@@ -256,17 +263,15 @@ def test_what_other_formatters_add_is_no_field() -> None:
     assert line.keys() & {"asctime", "rows", "order"} == {"rows", "order"}
 
 
-def test_only_one_attribute_is_put_on_the_record() -> None:
+def test_nothing_is_put_among_the_attributes_of_a_record() -> None:
     """
-    A private one: nothing that an exporter of all attributes would take for a field.
+    Whoever exports all attributes finds those of a stock record and the call's own.
     """
-    plain = set(vars(make_record()))
+    plain = list(vars(make_record(extra={"rows": 3})))
     install()
-    stamped = ctxlog.run(
-        {"requestID": "A", "user": "u"}, lambda: set(vars(make_record()))
-    )
-    assert len(stamped - plain) == 1
-    assert all(name.startswith("_") for name in stamped - plain)
+    fields = {"requestID": "A", "user": "u"}
+    stamped = ctxlog.run(fields, make_record, extra={"rows": 3})
+    assert list(vars(stamped)) == plain
 
 
 def test_an_extra_with_the_name_of_a_field_is_no_key_error() -> None:
@@ -297,7 +302,7 @@ def is_stamped() -> bool:
     """
     Whether a record made now is stamped at once.
     """
-    return "_ctxlog" in vars(make_record())
+    return get_stamp(make_record()) is not None
 
 
 def test_uninstall_brings_back_the_factory_of_before() -> None:
@@ -435,29 +440,182 @@ def test_an_exception_that_is_added_to_the_record_later_is_shown(
     assert log_env.load_json()["exception"]["message"] == "bad"
 
 
-def test_a_record_of_ours_is_copied_and_pickled_as_a_plain_one(tmp_path: Path) -> None:
+def copied(how: str, record: logging.LogRecord) -> logging.LogRecord:
     """
-    A process that has no ctxlog reads it, fields, message and all.
+    A copy of a record, made in one of the ways in which others make it.
+    """
+    if how == "copy":
+        return copy.copy(record)
+    if how == "deepcopy":
+        return copy.deepcopy(record)
+    if how == "QueueHandler":
+        prepared: logging.LogRecord = QueueHandler(None).prepare(record)  # type: ignore[arg-type]
+        return prepared
+    if how == "makeLogRecord":
+        return logging.makeLogRecord(record.__dict__)
+    if how == "of a dict":
+        attributes = {**vars(record), "colour": "red"}
+        return logging.makeLogRecord(attributes)
+    loaded: logging.LogRecord = pickle.loads(pickle.dumps(record, int(how)))
+    return loaded
+
+
+COPIES = ["copy", "deepcopy", "QueueHandler", "makeLogRecord", "of a dict"]
+PICKLES = [str(protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+
+
+class SlottedRecord(BraceRecord):
+    """
+    A record with a slot of its own.
+    """
+
+    __slots__ = ("cost",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.cost = 7
+
+
+class ValueRecord(logging.LogRecord):
+    """
+    A record that compares by value, and so has no hash.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ValueRecord) and vars(self) == vars(other)
+
+
+class OursExtended(stdlib.ContextRecord):
+    """
+    A record of a class that extends ours.
+    """
+
+
+KINDS = [logging.LogRecord, SlottedRecord, ValueRecord, OursExtended]
+
+
+@pytest.mark.parametrize("how", [*COPIES, *PICKLES])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("chained", [False, True])
+def test_a_copy_of_a_record_has_its_stamp(how: str, kind: Any, chained: bool) -> None:
+    """
+    Whatever its class is, whoever copies it how, in whichever context.
+    """
+    logging.setLogRecordFactory(kind)
+    if chained:
+        closure("theirs")
+    install()
+    secret = {"requestID": "A", "password": "hunter2"}
+    record = ctxlog.run(secret, make_record, "seen", extra={"rows": 3})
+    plain = set(vars(record))
+    again = ctxlog.run({"requestID": "B"}, copied, how, record)
+    line = ctxlog.run({"requestID": "C"}, line_of, again)
+    assert (line["requestID"], line["rows"], line["message"]) == ("A", 3, "seen")
+    assert vars(again).keys() - plain <= {"message", "asctime", "colour"}
+    assert isinstance(again, kind)
+    if kind is SlottedRecord:
+        assert again.cost == 7  # type: ignore[attr-defined]
+    if how in PICKLES:
+        assert b"hunter2" not in pickle.dumps(record, int(how))
+
+
+def test_a_record_of_another_class_stays_what_it_is() -> None:
+    """
+    Its class and its identity are those that its factory gave it.
+    """
+    made = []
+
+    def factory(*args: Any, **options: Any) -> logging.LogRecord:
+        made.append(SlottedRecord(*args, **options))
+        return made[-1]
+
+    logging.setLogRecordFactory(factory)
+    install()
+    record = make_record()
+    assert record is made[0]
+    assert type(record) is SlottedRecord
+
+
+def test_the_stamp_of_a_record_goes_with_it() -> None:
+    """
+    Nothing is kept of a record that is gone, whatever its class is.
+    """
+    logging.setLogRecordFactory(BraceRecord)
+    install()
+    value = type("Value", (), {})
+    kept = weakref.ref(value)
+    ctxlog.run({"requestID": "A", "value": value}, make_record)
+    del value
+    gc.collect()
+    assert kept() is None
+
+
+class NoReferences:
+    """
+    A record as other logging libraries make it: no `LogRecord`, no weak references.
+    """
+
+    __slots__ = tuple(vars(logging.LogRecord("", 0, "", 0, "", (), None)))
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        for name, value in vars(logging.LogRecord(*args, **options)).items():
+            setattr(self, name, value)
+
+
+def test_a_record_that_cannot_be_stamped_is_passed_on() -> None:
+    """
+    The log call works as it does without ctxlog.
+    """
+    logging.setLogRecordFactory(NoReferences)  # type: ignore[arg-type]
+    install()
+    record = logging.getLogRecordFactory()("shop", 20, "f.py", 1, "seen", (), None)
+    assert type(record) is NoReferences
+    assert record.msg == "seen"
+
+
+def test_copies_as_another_library_has_registered_them() -> None:
+    """
+    A reducer in `copyreg` that was there for the class keeps its say.
+    """
+
+    class Registered(logging.LogRecord):
+        pass
+
+    def reduced(record: Registered) -> Any:
+        return Registered, ("theirs", 20, "", 0, record.msg, (), None)
+
+    copyreg.pickle(Registered, reduced)  # type: ignore[arg-type]
+    logging.setLogRecordFactory(Registered)
+    install()
+    again = copy.copy(ctxlog.run({"requestID": "A"}, make_record, "seen"))
+    line = line_of(again)
+    assert (line["logger"], line["message"]) == ("theirs", "seen")
+    assert line["requestID"] == "A"
+
+
+def test_a_record_from_a_network_is_no_copy_of_another() -> None:
+    """
+    It is stamped where it arrives, unless it brings fields of its own.
     """
     install()
-    record = ctxlog.run(
-        {"requestID": "A", "password": "hunter2"}, make_record, "seen %s", 1
+    record = ctxlog.run({"requestID": "A"}, make_record)
+    attributes = json.loads(json.dumps(vars(record)))
+    line = ctxlog.run(
+        {"requestID": "B"}, lambda: line_of(logging.makeLogRecord(attributes))
     )
-    for copied in (copy.copy(record), copy.deepcopy(record)):
-        assert copied.getMessage() == "seen 1"
-        assert line_of(copied)["requestID"] == "A"
-    data = pickle.dumps(record)
-    assert b"hunter2" not in data
-    (tmp_path / "record").write_bytes(data)
-    program = (
-        "import sys; sys.modules['ctxlog'] = None\n"
-        "import pickle; record = pickle.load(open('record', 'rb'))\n"
-        "print(type(record).__name__, record.getMessage(), record._ctxlog['fields'])"
-    )
-    done = run_python("-c", program, cwd=tmp_path)
-    assert done.stdout == (
-        "LogRecord seen 1 {'requestID': 'A', 'password': '[redacted]'}\n"
-    )
+    assert line["requestID"] == "B"
+    assert line["message"] == record.getMessage()
+
+
+def test_a_wrong_format_behind_another_factory_costs_no_line() -> None:
+    """
+    A stock queue handler formats the message before any formatter of ours does.
+    """
+    closure("otelTraceID")
+    install()
+    record = ctxlog.run({"requestID": "A"}, make_record, "%d items", "many")
+    line = line_of(copied("QueueHandler", record))
+    assert (line["message"], line["requestID"]) == ("%d items [many]", "A")
 
 
 def test_captured_warnings_are_stamped(log_env: LogEnvironment) -> None:

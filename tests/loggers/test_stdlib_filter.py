@@ -126,9 +126,7 @@ def test_a_wrong_redaction_is_an_error_at_once() -> None:
         ctxlog.ContextFilter(redact=3)
 
 
-@pytest.mark.parametrize(
-    "name", ["name", "msg", "args", "levelname", "message", "_ctxlog"]
-)
+@pytest.mark.parametrize("name", ["name", "msg", "args", "levelname", "message"])
 def test_a_record_keeps_its_own_attributes(filtered: LogEnvironment, name: str) -> None:
     """
     A field with the name of a record's attribute does not break the record.

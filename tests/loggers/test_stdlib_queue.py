@@ -228,20 +228,18 @@ def sent(how: str, secret: object = "hunter2") -> bytes:
     return pickled(handler, records[0])
 
 
-@pytest.mark.parametrize("how", ["filter", "factory"])
-def test_a_socket_carries_the_fields_redacted(how: str) -> None:
+def test_a_socket_carries_the_fields_that_the_filter_has_set() -> None:
     """
-    The receiver's line is as the sender's would have been.
+    The stock handler sends a record's attributes, as the filter left them: redacted.
     """
-    data = sent(how)
+    data = sent("filter")
     assert b"hunter2" not in data
     record = logging.makeLogRecord(pickle.loads(data))
     line = load_line(ctxlog.JsonFormatter().format(record))
     assert (line["requestID"], line["rows"]) == ("A", 3)
     assert line["user"] == {"password": "[redacted]"}
     assert line["message"] == "failed"
-    assert line["exception"]["type"] == "ValueError"
-    assert "elapsedMs" in line
+    assert "ValueError: bad" in line["exception"]["stack"]
 
 
 @pytest.mark.parametrize("how", ["filter", "factory"])
@@ -261,39 +259,11 @@ def test_a_receiver_without_ctxlog_reads_the_pickle(how: str, tmp_path: Path) ->
         "values = pickle.load(open('record', 'rb'))\n"
         "record = logging.makeLogRecord(values)\n"
         "print(logging.Formatter('%(message)s %(rows)d').format(record))\n"
-        "print(record._ctxlog['fields']['requestID'])\n"
+        "print(getattr(record, 'requestID', None))\n"
     )
     done = run_python("-S", "-c", program, cwd=tmp_path)
     first, *_, last = done.stdout.splitlines()
-    assert (first, last) == ("failed 3", "A")
-
-
-HOSTILE_STAMPS: list[Any] = [
-    3,
-    "x",
-    {},
-    {"fields": 3, "names": 3, "error": 3, "started": "x", "late": "x"},
-    {"fields": {1: 2}, "error": {"type": 3}, "names": [[], 3], "stack_info": 3},
-    {"fields": {"requestID": []}, "started": 10**400, "late": True},
-    {"fields": {"x": "y"}, "started": -(10**400)},
-]
-
-
-@pytest.mark.parametrize("stamp", HOSTILE_STAMPS, ids=lambda stamp: str(stamp)[:40])
-@pytest.mark.parametrize(
-    "formatter",
-    [ctxlog.JsonFormatter(), ctxlog.ConsoleFormatter()],
-    ids=["json", "text"],
-)
-def test_a_stamp_that_is_not_ours_costs_no_line(
-    stamp: Any, formatter: logging.Formatter
-) -> None:
-    """
-    A record from the network may hold anything in our attribute.
-    """
-    record = logging.makeLogRecord({"msg": "kept", "_ctxlog": stamp})
-    assert ctxlog.ContextFilter().filter(record)
-    assert "kept" in formatter.format(record)
+    assert (first, last) == ("failed 3", "A" if how == "filter" else "None")
 
 
 HOSTILE_RECORDS: list[dict[str, Any]] = [

@@ -492,12 +492,12 @@ def test_a_processor_formatter_renders_both_kinds_of_records(
             log_env.logger.exception("failed")
 
     in_store(work, user="alice")
-    ctxlog.uninstall_record_factory()
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[adapter.merge_context, structlog.stdlib.add_log_level],
         processors=[adapter.JsonRenderer()],
     )
     lines = [load_line(formatter.format(record)) for record in held]
+    ctxlog.uninstall_record_factory()
     assert [line["message"] for line in lines] == [
         *("from structlog", "from stdlib", "failed", "failed")
     ]

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from ctxlog.line import STAMP
 from ctxlog.servers import waitress
 from ctxlog.servers.wsgi import ContextMiddleware
+from ctxlog.stamps import get_stamp
 
 _LOG = logging.getLogger("waitress")
 
@@ -47,7 +47,7 @@ def _serve(path: str) -> dict[str, Any]:
 def _stamp(caplog: pytest.LogCaptureFixture, path: str) -> Any:
     _LOG.info(f"Client disconnected while serving {path}")
     (record,) = [one for one in caplog.records if one.name == _LOG.name]
-    return record.__dict__.get(STAMP)
+    return get_stamp(record)
 
 
 def test_the_request_that_was_served_right_before(
