@@ -25,6 +25,10 @@ from tests.helpers import clean_environment, package_sources, run_python
 OWNER: dict[str, str | tuple[str, ...]] = {
     "gevent": "ctxlog.runtime.gevent",
     "orjson": "ctxlog._json",
+    "PyInstaller": (
+        "ctxlog._pyinstaller.hook-ctxlog",
+        "ctxlog._pyinstaller.hook-ctxlog.__main__",
+    ),
     "pytest": "ctxlog.pytest_plugin",
     "pythonjsonlogger": "ctxlog.loggers.stdlib",
     "apscheduler": "ctxlog.tasks.apscheduler",
@@ -97,6 +101,8 @@ EDGES = {
     "ctxlog.testing": {"ctxlog.demo", "ctxlog.pytest_plugin", "ctxlog.__main__"},
     "ctxlog.viewer": {"ctxlog.__main__"},
     "ctxlog.demo": {"ctxlog.__main__"},
+    # PyInstaller asks for it.
+    "ctxlog._pyinstaller": set[str](),
     # gunicorn starts it, as Python does __main__; it stands where users look for it.
     "ctxlog.servers.gunicorn": set[str](),
     "ctxlog.__main__": set[str](),
@@ -351,6 +357,21 @@ def test_owners_own() -> None:
             for one in imports(ast.parse(sources[module]), sources)
         }
         assert third_party in tops, f"{module} does not import {third_party}"
+
+
+def test_a_frozen_program_has_no_library_for_ctxlogs_sake() -> None:
+    """PyInstaller's hook excludes the libraries of all modules that it collects."""
+    hook = ast.parse(_real_sources()["ctxlog._pyinstaller.hook-ctxlog"])
+    (excluded,) = [
+        ast.literal_eval(node.value)
+        for node in hook.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id == "excludedimports"
+    ]
+    # The two that are required, and those of the modules that it leaves out.
+    others = {"orjson", "pythonjsonlogger", "PyInstaller", "pytest", "shtab"}
+    assert excluded == sorted(set(OWNER) - others - {"zstandard"})
 
 
 def test_import_loads_core_only(tmp_path: Path) -> None:

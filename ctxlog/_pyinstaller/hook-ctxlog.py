@@ -1,0 +1,51 @@
+"""
+PyInstaller cannot see which modules ctxlog imports: they are imported when needed.
+
+The hook collects all of them but those of other programs. Of the libraries that
+adapters are for it collects none: those that the program uses come into it by its
+own imports, and the others would make it several times as large.
+"""
+
+from __future__ import annotations
+
+from PyInstaller.utils.hooks import collect_submodules, copy_metadata
+
+_OTHER_PROGRAMS = (
+    "ctxlog.__main__",
+    "ctxlog._pyinstaller",
+    "ctxlog.demo",
+    "ctxlog.pytest_plugin",
+    "ctxlog.viewer",
+)
+
+datas = copy_metadata("ctxlog-json")  # the version
+hiddenimports = collect_submodules(
+    "ctxlog", filter=lambda name: not name.startswith(_OTHER_PROGRAMS)
+)
+excludedimports = [
+    "aiohttp",
+    "apscheduler",
+    "arq",
+    "asgiref",
+    "celery",
+    "django",
+    "dramatiq",
+    "faststream",
+    "flask",
+    "gevent",
+    "grpc",
+    "gunicorn",
+    "httpx",
+    "huey",
+    "loguru",
+    "requests",
+    "rq",
+    "sanic",
+    "structlog",
+    "taskiq",
+    "tornado",
+    "trio",
+    "urllib3",
+    "uvloop",
+    "websockets",
+]
