@@ -10,9 +10,10 @@ import select
 import sys
 import threading
 import weakref
+from collections.abc import Iterator
 from typing import Any, TextIO
 
-__all__ = ["LineWriter"]
+__all__ = ["LineWriter", "is_console"]
 
 
 class LineWriter:
@@ -148,3 +149,29 @@ def _write_text(stream: Any, line: bytes) -> None:
     flush = getattr(stream, "flush", None)
     if flush is not None:
         flush()
+
+
+def is_console(stream: Any) -> bool:
+    """
+    Whether `stream` is standard output or error, by any name. Never raises.
+
+    `/dev/stdout`, opened anew, is one as well: another descriptor of the same file.
+    """
+    if stream is None:
+        return False
+    standard = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+    if any(stream is one for one in standard):
+        return True
+    try:
+        opened = os.fstat(stream.fileno())
+    except Exception:  # no such method, or one that raises anything
+        return False
+    return any(os.path.samestat(opened, one) for one in _standard_files())
+
+
+def _standard_files() -> Iterator[os.stat_result]:
+    for descriptor in (1, 2):
+        try:
+            yield os.fstat(descriptor)
+        except OSError:  # closed
+            continue

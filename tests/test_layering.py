@@ -96,7 +96,7 @@ EDGES = {
         "ctxlog.servers.gunicorn",
         "ctxlog.__main__",
     },
-    "ctxlog._settings": {"ctxlog.config"},
+    "ctxlog.config._settings": {"ctxlog.config"},
     "ctxlog.pytest_plugin": set[str](),
     "ctxlog.testing": {"ctxlog.demo", "ctxlog.pytest_plugin", "ctxlog.__main__"},
     "ctxlog.viewer": {"ctxlog.__main__"},

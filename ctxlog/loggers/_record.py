@@ -41,6 +41,7 @@ __all__ = [
     "encoded_any",
     "format_arguments",
     "install_record_factory",
+    "look_out",
     "message_of",
     "plain_fields",
     "read",
@@ -430,6 +431,8 @@ class _RecordFactory:
     def _first(self, key: tuple[Any, ...]) -> _Place | None:
         """Return the place of a first record; None if others make those."""
         name, level, pathname, lineno, func = key
+        if self.active and _look_out is not None and name is not None:
+            _look_out(str(name))
         if not (self.active and self._makes) or _is_servers(name) or name is None:
             return None
         stock = logging.LogRecord(name, level, pathname, lineno, "", (), None, func)
@@ -468,6 +471,15 @@ class _RecordFactory:
 
 
 _installed: _RecordFactory | None = None
+
+# Called with a logger's name before the first record of each place in the code.
+_look_out: Callable[[str], None] | None = None
+
+
+def look_out(callback: Callable[[str], None] | None) -> None:
+    """Have `callback` called with the logger's name for each new place that logs."""
+    global _look_out
+    _look_out = callback
 
 
 def install_record_factory() -> Callable[[], None]:

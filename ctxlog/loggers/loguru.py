@@ -11,10 +11,11 @@ log call, as it does without ctxlog.
 from __future__ import annotations
 
 import copy
+import logging
 import pickle
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from types import CellType
 from typing import Any, NamedTuple
 
 from ctxlog._json import FLAT_TYPES
@@ -27,7 +28,7 @@ from ctxlog.loggers._record import Stamp, plain_fields
 from ctxlog.redact import active
 from ctxlog.schema import Schema, find
 from ctxlog.values import Walk, safe_str
-from ctxlog.writer import LineWriter
+from ctxlog.writer import LineWriter, is_console
 
 try:
     from loguru import logger
@@ -36,7 +37,16 @@ except ModuleNotFoundError as error:
         raise
     raise MissingDependencyError("loguru", "loguru") from None
 
-__all__ = ["JsonSink", "install", "is_configured", "patcher", "uninstall"]
+__all__ = [
+    "JsonSink",
+    "install",
+    "is_configured",
+    "is_fed_by",
+    "outside",
+    "patcher",
+    "sinks_on_console",
+    "uninstall",
+]
 
 _Record = dict[str, Any]
 _Patcher = Callable[[_Record], None]
@@ -393,9 +403,11 @@ def _plain(value: object) -> Any:
 _sink_id: int | None = None
 _patcher_before: _Patcher | None = None
 
-# The number of the sink that loguru comes with, and whether `install()` took it away.
-_default_id = 0
-_took_default = False
+# loguru's handlers that wrote to the console, by their numbers, while ours does.
+_aside: dict[int, Any] = {}
+
+#: The number of the handler that loguru comes with; applications remove it by that.
+_DEFAULT_ID = 0
 
 
 def install(
@@ -411,10 +423,12 @@ def install(
     """
     Let loguru write stamped lines, the same as those of stdlib logging.
 
-    For the whole process, until `uninstall()`. loguru's default sink, which would write
-    every event a second time, as text, is removed; sinks of the application stay and
-    find the context's fields in `extra`; a patcher that is there is kept. A further
-    call replaces the one before.
+    For the whole process, until `uninstall()`. Sinks that write to the console, as
+    loguru's default one, would write every event a second time: they are set aside
+    until then. All other sinks stay and find the context's fields in `extra`; a patcher
+    that is there is kept. A further call replaces the one before. The sink has the
+    number of loguru's default one where that was there, so `logger.remove(0)` and
+    `logger.remove()` mean what they always do.
 
     Args:
         stream: Where the lines go: `sys.stdout` as it is now unless given.
@@ -428,20 +442,17 @@ def install(
         options: Those of `JsonSink`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: an option is invalid.
         ValueError: loguru has no such level.
     """
-    global _sink_id, _patcher_before, _took_default
+    global _sink_id, _patcher_before
     number = level if isinstance(level, int) else logger.level(level).no
     least = Levels(number, levels)
     make = _QueuedSink if enqueue else JsonSink
     sink = make(stream, writer=writer, levels=least, **options)
     chosen: Any = sink.queueing() if isinstance(sink, _QueuedSink) else sink.take
     uninstall()
-    if _default_id in _core.handlers:
-        _took_default = True
-        logger.remove(_default_id)
-    _sink_id = logger.add(
+    added = logger.add(
         sink,
         level=least.least,
         format=_no_text,
@@ -452,6 +463,7 @@ def install(
         backtrace=False,
         diagnose=False,
     )
+    _sink_id = _put_in_place(added)
     _patcher_before = _core.patcher
     chained = patcher if _patcher_before is None else patcher(_patcher_before)
     logger.configure(patcher=chained)
@@ -461,24 +473,126 @@ def _no_text(record: Any) -> str:
     return ""
 
 
+def _put_in_place(added: int) -> int:
+    """Set aside what writes to the console; return the number that ours has then."""
+    with _core.lock:
+        handlers = _core.handlers.copy()
+        ours = handlers.pop(added)
+        for number in list(handlers):
+            # The default one writes to what was standard error at its import.
+            if number == _DEFAULT_ID or _is_on_console(handlers[number]):
+                _aside[number] = handlers.pop(number)
+        number = _DEFAULT_ID if _DEFAULT_ID in _aside else added
+        handlers[number] = ours
+        _have_handlers(handlers)
+    return number
+
+
+def _have_handlers(handlers: dict[int, Any]) -> None:
+    # As `logger.add()` and `remove()` do it; there is no other way to have one back.
+    levels = (handler.levelno for handler in handlers.values())
+    _core.min_level = min(levels, default=float("inf"))
+    _core.handlers = handlers
+
+
 def uninstall() -> None:
-    """Give loguru back what it had before `install()`; without one, nothing."""
-    global _sink_id, _patcher_before, _took_default, _default_id
+    """
+    Give loguru back what it had before `install()`; without one, a no-op.
+
+    Sinks that were set aside stay so if the application has removed ctxlog's: it has
+    set up sinks of its own since.
+    """
+    global _sink_id, _patcher_before
     if _sink_id is None:
         return
-    if _sink_id in _core.handlers:
+    if _is_ours(_core.handlers.get(_sink_id)):
         logger.remove(_sink_id)
+        with _core.lock:
+            _have_handlers({**_core.handlers, **_aside})
+    _aside.clear()
     current = _core.patcher
     if current is patcher or isinstance(current, _Chained):
         with _core.lock:
             _core.patcher = _patcher_before
-    if _took_default and sys.stderr is not None:
-        _default_id = logger.add(sys.stderr)
-    _sink_id, _patcher_before, _took_default = None, None, False
+    _sink_id, _patcher_before = None, None
+
+
+# What the application has set up --------------------------------------------------
 
 
 def is_configured() -> bool:
-    """Whether the application has configured loguru by itself: sinks or a patcher."""
-    if _sink_id is not None:
+    """
+    Whether the application has set up loguru's output by itself.
+
+    By a sink of its own to the console, or by removing the default one. What trackers
+    and tracers add, a sink that reports elsewhere or a patcher, does not count.
+    """
+    if _is_installed():
         return False
-    return set(_core.handlers) != {_default_id} or _core.patcher is not None
+    handlers = dict(_core.handlers)
+    if handlers.pop(_DEFAULT_ID, None) is None:
+        return True
+    return any(map(_is_on_console, handlers.values()))
+
+
+def outside() -> str | None:
+    """Return why loguru's lines are not ctxlog's; None where they are."""
+    if not is_configured():
+        return None
+    printing = [one for one in _core.handlers.values() if _is_on_console(one)]
+    if all(map(_is_ours, printing)):
+        return None
+    return (
+        "loguru was configured by the application and is left alone: add "
+        "ctxlog.loggers.loguru.JsonSink() in place of its sink for the console, or "
+        "pass configure(loggers=['stdlib', 'loguru'])"
+    )
+
+
+def is_fed_by(handler: logging.Handler) -> bool:
+    """
+    Whether a handler of `logging` hands its records to loguru.
+
+    As the `InterceptHandler` of loguru's documentation does, by whatever name: its
+    `emit` refers to loguru's logger.
+    """
+    code = getattr(type(handler).emit, "__code__", None)
+    if code is None:
+        return False
+    names = type(handler).emit.__globals__
+    known = [names.get(name) for name in code.co_names]
+    known += [_content(cell) for cell in type(handler).emit.__closure__ or ()]
+    return "loguru" in code.co_names or any(one is logger for one in known)
+
+
+def _content(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not assigned yet
+        return None
+
+
+def sinks_on_console() -> list[bool]:
+    """Return of each sink whether it writes to the console; ctxlog's does."""
+    found = [one for one in _core.handlers.values()]
+    return [_is_ours(one) or _is_on_console(one) for one in found]
+
+
+def _is_installed() -> bool:
+    return _sink_id is not None and _is_ours(_core.handlers.get(_sink_id))
+
+
+def _is_ours(handler: Any) -> bool:
+    return isinstance(_stream_of(handler), JsonSink)
+
+
+def _is_on_console(handler: Any) -> bool:
+    stream = _stream_of(handler)
+    # A sink may be a handler of `logging`, with a stream of its own.
+    return is_console(stream) or is_console(getattr(stream, "stream", None))
+
+
+def _stream_of(handler: Any) -> Any:
+    """Return the stream, or handler of `logging`, that a handler of loguru has."""
+    sink = getattr(handler, "_sink", None)
+    return getattr(sink, "_stream", None) or getattr(sink, "_handler", None)

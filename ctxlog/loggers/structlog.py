@@ -46,6 +46,7 @@ __all__ = [
     "configure",
     "is_configured",
     "merge_context",
+    "outside",
     "processors",
     "unbridge",
     "unconfigure",
@@ -358,30 +359,45 @@ def _asking_module() -> str:
     return "root"
 
 
-def _filtering_logger(level: int) -> Any:
+_EveryLevel: Any = structlog.make_filtering_bound_logger(logging.NOTSET)
+
+
+class _FilteringLogger(_EveryLevel):  # type: ignore[misc]
     """
-    Return structlog's logger that filters by level, and two things beside.
+    structlog's logger that filters by level, and two things beside.
 
     Its messages always format: structlog formats `%` arguments before any processor
     sees the event, so that a wrong format would raise in the log call. And where our
     renderer is all there is, the event goes straight to it.
+
+    One class for all levels: `filter_at` changes its methods, so a logger that was
+    bound or cached earlier follows.
     """
-    least = max(known for known in (0, 10, 20, 30, 40, 50) if known <= level)
-    base: Any = structlog.make_filtering_bound_logger(least)
-    methods: dict[str, Any] = {}
-    for name in _LEVELS:
-        method, asynchronous = (
-            getattr(base, name, None),
-            getattr(base, f"a{name}", None),
-        )
-        if method is None or method.__name__ == "_nop":
-            continue
-        if name != "exception":
-            methods[name] = functools.wraps(method)(_logging(name))
-        methods[f"a{name}"] = _formatting(asynchronous)
-    methods["exception"] = _formatting(base.exception)
-    methods["log"], methods["alog"] = map(_formatting_log, (base.log, base.alog))
-    return type(base.__name__, (base,), methods)
+
+    least = logging.NOTSET
+
+    @classmethod
+    def filter_at(cls, least: int) -> None:
+        """Log nothing below a level from now on."""
+        cls.least = least
+        for name, (_, number) in _LEVELS.items():
+            enabled = number >= least
+            setattr(cls, name, _CALLS[name] if enabled else _nothing)
+            setattr(cls, f"a{name}", _CALLS[f"a{name}"] if enabled else _anothing)
+
+    def is_enabled_for(self, level: int) -> bool:
+        return level >= self.least
+
+    def get_effective_level(self) -> int:
+        return self.least
+
+
+def _nothing(self: Any, event: Any = None, *args: Any, **fields: Any) -> None:
+    return None
+
+
+async def _anothing(self: Any, event: Any = None, *args: Any, **fields: Any) -> None:
+    return None
 
 
 def _logging(name: str) -> Any:
@@ -431,6 +447,8 @@ def _formatting_log(method: Any) -> Any:
     def log(self: Any, level: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
         if args:
             event, fields = _formatted(event, args, fields)
+        if level < self.least:
+            return _nothing(self) if method is _EveryLevel.log else _anothing(self)
         if level not in _METHODS:
             level = max((known for known in _METHODS if known <= level), default=10)
         return method(self, level, event, **fields)
@@ -439,6 +457,17 @@ def _formatting_log(method: Any) -> Any:
 
 
 _METHODS = (10, 20, 30, 40, 50)
+
+# The methods of `_FilteringLogger` that log, by their names.
+_CALLS: dict[str, Any] = {
+    name: functools.wraps(getattr(_EveryLevel, name))(_logging(name))
+    for name in _LEVELS
+    if name != "exception"
+}
+_CALLS["exception"] = _formatting(_EveryLevel.exception)
+_CALLS.update((f"a{n}", _formatting(getattr(_EveryLevel, f"a{n}"))) for n in _LEVELS)
+_FilteringLogger.log = _formatting_log(_EveryLevel.log)
+_FilteringLogger.alog = _formatting_log(_EveryLevel.alog)
 
 
 def _formatted(
@@ -502,11 +531,12 @@ def configure(
         _output.before = structlog.get_config() if configured else {}
     _output.writer = writer or LineWriter(stream)
     _output.renderer = chain[0] if len(chain) == 1 else None
+    _FilteringLogger.filter_at(filtered.least)
     # In place: loggers that are cached keep the list.
     _output.processors[:] = chain
     structlog.configure(
         processors=_output.processors,
-        wrapper_class=_filtering_logger(filtered.least),
+        wrapper_class=_FilteringLogger,
         logger_factory=_make_logger,
         cache_logger_on_first_use=True,
     )
@@ -529,6 +559,39 @@ def unconfigure() -> None:
 def is_configured() -> bool:
     """Whether the application has configured structlog by itself."""
     return structlog.is_configured() and _output.before is None
+
+
+# What hands events over to `logging` as they are, for a handler to render.
+_HANDING_OVER = tuple(
+    getattr(structlog.stdlib, name)
+    for name in ("render_to_log_kwargs", "render_to_log_args_and_kwargs")
+    if hasattr(structlog.stdlib, name)
+)
+
+
+def outside() -> str | None:
+    """Return why structlog's lines are not ctxlog's; None where they are."""
+    if not is_configured():
+        return None
+    configured = structlog.get_config()
+    chain = list(configured["processors"])
+    if any(isinstance(one, JsonRenderer) for one in chain):
+        return None
+    last = chain[-1] if chain else None
+    wrapping = structlog.stdlib.ProcessorFormatter.wrap_for_formatter
+    factory = configured["logger_factory"]
+    if not isinstance(factory, structlog.stdlib.LoggerFactory):
+        return (
+            "structlog was configured by the application and is left alone: put "
+            "ctxlog.loggers.structlog.JsonRenderer() last in its processors, or pass "
+            "configure(loggers=['stdlib', 'structlog'])"
+        )
+    if last is wrapping or last in _HANDING_OVER:
+        return None  # its events become records, which are read as events
+    return (
+        "structlog renders its events before it hands them to logging: put "
+        "structlog.stdlib.ProcessorFormatter.wrap_for_formatter last in its processors"
+    )
 
 
 # The bridge ---------------------------------------------------------------------

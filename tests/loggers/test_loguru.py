@@ -579,21 +579,61 @@ logger.info("ours again")
     assert done.stderr.endswith("default\n")
 
 
-def test_whoever_has_sinks_of_his_own_has_configured_loguru(
-    stream: io.StringIO,
+def test_a_sink_for_the_console_of_its_own_is_a_set_up_of_the_application(
+    stream: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """
-    `configure(loggers="auto")` then leaves loguru alone.
+    `configure(loggers="auto")` leaves loguru alone, and says so in one line.
     """
-    number = logger.add(stream, format="{message}")
+    number = logger.add(sys.stderr, format="{message}")
     assert adapter.is_configured()
-    other = io.StringIO()
-    ctxlog.configure(stream=other, format="json")
+    ctxlog.configure(stream=stream, format="json")
     logger.info("hello")
     ctxlog.config.unconfigure()
     logger.remove(number)
-    assert stream.getvalue() == "hello\n"
-    assert other.getvalue() == ""
+    assert "hello" in capsys.readouterr().err.splitlines()
+    (line,) = written(stream)
+    assert "loguru was configured by the application" in line["message"]
+
+
+def test_a_sink_that_reports_elsewhere_is_no_set_up_of_the_application(
+    stream: io.StringIO,
+) -> None:
+    """
+    Trackers and tracers add sinks and a patcher: loguru is taken over, theirs stay.
+    """
+    tracker: list[str] = []
+    number = logger.add(tracker.append, format="{message} {extra[requestID]}")
+    logger.configure(patcher=lambda record: record["extra"].update(traced=1))
+    try:
+        ctxlog.configure(stream=stream, format="json")
+        in_store(lambda: logger.info("hello"))
+        ctxlog.config.unconfigure()
+    finally:
+        logger.remove(number)
+        logger.configure(patcher=lambda record: None)
+        adapter._core.patcher = None
+    assert tracker == ["hello req-A\n"]
+    (line,) = written(stream)
+    assert (line["requestID"], line["traced"]) == ("req-A", 1)
+
+
+@pytest.mark.parametrize("removing", ["logger.remove()", "logger.remove(0)"])
+def test_an_application_that_sets_up_loguru_after_configure_has_its_way(
+    removing: str, tmp_path: Path
+) -> None:
+    """
+    `logger.remove(0)` takes ctxlog's sink away, as it would take loguru's own.
+    """
+    done = run_python(
+        "-c",
+        "import ctxlog, sys; ctxlog.configure()\n"
+        "from loguru import logger\n"
+        f"{removing}; logger.add(sys.stderr, format='mine {{message}}')\n"
+        "logger.info('hello'); ctxlog.config.unconfigure(); logger.info('again')\n",
+        cwd=tmp_path,
+    )
+    assert (done.stdout, done.stderr) == ("", "mine hello\nmine again\n")
 
 
 def test_records_that_are_handed_on_to_stdlib_keep_their_fields(

@@ -1,16 +1,20 @@
 """
-The options of `configure()`: read, from the environment too, and checked. An edge.
+The options of `configure()`: read, from the environment too, and checked.
+
+Private to `config`.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
+from ctxlog.console import wants_color
 from ctxlog.errors import ConfigError
 from ctxlog.line import LineEncoder
 from ctxlog.redact import redactor
@@ -21,18 +25,22 @@ __all__ = [
     "CTXLOG",
     "DEFAULT_SCHEMA",
     "INFO",
+    "FALSE",
     "LINE_BYTES",
     "MICROSECONDS",
     "MISSING",
     "NONE",
+    "ROOT",
     "TRUE",
     "Settings",
+    "formatter_of",
     "read_settings",
 ]
 
 _FORMATS = ("auto", "json", "console")
 _ACCESS_LINES = ("ctxlog", "server", "both")
 _LOGGERS = ("stdlib", "structlog", "loguru")
+_REPLACED = ("root", "all")
 
 
 class _LeftOut(str):
@@ -61,6 +69,9 @@ class Settings:
     missing_request_id: str | None
     timespec: str
     max_line_bytes: int
+    replace_console_handlers: str
+    share_handlers: bool
+    warn: bool
 
 
 _ENVIRONMENT = {
@@ -78,6 +89,9 @@ _ENVIRONMENT = {
     "missing_request_id": ("CTXLOG_MISSING_REQUEST_ID",),
     "timespec": ("CTXLOG_TIMESPEC",),
     "max_line_bytes": ("CTXLOG_MAX_LINE_BYTES",),
+    "replace_console_handlers": ("CTXLOG_REPLACE_CONSOLE_HANDLERS",),
+    "share_handlers": ("CTXLOG_SHARE_HANDLERS",),
+    "warn": ("CTXLOG_WARN",),
 }
 
 _WORDS = {"1": True, "true": True, "yes": True, "on": True}
@@ -116,6 +130,8 @@ _READ: dict[str, Callable[[str, str], Any]] = {
     "levels": _pairs,
     "threads": _words,
     "hooks": _words,
+    "share_handlers": _words,
+    "warn": _words,
     "max_line_bytes": _number,
     "loggers": _listed,
     "redact": _hidden,
@@ -165,6 +181,11 @@ def _checked(options: dict[str, Any]) -> Settings:
         "loggers": _names("loggers", options["loggers"]),
         "threads": _flag("threads", options["threads"]),
         "hooks": _flag("hooks", options["hooks"]),
+        "replace_console_handlers": _one_of(
+            "replace_console_handlers", options["replace_console_handlers"], _REPLACED
+        ),
+        "share_handlers": _flag("share_handlers", options["share_handlers"]),
+        "warn": _flag("warn", options["warn"]),
         "access_lines": _one_of("access_lines", options["access_lines"], _ACCESS_LINES),
         "service": _text("service", options["service"]),
         "environment": _text("environment", options["environment"]),
@@ -198,8 +219,10 @@ DEFAULT_SCHEMA = _LeftOut("default")
 CTXLOG = _LeftOut("ctxlog")
 MISSING = _LeftOut("N/A")
 MICROSECONDS = _LeftOut("microseconds")
+ROOT = _LeftOut("root")
 NONE: Any = _Default(None)
 TRUE: Any = _Default(True)
+FALSE: Any = _Default(False)
 LINE_BYTES: Any = _Default(262_144)
 
 
@@ -260,3 +283,33 @@ def _names(option: str, value: object) -> tuple[str, ...] | None:
             install = f"pip install 'ctxlog-json[{name}]'"
             raise ConfigError(option, name, f"what is installed ({install})")
     return names
+
+
+def formatter_of(settings: Settings) -> dict[str, Any]:
+    """Return the formatter of a configuration, as `dictConfig` describes one."""
+    stream = sys.stdout if settings.stream is None else settings.stream
+    terminal = _is_terminal(stream)
+    if settings.format == "console" or settings.format == "auto" and terminal:
+        return {
+            "()": "ctxlog.ConsoleFormatter",
+            "color": wants_color(terminal),
+            "redact": settings.redact,
+        }
+    return {
+        "()": "ctxlog.JsonFormatter",
+        "schema": settings.schema,
+        "service": settings.service,
+        "environment": settings.environment,
+        "static": settings.static,
+        "redact": settings.redact,
+        "missing_request_id": settings.missing_request_id,
+        "timespec": settings.timespec,
+        "max_line_bytes": settings.max_line_bytes,
+    }
+
+
+def _is_terminal(stream: Any) -> bool:
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):  # no such method; closed
+        return False

@@ -1,0 +1,138 @@
+"""
+Where a handler's records end up: on the console, or elsewhere. Private to `config`.
+
+A handler that hands its records on (to a queue's listener, to a target, to a library
+that prints) is looked through.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from logging.handlers import MemoryHandler, QueueHandler, QueueListener
+
+from ctxlog.loggers import stdlib
+from ctxlog.writer import is_console
+
+__all__ = ["Console", "Mute", "console_of", "writes_lines"]
+
+#: Modules of handlers that print without holding a stream: AWS Lambda's runtime.
+_PRINTERS = ("awslambdaric",)
+
+# Handlers that hold handlers that hold handlers: as many as anyone has seen.
+_DEPTH = 4
+
+
+class Console:
+    """
+    How a handler reaches the console.
+
+    Attributes:
+        wholly: Whether the console is the only place that it reaches.
+        sure: False if the records go where nothing can be found out about them.
+    """
+
+    __slots__ = ("sure", "wholly")
+
+    def __init__(self, wholly: bool = True, sure: bool = True) -> None:
+        self.wholly = wholly
+        self.sure = sure
+
+
+def console_of(handler: logging.Handler) -> Console | None:
+    """Return how `handler` reaches the console; None if it does not. Never raises."""
+    try:
+        return _console_of(handler, _DEPTH)
+    except Exception:  # a property of a third-party handler
+        return None
+
+
+def _console_of(handler: logging.Handler, depth: int) -> Console | None:
+    if _prints(handler):
+        return Console()
+    if "loguru" in sys.modules:
+        loguru = import_module("ctxlog.loggers.loguru")
+        if loguru.is_fed_by(handler):
+            on_console = loguru.sinks_on_console()
+            return Console(all(on_console)) if any(on_console) else None
+    if depth == 0:
+        return None
+    inner = list(_inner(handler))
+    if not inner:
+        unknown = isinstance(handler, QueueHandler)
+        return Console(wholly=False, sure=False) if unknown else None
+    found = [_console_of(one, depth - 1) for one in inner]
+    if not any(found):
+        return None
+    wholly = all(one is not None and one.wholly for one in found)
+    return Console(wholly, all(one is None or one.sure for one in found))
+
+
+def _prints(handler: logging.Handler) -> bool:
+    if type(handler).__module__.partition(".")[0] in _PRINTERS:
+        return True
+    rich = getattr(handler, "console", None)
+    return is_console(getattr(handler, "stream", None)) or is_console(
+        getattr(rich, "file", None)
+    )
+
+
+def _inner(handler: logging.Handler) -> Iterator[logging.Handler]:
+    """Yield the handlers that `handler` hands its records to."""
+    if isinstance(handler, QueueHandler):
+        for listener in _listeners(handler):
+            yield from listener.handlers
+    elif isinstance(handler, MemoryHandler):
+        if handler.target is not None:
+            yield handler.target
+    elif not isinstance(handler, logging.StreamHandler):
+        # absl's, and whichever wraps another one.
+        for value in list(vars(handler).values()):
+            if isinstance(value, logging.Handler):
+                yield value
+
+
+def _listeners(handler: QueueHandler) -> Iterable[QueueListener]:
+    listener = getattr(handler, "listener", None)
+    if isinstance(listener, QueueListener):
+        return [listener]
+    # The listener knows the queue, not the other way round.
+    return [
+        one
+        for one in gc.get_objects()
+        if issubclass(type(one), QueueListener) and one.queue is handler.queue
+    ]
+
+
+def writes_lines(handler: logging.Handler) -> bool:
+    """Whether what `handler` writes are ctxlog's lines."""
+    return isinstance(handler.formatter, stdlib.JsonFormatter)
+
+
+class Mute:
+    """
+    Takes the handlers that write to the console out of a listener, and back.
+
+    For a `QueueHandler` whose listener has other handlers beside: those go on.
+    """
+
+    def __init__(self, handler: logging.Handler) -> None:
+        self._before: list[tuple[QueueListener, tuple[logging.Handler, ...]]] = []
+        if isinstance(handler, QueueHandler):
+            for listener in _listeners(handler):
+                self._take_out(listener)
+
+    def _take_out(self, listener: QueueListener) -> None:
+        handlers = tuple(listener.handlers)
+        others = tuple(one for one in handlers if console_of(one) is None)
+        if len(others) < len(handlers):
+            self._before.append((listener, handlers))
+            listener.handlers = others
+
+    def undo(self) -> None:
+        """Put them back."""
+        for listener, handlers in self._before:
+            listener.handlers = handlers

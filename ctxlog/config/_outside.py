@@ -1,0 +1,51 @@
+"""
+What stays outside of a configuration, in words. Private to `config`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib import import_module
+
+from ctxlog.config._handlers import console_of, writes_lines
+
+__all__ = ["about_handler", "about_library"]
+
+
+def about_handler(logger: logging.Logger, handler: logging.Handler) -> str | None:
+    """Return what is to be known of a handler beside ctxlog's, and what to write."""
+    console = console_of(handler)
+    if console is None:
+        return None
+    name = type(handler).__name__
+    what = "the root logger" if logger.name == "root" else f"logger {logger.name!r}"
+    again = "its lines come out a second time"
+    if not console.sure:
+        return (
+            f"{what} keeps a {name}: if the listener of its queue writes to the "
+            f"console, {again}; let the listener write to files only"
+        )
+    if not _reaches_root(logger):
+        if writes_lines(handler):
+            return None
+        again = "its lines are text without the request's fields"
+    return (
+        f"{what} keeps a console handler: {again} ({name}); remove the handler, or "
+        "pass configure(replace_console_handlers='all')"
+    )
+
+
+def _reaches_root(logger: logging.Logger) -> bool:
+    above: logging.Logger | None = logger
+    while above is not None and above.propagate:
+        above = above.parent
+    return above is None or above.parent is None
+
+
+def about_library(library: str) -> str | None:
+    """Return why the lines of a logging library are not ctxlog's, and what to write."""
+    if library not in sys.modules:
+        return None
+    found: str | None = import_module(f"ctxlog.loggers.{library}").outside()
+    return found
