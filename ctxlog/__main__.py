@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import ctxlog
 from ctxlog.errors import MissingDependencyError
 
 __all__ = ["main"]
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="ctxlog", description="Every log line knows which request wrote it."
     )
+    parser.add_argument("--version", action="store_true", help="print the version")
     parser.add_argument(
         "--print-completion",
         metavar="SHELL",
@@ -61,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.arguments(readers[words[0]])
         return _run(words[0], command.run, parser.parse_args(words))
     chosen = parser.parse_args(words)
+    if chosen.version:
+        print(f"ctxlog {ctxlog.__version__}")
+        return 0
     if chosen.print_completion is not None:
         return _completion(parser, readers, chosen.print_completion)
     if chosen.command is None:
@@ -84,6 +89,11 @@ def _run(
     """Run a command that prints; whoever reads it may stop before its end."""
     if sys.stdout is None:  # `>&-`
         print(f"ctxlog {name}: standard output is closed", file=sys.stderr)
+        return 2
+    both = _command("command").overwritten(chosen)
+    if both is not None:
+        problem = f"{both} is input and output at once; write to another file"
+        print(f"ctxlog {name}: {problem}", file=sys.stderr)
         return 2
     try:
         return command(chosen)

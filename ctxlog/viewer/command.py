@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
 
 from ctxlog.viewer.collected import Collected
@@ -14,13 +15,45 @@ from ctxlog.viewer.printing import safe
 from ctxlog.viewer.reading import Source
 from ctxlog.viewer.search import Reader
 
-__all__ = ["ambiguous", "coloured", "complain", "encoded", "exit_code", "reader_of"]
+__all__ = [
+    "ambiguous",
+    "coloured",
+    "complain",
+    "encoded",
+    "exit_code",
+    "overwritten",
+    "reader_of",
+]
 
 
 def reader_of(chosen: argparse.Namespace) -> Reader:
     """Return what reads the files that are given, standard input if there are none."""
     names = Names(chosen.id_field, chosen.time_field)
     return Reader([Source(name) for name in chosen.files or ["-"]], names)
+
+
+def overwritten(chosen: argparse.Namespace) -> str | None:
+    """
+    Return the name of a file that is input and output at once, None if there is none.
+
+    Standard input and output count if they are files; a link is what it leads to.
+    """
+    page = getattr(chosen, "html", None)
+    written = {_identity(1), _identity(page) if page is not None else None}
+    for name in chosen.files or ["-"]:
+        identity = _identity(0 if name == "-" else name)
+        if identity is not None and identity in written:
+            return "standard input" if name == "-" else str(name)
+    return None
+
+
+def _identity(file: str | int) -> tuple[int, int] | None:
+    """Return what identifies a regular file, by its name or descriptor, else None."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
 def ambiguous(command: str, prefix: str, collected: Collected) -> bool:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ from ctxlog.__main__ import main
 from ctxlog.viewer import progress
 from ctxlog.viewer.progress import Progress
 from tests.helpers import need, run_python
+
+_SCRIPT = "import sys; from ctxlog.__main__ import main; sys.exit(main())"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
@@ -44,6 +48,81 @@ def test_completion_of_an_unknown_shell(capfd: pytest.CaptureFixture[str]) -> No
         main(["--print-completion", "cmd"])
     assert ended.value.code == 2
     assert "cmd: must be one of bash" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("start", [("-m", "ctxlog"), ("-c", _SCRIPT)])
+def test_version(start: tuple[str, ...], tmp_path: Path) -> None:
+    """`--version` prints the name and the version, and nothing else."""
+    printed = run_python(*start, "--version", cwd=tmp_path).stdout
+    assert printed == f"ctxlog {metadata.version('ctxlog-json')}\n"
+
+
+_LOG = (
+    '{"timestamp":"2026-01-31T12:00:00.000Z","level":"INFO","requestID":"req-A",'
+    '"message":"served","logger":"shop"}\n'
+)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        pytest.param(lambda log, page: log.rename(page), id="itself"),
+        pytest.param(lambda log, page: page.symlink_to(log), id="symbolic link"),
+        pytest.param(lambda log, page: page.hardlink_to(log), id="hard link"),
+    ],
+)
+def test_a_page_does_not_overwrite_its_log(
+    link: Callable[[Path, Path], object],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """`--html` with the name of an input, or a link to it, is refused."""
+    log, page = tmp_path / "app.log", tmp_path / "page.html"
+    log.write_text(_LOG, encoding="utf-8")
+    link(log, page)
+    read = page if not log.exists() else log
+    assert main(["timeline", str(read), "-r", "req-A", "--html", str(page)]) == 2
+    assert f"{read} is input and output at once" in capfd.readouterr().err
+    assert read.read_text(encoding="utf-8") == _LOG
+
+
+@pytest.mark.parametrize("command", ["show", "top", "follow", "timeline"])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_log_is_not_printed_into_itself(
+    command: str, named: bool, tmp_path: Path
+) -> None:
+    """Standard output that goes to a file which is read, by any name, is refused."""
+    log = tmp_path / "app.log"
+    log.write_text(_LOG, encoding="utf-8")
+    words = [command, *(["-r", "req-A"] if command == "timeline" else [])]
+    with log.open("rb") as read, log.open("ab") as written:
+        done = subprocess.run(
+            [sys.executable, "-Im", "ctxlog", *words, *([str(log)] if named else [])],
+            stdin=read,
+            stdout=written,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=50,
+            check=False,
+        )
+    assert done.returncode == 2
+    name = str(log) if named else "standard input"
+    assert f"ctxlog {command}: {name} is input and output at once" in done.stderr
+    assert log.read_text(encoding="utf-8") == _LOG
+
+
+def test_devices_may_be_input_and_output(tmp_path: Path) -> None:
+    """Only files are compared: a terminal and /dev/null are both at once."""
+    done = subprocess.run(
+        [sys.executable, "-Im", "ctxlog", "top"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=50,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_help_imports_no_command(tmp_path: Path) -> None:
