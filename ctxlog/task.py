@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, overload
 
 from ctxlog import trace
+from ctxlog._unheard import warn_if_unheard
 from ctxlog.carrier import (
     ReceivedStore,
     checked_fields,
@@ -167,6 +169,7 @@ class Task(Entry):
         if error is not None and outcome != SUCCEEDED:
             fields.setdefault("error", type(error).__name__)
         level = _LEVELS.get(outcome, logging.WARNING)
+        warn_if_unheard(_completion_log)
         _completion_log.log(level, "%s", f"{self._name} {outcome}", extra=fields)
 
 
@@ -218,13 +221,14 @@ def entry(
         @ctxlog.entry
         def main(): ...
 
-        @ctxlog.entry(request_id=lambda event, context: context.aws_request_id)
-        def handler(event, context): ...
+        @ctxlog.entry(request_id=lambda message: message["id"])
+        def consume(message): ...
 
     Args:
         name: The field `task`; the function's name with its module's unless given.
         request_id: The id: a text, or a callable that gets the call's arguments and
-            returns it, or None for a new one. What cannot be an id is replaced.
+            returns it, or None for a new one; on AWS Lambda the invocation's own.
+            What cannot be an id is replaced.
         headers: A callable that gets the call's arguments and returns the headers that
             came with it, for `ctxlog.carrier.extract()`.
         completion_line: Whether to log a line at the end.
@@ -284,12 +288,18 @@ class _Entries:
     def _receive(
         self, store: ReceivedStore, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> None:
+        request_id = self._request_id
+        invocation = _lambda_invocation(args)
+        if invocation is not None:
+            # Its runtime sets the variable anew for each invocation.
+            parent = os.environ.get("_X_AMZN_TRACE_ID", "")
+            store.receive({"x-amzn-trace-id": parent})
+            request_id = request_id or invocation
         if self._headers is not None:
             try:
                 store.receive(self._headers(*args, **kwargs))
             except Exception:
                 _log.exception("the headers of the call could not be read")
-        request_id = self._request_id
         if callable(request_id):
             try:
                 request_id = request_id(*args, **kwargs)
@@ -302,6 +312,16 @@ class _Entries:
             store[REQUEST_ID] = request_id
         else:
             _log.warning("the request id of the call is not usable")
+
+
+def _lambda_invocation(args: tuple[Any, ...]) -> str | None:
+    """Return the request id of AWS Lambda's second argument, if it is that."""
+    # https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
+    context = args[1] if len(args) == 2 else None
+    if type(context).__name__ != "LambdaContext":
+        return None
+    found = getattr(context, "aws_request_id", None)
+    return found if isinstance(found, str) else None
 
 
 def _name_of(fn: Any) -> str:

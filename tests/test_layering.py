@@ -62,6 +62,7 @@ OWNER: dict[str, str | tuple[str, ...]] = {
 CORE = {
     "ctxlog._json",
     "ctxlog._lazy",
+    "ctxlog._unheard",
     "ctxlog.carrier",
     "ctxlog.console",
     "ctxlog.context",

@@ -13,9 +13,10 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from types import CellType
+from types import CellType, FrameType
 from typing import Any, NamedTuple
 
 from ctxlog._json import FLAT_TYPES
@@ -24,7 +25,7 @@ from ctxlog.context import View, current_view, error_view
 from ctxlog.errors import MissingDependencyError
 from ctxlog.line import REPORTING_LOGGERS, REQUEST_ID, ExceptionParts, LineEncoder
 from ctxlog.loggers._levels import Levels
-from ctxlog.loggers._record import Stamp, plain_fields
+from ctxlog.loggers._record import Stamp, plain_fields, read
 from ctxlog.redact import active
 from ctxlog.schema import Schema, find
 from ctxlog.values import Walk, safe_str
@@ -132,11 +133,32 @@ def patcher(record: Any) -> Any:
         view = error_view(error, reporting=reporting)
         stamp = Stamp(view, error)
     own = record["extra"]
+    if str(record["name"]).startswith("ctxlog."):
+        own = {**_fields_handed_on(record), **own}
     shown = _shown(view)
     record["extra"] = extra = _Extra(shown)
     extra.update(own)
     extra.stamp, extra.shown, extra.own = stamp, shown, own
     return None
+
+
+def _fields_handed_on(record: _Record) -> dict[str, Any]:
+    """
+    Return the fields of a line of ctxlog's own that `logging` has handed to loguru.
+
+    The handler of loguru's documentation, `InterceptHandler`, hands on the text of a
+    record; a completion line without its fields says little. The record gets the name
+    of the logger, too, in place of a module's.
+    """
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code.co_name == "emit":
+            for handed in list(frame.f_locals.values()):
+                if isinstance(handed, logging.LogRecord):
+                    record["name"] = handed.name
+                    return read(handed).own
+        frame = frame.f_back
+    return {}
 
 
 class _Chained:

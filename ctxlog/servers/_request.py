@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeAlias, TypeVar, cast
 
 from ctxlog import trace
+from ctxlog._unheard import warn_if_unheard
 from ctxlog.carrier import (
     ReceivedStore,
     is_possible_request_id,
@@ -545,6 +546,7 @@ class Exchange:
             fields["error"] = type(error).__name__
         message = f"{self.method} {self.path} {outcome}"
         log = _completion_log
+        warn_if_unheard(log)
         if log.isEnabledFor(level):
             # As `log.log()` does it, which would look for the caller: it is known.
             args = (log.name, level, *_PLACE, "%s", (message,), None, _FUNCTION, fields)

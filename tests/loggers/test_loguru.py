@@ -657,6 +657,49 @@ def test_records_that_are_handed_on_to_stdlib_keep_their_fields(
     assert line["extra"] == {"rows": 3}
 
 
+def test_completion_lines_that_are_handed_on_to_loguru_are_whole(
+    tmp_path: Path,
+) -> None:
+    """
+    The handler of loguru's documentation hands on the text alone.
+    """
+    need("starlette", "httpx")
+    done = run_python(
+        "-c",
+        """
+import inspect, logging, sys
+from loguru import logger
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+import ctxlog
+from ctxlog.loggers.loguru import JsonSink, patcher
+
+class InterceptHandler(logging.Handler):
+    def emit(self, record):
+        frame, depth = inspect.currentframe(), 0
+        while frame and (depth == 0 or frame.f_code.co_filename == logging.__file__):
+            frame = frame.f_back
+            depth += 1
+        logger.opt(depth=depth, exception=record.exc_info).log(
+            record.levelname, record.getMessage()
+        )
+
+logging.basicConfig(handlers=[InterceptHandler()], level="INFO")
+logger.remove()
+logger.configure(patcher=patcher)
+logger.add(JsonSink(sys.stdout), format="")
+app = Starlette()
+ctxlog.servers.asgi.install(app)
+TestClient(app).get("/missing", headers={"X-Request-ID": "req-A"})
+""",
+        cwd=tmp_path,
+    )
+    lines = [load_line(line) for line in done.stdout.splitlines()]
+    (line,) = [one for one in lines if one["logger"] == "ctxlog.request"]
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/missing", 404)
+    assert line["requestID"] == "req-A"
+
+
 def test_records_of_stdlib_that_are_handed_on_to_loguru_are_stamped(
     stream: io.StringIO,
 ) -> None:

@@ -1,0 +1,31 @@
+"""
+Completion lines that no handler takes: said once. Core: standard library only.
+"""
+
+from __future__ import annotations
+
+import logging
+
+__all__ = ["warn_if_unheard"]
+
+_log = logging.getLogger("ctxlog")
+_looked_at: set[str] = set()
+
+
+def warn_if_unheard(logger: logging.Logger) -> None:
+    """
+    Warn, once for each logger, that its lines reach no handler.
+
+    Where the application has configured logging by itself, with handlers for single
+    loggers and none for the root logger, lines of INFO vanish without a trace. The
+    warning comes out on standard error: that is what `logging` does with it then.
+    """
+    if logger.name in _looked_at:
+        return
+    _looked_at.add(logger.name)
+    if logging.raiseExceptions and not logger.hasHandlers():
+        _log.warning(
+            "the logger %r has no handler, so its lines are lost: give it one, or the "
+            "root logger, or call ctxlog.configure()",
+            logger.name,
+        )
