@@ -180,12 +180,42 @@ def _outcome(error: BaseException | None) -> str:
     if error is None:
         return SUCCEEDED
     if isinstance(error, SystemExit):
-        return FAILED if error.code else SUCCEEDED
+        return FAILED if _exit_code(error) else SUCCEEDED
     # A generator that is closed early has done what was wanted of it.
     if isinstance(error, GeneratorExit):
         return SUCCEEDED
     stopped = isinstance(error, asyncio.CancelledError)
     return FAILED if isinstance(error, Exception) and not stopped else CANCELLED
+
+
+def _exit_code(error: BaseException | None) -> int | None:
+    """
+    Return the exit code that an exception ends a program with, None if it names none.
+
+    `SystemExit`, and what libraries for command lines turn into one when they are back
+    from the function: Click's and Typer's exceptions have an `exit_code`.
+    """
+    if isinstance(error, SystemExit):
+        code = error.code
+        if code is None:
+            return 0
+        return int(code) if isinstance(code, int) else 1  # a text, to be printed
+    code = getattr(error, "exit_code", None) if isinstance(error, Exception) else None
+    return code if isinstance(code, int) else None
+
+
+class _Call(Task):
+    """One call of an entry point: it ends as the program does."""
+
+    __slots__ = ()
+
+    def _complete(self, error: BaseException | None) -> None:
+        code = _exit_code(error)
+        if code is not None:
+            self.outcome = FAILED if code else SUCCEEDED
+        if code:
+            self.details["exitCode"] = code
+        super()._complete(error)
 
 
 @overload
@@ -216,7 +246,8 @@ def entry(
     generator and async generator functions keep their kind. The store has a new
     `requestID` and the field `task`; it is closed at the end, after one completion line
     from the logger `ctxlog.task` with `durationMs` and `outcome`. An exception goes on
-    unchanged::
+    unchanged. An exception that sets the exit code of the program, as `SystemExit` and
+    those of Click and Typer do, has succeeded with 0, else failed with `exitCode`::
 
         @ctxlog.entry
         def main(): ...
@@ -283,7 +314,7 @@ class _Entries:
         # What the callables log is this call's, and has no id yet.
         run(store, self._receive, store, args, kwargs)
         store.setdefault(REQUEST_ID, new_request_id())
-        return Task(store, name=name, completion_line=self._completion_line)
+        return _Call(store, name=name, completion_line=self._completion_line)
 
     def _receive(
         self, store: ReceivedStore, args: tuple[Any, ...], kwargs: Mapping[str, Any]

@@ -269,6 +269,59 @@ def test_an_entry_that_fails_says_so(lines: CapturedLines) -> None:
     assert (line["outcome"], line["error"]) == ("failed", "ValueError")
 
 
+class Exit(RuntimeError):
+    """What a library for command lines raises to end the program."""
+
+    def __init__(self, exit_code: object) -> None:
+        self.exit_code = exit_code
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "level", "code"),
+    [
+        (SystemExit(), "succeeded", "INFO", None),
+        (SystemExit(0), "succeeded", "INFO", None),
+        (SystemExit(False), "succeeded", "INFO", None),
+        (SystemExit(3), "failed", "ERROR", 3),
+        (SystemExit(""), "failed", "ERROR", 1),
+        (SystemExit("text"), "failed", "ERROR", 1),
+        (Exit(0), "succeeded", "INFO", None),
+        (Exit(3), "failed", "ERROR", 3),
+        (Exit("no code"), "failed", "ERROR", None),
+        (ValueError(), "failed", "ERROR", None),
+        (KeyboardInterrupt(), "cancelled", "WARNING", None),
+    ],
+    ids=repr,
+)
+def test_an_entry_ends_as_the_program_does(
+    lines: CapturedLines,
+    error: BaseException,
+    outcome: str,
+    level: str,
+    code: int | None,
+) -> None:
+    """The outcome of an entry follows the exit code that its exception stands for."""
+
+    @ctxlog.entry
+    def main() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        main()
+    assert raised.value is error
+    line = completion(lines)
+    assert (line["outcome"], line["level"]) == (outcome, level)
+    assert line.get("exitCode") == code
+    assert line.get("error") == (None if level == "INFO" else type(error).__name__)
+
+
+def test_a_task_fails_by_an_exception_with_an_exit_code(lines: CapturedLines) -> None:
+    """In a task of a queue such an exception ends no program: the task has failed."""
+    with pytest.raises(Exit), task():
+        raise Exit(0)
+    assert completion(lines)["outcome"] == "failed"
+
+
 @pytest.mark.parametrize(
     "given", ["req-A", lambda event, context: context["id"]], ids=["text", "callable"]
 )

@@ -22,12 +22,12 @@ datas = copy_metadata("ctxlog-json")  # the version
 hiddenimports = collect_submodules(
     "ctxlog", filter=lambda name: not name.startswith(_OTHER_PROGRAMS)
 )
+# Celery is not among them: only its workers import all that its adapter needs.
 excludedimports = [
     "aiohttp",
     "apscheduler",
     "arq",
     "asgiref",
-    "celery",
     "django",
     "dramatiq",
     "faststream",

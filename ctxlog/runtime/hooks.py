@@ -4,6 +4,7 @@ Exceptions that nobody caught become lines, stamped with the request that caused
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import sys
@@ -31,16 +32,19 @@ def install() -> None:
     `sys.excepthook`, `threading.excepthook` and `sys.unraisablehook` log; the hooks
     that were there are called as well, but Python's own, which prints the traceback,
     only if no handler took the line. `KeyboardInterrupt` and `SystemExit` are left to
-    them. Event loops call their exception handler in the context of the task or
-    callback that they report on, and close async generators that nobody finished where
-    those were begun. Doing it twice changes nothing; it lasts until
-    `uninstall()`.
+    them. If another library has replaced `sys.excepthook` since and calls no other
+    hook, what ended the program is logged when the interpreter exits. Event loops call
+    their exception handler in the context of the task or callback that they report on,
+    and close async generators that nobody finished where those were begun. Doing it
+    twice changes nothing; it lasts until `uninstall()`.
     """
     for patch in _PATCHES:
         patch.install()
     take_hooks()
     if collected not in gc.callbacks:
         gc.callbacks.append(collected)
+    atexit.unregister(_report_unseen)
+    atexit.register(_report_unseen)
 
 
 def uninstall() -> None:
@@ -54,6 +58,12 @@ def uninstall() -> None:
         patch.uninstall()
     if collected in gc.callbacks:
         gc.callbacks.remove(collected)
+    atexit.unregister(_report_unseen)
+
+
+#: The exception that our hook was called with last. An id suffices: the interpreter
+#: keeps the exception.
+_seen: int | None = None
 
 
 def _excepthook(
@@ -62,11 +72,39 @@ def _excepthook(
     error: BaseException,
     traceback: TracebackType | None,
 ) -> None:
+    global _seen
+    _seen = id(error)
     written = not passed_on(kind) and report(
         logging.CRITICAL, "Uncaught exception", kind, error, traceback
     )
     if not written or not _only_prints(previous):
         previous(kind, error, traceback)
+
+
+def _report_unseen() -> None:
+    # The interpreter keeps here what it gives to the hook. Typer, Rich and others put
+    # hooks of their own over ours that call no other.
+    error = getattr(sys, "last_value", None)
+    if not isinstance(error, BaseException) or id(error) == _seen:
+        return
+    if _ended_the_program(error.__traceback__) and not passed_on(type(error)):
+        report(
+            logging.CRITICAL,
+            "Uncaught exception",
+            type(error),
+            error,
+            error.__traceback__,
+        )
+
+
+def _ended_the_program(traceback: TracebackType | None) -> bool:
+    # Test runners and interactive interpreters keep there what they have caught.
+    if traceback is None or hasattr(sys, "ps1"):
+        return False
+    outermost = traceback.tb_frame
+    return outermost.f_code.co_name in ("<module>", "_run_module_as_main") and (
+        outermost.f_globals.get("__name__") in ("__main__", "runpy")
+    )
 
 
 # Hooks that print the same as Python's own, in programs that did not ask for them: the

@@ -88,6 +88,56 @@ t = threading.Thread(target=sys.exit, args=("bye",)); t.start(); t.join()
     assert "KeyboardInterrupt" in done.stderr
 
 
+_OVER = "sys.excepthook = lambda *a: print('over', file=sys.stderr)\n"
+
+
+def test_a_hook_over_ours_that_calls_no_other(tmp_path: Path) -> None:
+    """
+    A crash that only another library's hook gets is a line, too, after that hook.
+    """
+    lines, stderr = _crash(f"{_OVER}request('A', lambda: 1 // 0)", tmp_path, 1)
+    assert _ids(lines) == [("A", "ZeroDivisionError")]
+    assert (lines[0]["level"], lines[0]["message"]) == (
+        "CRITICAL",
+        "Uncaught exception",
+    )
+    assert stderr == "over\n"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param("sys.exit(1)", id="an exit"),
+        pytest.param("raise KeyboardInterrupt", id="an interrupt"),
+        pytest.param("hooks.uninstall()\n1 // 0", id="hooks that are uninstalled"),
+        pytest.param("sys.ps1 = '> '\n1 // 0", id="an interactive interpreter"),
+    ],
+)
+def test_what_is_no_crash_of_the_program(end: str, tmp_path: Path) -> None:
+    """
+    Under a hook of another library there is no line about anything but a crash.
+    """
+    done = run_python("-c", _START + _OVER + end, cwd=tmp_path, check=False)
+    assert done.returncode != 0
+    assert done.stdout == ""
+
+
+def test_an_exception_that_was_caught_is_no_crash(tmp_path: Path) -> None:
+    """
+    What a test runner keeps for its debugger, as the interpreter does, is no crash.
+    """
+    source = f"""{_OVER}
+def keep():
+    try:
+        1 // 0
+    except ZeroDivisionError as error:
+        sys.last_value = error
+keep()
+"""
+    lines, _ = _crash(source, tmp_path)
+    assert lines == []
+
+
 def test_hooks_of_others_are_called(tmp_path: Path) -> None:
     """
     A hook that was there before, and one that is put over ours, both get the crash.
