@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import copyreg
 import logging
+import math
 import os
 import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
@@ -28,6 +29,8 @@ from ctxlog.line import (
     ExceptionParts,
     LineEncoder,
 )
+from ctxlog.loggers._callers import call_stack
+from ctxlog.loggers._events import KEYS, EventParts, error_in, is_true, take_apart
 from ctxlog.redact import redactor
 from ctxlog.stamps import get_stamp, set_stamp, with_stamp
 from ctxlog.values import Walk, safe_str, type_name
@@ -65,11 +68,12 @@ class Stamp:
     What a record keeps of the moment in which it was made. Never changes.
 
     Besides the context's view: what the stock `QueueHandler.prepare` destroys (it
-    merges the stacks into the message), and the names of the attributes that
-    `ContextFilter` set, which are not the log call's own.
+    merges the stacks into the message, and makes text of a message that is a dict),
+    and the names of the attributes that `ContextFilter` set, which are not the log
+    call's own.
     """
 
-    __slots__ = ("error", "names", "stack_info", "view")
+    __slots__ = ("error", "event", "names", "stack_info", "view")
 
     def __init__(
         self,
@@ -77,11 +81,18 @@ class Stamp:
         error: ExceptionParts | BaseException | None = None,
         stack_info: str | None = None,
         names: frozenset[str] = frozenset(),
+        event: dict[Any, Any] | None = None,
     ) -> None:
         self.view = view
         self.error = error
         self.stack_info = stack_info
         self.names = names
+        self.event = event
+
+    def with_names(self, names: Iterable[str]) -> Stamp:
+        """Return one that knows further attributes that a filter has set."""
+        known = self.names.union(names)
+        return Stamp(self.view, self.error, self.stack_info, known, self.event)
 
     def __reduce__(self) -> tuple[Any, ...]:
         error = self.error
@@ -119,15 +130,20 @@ copyreg.pickle(View, _plain_stamp)
 
 def stamp(record: logging.LogRecord) -> View | Stamp:
     """Return what stamps `record`, taken from the context that is active now."""
-    if not record.exc_info and record.stack_info is None:
+    event = record.msg if type(record.msg) is dict else None
+    if not record.exc_info and record.stack_info is None and event is None:
         if not _is_servers(record.name):
             return current_view()
         return Stamp(_servers_view(record.name))
-    error = _error_of(record)
+    error, stack_info = _error_of(record), record.stack_info
+    if event is not None:
+        error = error or error_in(event)
+        if stack_info is None and is_true(event.get("stack_info")):
+            stack_info = call_stack()
     view = error_view(error, reporting=record.name in REPORTING_LOGGERS)
     if view.empty and _is_servers(record.name):
         view = _servers_view(record.name)
-    return Stamp(view, error, record.stack_info)
+    return Stamp(view, error, stack_info, event=event)
 
 
 def _servers_view(name: object) -> View:
@@ -415,7 +431,7 @@ class _RecordFactory:
             attributes["process"] = _process_id
         if _HAS_TASK_NAMES and logging.logAsyncioTasks:  # type: ignore[attr-defined]
             attributes["taskName"] = _task_name()
-        if exc_info or sinfo is not None:
+        if exc_info or sinfo is not None or type(msg) is dict:
             attributes["exc_info"] = exc_info
             attributes["stack_info"] = sinfo
             record._ctxlog_stamp = stamp(record)
@@ -552,11 +568,23 @@ def read(record: logging.LogRecord) -> Event:
     own = _own(record.__dict__, stamped.names)
     message: Any = record.msg
     problems: _Problems = ()
-    if isinstance(message, dict):
-        # As in python-json-logger: a dict for a message is the event's fields.
-        message, own = "", {**message, **own}
-    else:
+    event = message if isinstance(message, dict) else _queued(stamped.event, message)
+    if event is None:
         message, problems = message_of(record)
+        if not _OF_PROCESSORS.isdisjoint(own):
+            # structlog's `render_to_log_kwargs` makes attributes of an event.
+            named = {name: own.pop(name) for name in _OF_PROCESSORS & own.keys()}
+            parts = _taken(record, {"event": message, **named}, slack=1.5)
+            own.update(parts.own)
+            message, problems = parts.message, problems + parts.problems
+            error, stack_info = error or parts.error, stack_info or parts.stack
+    elif record.__dict__.keys() >= _OF_STRUCTLOG:
+        parts = _taken(record, event)
+        message, own, problems = parts.message, {**own, **parts.own}, parts.problems
+        error, stack_info = error or parts.error, stack_info or parts.stack
+    else:
+        # As in python-json-logger: a dict for a message is the event's fields.
+        message, own = "", {**event, **own}
     if not record.exc_info and (error is not None or stack_info):
         error, message = _without_stacks(error, stack_info, message)
     if _is_servers(record.name):
@@ -567,6 +595,38 @@ def read(record: logging.LogRecord) -> Event:
     if error is None and record.exc_text:
         error = ExceptionParts("", "", record.exc_text)
     return Event(message, stamped.view, own, error, stack_info, problems)
+
+
+# The marks of `ProcessorFormatter.wrap_for_formatter`: the message is an event dict.
+_OF_STRUCTLOG = {"_logger", "_name"}
+
+# What structlog's processors may have made of an event, as attributes of a record.
+_OF_PROCESSORS = KEYS & {
+    *("exception", "level", "logger", "positional_args", "stack", "timestamp")
+}
+
+
+def _taken(
+    record: logging.LogRecord, event: dict[str, Any], slack: float = 60
+) -> EventParts:
+    """Take structlog's event apart; what the record says, too, is no field."""
+    created: Any = record.created
+    if not isinstance(created, (int, float)):
+        created = math.nan  # a record that was unpickled may hold anything
+    level = str(record.levelname)
+    parts = take_apart(event, created, level, format_arguments, slack)
+    if parts.logger is not None and parts.logger != record.name:
+        parts.own["logger"] = parts.logger
+    if parts.level is not None and parts.level[1] != record.levelno:
+        parts.own["level"] = event["level"]
+    return parts
+
+
+def _queued(event: dict[Any, Any] | None, message: Any) -> dict[Any, Any] | None:
+    """Return the event of which the stock `QueueHandler` has made text."""
+    if event is None or not isinstance(message, str):
+        return None
+    return event if message.startswith(safe_str(event)) else None
 
 
 # How many attributes a record has as the factory makes it, and the last one.
@@ -583,8 +643,14 @@ def _own(attributes: dict[str, Any], set_by_filter: frozenset[str]) -> dict[str,
     }
 
 
-def _own_as_made(record: ContextRecord, attributes: dict[str, Any]) -> dict[str, Any]:
-    """Do the same for a record that the factory made, by looking at its end only."""
+def _own_as_made(
+    record: ContextRecord, attributes: dict[str, Any]
+) -> dict[str, Any] | None:
+    """
+    Do the same for a record that the factory made, by looking at its end only.
+
+    Return None if some of it may be no field.
+    """
     count = len(attributes) - _AS_MADE
     own: dict[str, Any] = {}
     if not count:
@@ -602,6 +668,8 @@ def _own_as_made(record: ContextRecord, attributes: dict[str, Any]) -> dict[str,
     *backwards, last = islice(reversed(attributes), count + 1)
     if last != _LAST or not STANDARD.isdisjoint(backwards):
         return _own(attributes, frozenset())  # other formatters put something there
+    if not _OF_PROCESSORS.isdisjoint(backwards):
+        return None
     place.added = tuple(reversed(backwards))
     return {name: attributes[name] for name in place.added}
 
@@ -635,15 +703,17 @@ def encoded(encoder: LineEncoder | ConsoleEncoder, record: logging.LogRecord) ->
                 # format and the like are for the other way, which does the same for
                 # any record.
                 args = attributes["args"]
-                return encoder.encode(
-                    attributes["created"],
-                    attributes["levelname"],
-                    attributes["levelno"],
-                    attributes["name"],
-                    message % args if args else message,
-                    view,
-                    _own_as_made(record, attributes),
-                )
+                own = _own_as_made(record, attributes)
+                if own is not None:
+                    return encoder.encode(
+                        attributes["created"],
+                        attributes["levelname"],
+                        attributes["levelno"],
+                        attributes["name"],
+                        message % args if args else message,
+                        view,
+                        own,
+                    )
         except Exception:  # a __str__ that raises, a wrong format, a lost attribute
             pass
     return encoded_any(encoder, record)

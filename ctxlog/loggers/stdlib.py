@@ -104,8 +104,7 @@ class ContextFilter(logging.Filter):
         for name in names:
             attributes[name] = own[name]
         if of_view:
-            set_here = stamp.names.union(names)
-            stamp = Stamp(stamp.view, stamp.error, stamp.stack_info, set_here)
+            stamp = stamp.with_names(names)
         set_stamp(record, stamp)
         return True
 

@@ -13,7 +13,6 @@ import logging
 import sys
 import time
 from collections.abc import Mapping, MutableMapping
-from datetime import datetime
 from typing import Any
 
 from ctxlog.console import ConsoleEncoder
@@ -25,7 +24,8 @@ from ctxlog.context import (
     remove_source,
 )
 from ctxlog.errors import MissingDependencyError
-from ctxlog.line import REPORTING_LOGGERS, ExceptionParts, LineEncoder
+from ctxlog.line import REPORTING_LOGGERS, LineEncoder
+from ctxlog.loggers._events import KEYS, LEVELS, is_true, level_of, take_apart
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._record import format_arguments, plain_fields, read, stamp_of
 from ctxlog.schema import Schema, find
@@ -54,26 +54,6 @@ __all__ = [
 
 _Event = MutableMapping[str, Any]
 
-_LEVELS = {
-    "debug": ("DEBUG", logging.DEBUG),
-    "info": ("INFO", logging.INFO),
-    "msg": ("INFO", logging.INFO),
-    "warning": ("WARNING", logging.WARNING),
-    "warn": ("WARNING", logging.WARNING),
-    "error": ("ERROR", logging.ERROR),
-    "exception": ("ERROR", logging.ERROR),
-    "critical": ("CRITICAL", logging.CRITICAL),
-    "fatal": ("CRITICAL", logging.CRITICAL),
-}
-
-#: What is not a field: structlog's own keys, and what its processors add.
-_KEYS = frozenset(
-    {
-        *("event", "exc_info", "exception", "level", "logError", "logger", "stack"),
-        *("stack_info", "timestamp", "positional_args", "_record", "_from_structlog"),
-    }
-)
-
 _now = time.time
 _render_stack = structlog.processors.StackInfoRenderer(additional_ignores=["ctxlog"])
 
@@ -101,7 +81,7 @@ def merge_context(logger: Any, method_name: str, event_dict: _Event) -> _Event:
         event_dict.setdefault(name, value)
     for name, value in plain_fields(view).items():
         # A field must not pass for what processors take as instructions.
-        if name not in _KEYS:
+        if name not in KEYS:
             event_dict.setdefault(name, value)
     return event_dict
 
@@ -160,8 +140,8 @@ class JsonRenderer:
     def encode(self, logger: Any, method_name: str, event_dict: _Event) -> bytes:
         """Return the line of an event as UTF-8, with its newline. Never raises."""
         message = event_dict.pop("event", "")
-        level = _LEVELS.get(method_name) or _level(method_name)
-        if not _KEYS.isdisjoint(event_dict) or isinstance(message, dict):
+        level = LEVELS.get(method_name) or level_of(method_name)
+        if not KEYS.isdisjoint(event_dict) or isinstance(message, dict):
             return self._encode_more(logger, level, message, event_dict)
         name = getattr(logger, "name", None) or "root"
         return self.encoder.encode(
@@ -176,39 +156,26 @@ class JsonRenderer:
         event_dict: _Event,
     ) -> bytes:
         created = _now()
-        own = dict(event_dict)
-        if isinstance(message, dict):
-            # As on a record of stdlib logging: the event's fields.
-            message, own = "", {**message, **own}
-        name = own.pop("logger", None)
-        if not isinstance(name, str):
-            if name is not None:
-                own["logger"] = name
-            name = getattr(logger, "name", None)
-        name = name or "root"
-        level = _named_level(own, level)
-        problems = _problems(own)
-        if isinstance(own.get("positional_args"), tuple):
-            arguments = own.pop("positional_args")
-            if arguments:
-                message, wrong = format_arguments(message, arguments)
-                problems += wrong
-        if _is_stamp_of_time(own.get("timestamp"), created):
-            del own["timestamp"]
-        error = _error(own)
-        stack_info = _stack(own, logger)
+        event = {**event_dict, "event": message}
+        if is_true(event.get("stack_info")):
+            event.update(_render_stack(logger, "", {"stack_info": True}))
+        parts = take_apart(event, created, level[0], format_arguments)
+        message, own, problems = parts.message, parts.own, parts.problems
+        name = parts.logger or getattr(logger, "name", None) or "root"
+        level = parts.level or level
+        error, stack_info = parts.error, parts.stack
         record = own.get("_record")
         if isinstance(record, logging.LogRecord) and "_from_structlog" in own:
             del own["_record"], own["_from_structlog"]
             # Made by a log call some time ago, perhaps in another thread.
             created, name = record.created, record.name
             level = record.levelname, record.levelno
-            event = read(record)
-            view = event.view
+            found = read(record)
+            view = found.view
             if type(record.msg) is not dict:
-                own = {**event.own, **own}
-            error = error or event.error
-            stack_info = stack_info or event.stack_info
+                own = {**found.own, **own}
+            error = error or found.error
+            stack_info = stack_info or found.stack_info
         elif isinstance(error, BaseException):
             view = error_view(error, reporting=name in REPORTING_LOGGERS)
         else:
@@ -216,77 +183,6 @@ class JsonRenderer:
         return self.encoder.encode(
             created, *level, name, message, view, own, error, stack_info, problems
         )
-
-
-def _level(method_name: str) -> tuple[str, int]:
-    """Return the level of a method that structlog does not know."""
-    name = str(method_name).upper()
-    number = logging.getLevelName(name)
-    return name, number if isinstance(number, int) else logging.INFO
-
-
-def _named_level(own: dict[str, Any], level: tuple[str, int]) -> tuple[str, int]:
-    """Take what `add_log_level` has put there; any other value is a field."""
-    named = own.get("level")
-    if isinstance(named, str):
-        known = _LEVELS.get(named) or _LEVELS.get(named.lower())
-        if known is not None or named.lower() == level[0].lower():
-            del own["level"]
-            return known or level
-    return level
-
-
-def _problems(own: dict[str, Any]) -> tuple[str, ...]:
-    found = own.pop("logError", None)
-    return () if found is None else (safe_str(found),)
-
-
-def _is_stamp_of_time(value: object, now: float) -> bool:
-    """Whether a `TimeStamper` has put `value` there: a time, just now."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp()
-        except (ValueError, OverflowError, OSError):
-            return False
-    # Compared, not subtracted: an integer may be too large for a float.
-    return isinstance(value, (int, float)) and now - 60 < value < now + 60
-
-
-def _error(own: dict[str, Any]) -> ExceptionParts | BaseException | None:
-    """Take the exception out of the fields, also one that is rendered already."""
-    info = own.pop("exc_info", None)
-    if isinstance(info, tuple) and len(info) == 3:
-        info = info[1]
-    elif not isinstance(info, BaseException) and _is_true(info):
-        info = sys.exc_info()[1]
-    if isinstance(info, BaseException):
-        return info
-    rendered = own.get("exception")
-    if not isinstance(rendered, str):
-        return None
-    del own["exception"]
-    # `format_exc_info` leaves the text only; mostly the exception is still at hand.
-    error = sys.exc_info()[1]
-    if error is not None and type(error).__name__ in rendered.rpartition("\n")[2]:
-        return error
-    return ExceptionParts("", "", rendered.rstrip("\n"))
-
-
-def _is_true(value: object) -> bool:
-    try:
-        return bool(value)
-    except Exception:  # a foreign __bool__
-        return False
-
-
-def _stack(own: dict[str, Any], logger: Any) -> str | None:
-    if _is_true(own.pop("stack_info", None)):
-        own.update(_render_stack(logger, "", {"stack_info": True}))
-    stack = own.get("stack")
-    if isinstance(stack, str) and stack.startswith("Stack (most recent call last)"):
-        del own["stack"]
-        return stack
-    return None
 
 
 def processors(*between: Any, **options: Any) -> list[Any]:
@@ -380,7 +276,7 @@ class _FilteringLogger(_EveryLevel):  # type: ignore[misc]
     def filter_at(cls, least: int) -> None:
         """Log nothing below a level from now on."""
         cls.least = least
-        for name, (_, number) in _LEVELS.items():
+        for name, (_, number) in LEVELS.items():
             enabled = number >= least
             setattr(cls, name, _CALLS[name] if enabled else _nothing)
             setattr(cls, f"a{name}", _CALLS[f"a{name}"] if enabled else _anothing)
@@ -401,7 +297,7 @@ async def _anothing(self: Any, event: Any = None, *args: Any, **fields: Any) -> 
 
 
 def _logging(name: str) -> Any:
-    level, number = _LEVELS[name]
+    level, number = LEVELS[name]
     name = level.lower()
 
     def method(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
@@ -420,7 +316,7 @@ def _logging(name: str) -> Any:
             fields = {**self._context, **fields}
         if event is None:
             event = ""
-        if _KEYS.isdisjoint(fields):
+        if KEYS.isdisjoint(fields):
             line = renderer.encoder.encode(
                 _now(), level, number, logger.name, event, current_view(), fields
             )
@@ -461,11 +357,11 @@ _METHODS = (10, 20, 30, 40, 50)
 # The methods of `_FilteringLogger` that log, by their names.
 _CALLS: dict[str, Any] = {
     name: functools.wraps(getattr(_EveryLevel, name))(_logging(name))
-    for name in _LEVELS
+    for name in LEVELS
     if name != "exception"
 }
 _CALLS["exception"] = _formatting(_EveryLevel.exception)
-_CALLS.update((f"a{n}", _formatting(getattr(_EveryLevel, f"a{n}"))) for n in _LEVELS)
+_CALLS.update((f"a{n}", _formatting(getattr(_EveryLevel, f"a{n}"))) for n in LEVELS)
 _FilteringLogger.log = _formatting_log(_EveryLevel.log)
 _FilteringLogger.alog = _formatting_log(_EveryLevel.alog)
 
@@ -489,7 +385,7 @@ class _LevelFilter:
         self._levels = levels
 
     def __call__(self, logger: Any, method_name: str, event_dict: _Event) -> _Event:
-        number = (_LEVELS.get(method_name) or _level(method_name))[1]
+        number = (LEVELS.get(method_name) or level_of(method_name))[1]
         if number < self._levels.of(getattr(logger, "name", None)):
             raise structlog.DropEvent
         return event_dict

@@ -1,0 +1,228 @@
+"""
+structlog's event dicts: one reader for those that structlog hands to our renderer and
+for those that arrive in a record of `logging`. Private to `loggers/`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from ctxlog.line import ExceptionParts
+from ctxlog.values import safe_str
+
+__all__ = [
+    "KEYS",
+    "LEVELS",
+    "EventParts",
+    "error_in",
+    "is_true",
+    "level_of",
+    "take_apart",
+]
+
+LEVELS = {
+    "debug": ("DEBUG", logging.DEBUG),
+    "info": ("INFO", logging.INFO),
+    "msg": ("INFO", logging.INFO),
+    "warning": ("WARNING", logging.WARNING),
+    "warn": ("WARNING", logging.WARNING),
+    "error": ("ERROR", logging.ERROR),
+    "exception": ("ERROR", logging.ERROR),
+    "critical": ("CRITICAL", logging.CRITICAL),
+    "fatal": ("CRITICAL", logging.CRITICAL),
+}
+
+#: What is not a field: structlog's own keys, and what its processors add.
+KEYS = frozenset(
+    {
+        *("event", "exc_info", "exception", "level", "logError", "logger", "stack"),
+        *("stack_info", "timestamp", "positional_args", "_record", "_from_structlog"),
+    }
+)
+
+
+class EventParts(NamedTuple):
+    """
+    An event dict taken apart.
+
+    Attributes:
+        level: What `add_log_level` has put there: its name and number.
+        logger: What `add_logger_name` has put there.
+    """
+
+    message: str
+    own: dict[str, Any]
+    level: tuple[str, int] | None
+    logger: str | None
+    error: ExceptionParts | BaseException | None
+    stack: str | None
+    problems: tuple[str, ...]
+
+
+def take_apart(
+    event: Mapping[str, Any],
+    created: float,
+    level: str,
+    format: Callable[[object, tuple[Any, ...]], tuple[str, tuple[str, ...]]],
+    slack: float = 60,
+) -> EventParts:
+    """
+    Take an event dict apart, whatever processors have made of it. Never raises.
+
+    Args:
+        event: The event dict; it stays as it is.
+        created: When the event was logged, in seconds since the epoch.
+        level: The name of the level that the line has.
+        format: Puts positional arguments into a message.
+        slack: How many seconds a time stamp may be off to be that of the event.
+    """
+    own = dict(event)
+    message: Any = own.pop("event", "")
+    if isinstance(message, dict):
+        # As on a record of stdlib logging: the event's fields.
+        message, own = "", {**message, **own}
+    logger = own.get("logger")
+    if logger is None or isinstance(logger, str):
+        own.pop("logger", None)
+    else:
+        logger = None
+    named = _named_level(own, level)
+    found = own.pop("logError", None)
+    problems: tuple[str, ...] = () if found is None else (safe_str(found),)
+    if isinstance(own.get("positional_args"), tuple):
+        arguments = own.pop("positional_args")
+        if arguments:
+            message, wrong = format(message, arguments)
+            problems += wrong
+    if _is_stamp_of_time(own.get("timestamp"), created, slack):
+        del own["timestamp"]
+    own.pop("stack_info", None)
+    error, stack = _error(own), _stack(own)
+    if not isinstance(message, str):
+        message = safe_str(message)
+    return EventParts(message, own, named, logger, error, stack, problems)
+
+
+def level_of(name: object) -> tuple[str, int]:
+    """Return the level that a method of a logger, or a level, is called by."""
+    known = LEVELS.get(name) if isinstance(name, str) else None
+    if known is not None:
+        return known
+    shown = safe_str(name)
+    for named in (shown.upper(), shown):
+        number = logging.getLevelName(named)
+        if isinstance(number, int):
+            return named, number
+    word, _, number = shown.partition(" ")
+    if word.lower() == "level" and number.isdigit():  # as logging calls one without
+        return f"Level {number}", int(number)
+    return shown.upper(), logging.INFO
+
+
+def error_in(event: Mapping[str, Any]) -> BaseException | None:
+    """Return the exception that an event dict is about, where it is one itself."""
+    info = event.get("exc_info")
+    if isinstance(info, tuple) and len(info) == 3:
+        info = info[1]
+    elif not isinstance(info, BaseException) and is_true(info):
+        info = sys.exc_info()[1]
+    return info if isinstance(info, BaseException) else None
+
+
+def _named_level(own: dict[str, Any], level: str) -> tuple[str, int] | None:
+    """Take what `add_log_level` has put there; any other value is a field."""
+    named = own.get("level")
+    if not isinstance(named, str):
+        return None
+    known = LEVELS.get(named) or LEVELS.get(named.lower())
+    if known is None and named.lower() != level.lower():
+        return None
+    del own["level"]
+    return known
+
+
+def _is_stamp_of_time(value: object, now: float, slack: float) -> bool:
+    """Whether a `TimeStamper` has put *value* there: a time, just now."""
+    if isinstance(value, str):
+        try:
+            read = datetime.fromisoformat(value.replace("Z", "+00:00"))
+            values = [read.timestamp()]
+            if read.tzinfo is None:  # of a format without one: local, or UTC
+                values.append(read.replace(tzinfo=timezone.utc).timestamp())
+        except (ValueError, OverflowError, OSError):
+            return False
+        return any(now - slack < one < now + slack for one in values)
+    # Compared, not subtracted: an integer may be too large for a float.
+    return isinstance(value, (int, float)) and now - slack < value < now + slack
+
+
+def _error(own: dict[str, Any]) -> ExceptionParts | BaseException | None:
+    """Take the exception out of the fields, also one that is rendered already."""
+    error = error_in(own)
+    own.pop("exc_info", None)
+    if error is not None:
+        return error
+    rendered = _rendered(own.get("exception"))
+    if rendered is None:
+        return None
+    del own["exception"]
+    # What renders it leaves the text only; mostly the exception is still at hand.
+    error = sys.exc_info()[1]
+    last = rendered.stack.rpartition("\n")[2]
+    if error is not None and type(error).__name__ in last:
+        return error
+    return rendered
+
+
+def _rendered(exception: object) -> ExceptionParts | None:
+    """Read what `format_exc_info` or `dict_tracebacks` has made of an exception."""
+    if isinstance(exception, str):
+        return ExceptionParts("", "", exception.rstrip("\n"))
+    if not isinstance(exception, list) or not exception:
+        return None
+    texts = []
+    for trace in reversed(exception):
+        if not isinstance(trace, dict) or "exc_type" not in trace:
+            return None
+        texts.append(_stack_of_trace(trace))
+        texts.append(_CAUSE if trace.get("is_cause") else _CONTEXT)
+    first = exception[0]
+    kind, value = (safe_str(first.get(name)) for name in ("exc_type", "exc_value"))
+    return ExceptionParts(kind, value, "\n\n".join(texts[:-1]))
+
+
+_CAUSE = "The above exception was the direct cause of the following exception:"
+_CONTEXT = "During handling of the above exception, another exception occurred:"
+
+
+def _stack_of_trace(trace: dict[str, Any]) -> str:
+    """Return the text of one traceback of `dict_tracebacks`, without its variables."""
+    frames = trace.get("frames")
+    lines = ["Traceback (most recent call last):"]
+    for frame in frames if isinstance(frames, list) else ():
+        if isinstance(frame, dict):
+            names = ("filename", "lineno", "name")
+            file, line, name = (safe_str(frame.get(key)) for key in names)
+            lines.append(f'  File "{file}", line {line}, in {name}')
+    what = f"{safe_str(trace['exc_type'])}: {safe_str(trace.get('exc_value'))}"
+    return "\n".join([*lines, what])
+
+
+def is_true(value: object) -> bool:
+    """Whether *value* counts as true; one that cannot be asked does not."""
+    try:
+        return bool(value)
+    except Exception:  # a __bool__ that raises
+        return False
+
+
+def _stack(own: dict[str, Any]) -> str | None:
+    stack = own.get("stack")
+    if isinstance(stack, str) and stack.startswith("Stack (most recent call last)"):
+        del own["stack"]
+        return stack
+    return None
