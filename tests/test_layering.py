@@ -60,6 +60,7 @@ OWNER: dict[str, str | tuple[str, ...]] = {
 }
 
 CORE = {
+    "ctxlog._imports",
     "ctxlog._json",
     "ctxlog._lazy",
     "ctxlog._unheard",

@@ -11,13 +11,13 @@ from importlib import import_module
 from typing import Any
 
 from ctxlog import trace
+from ctxlog._imports import ImportHook
 from ctxlog.config._access import (
     AccessEnabled,
     AccessLineFilter,
     CompletionLineFilter,
 )
 from ctxlog.config._handlers import Mute, console_of
-from ctxlog.config._imports import ImportHook
 from ctxlog.config._outside import about_handler, about_library
 from ctxlog.config._settings import Settings, formatter_of
 from ctxlog.config._sharing import NoWriter, RecordEncoder

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ctxlog.context import Carried
 from ctxlog.isolate import apart
-from ctxlog.runtime._loops import collecting
+from ctxlog.runtime._collecting import collecting
 
 __all__ = [
     "abandoned",

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context
@@ -14,23 +13,9 @@ from typing import Any
 
 from ctxlog.context import lent_from
 from ctxlog.isolate import apart
+from ctxlog.runtime._collecting import collecting
 
-__all__ = ["call_exception_handler", "collected", "collecting"]
-
-_collecting: set[int] = set()
-
-
-def collected(phase: str, info: object) -> None:
-    """Note that this thread collects garbage; for `gc.callbacks`."""
-    if phase == "start":
-        _collecting.add(threading.get_ident())
-    else:
-        _collecting.discard(threading.get_ident())
-
-
-def collecting() -> bool:
-    """Whether this thread collects garbage, in whatever request that happened."""
-    return threading.get_ident() in _collecting
+__all__ = ["call_exception_handler"]
 
 
 def call_exception_handler(

@@ -9,18 +9,18 @@ import gc
 import logging
 import sys
 import threading
-from asyncio import BaseEventLoop
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from types import TracebackType
 from typing import Any
 
+from ctxlog._imports import ImportHook
 from ctxlog.context import lent_from
 from ctxlog.isolate import apart
 from ctxlog.patch import Patch
+from ctxlog.runtime._collecting import collected, collecting
 from ctxlog.runtime._crash import passed_on, report
-from ctxlog.runtime._generators import abandoned, begun, close_left, take_hooks
-from ctxlog.runtime._loops import call_exception_handler, collected, collecting
 
 __all__ = ["install", "uninstall"]
 
@@ -33,14 +33,15 @@ def install() -> None:
     that were there are called as well, but Python's own, which prints the traceback,
     only if no handler took the line. `KeyboardInterrupt` and `SystemExit` are left to
     them. If another library has replaced `sys.excepthook` since and calls no other
-    hook, what ended the program is logged when the interpreter exits. Event loops call
-    their exception handler in the context of the task or callback that they report on,
-    and close async generators that nobody finished where those were begun. Doing it
-    twice changes nothing; it lasts until `uninstall()`.
+    hook, what ended the program is logged when the interpreter exits. Event loops of
+    asyncio, as soon as that is imported, call their exception handler in the context of
+    the task or callback that they report on, and close async generators that were not
+    finished where those were begun. Calling it again is a no-op; it lasts until
+    `uninstall()`.
     """
     for patch in _PATCHES:
         patch.install()
-    take_hooks()
+    _asyncio.install()
     if collected not in gc.callbacks:
         gc.callbacks.append(collected)
     atexit.unregister(_report_unseen)
@@ -56,6 +57,9 @@ def uninstall() -> None:
     """
     for patch in _PATCHES:
         patch.uninstall()
+    _asyncio.uninstall()
+    if "ctxlog.runtime._asyncio" in sys.modules:
+        import_module("ctxlog.runtime._asyncio").uninstall()
     if collected in gc.callbacks:
         gc.callbacks.remove(collected)
     atexit.unregister(_report_unseen)
@@ -169,8 +173,12 @@ _PATCHES = (
     Patch(sys, "excepthook", _excepthook),
     Patch(threading, "excepthook", _threading_excepthook),
     Patch(sys, "unraisablehook", _unraisablehook),
-    Patch(BaseEventLoop, "call_exception_handler", call_exception_handler),
-    Patch(BaseEventLoop, "_asyncgen_firstiter_hook", begun),
-    Patch(BaseEventLoop, "_asyncgen_finalizer_hook", abandoned),
-    Patch(BaseEventLoop, "shutdown_asyncgens", close_left),
 )
+
+
+def _install_for_loops() -> None:
+    import_module("ctxlog.runtime._asyncio").install()
+
+
+# Not imported for this: that takes longer than all of `configure()`.
+_asyncio = ImportHook({"asyncio": _install_for_loops})

@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 
-from ctxlog.config._imports import ImportHook
+from ctxlog._imports import ImportHook
 from tests.config.programs import run_program
 from tests.helpers import need
 
-LIBRARIES = ("structlog", "loguru", "rich", "uvloop", "trio", "gevent", "opentelemetry")
+LIBRARIES = (
+    *("structlog", "loguru", "rich", "uvloop", "trio", "gevent", "opentelemetry"),
+    "asyncio",  # takes longer than all the rest
+)
 
 
 def test_configure_imports_no_library(tmp_path: Path) -> None:

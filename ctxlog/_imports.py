@@ -1,5 +1,5 @@
 """
-Do something when a module is imported, however late that is. Private to `config`.
+Do something when a module is imported, however late that is. Core.
 
 A finder at the front of `sys.meta_path` lets the other finders find the module, and
 runs the callback when the module has been executed. It answers for the modules that
@@ -11,15 +11,16 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
 
 __all__ = ["ImportHook"]
 
 
-class ImportHook(MetaPathFinder):
+class ImportHook:
     """
     Calls back for modules: now for those that are imported, else after their import.
 
@@ -35,8 +36,13 @@ class ImportHook(MetaPathFinder):
         self._callbacks = dict(callbacks)
         self._searches: set[tuple[int, str]] = set()
 
+    # No subclass of `importlib.abc.MetaPathFinder`: importing that costs more than all
+    # that `configure()` does.
+
     def install(self) -> None:
-        """Call back for what is imported, and wait for the rest."""
+        """Call back for what is imported, and wait for the rest; again, a no-op."""
+        if self in sys.meta_path:
+            return
         sys.meta_path.insert(0, self)
         for name, callback in self._callbacks.items():
             if name in sys.modules:
@@ -65,7 +71,8 @@ class ImportHook(MetaPathFinder):
         finally:
             self._searches.discard(search)
         if spec is not None and hasattr(spec.loader, "exec_module"):
-            spec.loader = _CallingBack(spec.loader, callback)
+            calling_back: Any = _CallingBack(spec.loader, callback)
+            spec.loader = calling_back
         return spec
 
     def _find(
@@ -82,7 +89,7 @@ class ImportHook(MetaPathFinder):
         return None
 
 
-class _CallingBack(Loader):
+class _CallingBack:
     """The loader of one module: the one that was found, then the callback."""
 
     def __init__(self, loader: Any, callback: Callable[[], object]) -> None:
