@@ -1,8 +1,8 @@
 """
 The JSON encoder and decoder. Core; the only module that knows which they are.
 
-orjson on CPython, the standard library elsewhere. Both are given plain values only:
-`ctxlog.values` has made them so.
+orjson on CPython, the standard library elsewhere and in subinterpreters, which orjson
+refuses. Both are given plain values only: `ctxlog.values` has made them so.
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ loads: Callable[[str | bytes], Any]
 
 try:
     import orjson
-except ModuleNotFoundError:
+except ImportError as error:
+    # Of the reasons why an installed module cannot be imported this is the only good
+    # one: a broken installation must not be slow without a word.
+    absent = isinstance(error, ModuleNotFoundError)
+    if not absent and "subinterpreters" not in str(error):
+        raise
     _encode = json.JSONEncoder(
         ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
     ).encode
