@@ -9,6 +9,7 @@ searches.
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import urllib.parse
@@ -17,22 +18,20 @@ from types import TracebackType
 from typing import Any, Generic, TypeGuard, TypeVar, overload
 
 from ctxlog._json import dumps, loads
+from ctxlog._names import CAMEL, Names, get_names
 from ctxlog.context import Entry, Store, View, current_view, run
 from ctxlog.errors import ConfigError
 from ctxlog.ids import PLACEHOLDERS, new_request_id
-from ctxlog.line import REQUEST_ID
 from ctxlog.redact import active
 from ctxlog.schema import DEFAULT
 from ctxlog.trace import (
-    SPAN_ID,
     TRACE_HEADERS,
-    TRACE_ID,
     Trace,
     outgoing_trace,
     received_trace,
     trace_of,
 )
-from ctxlog.values import Walk
+from ctxlog.values import Walk, safe_str
 
 __all__ = [
     "CarriedItem",
@@ -75,17 +74,32 @@ _MAX_NAME = 128
 _MAX_DEPTH = 8
 _PARENT, _STATE = "traceparent", "tracestate"
 _READ = frozenset({*_ACCEPTED, *TRACE_HEADERS, "baggage"})
-_TASK_ID, _PARENT_TASK_ID = "taskID", "parentTaskID"
 
-#: The names that nothing from outside may set: the line's own, and those with a
-#: meaning of their own here.
-_RESERVED = frozenset(
-    {*DEFAULT.own_keys, REQUEST_ID, TRACE_ID, SPAN_ID, _PARENT, _STATE}
-    | {"service", "environment", "task", "attempt", _TASK_ID, _PARENT_TASK_ID}
+#: The names in a task's message: the same whatever the processes at its ends call them.
+_IN_MESSAGES = frozenset(
+    {CAMEL.request_id, CAMEL.trace_id, CAMEL.span_id, CAMEL.parent_task_id}
+    | {_PARENT, _STATE}
 )
 
-#: Those that go along without being asked for.
-_ANYWAY = (REQUEST_ID, TRACE_ID, SPAN_ID)
+
+@functools.lru_cache(maxsize=8)
+def _reserved(names: Names) -> frozenset[str]:
+    """
+    Return the names that nothing from outside may set.
+
+    The line's own, and those with a meaning of their own here.
+    """
+    return frozenset(
+        {*DEFAULT.spelled(names).own_keys, *_anyway(names), _PARENT, _STATE}
+        | {"service", "environment", "task", "attempt"}
+        | {names.task_id, names.parent_task_id}
+    )
+
+
+def _anyway(names: Names) -> tuple[str, ...]:
+    """Return the names of the fields that go along without being asked for."""
+    return names.request_id, names.trace_id, names.span_id
+
 
 _VALID = re.compile(r"[A-Za-z0-9._~:/+=@-]{1,128}", re.ASCII)
 _SAFE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?", re.ASCII)
@@ -139,18 +153,18 @@ def checked_fields(fields: object) -> tuple[str, ...]:
     allowed = "a list of names of fields, without those that ctxlog sets itself"
     if not isinstance(fields, Iterable) or isinstance(fields, (str, bytes)):
         raise ConfigError("fields", fields, allowed)
-    names = list(fields)
+    names, anyway = list(fields), _anyway(get_names())
     for name in names:
-        if not _is_name(name) and name not in _ANYWAY:
+        if not _is_name(name) and name not in anyway:
             raise ConfigError("fields", name, allowed)
-    return tuple(dict.fromkeys(name for name in names if name not in _ANYWAY))
+    return tuple(dict.fromkeys(name for name in names if name not in anyway))
 
 
 def _is_name(name: object) -> bool:
     return (
         isinstance(name, str)
         and 0 < len(name) <= _MAX_NAME
-        and name not in _RESERVED
+        and name not in _reserved(get_names())
         and not _CONTROL.search(name)
     )
 
@@ -223,7 +237,7 @@ def inject(headers: _H, *, fields: Iterable[str] = ()) -> _H:
 
 
 def _sendable_id(view: View) -> str | None:
-    request_id = view.fields.get(REQUEST_ID)
+    request_id = get_names().id_of(view.fields)
     if request_id is None:
         return None
     text = request_id if isinstance(request_id, str) else str(request_id)
@@ -294,7 +308,7 @@ def _extracted(
             # Twice with different values: somebody on the way added one.
             (first, *others) = {value.strip(" \t") for value in values[header]}
             if not others and is_valid_request_id(first):
-                found[REQUEST_ID] = first
+                found[get_names().request_id] = first
             break
     trace = received_trace(lambda name: values.get(name, []))
     if trace is not None:
@@ -355,17 +369,18 @@ def pack(*, fields: Iterable[str] = (), task_id: str | None = None) -> str:
     members: dict[str, Any] = {}
     request_id = _sendable_id(view)
     if request_id is not None:
-        members[REQUEST_ID] = request_id
+        members[CAMEL.request_id] = request_id
     trace = outgoing_trace()
     if trace is not None:
         members[_PARENT] = trace.parent
         if trace.state:
             members[_STATE] = trace.state
-    parent = view.fields.get(_TASK_ID)
+    own = get_names()
+    parent = view.fields.get(own.task_id)
     if parent is not None and parent == task_id:
-        parent = view.fields.get(_PARENT_TASK_ID)
+        parent = view.fields.get(own.parent_task_id)
     if isinstance(parent, str) and is_safe_header_value(parent):
-        members[_PARENT_TASK_ID] = parent
+        members[CAMEL.parent_task_id] = parent
     size = len(dumps(members))
     for name, value in _plain(view, names).items():
         size += len(dumps({name: value})) - 1
@@ -391,13 +406,16 @@ def unpack(message: object) -> ReceivedStore:
     """
     members = _message_members(message)
     found: dict[str, object] = {}
-    request_id = members.get(REQUEST_ID)
+    names = get_names()
+    request_id = members.pop(CAMEL.id_name(members), None)
     usable = is_possible_request_id(request_id)
-    found[REQUEST_ID] = request_id if usable else new_request_id()
-    parent = members.get(_PARENT_TASK_ID)
+    found[names.request_id] = request_id if usable else new_request_id()
+    parent = members.get(CAMEL.parent_task_id)
     if isinstance(parent, str) and is_safe_header_value(parent):
-        found[_PARENT_TASK_ID] = parent
+        found[names.parent_task_id] = parent
     for name, value in members.items():
+        if name in _IN_MESSAGES:
+            continue
         if len(found) < _MAX_FIELDS and _is_name(name) and _is_flat(value, _MAX_DEPTH):
             found[name] = value
     store = ReceivedStore(found)
@@ -419,9 +437,10 @@ def settle(message: object, *, task_id: str | None) -> tuple[ReceivedStore, str]
     """
     store = unpack(message)
     if task_id is not None:
-        store[_TASK_ID] = task_id
+        store[get_names().task_id] = task_id
     # Made anew, it would name the one who received it as the span's parent.
-    if isinstance(message, str) and REQUEST_ID in _message_members(message):
+    sent = CAMEL.id_of(_message_members(message))
+    if isinstance(message, str) and sent is not None:
         return store, message
     names = [name for name in store if _is_name(name)]
     return store, run(store, lambda: pack(fields=names, task_id=task_id))
@@ -442,7 +461,7 @@ def _message_trace(members: Mapping[str, Any]) -> Trace | None:
     if isinstance(parent, str) and isinstance(state, str):
         return Trace.read([parent], [state])
     # From a sender that knows the id only.
-    return trace_of(members.get(TRACE_ID), members.get(SPAN_ID))
+    return trace_of(members.get(CAMEL.trace_id), members.get(CAMEL.span_id))
 
 
 def _is_flat(value: object, depth: int) -> bool:
@@ -484,10 +503,11 @@ class CarriedItem(Generic[_T]):
 
     def store(self) -> ReceivedStore:
         """Return a fresh store with the fields; with a new id if there was none."""
-        store = ReceivedStore({REQUEST_ID: new_request_id(), **self._fields})
-        request_id = store[REQUEST_ID]
-        if isinstance(request_id, str) and request_id in PLACEHOLDERS:
-            store[REQUEST_ID] = new_request_id()
+        store = ReceivedStore(self._fields)
+        names = get_names()
+        request_id = names.id_of(store)
+        if request_id is None or safe_str(request_id) in PLACEHOLDERS:
+            store[names.request_id] = new_request_id()
         store.enter_trace(self._trace)
         return store
 
@@ -552,4 +572,4 @@ class adopt(Generic[_T]):
 
 
 def _new_store() -> Store:
-    return ReceivedStore({REQUEST_ID: new_request_id()})
+    return ReceivedStore({get_names().request_id: new_request_id()})

@@ -17,8 +17,9 @@ import zlib
 from typing import Any
 
 from ctxlog._json import dumps
+from ctxlog._names import Names
 from ctxlog.context import View
-from ctxlog.line import REQUEST_ID, ExceptionParts
+from ctxlog.line import ExceptionParts, with_one_id
 from ctxlog.redact import Redactor, active
 from ctxlog.values import Walk, safe_str, type_name
 
@@ -71,6 +72,11 @@ class ConsoleEncoder:
         color: Whether to colour.
         redactor: What to hide; the process's unless given.
         datefmt: Shape of the time, local, as `time.strftime` takes it.
+        request_id_key: The name of the request's id; the process's unless given.
+        case: The spelling of ctxlog's own names; the process's unless given.
+
+    Raises:
+        ConfigError: if an option is invalid.
     """
 
     def __init__(
@@ -79,7 +85,10 @@ class ConsoleEncoder:
         color: bool = False,
         redactor: Redactor | None = None,
         datefmt: str = "%H:%M:%S",
+        request_id_key: str | None = None,
+        case: str | None = None,
     ) -> None:
+        self.names = Names.chosen(case, request_id_key)
         self.redactor = active() if redactor is None else redactor
         self._color = color
         self._datefmt = datefmt
@@ -111,7 +120,7 @@ class ConsoleEncoder:
             )
         except Exception as failure:  # a record that was unpickled may hold anything
             what = f"record not readable: {type_name(failure)}"
-            text = f"{_printable(safe_str(message))} logError={what}"
+            text = f"{_printable(safe_str(message))} {self.names.log_error}={what}"
         return f"{text}\n".encode("utf-8", "backslashreplace")
 
     def _text(
@@ -129,8 +138,9 @@ class ConsoleEncoder:
     ) -> str:
         walk = Walk(self.redactor, 65_536, 4096)
         # The call's own over the context's.
-        fields = walk.named({**view.fields, **own}.items())
-        request_id = safe_str(fields.pop(REQUEST_ID, None) or "")
+        _, found, own, others = with_one_id(self.names, own, view)
+        fields = walk.named({**others, **own}.items())
+        request_id = "" if found is None else safe_str(walk.value(found))
         shown = _shortened(_printable(walk.text(message)), _MESSAGE)
         stacks = self._stacks(walk, error, stack_info)
         problems = (*problems, *walk.problems)
@@ -152,7 +162,7 @@ class ConsoleEncoder:
         parts += [self._field(name, value) for name, value in fields.items()]
         if problems:
             found = walk.text("; ".join(problems))
-            parts.append(self._field("logError", found, _YELLOW))
+            parts.append(self._field(self.names.log_error, found, _YELLOW))
         if view.started is not None:
             parts.append(self._paint(_elapsed(created - view.started / 1e9), _DIM))
         if view.late:

@@ -21,6 +21,7 @@ from contextvars import Context, ContextVar, Token, copy_context
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
+from ctxlog._names import get_names
 from ctxlog.isolate import ContextPlace, HeldPlace, continued, decorated
 from ctxlog.origin import Origin, origin_of, remember
 
@@ -453,9 +454,10 @@ def fields() -> dict[str, object]:
     Return the fields that a line logged now would carry, as a new dict.
 
     Those of the active store with those of the active scopes over them, unencoded
-    and unredacted. Empty outside of any context. Never raises.
+    and unredacted. The request's id has the name that was chosen for it, also where it
+    was bound as `request_id` or the like. Empty outside of any context. Never raises.
     """
-    return dict(current_view().fields)
+    return get_names().applied(current_view().fields)
 
 
 def bind(**fields: object) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from ctxlog._json import FLAT_TYPES, dumps
+from ctxlog._names import ALIASES, Names, get_names
 from ctxlog.context import View
 from ctxlog.errors import ConfigError
 from ctxlog.ids import PLACEHOLDERS
@@ -31,14 +32,12 @@ __all__ = [
     "ExceptionParts",
     "LineEncoder",
     "REPORTING_LOGGERS",
-    "REQUEST_ID",
     "SERVERS_OWN_LOGGERS",
     "SERVER_LOGGERS",
     "WSGI_ERRORS_LOGGER",
+    "with_one_id",
 ]
 
-#: The field that names the request.
-REQUEST_ID = "requestID"
 
 #: The logger of the lines that say how a request ended.
 COMPLETION_LOGGER = "ctxlog.request"
@@ -165,6 +164,7 @@ class _Encoded:
         clash: Whether the static fields already have one of the context's.
         problems: What had to be replaced.
         common: Whether lines in it may be put together in one step.
+        nameless: Whether *head* has no id, which a field of the call may be.
     """
 
     __slots__ = (
@@ -172,6 +172,7 @@ class _Encoded:
         "clash",
         "common",
         "head",
+        "nameless",
         "names",
         "problems",
         "started",
@@ -186,6 +187,7 @@ class _Encoded:
         clash: bool,
         problems: tuple[str, ...],
         common: bool,
+        nameless: bool,
     ) -> None:
         self.head = head
         self.body = body
@@ -194,6 +196,7 @@ class _Encoded:
         self.clash = clash
         self.problems = problems
         self.common = common
+        self.nameless = nameless
 
 
 class _Event(NamedTuple):
@@ -227,6 +230,9 @@ class LineEncoder:
         timespec: Precision of the timestamp: `seconds`, `milliseconds` or
             `microseconds`.
         max_line_bytes: The most bytes a line may have, its newline included.
+        request_id_key: The name of the request's id; the process's unless given.
+        case: The spelling of ctxlog's own names: `camel` or `snake`; the process's
+            unless given.
         default: Asked first about values of types that JSON does not have; may raise
             `TypeError`.
         stacks_as_lists: Write tracebacks as lists of lines: `(exception, stack_info)`.
@@ -244,6 +250,8 @@ class LineEncoder:
         missing_request_id: str | None = "N/A",
         timespec: str = "microseconds",
         max_line_bytes: int = 262_144,
+        request_id_key: str | None = None,
+        case: str | None = None,
         default: Callable[[Any], Any] | None = None,
         stacks_as_lists: tuple[bool, bool] = (False, False),
     ) -> None:
@@ -256,7 +264,8 @@ class LineEncoder:
             raise ConfigError("missing_request_id", missing_request_id, "text or None")
         if static is not None and not isinstance(static, Mapping):
             raise ConfigError("static", static, "a mapping of names to values")
-        self.schema = schema
+        self.names = names = Names.chosen(case, request_id_key)
+        self.schema = schema = schema.spelled(names)
         self.redactor = active() if redactor is None else redactor
         self.max_line_bytes = max_line_bytes
         self._default = default
@@ -274,7 +283,11 @@ class LineEncoder:
         self._ending = b"," if schema.seconds else b'Z",'
         self._end = b"}\n"
         self._otlp = schema.otlp
-        self._rename = {REQUEST_ID: schema.request_id, **schema.rename}
+        self._trace_ids = {
+            names.trace_id: ("traceId", 32),
+            names.span_id: ("spanId", 16),
+        }
+        self._rename = {names.request_id: schema.request_id, **schema.rename}
         self._second: tuple[int | None, bytes] = (None, b"")
         self._levels: dict[Any, bytes] = {}
         # A level's name is enough where the schema writes nothing else.
@@ -295,21 +308,22 @@ class LineEncoder:
         self._late = b',"%s":%s' % (_text(schema.late), true)
         self._static = {k: v for k, v in (static or {}).items() if v is not None}
         # An id for every line is what stands where there is no other.
-        for name in (REQUEST_ID, schema.request_id):
+        for name in (names.request_id, schema.request_id):
             request_id = self._static.pop(name, None)
             if request_id is not None:
                 self.missing_request_id = self._plain_id(request_id)
         if self.missing_request_id:
             PLACEHOLDERS.add(self.missing_request_id)
-        statics, names, self._static_problems = self._members(self._static)
+        statics, self._static_names, self._static_problems = self._members(self._static)
         self._constants = schema.constant_members()
         if self._constants:
             statics = b"," + dumps(self._constants)[1:-1] + statics
         if schema.otlp:
             self._use_otlp(schema, statics)
-            statics = b""
+            # They are the resource's there, and clash with nothing.
+            statics, self._static_names = b"", _NO_NAMES
         self._static_bytes = statics
-        self._static_names = names
+        self._taken = self._static_names | {schema.request_id, names.request_id}
 
     def _use_otlp(self, schema: Schema, statics: bytes) -> None:
         resource = b'{"resourceLogs":[{"resource":{"attributes":[%s]},' % statics[1:]
@@ -442,11 +456,16 @@ class LineEncoder:
     ) -> bytes:
         length: int | None = None
         try:
+            if own and self.names.case != get_names().case and _is_ours(logger):
+                own = self.names.respelled(own)
             context = (view.encoded or {}).get(self) or self._context(view)
-            members, clash = b"", context.clash
-            if own:
+            members, clash, head, fields = b"", context.clash, context.head, own
+            if own and context.nameless and type(own) is dict:
+                head, fields, found = self._own_id(head, own)
+                problems += found
+            if fields:
                 members, names, found = self._members(
-                    own, self._shaped and logger == COMPLETION_LOGGER
+                    fields, self._shaped and logger == COMPLETION_LOGGER
                 )
                 clash = clash or not names.isdisjoint(context.names)
                 if found:
@@ -466,7 +485,7 @@ class LineEncoder:
                         self._time(micros),
                         self._levels.get(level if self._by_name else (level, levelno))
                         or self._level(level, levelno),
-                        context.head,
+                        head,
                         text,
                         self._loggers.get(logger) or self._logger(logger),
                         context.body,
@@ -578,28 +597,30 @@ class LineEncoder:
         return elapsed + self._late if view.late else elapsed
 
     def _context(self, view: View) -> _Encoded:
-        fields = view.fields
-        others = fields
-        if REQUEST_ID in fields:
-            others = {k: v for k, v in fields.items() if k != REQUEST_ID}
+        fields, key = view.fields, self.names.request_id
+        name, others = self.names.divided(fields)
+        request_id = fields.get(name)
         body, names, problems = self._members(others)
-        head, found = self._head(fields.get(REQUEST_ID))
+        head, found = self._head(request_id)
         problems += found
         if self._otlp:
-            traced, body, names, problems = self._traced(fields)
+            traced, body, names, problems = self._traced(others)
             head = traced + b'"body":{"stringValue":'
         if self._otlp or self.schema.message_first:
-            shown, _ = self._request_id(fields.get(REQUEST_ID))
+            shown, _ = self._request_id(request_id)
             if shown is not None:
                 body = self._joined({self.schema.request_id: shown}) + body
-        # Static fields are the resource's in OTLP, and clash with nothing.
-        statics: frozenset[str] = frozenset() if self._otlp else self._static_names
         problems += self._static_problems
-        clash = not names.isdisjoint(statics)
-        names = names.union(statics, (self.schema.request_id,))
+        clash = not self._static_names.isdisjoint(names) or name in self._static_names
+        names |= self._taken
+        if name != key or request_id is None:  # one of the call's may be the id
+            names = names.union(ALIASES, (get_names().request_id,))
         started = None if view.started is None else view.started // 1000
         common = not (clash or problems or view.late)
-        encoded = _Encoded(head, body, started, names, clash, problems, common)
+        nameless = request_id is None and not (self._otlp or self.schema.message_first)
+        encoded = _Encoded(
+            *(head, body, started, names, clash, problems, common, nameless)
+        )
         if view.encoded is None:
             view.encoded = {}
         _remember(view.encoded, self, encoded)
@@ -609,18 +630,35 @@ class LineEncoder:
         self, fields: _Fields
     ) -> tuple[bytes, bytes, frozenset[str], tuple[str, ...]]:
         """Return the trace's ids of a record of OTLP, and the attributes."""
-        traced, others = _trace_ids(fields)
-        body, names, problems = self._members(
-            {k: v for k, v in others.items() if k != REQUEST_ID}
-        )
+        traced, others = self._without_trace(fields)
+        body, names, problems = self._members(others)
         head = dumps(traced)[1:-1] + b"," if traced else b""
-        return head, body, names | _TRACE_IDS.keys(), problems
+        return head, body, names | self._trace_ids.keys(), problems
+
+    def _without_trace(self, fields: _Fields) -> tuple[dict[str, str], dict[Any, Any]]:
+        """Divide fields in the ids of a trace, where they are such, and the others."""
+        traced, others = {}, dict(fields)
+        for name, (key, digits) in self._trace_ids.items():
+            value = fields.get(name)
+            if type(value) is str and len(value) == digits and _HEX.fullmatch(value):
+                traced[key] = others.pop(name)
+        return traced, others
 
     def _head(self, request_id: object) -> tuple[bytes, tuple[str, ...]]:
         shown, problems = self._request_id(request_id)
         if shown is None or self.schema.message_first:
             return self._message_key, problems
         return self._id_key + dumps(shown) + b"," + self._message_key, problems
+
+    def _own_id(
+        self, head: bytes, own: dict[Any, Any]
+    ) -> tuple[bytes, dict[Any, Any], tuple[str, ...]]:
+        """Return the head with the id that the call has, if any, and its others."""
+        key, name = self.names.request_id, self.names.id_name(own)
+        if own.get(name) is None:
+            return head, own, ()
+        head, problems = self._head(own[name])
+        return head, {k: v for k, v in own.items() if k not in (key, name)}, problems
 
     def _plain_id(self, request_id: object) -> str:
         return self._walk(1024).text(safe_str(request_id))
@@ -642,7 +680,8 @@ class LineEncoder:
         if not isinstance(request_id, str):
             request_id = walk.value(request_id)  # bounded, and without secrets
         shown = walk.text(safe_str(request_id))
-        return shown, tuple(f"{REQUEST_ID}: {what}" for what in walk.problems)
+        key = self.names.request_id
+        return shown, tuple(f"{key}: {what}" for what in walk.problems)
 
     # Fields ----------------------------------------------------------------------
 
@@ -687,9 +726,6 @@ class LineEncoder:
             members = self._placed(name, value, completion, walk)
             if members is None:
                 members = {self._key(name): value}
-            if name == REQUEST_ID:  # the call's own, which is the line's
-                shaped.update(members)
-                continue
             if self.schema.scalars:
                 members = _flattened(members)
             for wanted, part in members.items():
@@ -738,8 +774,11 @@ class LineEncoder:
 
     def _as_they_are(self, keys: tuple[Any, ...]) -> frozenset[str]:
         """Return names if fields are written under all of them, and none is hidden."""
+        used = get_names()
+        respelled = () if used.case == self.names.case else used.of_fields
         plain = len(keys) <= _MOST_KEYS and all(
             type(key) is str
+            and key not in respelled
             and key.isascii()
             and len(key) <= _LONGEST_KEY
             and self._key(key) == key
@@ -857,7 +896,7 @@ class LineEncoder:
         """Build a line that always fits: the message and the id, both cut short."""
         walk = self._walk(_SHORT, 1)
         schema = self.schema
-        request_id = event.view.fields.get(REQUEST_ID)
+        request_id = self.names.id_of(event.view.fields)
         if request_id is None:
             request_id = self.missing_request_id
         texts = {
@@ -891,15 +930,12 @@ class LineEncoder:
         micros = _micros(event.created)
         walk = self._walk(share, max(share // 4, 8))
         completion = self._shaped and event.logger == COMPLETION_LOGGER
-        own = event.own or {}
+        parts = with_one_id(self.names, event.own or {}, view)
+        name, request_id, own, fields = parts
         plain_own = self._plain(own, walk, completion)
-        request_id = plain_own.pop(schema.request_id, None)
-        if request_id is None:
-            request_id = view.fields.get(REQUEST_ID)
         shown, found = self._request_id(request_id, share)
         problems += found
-        fields = {k: v for k, v in view.fields.items() if k != REQUEST_ID}
-        static = self._static
+        static = {k: v for k, v in self._static.items() if k != name}
         if self._shaped:  # what is one field is replaced as one
             raw = set(plain_own)
             with contextlib.suppress(Exception):  # a foreign mapping: read above
@@ -908,7 +944,7 @@ class LineEncoder:
             static = {k: v for k, v in static.items() if k not in {*raw, *fields}}
         traced: dict[str, str] = {}
         if schema.otlp:
-            traced, fields = _trace_ids(fields)
+            traced, fields = self._without_trace(fields)
             static = {}
         context = self._plain(fields, walk)
         line: dict[str, Any] = {}
@@ -942,6 +978,38 @@ class LineEncoder:
         )
 
 
+def with_one_id(
+    names: Names, own: _Fields, view: View
+) -> tuple[str, object, _Fields, dict[Any, Any]]:
+    """
+    Return the name and the value of a line's request id, and the line's other fields.
+
+    Args:
+        names: What the id is called.
+        own: The fields of the log call; the third of what is returned.
+        view: The context's; the fourth.
+    """
+    key = names.request_id
+    known: dict[Any, Any] = {}
+    with contextlib.suppress(Exception):  # a foreign mapping: `_plain` says so
+        known = own = dict(own)
+    merged = {**view.fields, **{k: v for k, v in known.items() if v is not None}}
+    name = names.id_name(merged)
+    request_id = merged.get(name)
+    if known:
+        own = {k: v for k, v in known.items() if k not in (key, name)}
+    fields = {k: v for k, v in view.fields.items() if k not in (key, name)}
+    # A processor may have put the context's id into the call, under the chosen name.
+    again = names.id_name(view.fields)
+    if (
+        name == key
+        and again in fields
+        and safe_str(fields[again]) == safe_str(request_id)
+    ):
+        del fields[again]
+    return name, request_id, own, dict(names.respelled(fields))
+
+
 # Objects of the Google Cloud schema that several fields fill.
 _MERGED = frozenset({"httpRequest", "serviceContext"})
 
@@ -971,19 +1039,7 @@ def _flattened(members: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-# Names of the trace's ids: the key of a record of OTLP, and how many digits it has.
-_TRACE_IDS = {"traceID": ("traceId", 32), "spanID": ("spanId", 16)}
 _HEX = re.compile("[0-9a-f]+", re.IGNORECASE)
-
-
-def _trace_ids(fields: _Fields) -> tuple[dict[str, str], dict[Any, Any]]:
-    """Divide fields in the ids of a trace, where they are such, and the others."""
-    traced, others = {}, dict(fields)
-    for name, (key, digits) in _TRACE_IDS.items():
-        value = fields.get(name)
-        if type(value) is str and len(value) == digits and _HEX.fullmatch(value):
-            traced[key] = others.pop(name)
-    return traced, others
 
 
 def _attributes(members: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -1010,6 +1066,11 @@ def _any_value(value: Any) -> dict[str, Any]:
 
 
 _NO_NAMES: frozenset[str] = frozenset()
+
+
+def _is_ours(logger: object) -> bool:
+    """Whether the fields of a logger's calls are named by ctxlog."""
+    return logger in ACCESS_LOGGERS or safe_str(logger).startswith("ctxlog.")
 
 
 def _is_finite(value: object) -> bool:

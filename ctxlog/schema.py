@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from ctxlog._names import CAMEL, Names
 from ctxlog.errors import ConfigError
 
 __all__ = [
@@ -33,13 +35,15 @@ class Schema:
     """
     The names of a line's keys, and which fields are renamed.
 
-    Immutable; one may be shared by any number of encoders.
+    Immutable; one may be shared by any number of encoders. *request_id*, *elapsed*,
+    *stack_info* and *log_error* follow the options `request_id_key` and `case`, unless
+    they are given another name here.
 
     Attributes:
         name: What `configure(schema=...)` calls it.
         timestamp: Key of the time of the event.
         level: Key of the level's name.
-        request_id: Key of the field `requestID`.
+        request_id: Key of the request's id.
         message: Key of the message.
         logger: Key of the logger's name.
         elapsed: Key of the milliseconds since the store was made.
@@ -80,17 +84,17 @@ class Schema:
     name: str = "default"
     timestamp: str = "timestamp"
     level: str = "level"
-    request_id: str = "requestID"
+    request_id: str = CAMEL.request_id
     message: str = "message"
     logger: str = "logger"
-    elapsed: str = "elapsedMs"
+    elapsed: str = CAMEL.elapsed
     late: str = "late"
     exception: str = "exception"
     exception_type: str = "type"
     exception_message: str = "message"
     exception_stack: str = "stack"
-    stack_info: str = "stack_info"
-    log_error: str = "logError"
+    stack_info: str = CAMEL.stack_info
+    log_error: str = CAMEL.log_error
     rename: Mapping[str, str] = field(default_factory=dict)
     levels: Callable[[str, int], str | int] | None = None
     level_value: str = ""
@@ -118,8 +122,9 @@ class Schema:
                     raise ConfigError("schema", key, "keys of 1 to 64 bytes as UTF-8")
                 if keys.count(key) > 1:
                     raise ConfigError("schema", key, "a different name for every key")
-        if "requestID" in self.rename:
-            raise ConfigError("rename", "requestID", "other fields; that is request_id")
+        if CAMEL.request_id in self.rename:
+            allowed = "other fields; that is request_id"
+            raise ConfigError("rename", CAMEL.request_id, allowed)
 
     def _check_types(self) -> None:
         for option in ("name", "level_value", "level_text", "prefix"):
@@ -196,6 +201,32 @@ class Schema:
             *self.constants,
         )
 
+    def spelled(self, names: Names) -> Schema:
+        """
+        Return the schema with `names` for the keys that are ctxlog's, not the vendor's.
+
+        Raises:
+            ConfigError: if the line has another key of the request id's name.
+        """
+        changed: dict[str, Any] = {}
+        for attribute in ("request_id", "elapsed", "stack_info", "log_error"):
+            if getattr(self, attribute) == self.prefix + getattr(CAMEL, attribute):
+                changed[attribute] = self.prefix + getattr(names, attribute)
+        place = self.place
+        if names.case != CAMEL.case and isinstance(place, (_Placer, _GooglePlacer)):
+            changed["place"] = _SpelledPlacer(place, names)
+        key = names.request_id
+        try:
+            spelled = replace(self, **changed)
+            taken = {*spelled.own_keys, *spelled.rename, *spelled.reserved}
+            free = taken.isdisjoint((key, spelled.request_id))
+        except ConfigError:
+            free = False
+        if not free or (self.scalars and not _GELF_NAME.fullmatch(key)):
+            allowed = f"a name that the schema {self.name!r} leaves free"
+            raise ConfigError("request_id_key", key, allowed)
+        return spelled
+
     def aside(self, name: str) -> str:
         """Return the key of a field that must not be written under its own name."""
         if self.undotted:
@@ -208,6 +239,10 @@ class Schema:
         return not (
             self.place or self.prefix or self.scalars or self.undotted or self.reserved
         )
+
+
+# GELF 1.1: the name of an additional field.
+_GELF_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def _is_text(text: object) -> bool:
@@ -404,6 +439,22 @@ class _GooglePlacer:
         return None
 
 
+class _SpelledPlacer:
+    """A vendor's placer, asked about ctxlog's fields by the names of one spelling."""
+
+    def __init__(self, place: _Placer | _GooglePlacer, names: Names) -> None:
+        self._place = place
+        spelled = dict(zip(CAMEL.of_fields, names.of_fields, strict=True))
+        self._canonical = {own: known for known, own in spelled.items()}
+        self._not_ours = spelled.keys() - self._canonical.keys()
+        self.names = frozenset(spelled.get(name, name) for name in place.names)
+
+    def __call__(self, name: str, value: Any, http: bool) -> dict[str, Any] | None:
+        if name in self._not_ours:
+            return None
+        return self._place(self._canonical.get(name, name), value, http)
+
+
 def _is_map(value: Any, kinds: tuple[type, ...]) -> bool:
     return type(value) is dict and all(type(of) in kinds for of in value.values())
 
@@ -438,7 +489,6 @@ _ECS = Schema(
     exception_type="error.type",
     exception_message="error.message",
     exception_stack="error.stack_trace",
-    stack_info="stack_info",
     levels=_lower,
     constants={"ecs.version": "9.4.0"},
     message_first=True,
@@ -582,7 +632,7 @@ _GELF = Schema(
     exception_type="_exception.type",
     exception_message="_exception.message",
     exception_stack="full_message",
-    stack_info="_stack_info",
+    stack_info="_stackInfo",
     log_error="_logError",
     levels=_by_number(((50, 2), (40, 3), (30, 4), (20, 6)), 7),
     level_text="_level_name",

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, overload
 
 from ctxlog import trace
+from ctxlog._names import get_names
 from ctxlog._unheard import warn_if_unheard
 from ctxlog.carrier import (
     ReceivedStore,
@@ -26,7 +27,6 @@ from ctxlog.context import Entry, run, within
 from ctxlog.errors import ConfigError
 from ctxlog.ids import new_request_id
 from ctxlog.isolate import decorated
-from ctxlog.line import REQUEST_ID
 
 __all__ = [
     "CANCELLED",
@@ -125,7 +125,7 @@ class Task(Entry):
         trace.watch()
         own: dict[str, object] = {"task": name}
         if task_id is not None:
-            own["taskID"] = task_id
+            own[get_names().task_id] = task_id
         if attempt is not None:
             own["attempt"] = attempt
         store.update(own)
@@ -163,7 +163,7 @@ class Task(Entry):
         outcome = self.outcome or _outcome(error)
         fields: dict[str, object] = {
             "outcome": outcome,
-            "durationMs": round(milliseconds, 3),
+            get_names().duration: round(milliseconds, 3),
             **self.details,
         }
         if error is not None and outcome != SUCCEEDED:
@@ -313,7 +313,9 @@ class _Entries:
         store = ReceivedStore(self._fields)
         # What the callables log is this call's, and has no id yet.
         run(store, self._receive, store, args, kwargs)
-        store.setdefault(REQUEST_ID, new_request_id())
+        names = get_names()
+        if names.id_of(store) is None:
+            store[names.request_id] = new_request_id()
         return _Call(store, name=name, completion_line=self._completion_line)
 
     def _receive(
@@ -340,7 +342,7 @@ class _Entries:
         if request_id is None:
             return
         if is_possible_request_id(request_id):
-            store[REQUEST_ID] = request_id
+            store[get_names().request_id] = request_id
         else:
             _log.warning("the request id of the call is not usable")
 

@@ -15,12 +15,11 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+from ctxlog._names import Names, get_names
 from ctxlog.context import add_source, get_store, remove_source
 
 __all__ = [
-    "SPAN_ID",
     "TRACE_HEADERS",
-    "TRACE_ID",
     "Trace",
     "active_trace",
     "install",
@@ -31,10 +30,6 @@ __all__ = [
     "uninstall",
     "watch",
 ]
-
-#: The fields that name the trace, and the span within it.
-TRACE_ID = "traceID"
-SPAN_ID = "spanID"
 
 _SAMPLED = 1
 _MAX_MEMBERS = 32
@@ -106,9 +101,7 @@ class Trace(NamedTuple):
     @property
     def fields(self) -> dict[str, object]:
         """The fields of the lines."""
-        if not self.span_id:
-            return {TRACE_ID: self.trace_id}
-        return {TRACE_ID: self.trace_id, SPAN_ID: self.span_id}
+        return _fields(get_names(), self.trace_id, self.span_id)
 
     def child(self) -> Trace:
         """Return the trace with a new span id: every call has an id of its own."""
@@ -279,8 +272,14 @@ def trace_of(trace_id: object, span_id: object = None) -> Trace | None:
     return Trace(trace_id, span_id)
 
 
+def _fields(names: Names, trace_id: str, span_id: str) -> dict[str, object]:
+    if not span_id:
+        return {names.trace_id: trace_id}
+    return {names.trace_id: trace_id, names.span_id: span_id}
+
+
 _NO_FIELDS: dict[str, object] = {}
-_last: tuple[object, dict[str, object]] = (None, _NO_FIELDS)
+_last: tuple[object, Names | None, dict[str, object]] = (None, None, _NO_FIELDS)
 
 
 def _active_span() -> Any:
@@ -304,11 +303,11 @@ def _span_fields() -> dict[str, object]:
     span = _active_span()
     if span is None:
         return _NO_FIELDS
-    known, fields = _last
-    if known is not span:
-        trace_id, span_id = f"{span.trace_id:032x}", f"{span.span_id:016x}"
-        fields = dict[str, object]({TRACE_ID: trace_id, SPAN_ID: span_id})
-        _last = (span, fields)
+    names = get_names()
+    known, named, fields = _last
+    if known is not span or named is not names:
+        fields = _fields(names, f"{span.trace_id:032x}", f"{span.span_id:016x}")
+        _last = (span, names, fields)
     return fields
 
 
@@ -343,7 +342,8 @@ def outgoing_trace() -> Trace | None:
     if store is None:
         return None
     came = getattr(store, "trace", None)
-    trace_id, span_id = store.get(TRACE_ID), store.get(SPAN_ID)
+    names = get_names()
+    trace_id, span_id = store.get(names.trace_id), store.get(names.span_id)
     if isinstance(came, Trace) and came.trace_id == trace_id:
         return came.child()
     return trace_of(trace_id, span_id)

@@ -50,6 +50,7 @@ VOLATILE = {
     "timestamp",
     "elapsedMs",
     "_elapsedMs",
+    "elapsed_ms",
     "durationMs",
     "exception.stack",
     "resourceLogs.scopeLogs.logRecords.attributes.value.doubleValue",

@@ -64,6 +64,7 @@ CORE = {
     "ctxlog._json",
     "ctxlog._lazy",
     "ctxlog._unheard",
+    "ctxlog._names",
     "ctxlog.carrier",
     "ctxlog.console",
     "ctxlog.context",

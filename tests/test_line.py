@@ -84,7 +84,7 @@ def test_a_full_line_byte_for_byte() -> None:
         b'{"timestamp":"2026-11-22T21:44:39.123456Z","level":"INFO",'
         b'"requestID":"req-A","message":"hello","logger":"shop","service":"shop",'
         b'"order":"o-7","elapsedMs":12.3,"rows":3,"exception":{"type":"ValueError",'
-        b'"message":"bad","stack":"Traceback ..."},"stack_info":"Stack ...",'
+        b'"message":"bad","stack":"Traceback ..."},"stackInfo":"Stack ...",'
         b'"logError":"one; two"}\n'
     )
 

@@ -261,7 +261,7 @@ def test_a_pattern_hides_everywhere(pattern: str, text: str, shown: str) -> None
     )
     assert text not in str(line)
     assert line["message"] == line["bound"][0] == line["own"]["deep"] == shown
-    assert line["exception"]["message"] == line["stack_info"] == shown
+    assert line["exception"]["message"] == line["stackInfo"] == shown
     assert line["exception"]["stack"] == f"ValueError: {shown}"
     assert f"name {shown}" in line
 

@@ -45,7 +45,7 @@ def test_the_default_schema_is_the_documented_one() -> None:
     """
     assert keys_of(DEFAULT) == [
         *("timestamp", "level", "requestID", "message", "logger", "user"),
-        *("elapsedMs", "late", "rows", "exception", "stack_info", "logError"),
+        *("elapsedMs", "late", "rows", "exception", "stackInfo", "logError"),
     ]
 
 

@@ -187,7 +187,7 @@ def test_opentelemetrys_attributes_are_those_that_it_publishes() -> None:
     )
     resource = json.loads(line)["resourceLogs"][0]["resource"]["attributes"]
     found = {of["key"] for of in resource} | {a.key for a in record(line).attributes}
-    ours = {"requestID", "logger.name", "elapsedMs", "late", "stack_info", "durationMs"}
+    ours = {"requestID", "logger.name", "elapsedMs", "late", "stackInfo", "durationMs"}
     assert found - names == ours
     assert {"service.name", "exception.stacktrace", "url.path"} <= found
 

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from ctxlog._names import get_names
 from ctxlog.carrier import checked_fields, inject
 from ctxlog.errors import ConfigError
 
@@ -153,12 +154,13 @@ class Call:
             return
         self._ended = True
         target = _Target.of(self._url)
+        milliseconds = (time.perf_counter() - self._started) * 1000
         fields: dict[str, object] = {
             "method": self.method,
             "host": target.shown,
             "path": target.path or "/",
             **details,
-            "durationMs": round((time.perf_counter() - self._started) * 1000, 3),
+            get_names().duration: round(milliseconds, 3),
         }
         message = f"{self.method} {target.shown}{target.path} {outcome}"
         _completion_log.log(level, "%s", message, extra=fields)

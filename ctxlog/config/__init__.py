@@ -14,6 +14,7 @@ from ctxlog.config._access import AccessLineFilter, CompletionLineFilter
 from ctxlog.config._applying import SERVER_LOGGERS, Configuration
 from ctxlog.config._settings import (
     AUTO,
+    CAMEL,
     CTXLOG,
     DEFAULT_SCHEMA,
     FALSE,
@@ -22,6 +23,7 @@ from ctxlog.config._settings import (
     MICROSECONDS,
     MISSING,
     NONE,
+    REQUEST_ID,
     ROOT,
     TRUE,
     Settings,
@@ -59,6 +61,8 @@ def dict_config(
     missing_request_id: str | None = MISSING,
     timespec: str = MICROSECONDS,
     max_line_bytes: int = LINE_BYTES,
+    request_id_key: str = REQUEST_ID,
+    case: str = CAMEL,
 ) -> dict[str, Any]:
     """
     Return what `configure()` does as a dict, for `logging.config.dictConfig`.
@@ -105,6 +109,8 @@ def _as_dict(settings: Settings) -> dict[str, Any]:
                 "()": "ctxlog.ContextFilter",
                 "missing_request_id": settings.missing_request_id,
                 "redact": settings.redact,
+                "request_id_key": settings.request_id_key,
+                "case": settings.case,
             },
             "ctxlog_access_lines": {"()": "ctxlog.config.AccessLineFilter"},
             "ctxlog_completion_lines": {"()": "ctxlog.config.CompletionLineFilter"},
@@ -148,6 +154,8 @@ def configure(
     replace_console_handlers: str = ROOT,
     share_handlers: bool = FALSE,
     warn: bool = TRUE,
+    request_id_key: str = REQUEST_ID,
+    case: str = CAMEL,
 ) -> None:
     """
     Configure logging for the whole process: one stream, one line per event.
@@ -186,7 +194,7 @@ def configure(
         access_lines: Which line each request gets: `ctxlog` for the completion line
             of the middleware (the server's own where there is no middleware),
             `server` for the server's, `both`.
-        missing_request_id: `requestID` outside of any request; None leaves it out.
+        missing_request_id: The id outside of any request; None leaves it out.
         timespec: Precision of timestamps: `seconds`, `milliseconds`, `microseconds`.
         max_line_bytes: The most bytes a line may have, its newline included.
         replace_console_handlers: Whose handlers that write to the console are
@@ -195,6 +203,11 @@ def configure(
             of `logging` too: files, exporters, trackers. Each event costs a record.
         warn: Whether one line says what stays outside of the configuration, such as a
             logger that keeps a console handler, and what to write.
+        request_id_key: The name of the request's id, in the store, on the line and
+            among a record's attributes: `requestID`, or `request_id` with
+            `case="snake"`, unless given.
+        case: The spelling of ctxlog's own names: `camel` (`elapsedMs`) or `snake`
+            (`elapsed_ms`). Your own fields keep theirs.
 
     Raises:
         ConfigError: an option, or a variable, is invalid. Nothing has been changed.

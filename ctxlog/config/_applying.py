@@ -12,6 +12,7 @@ from typing import Any
 
 from ctxlog import trace
 from ctxlog._imports import ImportHook
+from ctxlog._names import Names, get_names, set_names
 from ctxlog.config._access import (
     AccessEnabled,
     AccessLineFilter,
@@ -134,6 +135,8 @@ class Configuration:
         """Apply it for the first time."""
         self._redactor_before = active()
         use(self._redactor)
+        self._names_before = get_names()
+        set_names(Names.chosen(self.settings.case, self.settings.request_id_key))
         if self._stdlib:
             self._factory_before = logging.getLogRecordFactory()
             stdlib.install_record_factory()
@@ -300,6 +303,7 @@ class Configuration:
             logger.removeFilter(self._server_filter)
             AccessEnabled.remove(logger)
         use(self._redactor_before)
+        set_names(self._names_before)
         if self._stdlib and logging.getLogRecordFactory() is not self._factory_before:
             stdlib.uninstall_record_factory()
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
+from ctxlog._names import CASES
 from ctxlog.console import wants_color
 from ctxlog.errors import ConfigError
 from ctxlog.line import LineEncoder
@@ -22,6 +23,7 @@ from ctxlog.schema import Schema, find
 
 __all__ = [
     "AUTO",
+    "CAMEL",
     "CTXLOG",
     "DEFAULT_SCHEMA",
     "INFO",
@@ -31,6 +33,7 @@ __all__ = [
     "MISSING",
     "NONE",
     "ROOT",
+    "REQUEST_ID",
     "TRUE",
     "Settings",
     "formatter_of",
@@ -72,6 +75,8 @@ class Settings:
     replace_console_handlers: str
     share_handlers: bool
     warn: bool
+    request_id_key: str
+    case: str
 
 
 _ENVIRONMENT = {
@@ -92,6 +97,8 @@ _ENVIRONMENT = {
     "replace_console_handlers": ("CTXLOG_REPLACE_CONSOLE_HANDLERS",),
     "share_handlers": ("CTXLOG_SHARE_HANDLERS",),
     "warn": ("CTXLOG_WARN",),
+    "request_id_key": ("CTXLOG_REQUEST_ID_KEY",),
+    "case": ("CTXLOG_CASE",),
 }
 
 _WORDS = {"1": True, "true": True, "yes": True, "on": True}
@@ -172,6 +179,11 @@ def read_settings(options: dict[str, Any]) -> Settings:
 
 def _checked(options: dict[str, Any]) -> Settings:
     chosen = find(options["schema"])
+    case = _one_of("case", options["case"], CASES)
+    if type(options["request_id_key"]) is _LeftOut:
+        options["request_id_key"] = CASES[case].request_id
+    if options["request_id_key"] is None:
+        raise ConfigError("request_id_key", None, "a name")
     checked = {
         "level": _level("level", options["level"]),
         "format": _one_of("format", options["format"], _FORMATS),
@@ -189,6 +201,7 @@ def _checked(options: dict[str, Any]) -> Settings:
         "access_lines": _one_of("access_lines", options["access_lines"], _ACCESS_LINES),
         "service": _text("service", options["service"]),
         "environment": _text("environment", options["environment"]),
+        "case": case,
     }
     redactor(options["redact"])
     stream = options["stream"]
@@ -199,6 +212,8 @@ def _checked(options: dict[str, Any]) -> Settings:
         missing_request_id=options["missing_request_id"],
         timespec=options["timespec"],
         max_line_bytes=options["max_line_bytes"],
+        request_id_key=options["request_id_key"],
+        case=case,
     )
     return Settings(**{**options, **checked})
 
@@ -220,6 +235,8 @@ CTXLOG = _LeftOut("ctxlog")
 MISSING = _LeftOut("N/A")
 MICROSECONDS = _LeftOut("microseconds")
 ROOT = _LeftOut("root")
+CAMEL = _LeftOut("camel")
+REQUEST_ID = _LeftOut(CASES[CAMEL].request_id)
 NONE: Any = _Default(None)
 TRUE: Any = _Default(True)
 FALSE: Any = _Default(False)
@@ -294,6 +311,8 @@ def formatter_of(settings: Settings) -> dict[str, Any]:
             "()": "ctxlog.ConsoleFormatter",
             "color": wants_color(terminal),
             "redact": settings.redact,
+            "request_id_key": settings.request_id_key,
+            "case": settings.case,
         }
     return {
         "()": "ctxlog.JsonFormatter",
@@ -305,6 +324,8 @@ def formatter_of(settings: Settings) -> dict[str, Any]:
         "missing_request_id": settings.missing_request_id,
         "timespec": settings.timespec,
         "max_line_bytes": settings.max_line_bytes,
+        "request_id_key": settings.request_id_key,
+        "case": settings.case,
     }
 
 

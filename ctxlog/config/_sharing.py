@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from ctxlog._names import get_names
 from ctxlog.context import View
 from ctxlog.line import ExceptionParts
 
@@ -58,7 +59,7 @@ class RecordEncoder:
         for name, value in (own or {}).items():
             attributes[f"fields.{name}" if name in _TAKEN else str(name)] = value
         if problems:
-            attributes["fields.logError"] = "; ".join(problems)
+            attributes[f"fields.{get_names().log_error}"] = "; ".join(problems)
         log.handle(record)
         return b""
 

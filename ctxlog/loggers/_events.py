@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
+from ctxlog._names import CASES, get_names
 from ctxlog.line import ExceptionParts
 from ctxlog.values import safe_str
 
 __all__ = [
     "KEYS",
     "LEVELS",
+    "STRUCTLOGS",
     "EventParts",
     "error_in",
     "is_true",
@@ -36,13 +38,15 @@ LEVELS = {
     "fatal": ("CRITICAL", logging.CRITICAL),
 }
 
-#: What is not a field: structlog's own keys, and what its processors add.
-KEYS = frozenset(
+#: structlog's own keys, and what its processors add.
+STRUCTLOGS = frozenset(
     {
-        *("event", "exc_info", "exception", "level", "logError", "logger", "stack"),
-        *("stack_info", "timestamp", "positional_args", "_record", "_from_structlog"),
+        *("event", "exc_info", "exception", "level", "logger", "stack", "stack_info"),
+        *("timestamp", "positional_args", "_record", "_from_structlog"),
     }
 )
+#: What may be no field: these, and what our loggers say of a wrong format.
+KEYS = STRUCTLOGS.union(names.log_error for names in CASES.values())
 
 
 class EventParts(NamedTuple):
@@ -91,7 +95,7 @@ def take_apart(
     else:
         logger = None
     named = _named_level(own, level)
-    found = own.pop("logError", None)
+    found = own.pop(get_names().log_error, None)
     problems: tuple[str, ...] = () if found is None else (safe_str(found),)
     if isinstance(own.get("positional_args"), tuple):
         arguments = own.pop("positional_args")

@@ -20,6 +20,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 from ctxlog._json import dumps
+from ctxlog._names import get_names
 from ctxlog.console import ConsoleEncoder
 from ctxlog.context import View, current_view, error_view, server_view
 from ctxlog.line import (
@@ -178,12 +179,12 @@ def plain_fields(view: View) -> dict[str, Any]:
     """Return a view's fields, redacted, for what shows them as they are. Made once."""
     if view.encoded is None:
         view.encoded = {}
-    hiding = redactor(None)
-    known: dict[str, Any] | None = view.encoded.get((plain_fields, hiding))
+    hiding, names = redactor(None), get_names()
+    known: dict[str, Any] | None = view.encoded.get((plain_fields, hiding, names))
     if known is None:
         walk = Walk(hiding, 262_144, 131_072)
-        known = walk.named(list(view.fields.items()))
-        view.encoded[plain_fields, hiding] = known
+        known = walk.named(list(names.applied(view.fields).items()))
+        view.encoded[plain_fields, hiding, names] = known
     return known
 
 

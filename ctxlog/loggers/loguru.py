@@ -20,10 +20,11 @@ from types import CellType, FrameType
 from typing import Any, NamedTuple
 
 from ctxlog._json import FLAT_TYPES
+from ctxlog._names import get_names
 from ctxlog.console import ConsoleEncoder
 from ctxlog.context import View, current_view, error_view
 from ctxlog.errors import MissingDependencyError
-from ctxlog.line import REPORTING_LOGGERS, REQUEST_ID, ExceptionParts, LineEncoder
+from ctxlog.line import REPORTING_LOGGERS, ExceptionParts, LineEncoder
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._record import Stamp, plain_fields, read
 from ctxlog.redact import active
@@ -112,8 +113,9 @@ def patcher(record: Any) -> Any:
 
     The context's fields are put into `extra`, so that every sink can show them (with
     the format `{extra[requestID]} {message}`); what is bound to the logger or given in
-    the call stays. `requestID` is always there, `N/A` outside of any request. The
-    context's secrets are redacted; what the call brings is as loguru has it.
+    the call stays. The request's id is always there, under the name that was chosen for
+    it, `N/A` outside of any request. The context's secrets are redacted; what the call
+    brings is as loguru has it.
 
     `configure(patcher=...)` replaces a patcher that is there. To keep it, give it:
     `logger.configure(patcher=patcher(mine))`; `install()` keeps it by itself.
@@ -176,15 +178,14 @@ def _shown(view: View) -> dict[str, Any]:
     """What `extra` gets of a view: made once for it."""
     if view.encoded is None:
         view.encoded = {}
-    hiding = active()
-    known: dict[str, Any] | None = view.encoded.get(hiding)
-    if known is None:
+    hiding, names = active(), get_names()
+    seen, known = view.encoded.get(hiding) or (None, {})
+    if seen is not names:
         known = {**plain_fields(view)}
-        request_id = view.fields.get(REQUEST_ID)
+        key, request_id = names.request_id, names.id_of(view.fields)
         if not isinstance(request_id, str):
-            request_id = "N/A" if request_id is None else safe_str(known[REQUEST_ID])
-            known[REQUEST_ID] = request_id
-        view.encoded[hiding] = known
+            known[key] = "N/A" if request_id is None else safe_str(known[key])
+        view.encoded[hiding] = names, known
     return known
 
 

@@ -17,10 +17,11 @@ from typing import Any
 from pythonjsonlogger.core import BaseJsonFormatter
 
 from ctxlog._json import FLAT_TYPES
+from ctxlog._names import ALIASES, Names, get_names
 from ctxlog.console import ConsoleEncoder
 from ctxlog.context import AsyncLocalStorage, View, current_view
 from ctxlog.errors import ConfigError
-from ctxlog.line import REQUEST_ID, LineEncoder
+from ctxlog.line import LineEncoder
 from ctxlog.loggers._record import (
     STANDARD,
     ContextRecord,
@@ -51,26 +52,32 @@ __all__ = [
 ]
 
 
+_ALIASES = frozenset(ALIASES)
+
+
 class ContextFilter(logging.Filter):
     """
     Set the context's fields as attributes of every record, for any formatter.
 
     For handlers (a filter on a logger does not see its children's records), also on a
     `QueueHandler`: the record is stamped in the thread that logs. It never drops a
-    record and never replaces an attribute that is there. `requestID` is always set,
-    except from another storage or by a callable, which set their own fields only.
-    Secrets are redacted; other values are as they were bound, containers copied.
+    record and never replaces an attribute that is there. The request's id is always
+    set, as `requestID` unless another name was chosen, except from another storage or
+    by a callable, which set their own fields only. Secrets are redacted; other values
+    are as they were bound, containers copied.
 
     Args:
         storage: Where the fields come from: ctxlog's store and scopes unless given.
         fields: Called with the storage's value (with ctxlog's active store) when there
             is one; returns the fields as a mapping. Without it a mapping is taken as
             it is, and any other value is one field with the storage's name.
-        missing_request_id: `requestID` outside of any request; None leaves it out.
+        missing_request_id: The id outside of any request; None leaves it out.
         redact: What to hide: see `configure()`.
+        request_id_key: The name of the request's id; the process's unless given.
+        case: The spelling of ctxlog's own names; the process's unless given.
 
     Raises:
-        ConfigError: *redact* has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
 
     def __init__(
@@ -81,6 +88,8 @@ class ContextFilter(logging.Filter):
         fields: Callable[[Any], Mapping[str, object]] | None = None,
         missing_request_id: str | None = "N/A",
         redact: object = None,
+        request_id_key: str | None = None,
+        case: str | None = None,
     ) -> None:
         super().__init__(name)
         self._storage = storage
@@ -88,6 +97,8 @@ class ContextFilter(logging.Filter):
         self._missing = missing_request_id
         # The process's may still be changed by configure().
         self._redactor = None if redact is None else redactor(redact)
+        chosen = Names.chosen(case, request_id_key)
+        self._names = None if request_id_key is case is None else chosen
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Stamp `record` and set its attributes; always True. Never raises."""
@@ -100,6 +111,8 @@ class ContextFilter(logging.Filter):
         attributes = record.__dict__
         of_view = self._storage is None and self._fields is None
         own = self._of_view(stamp.view) if of_view else self._of_storage()
+        if of_view and not _ALIASES.isdisjoint(attributes):
+            own = self._of_call(own, stamp, attributes)
         names = [n for n in own if n not in attributes and n not in STANDARD]
         for name in names:
             attributes[name] = own[name]
@@ -109,20 +122,37 @@ class ContextFilter(logging.Filter):
         return True
 
     def _of_view(self, view: View) -> dict[str, Any]:
+        names = self._names or get_names()
         if view.encoded is None:
             view.encoded = {}
-        known: dict[str, Any] | None = view.encoded.get(self)
+        known: dict[str, Any] | None = view.encoded.get((self, names))
         if known is not None:
             return known
-        own = self._redacted(view.fields)
-        if own.get(REQUEST_ID) is None:
-            own[REQUEST_ID] = self._missing
-        elif not isinstance(own[REQUEST_ID], str):
-            own[REQUEST_ID] = safe_str(own[REQUEST_ID])
-        if own[REQUEST_ID] is None:
-            del own[REQUEST_ID]
-        view.encoded[self] = own
+        key = names.request_id
+        own = self._redacted(names.applied(view.fields))
+        if own.get(key) is None:
+            own[key] = self._missing
+        elif not isinstance(own[key], str):
+            own[key] = safe_str(own[key])
+        if own[key] is None:
+            del own[key]
+        view.encoded[self, names] = own
         return own
+
+    def _of_call(
+        self, own: dict[str, Any], stamp: Stamp, attributes: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Take the id from the call's own fields where the line does so."""
+        names = self._names or get_names()
+        given = {
+            name: attributes[name]
+            for name in _ALIASES
+            if name in attributes and name not in stamp.names
+        }
+        name = names.id_name({**stamp.view.fields, **given})
+        return (
+            {**own, names.request_id: safe_str(given[name])} if name in given else own
+        )
 
     def _of_storage(self) -> dict[str, Any]:
         storage = self._storage
@@ -141,7 +171,8 @@ class ContextFilter(logging.Filter):
             return self._redacted(dict(value))
         except Exception as error:  # a callable of the user's
             what = f"{type_name(error)}: {safe_str(error)}"
-            return {"logError": f"context fields: {what}"}
+            names = self._names or get_names()
+            return {names.log_error: f"context fields: {what}"}
 
     def _redacted(self, fields: Mapping[str, object]) -> dict[str, Any]:
         hiding = self._redactor or active()
@@ -179,9 +210,11 @@ class JsonFormatter(BaseJsonFormatter):
         environment: Field `environment` of every line.
         static: Further fields of every line.
         redact: What to hide: see `configure()`.
-        missing_request_id: `requestID` outside of any request; None leaves it out.
+        missing_request_id: The id outside of any request; None leaves it out.
         timespec: Precision of the timestamp: see `configure()`.
         max_line_bytes: The most bytes a line may have, its newline included.
+        request_id_key: The name of the request's id; the process's unless given.
+        case: The spelling of ctxlog's own names; the process's unless given.
         json_default: Asked first about values of types that JSON does not have.
         options: Those of `pythonjsonlogger.core.BaseJsonFormatter`.
 
@@ -204,6 +237,8 @@ class JsonFormatter(BaseJsonFormatter):
         missing_request_id: str | None = "N/A",
         timespec: str = "microseconds",
         max_line_bytes: int = 262_144,
+        request_id_key: str | None = None,
+        case: str | None = None,
         json_default: Callable[[Any], Any] | None = None,
         **options: Any,
     ) -> None:
@@ -217,6 +252,8 @@ class JsonFormatter(BaseJsonFormatter):
             missing_request_id=missing_request_id,
             timespec=timespec,
             max_line_bytes=max_line_bytes,
+            request_id_key=request_id_key,
+            case=case,
             default=json_default,
             stacks_as_lists=(self.exc_info_as_array, self.stack_info_as_array),
         )
@@ -282,6 +319,8 @@ class JsonFormatter(BaseJsonFormatter):
             error = line.pop(schema.exception, None)
             if error is not None:
                 line["exc_info"] = error[schema.exception_stack]
+            if schema.stack_info in line:
+                line["stack_info"] = line.pop(schema.stack_info)
             for name in self._required_fields:
                 value = self._attribute(name, record, event, line)
                 if name in line:  # a field that is called as the record's own
@@ -354,6 +393,11 @@ class ConsoleFormatter(logging.Formatter):
     Args:
         color: Whether to colour the level and the request's id.
         redact: What to hide: see `configure()`.
+        request_id_key: The name of the request's id; the process's unless given.
+        case: The spelling of ctxlog's own names; the process's unless given.
+
+    Raises:
+        ConfigError: if an option is invalid.
     """
 
     def __init__(
@@ -365,10 +409,16 @@ class ConsoleFormatter(logging.Formatter):
         *,
         color: bool = False,
         redact: object = None,
+        request_id_key: str | None = None,
+        case: str | None = None,
     ) -> None:
         super().__init__()
         self.encoder = ConsoleEncoder(
-            color=color, redactor=redactor(redact), datefmt=datefmt or "%H:%M:%S"
+            color=color,
+            redactor=redactor(redact),
+            datefmt=datefmt or "%H:%M:%S",
+            request_id_key=request_id_key,
+            case=case,
         )
 
     def format(self, record: logging.LogRecord) -> str:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+from ctxlog._names import get_names
 from ctxlog.console import ConsoleEncoder
 from ctxlog.context import (
     View,
@@ -25,7 +26,14 @@ from ctxlog.context import (
 )
 from ctxlog.errors import MissingDependencyError
 from ctxlog.line import REPORTING_LOGGERS, LineEncoder
-from ctxlog.loggers._events import KEYS, LEVELS, is_true, level_of, take_apart
+from ctxlog.loggers._events import (
+    KEYS,
+    LEVELS,
+    STRUCTLOGS,
+    is_true,
+    level_of,
+    take_apart,
+)
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._record import format_arguments, plain_fields, read, stamp_of
 from ctxlog.schema import Schema, find
@@ -79,9 +87,10 @@ def merge_context(logger: Any, method_name: str, event_dict: _Event) -> _Event:
         view = current_view()
     for name, value in _bound_elsewhere().items():
         event_dict.setdefault(name, value)
+    log_error = get_names().log_error
     for name, value in plain_fields(view).items():
         # A field must not pass for what processors take as instructions.
-        if name not in KEYS:
+        if name not in STRUCTLOGS and name != log_error:
             event_dict.setdefault(name, value)
     return event_dict
 
@@ -375,7 +384,9 @@ def _formatted(
         except Exception:  # a wrong format, a foreign __str__
             pass
     message, problems = format_arguments(event, args)
-    return message, {**fields, "logError": problems[0]} if problems else fields
+    if problems:
+        fields = {**fields, get_names().log_error: problems[0]}
+    return message, fields
 
 
 class _LevelFilter:

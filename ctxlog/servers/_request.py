@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeAlias, TypeVar, cast
 
 from ctxlog import trace
+from ctxlog._names import get_names
 from ctxlog._unheard import warn_if_unheard
 from ctxlog.carrier import (
     ReceivedStore,
@@ -29,7 +30,7 @@ from ctxlog.context import Entry, Store, run, within
 from ctxlog.errors import ConfigError
 from ctxlog.ids import new_request_id
 from ctxlog.isolate import continued
-from ctxlog.line import COMPLETION_LOGGER, REQUEST_ID
+from ctxlog.line import COMPLETION_LOGGER
 
 __all__ = [
     "EXPOSE",
@@ -326,6 +327,7 @@ class Exchange:
         "_entry",
         "_error",
         "_given_id",
+        "_names",
         "_options",
         "_started",
         "_user_of",
@@ -359,14 +361,15 @@ class Exchange:
         self.status: int | None = None
         self.details: dict[str, object] = {}
         self.ending: Callable[[], object] | None = None
+        self._names = names = get_names()
         if options.asks_application:
             # What the options' callables log is this request's, and has no id yet.
             store = RequestStore()
             request_id, replaced = run(store, options.request_id, values, client)
-            store[REQUEST_ID] = request_id
+            store[names.request_id] = request_id
         else:
             request_id, replaced = options.request_id(values, client)
-            store = RequestStore({REQUEST_ID: request_id})
+            store = RequestStore({names.request_id: request_id})
         self.store = store
         self._given_id = request_id
         self._entry = Entry(store)
@@ -438,7 +441,7 @@ class Exchange:
     @property
     def request_id(self) -> str:
         """The id to echo: the store's, empty if the application bound an unsafe one."""
-        request_id = self.store.get(REQUEST_ID)
+        request_id = self.store.get(self._names.request_id)
         if request_id is self._given_id:  # it was checked, or made here
             return self._given_id
         if isinstance(request_id, str) and is_safe_header_value(request_id):
@@ -538,7 +541,7 @@ class Exchange:
         fields: dict[str, object] = {"method": self.method, "path": self.path}
         if status is not None:
             fields["status"] = status
-        fields["durationMs"] = round((ended - self._started) * 1000, 3)
+        fields[self._names.duration] = round((ended - self._started) * 1000, 3)
         if self.client is not None:
             fields["client"] = self.client
         fields.update(self.details)

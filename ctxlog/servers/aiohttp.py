@@ -8,6 +8,7 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from ctxlog._names import get_names
 from ctxlog.context import run
 from ctxlog.errors import MissingDependencyError
 from ctxlog.kept import Kept
@@ -96,7 +97,7 @@ async def _serve(
         else:
             exchange.status = getattr(response, "status", None)
             if isinstance(response, web.WebSocketResponse):
-                exchange.details["closeCode"] = response.close_code or 1006
+                exchange.details[get_names().close_code] = response.close_code or 1006
             if isinstance(response, web.StreamResponse) and not response.prepared:
                 exchange.echo(response.headers)
             return response

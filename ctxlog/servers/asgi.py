@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 
+from ctxlog._names import get_names
 from ctxlog.carrier import is_valid_request_id
 from ctxlog.context import detached, lent, withheld
 from ctxlog.servers._request import EXPOSE, Exchange, RequestOptions, Trust
@@ -177,7 +178,7 @@ class _Responding:
             if not self._ending:
                 self._exchange.details["disconnected"] = True
         elif message["type"] == "websocket.disconnect":
-            self._exchange.details["closeCode"] = message.get("code", 1005)
+            self._exchange.details[get_names().close_code] = message.get("code", 1005)
         return message
 
     async def send(self, message: _Message) -> None:
@@ -193,7 +194,7 @@ class _Responding:
         elif kind == "websocket.close":
             if exchange.status is None:
                 exchange.status = 403  # the server refuses the handshake with it
-            exchange.details["closeCode"] = message.get("code", 1000)
+            exchange.details[get_names().close_code] = message.get("code", 1000)
         elif kind in ("http.response.body", "websocket.http.response.body"):
             last = not message.get("more_body", False)
         elif kind in ("http.response.pathsend", "http.response.zerocopysend"):

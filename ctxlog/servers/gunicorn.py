@@ -11,6 +11,7 @@ from collections.abc import MutableMapping
 from datetime import timedelta
 from typing import Any
 
+from ctxlog._names import get_names
 from ctxlog.config import dict_config
 from ctxlog.errors import MissingDependencyError
 from ctxlog.loggers.stdlib import JsonFormatter
@@ -78,7 +79,7 @@ class Logger(glogging.Logger):  # type: ignore[misc]
             "method": method,
             "path": path,
             "status": int(status) if status.isdecimal() else status,
-            "durationMs": round(request_time.total_seconds() * 1000, 3),
+            get_names().duration: round(request_time.total_seconds() * 1000, 3),
             "client": environ.get("REMOTE_ADDR"),
         }
         known = {name: value for name, value in fields.items() if value}

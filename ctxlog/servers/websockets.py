@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ctxlog._names import get_names
 from ctxlog.context import Store, within
 from ctxlog.errors import MissingDependencyError
 from ctxlog.kept import Kept
@@ -120,7 +121,7 @@ class ContextConnection(ServerConnection):
         if isinstance(error, ConnectionClosed):
             error = None  # how a handler learns of it
         if exchange.status == 101:
-            exchange.details["closeCode"] = self.close_code
+            exchange.details[get_names().close_code] = self.close_code
             if self.close_code == CloseCode.ABNORMAL_CLOSURE:
                 exchange.details["disconnected"] = True
         exchange.end(error)

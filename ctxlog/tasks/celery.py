@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
+from ctxlog._names import get_names
 from ctxlog.carrier import MESSAGE_HEADER, ReceivedStore, pack, settle, unpack
 from ctxlog.context import detached, get_store, run
 from ctxlog.errors import MissingDependencyError
@@ -181,7 +182,7 @@ class _ContextRequest(Request):  # type: ignore[misc]
         task.outcome = outcome
         started = self.time_start
         seconds = 0 if started is None else max(0, time.time() - started)
-        task.details = {**details, "durationMs": round(seconds * 1000, 3)}
+        task.details = {**details, get_names().duration: round(seconds * 1000, 3)}
         task.done(None)
 
     def on_accepted(self, *args: Any, **kwargs: Any) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
+from ctxlog._names import get_names
 from ctxlog.carrier import MAX_MESSAGE_BYTES, pack, unpack
 from ctxlog.context import current_view
 from ctxlog.errors import MissingDependencyError
@@ -163,7 +164,7 @@ def _task(options: TaskOptions, task: Any) -> Task:
 def _note(signal: str, task: Any, error: BaseException | None = None) -> None:
     """Keep what Huey says of the task."""
     running = _executing.get()
-    if running is None or running.store.get("taskID") != task.id:
+    if running is None or running.store.get(get_names().task_id) != task.id:
         return
     if signal == signals.SIGNAL_SCHEDULED and running.outcome is None:
         # It has come before its time, and is only put aside.

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
+from ctxlog._names import get_names
 from ctxlog.carrier import MESSAGE_HEADER, pack, settle, unpack
 from ctxlog.context import Entry, current_view
 from ctxlog.errors import MissingDependencyError
@@ -229,7 +230,7 @@ def _handle_failure(
         task.outcome = _outcome(job)
         if job.started_at is not None:
             taken = datetime.now(timezone.utc) - job.started_at
-            task.details["durationMs"] = round(taken.total_seconds() * 1000, 3)
+            task.details[get_names().duration] = round(taken.total_seconds() * 1000, 3)
         if task.outcome != CANCELLED:
             task.details["error"] = "WorkHorseTerminated"
     return result

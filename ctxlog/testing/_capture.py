@@ -11,14 +11,17 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, overload
+from typing import Any, Generic, TypeVar, overload
 
+from ctxlog._names import Names, get_names
 from ctxlog.context import current_view
 from ctxlog.errors import ConfigError, MissingDependencyError
-from ctxlog.line import REQUEST_ID, LineEncoder
+from ctxlog.line import LineEncoder
 from ctxlog.loggers import stdlib
 
 __all__ = ["CapturedLines", "capture_lines"]
+
+_T = TypeVar("_T")
 
 _SHOWN = 5
 
@@ -115,8 +118,9 @@ def _summary(line: dict[str, Any]) -> str:
 
 def _lacks(line: dict[str, Any], wanted: dict[str, object]) -> list[str]:
     if not wanted:
-        if line.get(REQUEST_ID, _MISSING_ID) == _MISSING_ID:
-            return [f"it has no {REQUEST_ID}"]
+        names = get_names()
+        if names.id_of(line) in (None, _MISSING_ID):
+            return [f"it has no {names.request_id}"]
         return []
     return [
         f"{name} is {line[name]!r}, not {value!r}"
@@ -190,6 +194,20 @@ class _Passing(threading.local):
 _passing = _Passing()
 
 
+class _Newest(Generic[_T]):
+    """What `make` makes, made anew when the process has other names."""
+
+    def __init__(self, make: Callable[[], _T]) -> None:
+        self._make = make
+        self._names: Names | None = None
+
+    def __call__(self) -> _T:
+        names = get_names()
+        if self._names is not names:
+            self._made, self._names = self._make(), names
+        return self._made
+
+
 class _Tap:
     """
     Takes the events of one logging library, as lines, for any number of takers.
@@ -236,7 +254,7 @@ class _StdlibTap(_Tap):
     def _install(self) -> None:
         is_enabled = self._is_enabled = logging.Logger.isEnabledFor
         call_handlers = self._call_handlers = logging.Logger.callHandlers
-        formatter = stdlib.JsonFormatter()
+        formatter = _Newest(stdlib.JsonFormatter)
 
         def enabled(logger: logging.Logger, level: int) -> bool:
             least = min((least for least, _ in self._takers.values()), default=level)
@@ -247,7 +265,7 @@ class _StdlibTap(_Tap):
                 passed = True
             else:
                 passed = False
-                self._give(record.levelno, formatter.encode(record))
+                self._give(record.levelno, formatter().encode(record))
             if is_enabled(logger, record.levelno):
                 _passing.on = True
                 try:
@@ -272,7 +290,7 @@ class _StructlogTap(_Tap):
 
     def __init__(self, adapter: Any) -> None:
         super().__init__()
-        self._renderer = adapter.JsonRenderer()
+        self._renderer = _Newest(adapter.JsonRenderer)
         self._structlog = adapter.structlog
         self._base = adapter.structlog.BoundLoggerBase
 
@@ -298,7 +316,7 @@ class _StructlogTap(_Tap):
         for name, value in self._structlog.contextvars.get_contextvars().items():
             if name not in known:
                 event_dict.setdefault(name, value)
-        line = self._renderer.encode(bound._logger, method, event_dict)
+        line = self._renderer().encode(bound._logger, method, event_dict)
         level = logging.getLevelName(json.loads(line)["level"])
         self._give(level if isinstance(level, int) else logging.INFO, line)
 
@@ -313,17 +331,17 @@ class _LoguruTap(_Tap):
     def _install(self) -> None:
         taken = threading.local()
         lines = _Lines(lambda line: self._give(taken.level, line))
-        sink = self._adapter.JsonSink(lines)
+        sink = _Newest(lambda: self._adapter.JsonSink(lines))
 
         def take(record: Any) -> bool:
             if not _passing.on:
                 taken.level = record["level"].no
-                sink.take(record)
+                sink().take(record)
             return False
 
         # The filter takes the record, so that loguru need not format it.
         self._id = self._adapter.logger.add(
-            sink, level=0, format=lambda record: "", filter=take
+            sink(), level=0, format=lambda record: "", filter=take
         )
 
     def _uninstall(self) -> None:

@@ -17,6 +17,7 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
+from ctxlog._names import get_names
 from ctxlog.context import (
     Entry,
     Store,
@@ -102,8 +103,9 @@ def check_adapter(log: _Log, read: _Read, *, skip: Iterable[str] = ()) -> None:
     """
     Check that a logger's lines behave as those of every other logger.
 
-    For who writes an adapter of their own, in the default schema: all of `BEHAVIOURS`,
-    one after the other. Each may also be a test of its own:
+    For who writes an adapter of their own, in the default schema and by the names of
+    the process (`request_id_key`, `case`): all of `BEHAVIOURS`, one after the other.
+    Each may also be a test of its own:
 
         @pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=str)
         def test_conformance(behaviour):
@@ -234,15 +236,20 @@ def _has(line: Mapping[str, Any], **expected: object) -> None:
         _same(line[name], value, name)
 
 
+def _request(request_id: object, /, **more: object) -> dict[str, object]:
+    """Return the fields of a request."""
+    return {get_names().request_id: request_id, **more}
+
+
 # The line -----------------------------------------------------------------------
 
 
 @_behaviour("An event is one line: a JSON object whose first keys never change.")
 def _one_line(bench: _Bench) -> None:
-    line = run({"requestID": "req-A"}, bench.line, "hello")
-    keys = ["timestamp", "level", "requestID", "message", "logger"]
+    line = run(_request("req-A"), bench.line, "hello")
+    keys = ["timestamp", "level", get_names().request_id, "message", "logger"]
     _same(list(line)[:5], keys, "the first keys")
-    _has(line, requestID="req-A", message="hello", logger="ctxlog.conformance")
+    _has(line, **_request("req-A", message="hello", logger="ctxlog.conformance"))
 
 
 @_behaviour("The timestamp is RFC 3339, in UTC and microseconds, and the present.")
@@ -271,13 +278,13 @@ def _logger_name(bench: _Bench) -> None:
 
 @_behaviour("Outside of any request the id is N/A, and nothing else is added.")
 def _outside(bench: _Bench) -> None:
-    keys = ["timestamp", "level", "requestID", "message", "logger", "rows"]
+    keys = ["timestamp", "level", get_names().request_id, "message", "logger", "rows"]
     line = bench.line(fields={"rows": 3})
     _same(list(line), keys, "the keys")
-    _has(line, requestID="N/A", rows=3)
+    _has(line, **_request("N/A", rows=3))
 
 
-@_behaviour("Keys come in order: the context's, elapsedMs, the call's, the exception.")
+@_behaviour("Keys come in order: the context's, the time, the call's, the exception.")
 def _order(bench: _Bench) -> None:
     def handle() -> dict[str, Any]:
         bind(user="u")
@@ -285,8 +292,9 @@ def _order(bench: _Bench) -> None:
             more = {"rows": 3, "zeta": 1, "alpha": 2}
             return bench.line(fields=more, error=_raised(ValueError("bad")))
 
-    line = run({"requestID": "req-A", "z": 1}, handle)
-    keys = ["z", "user", "order", "elapsedMs", "rows", "zeta", "alpha", "exception"]
+    line = run(_request("req-A", z=1), handle)
+    context = ["z", "user", "order", get_names().elapsed]
+    keys = [*context, "rows", "zeta", "alpha", "exception"]
     _same(list(line)[5:], keys, "the keys")
 
 
@@ -325,7 +333,8 @@ def _usual_values(bench: _Bench) -> None:
         run(given, bench.line),
     ):
         _has(line, **shown)
-        _require("logError" not in line, f"logError: {line.get('logError')}")
+        problem = line.get(get_names().log_error)
+        _require(problem is None, f"{get_names().log_error}: {problem}")
 
 
 _TEXTS = (
@@ -358,9 +367,10 @@ def _stamped(bench: _Bench) -> None:
         bind(user={"id": "user-123"})
         return bench.line()
 
-    line = run({"requestID": "req-A", "path": "/"}, handle)
-    _has(line, requestID="req-A", path="/", user={"id": "user-123"})
-    _require(line["elapsedMs"] >= 0, f"elapsedMs is {line['elapsedMs']}")
+    line = run(_request("req-A", path="/"), handle)
+    _has(line, **_request("req-A", path="/", user={"id": "user-123"}))
+    elapsed = line[get_names().elapsed]
+    _require(elapsed >= 0, f"{get_names().elapsed} is {elapsed}")
     _same(list(bench.line())[5:], [], "fields after the request")
 
 
@@ -373,7 +383,7 @@ def _bound_deep(bench: _Bench) -> None:
         unbind("user")
         return [first, second, bench.line()]
 
-    seen = [line.get("user") for line in run({"requestID": "req-A"}, outer)]
+    seen = [line.get("user") for line in run(_request("req-A"), outer)]
     _same(seen, [None, "u", None], "user, line by line")
 
 
@@ -396,16 +406,16 @@ def _scoped(bench: _Bench) -> None:
             inside = bench.line()
         return [inside.get("order"), bench.line().get("order")]
 
-    _same(run({"requestID": "req-A"}, handle), ["o-7", None], "order, line by line")
+    _same(run(_request("req-A"), handle), ["o-7", None], "order, line by line")
 
 
 @_behaviour("A request within a request has its own lines, and the outer one its own.")
 def _nested(bench: _Bench) -> None:
     def outer() -> list[str]:
-        inner = run({"requestID": "req-B"}, bench.line)
-        return [inner["requestID"], bench.line()["requestID"]]
+        inner = run(_request("req-B"), bench.line)
+        return [inner[get_names().request_id], bench.line()[get_names().request_id]]
 
-    _same(run({"requestID": "req-A"}, outer), ["req-B", "req-A"], "ids, line by line")
+    _same(run(_request("req-A"), outer), ["req-B", "req-A"], "ids, line by line")
 
 
 @_behaviour("Detached code has no context.")
@@ -414,10 +424,10 @@ def _detached(bench: _Bench) -> None:
         before = bench.line()
         with detached():
             inside = bench.line()
-        return [line["requestID"] for line in (before, inside, bench.line())]
+        return [line[get_names().request_id] for line in (before, inside, bench.line())]
 
     ids = ["req-A", "N/A", "req-A"]
-    _same(run({"requestID": "req-A"}, handle), ids, "ids, line by line")
+    _same(run(_request("req-A"), handle), ids, "ids, line by line")
 
 
 @_behaviour("The nearer a field is to the log call, the more it counts.")
@@ -434,38 +444,39 @@ def _precedence(bench: _Bench) -> None:
 
 @_behaviour("A call may name the request that it speaks of.")
 def _own_id(bench: _Bench) -> None:
-    line = run({"requestID": "req-A"}, bench.line, fields={"requestID": "req-B"})
-    _has(line, requestID="req-B")
+    line = run(_request("req-A"), bench.line, fields=_request("req-B"))
+    _has(line, **_request("req-B"))
 
 
 @_behaviour("An id is text, whatever was bound.")
 def _id_is_text(bench: _Bench) -> None:
     for bound, shown in ((7, "7"), (None, "N/A"), ("x\ny", "x\ny")):
-        _has(run({"requestID": bound}, bench.line), requestID=shown)
+        _has(run(_request(bound), bench.line), **_request(shown))
 
 
 @_behaviour("A field with a name of the line's own comes out as fields.<name>.")
 def _reserved_names(bench: _Bench) -> None:
+    elapsed = get_names().elapsed
     names = (
         *("timestamp", "level", "message", "logger", "exception"),
-        *("elapsedMs", "late", "logError"),
+        *(elapsed, "late", get_names().log_error),
     )
     moved = {f"fields.{name}": "mine" for name in names}
     line = run(dict.fromkeys(names, "mine"), bench.line)
     _has(line, level="INFO", message="hello", **moved)
-    late = bench.line(fields={"late": "mine", "elapsedMs": "mine"})
-    _has(late, **{"fields.late": "mine", "fields.elapsedMs": "mine"})
+    late = bench.line(fields={"late": "mine", elapsed: "mine"})
+    _has(late, **{"fields.late": "mine", f"fields.{elapsed}": "mine"})
 
 
 @_behaviour("A line logged after its request's end says that it is late.")
 def _late(bench: _Bench) -> None:
-    store = Store(requestID="req-A")
+    store = Store(_request("req-A"))
     with Entry(store):
         in_time = bench.line()
         later = wrap(bench.line)
     line = later()
     _require("late" not in in_time, "a line within the request is late")
-    _has(line, requestID="req-A", late=True)
+    _has(line, **_request("req-A", late=True))
 
 
 @_behaviour("A line never changes once it was logged, also while it waits in a queue.")
@@ -477,10 +488,10 @@ def _waiting(bench: _Bench) -> None:
         bench.log("second")
         unbind("step")
 
-    run({"requestID": "req-A"}, handle)
+    run(_request("req-A"), handle)
     lines = bench.lines()
     _same([line.get("step") for line in lines], [1, 2], "step, line by line")
-    _same({line["requestID"] for line in lines}, {"req-A"}, "ids")
+    _same({line[get_names().request_id] for line in lines}, {"req-A"}, "ids")
 
 
 @_behaviour("Logging changes neither the store nor what was passed to it.")
@@ -492,7 +503,7 @@ def _untouched(bench: _Bench) -> None:
         bench.line(fields=own, bound=own)
         _same(fields(), before, "the context after a line")
 
-    run({"requestID": "req-A", "password": "s", "tree": {"a": [1]}}, handle)
+    run(_request("req-A", password="s", tree={"a": [1]}), handle)
     _same(own, {"rows": [1, {"token": "s"}]}, "the fields after a line")
 
 
@@ -503,7 +514,8 @@ _WORKERS, _ROUNDS = 6, 15
 
 def _each_its_own(lines: list[dict[str, Any]]) -> None:
     _same(len(lines), _WORKERS * _ROUNDS, "number of lines")
-    mixed = [line for line in lines if line["requestID"] != f"req-{line['worker']}"]
+    key = get_names().request_id
+    mixed = [line for line in lines if line[key] != f"req-{line['worker']}"]
     _require(not mixed, f"{len(mixed)} lines have another request's id")
     rounds = [line["round"] == line["bound"] for line in lines]
     _require(all(rounds), "a line has another line's field")
@@ -520,7 +532,7 @@ def _threads(bench: _Bench) -> None:
             bench.log(fields={"worker": number, "round": turn})
 
     threads = [
-        threading.Thread(target=run, args=({"requestID": f"req-{n}"}, work, n))
+        threading.Thread(target=run, args=(_request(f"req-{n}"), work, n))
         for n in range(_WORKERS)
     ]
     for thread in threads:
@@ -541,7 +553,7 @@ def _tasks(bench: _Bench) -> None:
             bench.log(fields={"worker": number, "round": turn})
 
     async def main() -> None:
-        requests = (run({"requestID": f"req-{n}"}, work, n) for n in range(_WORKERS))
+        requests = (run(_request(f"req-{n}"), work, n) for n in range(_WORKERS))
         await asyncio.gather(*requests)
 
     _in_a_thread(lambda: asyncio.run(main()))
@@ -597,12 +609,12 @@ def _exception_remembers(bench: _Bench) -> None:
         raise ValueError("bad")
 
     try:
-        run({"requestID": "req-A"}, fail)
+        run(_request("req-A"), fail)
     except ValueError as error:
         line = bench.line("crashed", "ERROR", error=error)
-        _has(line, requestID="req-A", user="u")
-        other = run({"requestID": "req-B"}, bench.line, "m", "ERROR", error=error)
-        _has(other, requestID="req-B")
+        _has(line, **_request("req-A", user="u"))
+        other = run(_request("req-B"), bench.line, "m", "ERROR", error=error)
+        _has(other, **_request("req-B"))
 
 
 @_behaviour("An exception that cannot be shown costs no line.")
@@ -612,8 +624,8 @@ def _broken_exception(bench: _Bench) -> None:
             raise RuntimeError("no text")
 
     error = _raised(BrokenError())
-    line = run({"requestID": "req-A"}, bench.line, "m", "ERROR", error=error)
-    _has(line, requestID="req-A", message="m")
+    line = run(_request("req-A"), bench.line, "m", "ERROR", error=error)
+    _has(line, **_request("req-A", message="m"))
     _require("BrokenError" in line["exception"]["type"], _short(line["exception"]))
 
 
@@ -669,8 +681,8 @@ def _survives(log: Callable[[str, object], dict[str, Any]]) -> None:
     for name, value in _hostile().items():
         try:
             line = log(name, value)
-            _has(line, requestID="req-A")
-            _require(line.get("logError"), "no logError")
+            _has(line, **_request("req-A"))
+            _require(line.get(get_names().log_error), f"no {get_names().log_error}")
         except AssertionError as error:
             failed.append(f"{name}: {error}")
         except Exception as error:
@@ -683,7 +695,7 @@ def _survives(log: Callable[[str, object], dict[str, Any]]) -> None:
 )
 def _hostile_field(bench: _Bench) -> None:
     def log(name: str, value: object) -> dict[str, Any]:
-        return run({"requestID": "req-A"}, bench.line, fields={"value": value})
+        return run(_request("req-A"), bench.line, fields={"value": value})
 
     _survives(log)
 
@@ -691,7 +703,7 @@ def _hostile_field(bench: _Bench) -> None:
 @_behaviour("A logger's field that JSON cannot hold is replaced, and the line says so.")
 def _hostile_bound(bench: _Bench) -> None:
     def log(name: str, value: object) -> dict[str, Any]:
-        return run({"requestID": "req-A"}, bench.line, bound={"value": value})
+        return run(_request("req-A"), bench.line, bound={"value": value})
 
     _survives(log)
 
@@ -701,7 +713,7 @@ def _hostile_bound(bench: _Bench) -> None:
 )
 def _hostile_context(bench: _Bench) -> None:
     def log(name: str, value: object) -> dict[str, Any]:
-        return run({"requestID": "req-A", "value": value}, bench.line)
+        return run(_request("req-A", value=value), bench.line)
 
     _survives(log)
 
@@ -709,10 +721,10 @@ def _hostile_context(bench: _Bench) -> None:
 @_behaviour("A message that no line can hold is cut or made readable, and says so.")
 def _hostile_message(bench: _Bench) -> None:
     for message in ("a \ud800 b", "x" * 10_000_000):
-        line = run({"requestID": "req-A"}, bench.line, message)
-        _has(line, requestID="req-A")
+        line = run(_request("req-A"), bench.line, message)
+        _has(line, **_request("req-A"))
         _require(line["message"][:1] == message[:1], "the message is lost")
-        _require(line.get("logError"), "no logError")
+        _require(line.get(get_names().log_error), f"no {get_names().log_error}")
 
 
 # Secrets ------------------------------------------------------------------------

@@ -57,6 +57,7 @@ _DURATIONS = {
     "elapsed_ms": 1e-3,
     "latency_ms": 1e-3,
     "_durationMs": 1e-3,
+    "_duration_ms": 1e-3,
     "event.duration": 1e-9,
     "httpRequest.latency": 1.0,
 }
@@ -71,9 +72,11 @@ _STACK_HEADS = frozenset(path.partition(".")[0] for path in _STACKS.split())
 _HOMES = ("", "record.extra.", "fields.", "span.", "extra.", "context.")
 #: What a line has in places of their own. `status` may also be HTTP's, `event` any.
 _OWN = frozenset(
-    {*_TIMES.split(), *_LEVELS.split(), *_MESSAGES.split(), "elapsedMs", "_elapsedMs"}
-    - {"status", "event"}
+    {*_TIMES.split(), *_LEVELS.split(), *_MESSAGES.split()} - {"status", "event"}
+    | {"elapsedMs", "_elapsedMs", "_elapsed_ms"}
 )
+#: On a line of ctxlog's the time since its request began, else how long something took.
+_ELAPSED = "elapsed_ms"
 #: Members that say again what another one says: loguru's text; OpenTelemetry's
 #: attributes, which have become members.
 _AGAIN = (("text", "record"), ("attributes", "timeUnixNano"))
@@ -298,10 +301,13 @@ class _Shape:
     Most lines of a file have the same few.
     """
 
-    __slots__ = ("_members", "_others", "_possible", "_present")
+    __slots__ = ("_members", "_others", "_own", "_possible", "_present")
 
     def __init__(self, members: tuple[str, ...]) -> None:
         self._members = members
+        self._own = _OWN
+        if _ELAPSED in members and _is_ctxlogs(members):
+            self._own = _OWN | {_ELAPSED}
         self._possible: dict[str, Sequence[str]] = {}
         self._present: dict[str, Sequence[str]] = {}
         self._others: dict[Names, Sequence[tuple[str, Sequence[str]]]] = {}
@@ -331,8 +337,11 @@ class _Shape:
         present = self._present.get(paths)
         if present is None:
             everywhere = "spans" in self._members
+            hidden = self._own - _OWN
             present = tuple(
-                path for path in paths.split() if everywhere or self.possible(path)
+                path
+                for path in paths.split()
+                if (everywhere or self.possible(path)) and path not in hidden
             )
             self._present[paths] = present
         return present
@@ -345,14 +354,26 @@ class _Shape:
         """
         others = self._others.get(names)
         if others is None:
-            known = {*_OWN, *names.ids, names.time or ""}
+            known = {*self._own, *names.ids, names.time or ""}
             again = {name for name, other in _AGAIN if other in self._members}
             others = self._others[names] = [
                 (name, [path for path in known if path.startswith(f"{name}.")])
                 for name in self._members
-                if name not in _OWN and name not in again and name != names.time
+                if name not in self._own and name not in again and name != names.time
             ]
         return others
+
+
+def _is_ctxlogs(members: Sequence[str]) -> bool:
+    """Whether an object begins as ctxlog's lines do: the time, a message, a logger."""
+    if "timeUnixNano" in members:
+        return "logger.name" in members
+    times, messages = _TIMES.split(), _MESSAGES.split()
+    loggers, head = [*_LOGGERS.split(), "_logger"], members[:8]
+    return head[0] in times and any(
+        one in messages and other in loggers
+        for one, other in zip(head, head[1:], strict=False)
+    )
 
 
 _MOST_SHAPES = 4096

@@ -109,11 +109,11 @@ def test_a_dict_as_the_message_is_the_events_fields(lines: LogEnvironment) -> No
 
 def test_stack_info_is_on_the_line(lines: LogEnvironment) -> None:
     """
-    `stack_info=True` keeps its name.
+    `stack_info=True` is `stackInfo` there, as all keys of ctxlog's own are spelled.
     """
     lines.logger.info("here", stack_info=True)
 
-    assert "Stack (most recent call last)" in lines.load_json()["stack_info"]
+    assert "Stack (most recent call last)" in lines.load_json()["stackInfo"]
 
 
 def test_a_logger_adapters_fields_are_the_calls_own(lines: LogEnvironment) -> None:
@@ -447,7 +447,7 @@ def test_prefix_arrays_and_json_default(lines: LogEnvironment) -> None:
     line = load_line(text.removeprefix("@cee:"))
     assert line["price"] == {"money": 1}
     assert line["exception"]["stack"][-1] == "ValueError: bad"
-    assert line["stack_info"][0].startswith("Stack")
+    assert line["stackInfo"][0].startswith("Stack")
 
 
 def test_a_subclass_may_change_the_line(lines: LogEnvironment) -> None:

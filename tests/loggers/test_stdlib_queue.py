@@ -104,7 +104,7 @@ def test_an_exception_keeps_its_parts_and_the_message_is_the_message(
     assert line["exception"]["type"] == "ValueError"
     assert line["exception"]["message"] == "bad"
     assert line["exception"]["stack"].startswith("Traceback")
-    assert line["stack_info"].startswith("Stack (most recent call last)")
+    assert line["stackInfo"].startswith("Stack (most recent call last)")
 
 
 def test_a_stack_without_an_exception_is_not_in_the_message(queued: Queued) -> None:
@@ -114,7 +114,7 @@ def test_a_stack_without_an_exception_is_not_in_the_message(queued: Queued) -> N
     queued.logger.info("here", stack_info=True)
     (line,) = queued.lines()
     assert line["message"] == "here"
-    assert line["stack_info"].startswith("Stack (most recent call last)")
+    assert line["stackInfo"].startswith("Stack (most recent call last)")
 
 
 def test_a_format_of_the_queues_own_stays_in_the_message(queued: Queued) -> None:

@@ -203,7 +203,7 @@ def test_the_stack_that_was_asked_for_ends_at_the_call(stream: io.StringIO) -> N
     """
     adapter.configure(stream=stream)
     structlog.get_logger("shop").info("hello", stack_info=True)
-    last = written(stream)[0]["stack_info"].split("\n")[-1]
+    last = written(stream)[0]["stackInfo"].split("\n")[-1]
     assert last.strip().startswith('structlog.get_logger("shop").info(')
 
 
@@ -408,7 +408,7 @@ def test_the_renderer_understands_what_structlogs_processors_made() -> None:
     assert output.getvalue().endswith(b"}\n")
     assert (line["level"], line["logger"], line["user"]) == ("ERROR", "shop", "alice")
     assert line["exception"]["type"] == "ValueError"
-    assert line["stack_info"].startswith("Stack (most recent call last)")
+    assert line["stackInfo"].startswith("Stack (most recent call last)")
     assert not any(key.startswith("fields.") or key == "stack" for key in line)
 
 

@@ -204,7 +204,7 @@ def test_a_stack_that_no_processor_has_rendered(log_env: LogEnvironment) -> None
     ctxlog.install_record_factory()
     log_env.set_formatter(ctxlog.JsonFormatter())
     structlog.get_logger(_LOGGER).info("here", stack_info=True)
-    stack = log_env.load_json()["stack_info"]
+    stack = log_env.load_json()["stackInfo"]
     assert stack.startswith("Stack (most recent call last):\n")
     assert stack.splitlines()[-2].endswith(
         "in test_a_stack_that_no_processor_has_rendered"

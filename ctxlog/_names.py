@@ -1,0 +1,208 @@
+"""
+The names of ctxlog's own fields, in two spellings, and the ones in use. Core.
+
+`CAMEL` and `SNAKE` are the whole table; nothing else spells such a name. The process
+has one choice: `configure()` sets it, `unconfigure()` gives it back. Whatever puts a
+field into a store or on a record (middleware, tasks, carriers) asks `get_names()` at
+that moment, so that the store, `fields()`, a record's attributes and the line agree.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ctxlog.errors import ConfigError
+
+__all__ = ["ALIASES", "CAMEL", "CASES", "SNAKE", "Names", "get_names", "set_names"]
+
+#: The names that the request's id is looked for under, in this order, where there is
+#: none under the chosen one.
+ALIASES = ("request_id", "requestId", "requestID", "correlation_id", "correlationId")
+
+
+@dataclass(frozen=True, eq=False)  # found by identity, which is quick
+class Names:
+    """
+    The names of ctxlog's own fields of more than one word, in one spelling.
+
+    Attributes:
+        case: The spelling: `camel` or `snake`.
+        request_id: The request's id.
+        elapsed: The milliseconds since the store was made.
+        log_error: What had to be replaced on the line.
+        stack_info: The stack that was asked for with `stack_info=True`.
+        duration: How many milliseconds a request, a task or a call took.
+        close_code: The code that a WebSocket was closed with.
+        task_id: The id of a task.
+        parent_task_id: The id of the task that sent it.
+        trace_id: The trace's id.
+        span_id: The span's id.
+    """
+
+    case: str
+    request_id: str
+    elapsed: str
+    log_error: str
+    stack_info: str
+    duration: str
+    close_code: str
+    task_id: str
+    parent_task_id: str
+    trace_id: str
+    span_id: str
+
+    @classmethod
+    def chosen(cls, case: object = None, request_id_key: object = None) -> Names:
+        """
+        Return the names that the options `case` and `request_id_key` ask for.
+
+        Args:
+            case: The spelling; the process's unless given.
+            request_id_key: The name of the request's id; the spelling's unless given,
+                or the process's where that has been chosen.
+
+        Raises:
+            ConfigError: if an option is invalid.
+        """
+        used = _used
+        if case is None:
+            names = used
+        elif isinstance(case, str) and case in CASES:
+            names = CASES[case]
+            if used.request_id != CASES[used.case].request_id:
+                names = replace(names, request_id=used.request_id)
+        else:
+            raise ConfigError("case", case, ", ".join(CASES))
+        if request_id_key in (None, names.request_id):
+            return names
+        return replace(names, request_id=names._checked_key(request_id_key))
+
+    def _checked_key(self, key: object) -> str:
+        allowed = "a name of 1 to 64 printable characters that is not used otherwise"
+        if (
+            not isinstance(key, str)
+            or not 0 < len(key.encode("utf-8", "surrogatepass")) <= 64
+            or not key.isprintable()
+            or key in _TAKEN
+            or key in (*self.of_lines, *self.of_fields)
+        ):
+            raise ConfigError("request_id_key", key, allowed)
+        return str(key)
+
+    @property
+    def of_lines(self) -> tuple[str, ...]:
+        """The names that the line sets by itself."""
+        return self.elapsed, self.log_error, self.stack_info
+
+    @property
+    def of_fields(self) -> tuple[str, ...]:
+        """The names of fields, which adapters set."""
+        return (
+            *(self.duration, self.close_code, self.task_id, self.parent_task_id),
+            *(self.trace_id, self.span_id),
+        )
+
+    def id_name(self, fields: Mapping[Any, object]) -> str:
+        """
+        Return the name of the field that is the request's id.
+
+        The chosen name, also where there is no id at all, unless another one has it.
+        """
+        if fields.get(self.request_id) is None:
+            chosen = _used.request_id
+            for name in ALIASES if chosen in ALIASES else (chosen, *ALIASES):
+                if fields.get(name) is not None:
+                    return name
+        return self.request_id
+
+    def id_of(self, fields: Mapping[Any, object]) -> object:
+        """Return the request's id among fields; None without one."""
+        return fields.get(self.id_name(fields))
+
+    def divided(self, fields: Mapping[str, object]) -> tuple[str, Mapping[str, object]]:
+        """Return the name of the request's id, as `id_name()`, and the other fields."""
+        name = key = self.request_id
+        others = fields
+        if fields.get(key) is None:
+            name = self.id_name(fields)
+        if name in fields or key in fields:
+            others = {k: v for k, v in fields.items() if k != key and k != name}
+        return name, others if _used.case == self.case else self.respelled(others)
+
+    def applied(self, fields: Mapping[str, object]) -> dict[str, object]:
+        """Return all fields, with the request's id under the chosen name."""
+        key, name = self.request_id, self.id_name(fields)
+        if name != key:
+            named = fields.items()
+            fields = {key if k == name else k: v for k, v in named if k != key}
+        return dict(self.respelled(fields))
+
+    def respelled(self, fields: Mapping[str, object]) -> Mapping[str, object]:
+        """
+        Return fields under these names that adapters set under the process's.
+
+        The two differ only in a formatter or filter that has a `case` of its own.
+        """
+        used = _used
+        if used.case == self.case:
+            return fields
+        own = dict(zip(used.of_fields, self.of_fields, strict=True))
+        return {
+            own[name] if name in own and own[name] not in fields else name: value
+            for name, value in fields.items()
+        }
+
+
+CAMEL = Names(
+    case="camel",
+    request_id="requestID",
+    elapsed="elapsedMs",
+    log_error="logError",
+    stack_info="stackInfo",
+    duration="durationMs",
+    close_code="closeCode",
+    task_id="taskID",
+    parent_task_id="parentTaskID",
+    trace_id="traceID",
+    span_id="spanID",
+)
+
+SNAKE = Names(
+    case="snake",
+    request_id="request_id",
+    elapsed="elapsed_ms",
+    log_error="log_error",
+    stack_info="stack_info",
+    duration="duration_ms",
+    close_code="close_code",
+    task_id="task_id",
+    parent_task_id="parent_task_id",
+    trace_id="trace_id",
+    span_id="span_id",
+)
+
+#: The spellings, by what `configure(case=...)` calls them.
+CASES = {names.case: names for names in (CAMEL, SNAKE)}
+
+# The names of one word that have a meaning of their own, and a record's attributes.
+_TAKEN = frozenset(
+    {"timestamp", "level", "message", "logger", "exception", "late"}
+    | {"service", "environment", "asctime", "taskName"}
+    | vars(logging.makeLogRecord({})).keys()
+)
+
+_used = CAMEL
+
+
+def get_names() -> Names:
+    """Return the process's names."""
+    return _used
+
+
+def set_names(names: Names) -> None:
+    """Set the process's names: for all stores, records and lines from here on."""
+    global _used
+    _used = names
