@@ -6,6 +6,9 @@ logger writes a line, the line carries the store's fields. See the README.
 
 Importing has no side effects and imports no adapter: submodules such as
 `ctxlog.servers.asgi`, and the names that need one, are imported when first used.
+
+PYTEST_DONT_REWRITE: pytest rewrites a package that brings a plugin, and warns if the
+package has been imported before.
 """
 
 from __future__ import annotations

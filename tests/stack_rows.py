@@ -1131,11 +1131,11 @@ import sys
 def test_shop(WRITE0):
     logging.getLogger("shop").info("served")
     (line,) = WRITE0
-    assert line["WRITE1"] == "test_shop.py::test_shop"
+    assert line["WRITE2"] == "test_shop.py::test_shop"
     sys.__stdout__.buffer.write(WRITE0.raw[0])
 ''')
 options = ["-p", "no:cacheprovider", "-p", "no:terminal", "-s", "-c", "pytest.ini"]
-pathlib.Path("pytest.ini").write_text("[pytest]")
+pathlib.Path("pytest.ini").write_text("[pytest]\\nWRITE1\\n")
 sys.exit(pytest.main(options))
 """,
         request_id="N/A",

@@ -375,6 +375,9 @@ def run_pytest(
     return run_python("-m", "pytest", *options, cwd=folder).stdout
 
 
+STORES = "ctxlog_store = true"
+
+
 def test_every_test_has_a_store_of_its_own(tmp_path: Path) -> None:
     """
     `test` is the node id, in the test and in its fixtures, from setup to teardown.
@@ -409,7 +412,7 @@ def test_three():
     assert len(set(map(id, stores))) == 2
     assert all(store.closed for store in stores)
 """
-    assert "4 passed" in run_pytest(tmp_path, source)
+    assert "4 passed" in run_pytest(tmp_path, source, ini=STORES)
 
 
 def test_what_serves_several_tests_is_in_no_tests_store(tmp_path: Path) -> None:
@@ -440,7 +443,7 @@ class TestClass:
         assert self.value == 1
         assert ctxlog.get_store() is not None
 """
-    assert "1 passed" in run_pytest(tmp_path, source)
+    assert "1 passed" in run_pytest(tmp_path, source, ini=STORES)
 
 
 ASYNC_TESTS = """
@@ -492,7 +495,7 @@ def test_asynchronous_tests_have_it_under_pytest_asyncio(tmp_path: Path) -> None
     )
     source = source.replace("WIDE", "pytest_asyncio.fixture(scope='session')")
     source = source.replace("FIXTURE", "pytest_asyncio.fixture(loop_scope='session')")
-    ini = "asyncio_default_fixture_loop_scope = session"
+    ini = f"{STORES}\nasyncio_default_fixture_loop_scope = session"
     assert "4 passed" in run_pytest(
         tmp_path, source, "-p", "no:anyio", ini=ini, asyncio=True
     )
@@ -505,22 +508,25 @@ def test_asynchronous_tests_have_it_under_anyio(tmp_path: Path) -> None:
     source = ASYNC_TESTS.replace("MARKS", "pytestmark = pytest.mark.anyio")
     source = source.replace("WIDE", "pytest.fixture(scope='module')")
     source = source.replace("FIXTURE", "pytest.fixture")
-    assert "8 passed" in run_pytest(tmp_path, source)
+    assert "8 passed" in run_pytest(tmp_path, source, ini=STORES)
 
 
-def test_the_fixture_collects_the_tests_lines(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stored", [True, False])
+def test_the_fixture_collects_the_tests_lines(tmp_path: Path, stored: bool) -> None:
     """
-    `ctxlog_lines` is `capture_lines()` around the test, stamped with the test.
+    `ctxlog_lines` is `capture_lines()` around the test, with or without stores.
     """
     source = """
 import logging, unittest, ctxlog
 
 def test_lines(ctxlog_lines, caplog, request):
+    test = STORED and {"test": request.node.nodeid}
     with ctxlog.scope(requestID="req-A"):
         logging.getLogger("shop").debug("hi")
         logging.getLogger("shop").warning("hi")
-    ctxlog_lines.assert_stamped(requestID="req-A", test=request.node.nodeid)
+    ctxlog_lines.assert_stamped(requestID="req-A", **test)
     assert len(ctxlog_lines) == 2
+    assert ("test" in ctxlog_lines[0]) is bool(STORED)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 def test_failing(ctxlog_lines):
@@ -534,19 +540,16 @@ def test_failing(ctxlog_lines):
 
 class Case(unittest.TestCase):
     def test_case(self):
-        assert ctxlog.fields() == {"test": "test_it.py::Case::test_case"}
+        test = STORED and {"test": "test_it.py::Case::test_case"}
+        assert ctxlog.fields() == test
 """
-    assert "3 passed" in run_pytest(tmp_path, source)
+    source = f"STORED = {stored!r} or {{}}\n{source}"
+    ini = STORES if stored else ""
+    assert "3 passed" in run_pytest(tmp_path, source, ini=ini)
 
 
-@pytest.mark.parametrize(
-    ("option", "ini"), [("-v", "ctxlog_store = false"), ("-pno:ctxlog", "")]
-)
-def test_the_store_can_be_turned_off(tmp_path: Path, option: str, ini: str) -> None:
-    """
-    By pytest's options, or with the whole plugin.
-    """
-    source = """
+OUTSIDE = """
+import logging, sys
 import ctxlog, pytest
 
 @pytest.fixture(scope="module")
@@ -560,7 +563,63 @@ def narrow():
 def test_outside(wide, narrow):
     assert ctxlog.get_store() is wide is narrow is None
 """
-    assert "1 passed" in run_pytest(tmp_path, source, option, ini=ini)
+
+
+@pytest.mark.parametrize("ini", ["", "ctxlog_store = false"])
+def test_no_test_has_a_store_unasked(tmp_path: Path, ini: str) -> None:
+    """
+    Without the option the plugin registers no hook that runs with a test.
+    """
+    source = f"""{OUTSIDE}
+def test_no_hooks(pytestconfig):
+    manager = pytestconfig.pluginmanager
+    (plugin,) = [p for name, p in manager.list_name_plugin() if name == "ctxlog"]
+    hooks = {{hook.name for hook in manager.get_hookcallers(plugin)}}
+    assert hooks == {{"pytest_addoption", "pytest_configure"}}
+    assert not manager.has_plugin("ctxlog_stores")
+"""
+    assert "2 passed" in run_pytest(tmp_path, source, ini=ini)
+
+
+def test_the_plugin_can_be_left_out(tmp_path: Path) -> None:
+    """
+    `-p no:ctxlog` is without the plugin.
+    """
+    assert "1 passed" in run_pytest(tmp_path, OUTSIDE, "-pno:ctxlog")
+
+
+def test_pyproject_asks_for_stores(tmp_path: Path) -> None:
+    """
+    The option may stand in `pyproject.toml`, as what TOML has for true.
+    """
+    source = """
+import ctxlog
+
+def test_stored(request):
+    assert ctxlog.fields() == {"test": request.node.nodeid}
+"""
+    (tmp_path / "test_it.py").write_text(source, encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.pytest.ini_options]\nctxlog_store = true\n", encoding="utf-8"
+    )
+    options = ("-p", "no:cacheprovider", "-p", "no:asyncio", "-W", "error")
+    done = run_python("-m", "pytest", *options, cwd=tmp_path)
+    assert "1 passed" in done.stdout
+
+
+def test_a_program_that_has_imported_ctxlog_may_run_pytest(tmp_path: Path) -> None:
+    """
+    pytest does not warn that it cannot rewrite the assertions of ctxlog any more.
+    """
+    (tmp_path / "test_it.py").write_text("def test_it(): pass\n", encoding="utf-8")
+    source = """
+import sys
+import ctxlog, pytest
+
+options = ["-p", "no:cacheprovider", "-p", "no:asyncio", "-W", "error"]
+sys.exit(pytest.main(options))
+"""
+    assert "1 passed" in run_python("-c", source, cwd=tmp_path).stdout
 
 
 def test_a_failure_is_reported_as_ever(tmp_path: Path) -> None:
