@@ -175,13 +175,15 @@ class ReceivedStore(Store):
 
     Attributes:
         trace: The trace that came with it, to be carried on; None without one.
+        span_rank: What `trace.see_span()` has found so far.
     """
 
-    __slots__ = ("trace",)
+    __slots__ = ("span_rank", "trace")
 
     def __init__(self, fields: Mapping[str, object] = {}, /) -> None:
         super().__init__(fields)
         self.trace: Trace | None = None
+        self.span_rank = 0
 
     def enter_trace(self, trace: Trace | None) -> None:
         """Take the trace that came in, if there is one: `traceID` and `spanID`."""

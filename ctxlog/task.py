@@ -122,13 +122,13 @@ class Task(Entry):
         completion_line: bool = True,
     ) -> None:
         super().__init__(store)
-        trace.watch()
         own: dict[str, object] = {"task": name}
         if task_id is not None:
             own[get_names().task_id] = task_id
         if attempt is not None:
             own["attempt"] = attempt
         store.update(own)
+        trace.watch(store)
         self.outcome: str | None = None
         self.details: dict[str, object] = {}
         self._name = name

@@ -16,7 +16,8 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from ctxlog._names import Names, get_names
-from ctxlog.context import add_source, get_store, remove_source
+from ctxlog.context import Store, add_source, get_store, remove_source
+from ctxlog.patch import Patch
 
 __all__ = [
     "TRACE_HEADERS",
@@ -26,6 +27,7 @@ __all__ = [
     "is_available",
     "outgoing_trace",
     "received_trace",
+    "see_span",
     "trace_of",
     "uninstall",
     "watch",
@@ -166,6 +168,15 @@ def _decimal(text: str) -> str | None:
     return f"{int(text):016x}"
 
 
+def _pairs(text: str, separator: str) -> dict[str, str]:
+    """The members of a header, each a name and a value."""
+    found: dict[str, str] = {}
+    for member in text.split(separator):
+        name, _, value = member.strip(" \t").partition("=")
+        found[name] = value
+    return found
+
+
 def _b3_single(values: _Values) -> Trace | None:
     match = _B3.fullmatch(_single(values, "b3"))
     if match is None:  # also `0`: not sampled, and no ids
@@ -187,8 +198,7 @@ def _datadog(values: _Values) -> Trace | None:
     lower = _decimal(_single(values, "x-datadog-trace-id"))
     if lower is None:
         return None
-    tags = _single(values, "x-datadog-tags").split(",")
-    upper = dict(tag.partition("=")[::2] for tag in tags).get(_UPPER_HALF, "")
+    upper = _pairs(_single(values, "x-datadog-tags"), ",").get(_UPPER_HALF, "")
     if not _HEX_64.fullmatch(upper):
         upper = "0" * 16
     span_id = _decimal(_single(values, "x-datadog-parent-id")) or ""
@@ -197,8 +207,7 @@ def _datadog(values: _Values) -> Trace | None:
 
 
 def _xray(values: _Values) -> Trace | None:
-    parts = _single(values, "x-amzn-trace-id").split(";")
-    members = dict(part.strip(" \t").partition("=")[::2] for part in parts)
+    members = _pairs(_single(values, "x-amzn-trace-id"), ";")
     match = _XRAY_ROOT.fullmatch(members.get("root", ""))
     if match is None:
         return None
@@ -282,16 +291,17 @@ _NO_FIELDS: dict[str, object] = {}
 _last: tuple[object, Names | None, dict[str, object]] = (None, None, _NO_FIELDS)
 
 
-def _active_span() -> Any:
-    """The context of OpenTelemetry's current span; None if there is none."""
+def _active_span() -> tuple[Any, Any] | None:
+    """OpenTelemetry's current span, and its context; None if there is none."""
     # Not imported for this: it is there if the application traces.
     otel: Any = sys.modules.get("opentelemetry.trace")
     get_current_span = getattr(otel, "get_current_span", None)
     if get_current_span is None:  # or it is just being loaded
         return None
     try:
-        span = get_current_span().get_span_context()
-        return span if span.is_valid else None
+        span = get_current_span()
+        context = span.get_span_context()
+        return (span, context) if context.is_valid else None
     except Exception:  # a foreign span; the line comes all the same
         return None
 
@@ -300,15 +310,70 @@ def _span_fields() -> dict[str, object]:
     global _last
     if "opentelemetry.trace" not in sys.modules:
         return _NO_FIELDS
-    span = _active_span()
-    if span is None:
+    found = _active_span()
+    if found is None:
         return _NO_FIELDS
+    context = found[1]
     names = get_names()
     known, named, fields = _last
-    if known is not span or named is not names:
-        fields = _fields(names, f"{span.trace_id:032x}", f"{span.span_id:016x}")
-        _last = (span, names, fields)
+    if known is not context or named is not names:
+        fields = _ids(names, context)
+        _last = (context, names, fields)
+        see_span()
     return fields
+
+
+def _ids(names: Names, context: Any) -> dict[str, object]:
+    return _fields(names, f"{context.trace_id:032x}", f"{context.span_id:016x}")
+
+
+# How well a span fits to be that of a request.
+_UNSEEN, _SOME, _SERVERS = range(3)
+_RANKS = {"SERVER": _SERVERS, "CONSUMER": _SERVERS, "CLIENT": 0, "PRODUCER": 0}
+
+
+def see_span(store: Store | None = None) -> None:
+    """
+    Keep the ids of OpenTelemetry's current span if it is the request's. Never raises.
+
+    A request's span is the first one that is current within it, that of a server or a
+    consumer before any other, and never that of a call which it makes. The request's
+    lines have it where no span is current: a tracer inside of the middleware has ended
+    its span when the completion line and the crash report are written.
+
+    Args:
+        store: The request's store; the active one unless given.
+    """
+    seen: Any = get_store() if store is None else store
+    known = getattr(seen, "span_rank", _SERVERS)  # only received stores look for one
+    if known == _SERVERS or seen.closed:
+        return
+    found = _active_span()
+    if found is None:
+        return
+    span, context = found
+    try:
+        if context.is_remote or getattr(span, "end_time", None) is not None:
+            return
+        rank = _RANKS.get(getattr(getattr(span, "kind", None), "name", ""), _SOME)
+        names = get_names()
+        ids = _ids(names, context)
+    except Exception:  # a third-party span
+        return
+    # The request came with a trace: a span of another one is some part's own.
+    came = seen.get(names.trace_id)
+    if rank == _SOME and came not in (None, ids[names.trace_id]):
+        return
+    if rank > known:
+        seen.span_rank = rank
+        seen.update(ids)
+
+
+def _attach(attach: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Make a span current, as OpenTelemetry does; the request's one is seen by it."""
+    token = attach(*args, **kwargs)
+    see_span()
+    return token
 
 
 def active_trace() -> Trace | None:
@@ -317,15 +382,16 @@ def active_trace() -> Trace | None:
 
     None as well where its API has not been loaded.
     """
-    span = _active_span()
-    if span is None:
+    found = _active_span()
+    if found is None:
         return None
+    context = found[1]
     try:
-        state = span.trace_state.to_header()
-    except Exception:  # a foreign span
+        state = context.trace_state.to_header()
+    except Exception:  # a third-party span
         state = ""
-    flags = int(span.trace_flags) & 0xFF
-    return Trace(f"{span.trace_id:032x}", f"{span.span_id:016x}", flags, state)
+    flags = int(context.trace_flags) & 0xFF
+    return Trace(f"{context.trace_id:032x}", f"{context.span_id:016x}", flags, state)
 
 
 def outgoing_trace() -> Trace | None:
@@ -350,33 +416,51 @@ def outgoing_trace() -> Trace | None:
 
 
 _installed = False
+_patch: Patch | None = None
 
 
 def install() -> None:
     """
     Stamp the lines inside an OpenTelemetry span with `traceID` and `spanID`.
 
-    They win over those that came with the request. `ctxlog.configure()` does it where
-    OpenTelemetry is installed, and so does a request or a task where it is loaded.
-    Twice is as once; it lasts until `uninstall()`.
+    They win over those that came with the request, whose own lines outside of any span
+    have those of its span. `ctxlog.configure()` does it where OpenTelemetry is
+    installed, and so does a request or a task where it is loaded. Its function
+    `opentelemetry.context.attach` is replaced by one that calls it and looks which span
+    is current then. Calling it again is a no-op; it lasts until `uninstall()`.
     """
-    global _installed
+    global _installed, _patch
     if not _installed:
         _installed = True
         add_source(_span_fields)
+    context = sys.modules.get("opentelemetry.context")
+    if _patch is None and hasattr(context, "attach"):
+        _patch = Patch(context, "attach", _attach)
+        _patch.install()
 
 
 def uninstall() -> None:
     """Stamp no more of OpenTelemetry's spans; if that was not on, nothing."""
-    global _installed
+    global _installed, _patch
     _installed = False
     remove_source(_span_fields)
+    patch, _patch = _patch, None
+    if patch is not None:
+        patch.uninstall()
 
 
-def watch() -> None:
-    """Do what `install()` does if OpenTelemetry's API has been loaded by now."""
-    if not _installed and "opentelemetry.trace" in sys.modules:
-        install()
+def watch(store: Store | None = None) -> None:
+    """
+    Do what `install()` does if OpenTelemetry's API has been loaded by now.
+
+    Args:
+        store: The store of what begins now, whose span may be current already; the
+            active one unless given.
+    """
+    if "opentelemetry.trace" in sys.modules:
+        if _patch is None:
+            install()
+        see_span(store)
 
 
 def is_available() -> bool:

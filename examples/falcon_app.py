@@ -9,7 +9,7 @@ import logging
 import falcon.asgi
 
 import ctxlog
-from ctxlog.servers.asgi import ContextMiddleware
+from ctxlog.servers.asgi import install
 
 ctxlog.configure(format="json")
 log = logging.getLogger("shop")
@@ -24,6 +24,6 @@ class Order:
         resp.media = {"order": number}
 
 
-falcon_app = falcon.asgi.App()
-falcon_app.add_route("/orders/{number}", Order())
-app = ContextMiddleware(falcon_app)
+app = falcon.asgi.App()
+app.add_route("/orders/{number}", Order())
+install(app)

@@ -1,7 +1,8 @@
 """
 A Litestar application: every line of a request has its id.
 
-Run it with `uvicorn --app-dir examples litestar_app:app`.
+Run it with `litestar --app litestar_app:app run` in this folder, or with
+`uvicorn --app-dir examples litestar_app:app`.
 """
 
 import logging
@@ -10,7 +11,7 @@ from litestar import Litestar, get
 from litestar.logging import LoggingConfig
 
 import ctxlog
-from ctxlog.servers.asgi import ContextMiddleware
+from ctxlog.servers.asgi import install
 
 ctxlog.configure(format="json")
 log = logging.getLogger("shop")
@@ -23,16 +24,6 @@ async def order(number: str) -> dict[str, str]:
     return {"order": number}
 
 
-app = ContextMiddleware(
-    Litestar(
-        [order],
-        # By default Litestar reports exceptions in debug mode only, and takes the root
-        # logger for lines of its own kind.
-        logging_config=LoggingConfig(
-            logging_module="logging",
-            log_exceptions="always",
-            configure_root_logger=False,
-            loggers={"litestar": {"handlers": [], "propagate": True}},
-        ),
-    )
-)
+# By default Litestar reports exceptions in debug mode only.
+app = Litestar([order], logging_config=LoggingConfig(log_exceptions="always"))
+install(app)

@@ -1,7 +1,8 @@
 """
 A Quart application: every line of a request has its id.
 
-Run it with `hypercorn quart_app:app` in this folder.
+Run it with `hypercorn quart_app:app` in this folder, or while developing with
+`quart --app quart_app run`.
 """
 
 import logging
@@ -9,13 +10,13 @@ import logging
 from quart import Quart
 
 import ctxlog
-from ctxlog.servers.asgi import ContextMiddleware
+from ctxlog.servers.asgi import install
 
 ctxlog.configure(format="json")
 log = logging.getLogger("shop")
 
 app = Quart(__name__)
-app.asgi_app = ContextMiddleware(app.asgi_app)  # type: ignore[method-assign]
+install(app)
 
 
 @app.get("/orders/<number>")

@@ -549,3 +549,117 @@ def test_only_traceparent_is_sent() -> None:
     headers: dict[str, str] = ctxlog.run(store, inject, {})
     assert set(headers) == {"traceparent"}
     assert re.fullmatch(rf"00-{TRACE}-[0-9a-f]{{16}}-00", headers["traceparent"])
+
+
+# The span of a request -----------------------------------------------------------
+
+SEEN = """
+import json
+import ctxlog
+from ctxlog import trace as ctxlog_trace
+from ctxlog.carrier import ReceivedStore
+from opentelemetry import context, trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+
+ctxlog_trace.install()
+tracer = TracerProvider().get_tracer("tests")
+found = []
+
+def ids(span):
+    at = span.get_span_context()
+    return {"traceID": f"{at.trace_id:032x}", "spanID": f"{at.span_id:016x}"}
+
+def within(store, *kinds):
+    # What the store has after spans of these kinds, one within the other; and theirs.
+    spans = []
+
+    def enter(kinds):
+        if kinds:
+            with tracer.start_as_current_span("s", kind=SpanKind[kinds[0]]) as span:
+                spans.append(span)
+                enter(kinds[1:])
+
+    ctxlog.run(store, enter, kinds)
+    return {**store}, [ids(span) for span in spans]
+"""
+
+
+def seen(tmp_path: Path, program: str) -> None:
+    """Run a program after `SEEN`."""
+    need("opentelemetry.sdk")
+    run_python("-c", SEEN + program, cwd=tmp_path)
+
+
+def test_a_request_has_its_servers_span(tmp_path: Path) -> None:
+    """It is kept when it begins, whatever is current before and after it."""
+    seen(
+        tmp_path,
+        """
+for kinds in (["SERVER"], ["SERVER", "INTERNAL"], ["INTERNAL", "SERVER", "CLIENT"]):
+    fields, spans = within(ReceivedStore(), *kinds)
+    assert fields == spans[kinds.index("SERVER")], kinds
+fields, spans = within(ReceivedStore(), "CONSUMER", "SERVER")
+assert fields == spans[0]
+""",
+    )
+
+
+def test_a_request_without_a_server_span_has_the_first_one(tmp_path: Path) -> None:
+    """The application's own, but not that of a call that the request makes."""
+    seen(
+        tmp_path,
+        """
+fields, spans = within(ReceivedStore(), "INTERNAL", "INTERNAL")
+assert fields == spans[0]
+assert within(ReceivedStore(), "CLIENT")[0] == {}
+fields, spans = within(ReceivedStore(), "PRODUCER", "INTERNAL")
+assert fields == spans[1]
+""",
+    )
+
+
+def test_a_span_of_another_trace_is_not_the_requests(tmp_path: Path) -> None:
+    """A request that came with a trace keeps it, unless the server has another."""
+    seen(
+        tmp_path,
+        """
+came = {"traceID": "1" * 32, "spanID": "2" * 16}
+assert within(ReceivedStore(came), "INTERNAL")[0] == came
+fields, spans = within(ReceivedStore(came), "SERVER")
+assert fields == spans[0]
+""",
+    )
+
+
+def test_what_is_no_span_of_the_request_is_not_kept(tmp_path: Path) -> None:
+    """A remote caller's, one that has ended, and any within a store of one's own."""
+    seen(
+        tmp_path,
+        """
+remote = NonRecordingSpan(SpanContext(1, 2, True, TraceFlags(1)))
+store = ReceivedStore()
+ctxlog.run(store, context.attach, trace.set_span_in_context(remote))
+assert {**store} == {}
+ended = tracer.start_span("ended", kind=SpanKind.SERVER)
+ended.end()
+ctxlog.run(store, context.attach, trace.set_span_in_context(ended))
+assert {**store} == {}
+assert within(ctxlog.Store(), "SERVER")[0] == {}
+store.close()
+assert within(store, "SERVER")[0] == {}
+""",
+    )
+
+
+def test_attach_is_given_back(tmp_path: Path) -> None:
+    """`uninstall()` leaves OpenTelemetry as it was, and nothing is kept any more."""
+    seen(
+        tmp_path,
+        """
+ctxlog_trace.uninstall()
+assert context.attach.__module__ == "opentelemetry.context"
+assert not hasattr(context.attach, "__wrapped__")
+assert within(ReceivedStore(), "SERVER")[0] == {}
+""",
+    )

@@ -37,6 +37,7 @@ excludedimports = [
     "gunicorn",
     "httpx",
     "huey",
+    "hypercorn",
     "loguru",
     "requests",
     "rq",
@@ -48,4 +49,5 @@ excludedimports = [
     "urllib3",
     "uvloop",
     "websockets",
+    "werkzeug",
 ]

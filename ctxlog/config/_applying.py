@@ -86,13 +86,15 @@ SERVER_LOGGERS = (
 _log = logging.getLogger("ctxlog")
 
 #: What is done for a module as soon as the process has imported it: the adapter, and
-#: the option that asks for it.
+#: the setting that asks for it.
 _AT_IMPORT = {
     "gevent": ("ctxlog.runtime.gevent", "threads"),
     "granian": ("ctxlog.servers.granian", "hooks"),
+    "hypercorn.logging": ("ctxlog.servers.hypercorn", "only_completion_lines"),
     "trio": ("ctxlog.runtime.trio", "hooks"),
     "uvloop": ("ctxlog.runtime.uvloop", "hooks"),
     "waitress": ("ctxlog.servers.waitress", "hooks"),
+    "werkzeug.debug": ("ctxlog.servers.werkzeug", "hooks"),
 }
 
 #: The adapters of logging libraries: their functions that begin and end it.

@@ -78,6 +78,11 @@ class Settings:
     request_id_key: str
     case: str
 
+    @property
+    def only_completion_lines(self) -> bool:
+        """Whether a server's access line is left out where ctxlog has one."""
+        return self.access_lines == "ctxlog"
+
 
 _ENVIRONMENT = {
     "level": ("CTXLOG_LEVEL",),

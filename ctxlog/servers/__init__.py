@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from ctxlog.servers import granian as granian
     from ctxlog.servers import grpc as grpc
     from ctxlog.servers import gunicorn as gunicorn
+    from ctxlog.servers import hypercorn as hypercorn
     from ctxlog.servers import sanic as sanic
     from ctxlog.servers import tornado as tornado
     from ctxlog.servers import waitress as waitress
     from ctxlog.servers import websockets as websockets
+    from ctxlog.servers import werkzeug as werkzeug
     from ctxlog.servers import wsgi as wsgi
 else:
     __getattr__, __dir__ = _lazy.lazily(__name__)

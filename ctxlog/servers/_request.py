@@ -373,10 +373,10 @@ class Exchange:
         self.store = store
         self._given_id = request_id
         self._entry = Entry(store)
-        trace.watch()
         came = trace.received_trace(values)
         if came is not None and options.trusts(client):
             store.enter_trace(came)
+        trace.watch(store)
         store.completes = options.completes(path)
         store.path = path
         self._started = time.perf_counter()

@@ -112,9 +112,15 @@ class ContextMiddleware:
         self, environ: _Environ, start_response: _StartResponse
     ) -> Iterable[bytes]:
         """Serve one request (PEP 3333)."""
+        return self.serve(self.app, environ, start_response)
+
+    def serve(
+        self, app: _App, environ: _Environ, start_response: _StartResponse
+    ) -> Iterable[bytes]:
+        """Serve one request by *app*, whatever this one was made with."""
         around = environ.get(_MARK)
         if around is not None and not around.take().closed:
-            return self.app(environ, start_response)
+            return app(environ, start_response)
         read_user = self._options.user or _remote_user
         exchange = Exchange(
             self._options,
@@ -130,7 +136,7 @@ class ContextMiddleware:
         if stream is not None:
             environ[_ERRORS] = errors = ErrorStream(stream, exchange.store)
             exchange.ending = errors.end
-        return _Responding(exchange, environ, start_response).respond(self.app)
+        return _Responding(exchange, environ, start_response).respond(app)
 
 
 class _Responding:

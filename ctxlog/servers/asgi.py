@@ -8,6 +8,7 @@ framework, only core.
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -41,10 +42,10 @@ class ContextMiddleware:
     a valid id; anything else is replaced by a new one and never logged. The id is
     echoed on the response.
 
-    Wrap the application with it: `app = ContextMiddleware(app)`. For Starlette and
-    FastAPI use `install(app)`: added with `app.add_middleware()` it does not see the
-    framework's own 500, which is sent outside of every added middleware and so has no
-    id. Inside another one of its kind it does nothing.
+    Wrap the application with it: `app = ContextMiddleware(app)`. For Starlette, FastAPI
+    and Litestar use `install(app)`: added with `app.add_middleware()` it does not see
+    the framework's own 500, which is sent outside of every added middleware and so has
+    no id. Inside another one of its kind it does nothing.
 
     The store is fresh for every request, also on a keep-alive connection, and closed
     when the application returns: after its background tasks. Lines logged later by what
@@ -105,15 +106,21 @@ class ContextMiddleware:
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         """Serve one connection (ASGI 3.0)."""
+        await self.serve(self.app, scope, receive, send)
+
+    async def serve(
+        self, app: _App, scope: _Scope, receive: _Receive, send: _Send
+    ) -> None:
+        """Serve one connection by *app*, whatever this one was made with."""
         kind = scope["type"]
         if _MARK in scope or kind not in ("http", "websocket", "lifespan"):
-            await self.app(scope, receive, send)
+            await app(scope, receive, send)
         elif kind == "lifespan":
             # What starts here outlives every request.
             with detached():
-                await self.app(scope, receive, send)
+                await app(scope, receive, send)
         else:
-            await self._serve(scope, receive, send)
+            await self._serve(app, scope, receive, send)
 
     def _read(self, headers: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
         """Collect the values of those headers that are read at all, in one pass."""
@@ -125,7 +132,9 @@ class ContextMiddleware:
                 found[name].append(bytes(value).decode("latin-1"))
         return found
 
-    async def _serve(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+    async def _serve(
+        self, app: _App, scope: _Scope, receive: _Receive, send: _Send
+    ) -> None:
         read_user = self._options.user or _starlette_user
         client = scope.get("client")
         exchange = Exchange(
@@ -144,7 +153,7 @@ class ContextMiddleware:
         responding = _Responding(exchange, receive, send)
         with exchange:
             try:
-                await self.app(scope, responding.receive, responding.send)
+                await app(scope, responding.receive, responding.send)
             except Exception:
                 if exchange.status is None and not in_framework:
                     await responding.fail(scope["type"])
@@ -270,58 +279,71 @@ def _starlette_user(scope: _Scope) -> object:
     return found or None
 
 
-_BUILD = "build_middleware_stack"
-
-
 def install(app: Any, **options: Any) -> None:
     """
-    Put a `ContextMiddleware` around all of a Starlette or FastAPI application.
+    Put a `ContextMiddleware` around a Starlette, FastAPI or Litestar application.
 
-    Outside of every middleware that is or will be added, and outside of the framework's
-    own error handling: its 500 response has the request's id too, and the application's
-    own handler for 500 keeps its say. Once is enough; a second time changes nothing.
+    Outside of every middleware that is or will be added, of tracers' among them, and
+    outside of the framework's own error handling: its 404 and its 500 have the
+    request's id too, and the application's own handler for 500 keeps its say. The
+    object stays what it was, for the framework's own commands and for tracers: it is
+    given a subclass of its class. Calling it again is a no-op; it lasts until
+    `uninstall(app)`.
 
     Args:
-        app: The application.
+        app: The application: an object of any class with `async def __call__`.
         options: Those of `ContextMiddleware`.
 
     Raises:
-        TypeError: *app* is not a Starlette application.
+        TypeError: *app* is not such an object.
         ConfigError: an option has a value that it cannot have.
     """
-    build = getattr(app, _BUILD, None)
-    if build is None:
-        raise TypeError(
-            f"install() takes a Starlette or FastAPI application, not {app!r}; "
-            "wrap any other with ContextMiddleware(app)"
-        )
-    if isinstance(build, _Building):
+    kind = type(app)
+    wrong = (
+        "install() takes an object of Starlette, FastAPI, Litestar or the like, not "
+        f"{app!r}; wrap any other with ContextMiddleware(app)"
+    )
+    if not inspect.iscoroutinefunction(getattr(kind, _CALL, None)):
+        raise TypeError(wrong)
+    if any(vars(one).get(_MIDDLEWARE) is not None for one in kind.__mro__):
         return
-    building = _Building(build, options)
-    setattr(app, _BUILD, building)
-    if app.middleware_stack is not None:
-        app.middleware_stack = building.around(app.middleware_stack)
+    around = _around(kind, ContextMiddleware(app, **options))
+    try:
+        app.__class__ = around
+    except TypeError:  # of a class in C
+        raise TypeError(wrong) from None
 
 
 def uninstall(app: Any) -> None:
     """Take the middleware away that `install(app)` put around; without one, nothing."""
-    building = getattr(app, _BUILD, None)
-    if isinstance(building, _Building):
-        delattr(app, _BUILD)
-        if isinstance(app.middleware_stack, ContextMiddleware):
-            app.middleware_stack = app.middleware_stack.app
+    kind = type(app)
+    for one in kind.__mro__:
+        if vars(one).get(_MIDDLEWARE) is None:
+            continue
+        if one is kind:
+            app.__class__ = kind.__base__
+        else:  # another library has done the same since
+            setattr(one, _MIDDLEWARE, None)
 
 
-class _Building:
-    """Builds an application's middleware stack, and wraps it."""
+_CALL = "__call__"
+_MIDDLEWARE = "_ctxlog_middleware"
 
-    def __init__(self, build: Callable[[], _App], options: dict[str, Any]) -> None:
-        self._build = build
-        self._options = options
-        self.around(build)  # wrong options are reported now, not by the first request
 
-    def __call__(self) -> _App:
-        return self.around(self._build())
+def _around(kind: Any, middleware: ContextMiddleware) -> Any:
+    """Return a class for one application of *kind*, whose calls are in the store."""
 
-    def around(self, app: Any) -> ContextMiddleware:
-        return ContextMiddleware(app, **self._options)
+    async def serve(self: Any, scope: _Scope, receive: _Receive, send: _Send) -> None:
+        app: _App = getattr(super(made, self), _CALL)
+        middleware: ContextMiddleware | None = getattr(made, _MIDDLEWARE)
+        if middleware is None:
+            await app(scope, receive, send)
+        else:
+            await middleware.serve(app, scope, receive, send)
+
+    make: Any = type(kind)
+    names = ("__module__", "__qualname__", "__doc__")
+    members = {name: getattr(kind, name) for name in names}
+    members |= {"__slots__": (), _CALL: serve, _MIDDLEWARE: middleware}
+    made = make(kind.__name__, (kind,), members)
+    return made

@@ -1526,3 +1526,63 @@ def test_a_trace_of_another_system_needs_trust_too(lines: Lines) -> None:
     lines.clear()
     call(ContextMiddleware(plain, trust=False), headers=headers)
     assert "traceID" not in lines.completion()
+
+
+class Slotted:
+    """
+    An application whose objects take no attributes, as Litestar's.
+    """
+
+    __slots__ = ("status",)
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        LOG.info("handling")
+        await respond(send, self.status)
+
+
+def test_install_takes_any_object_that_is_an_application(lines: Lines) -> None:
+    """
+    It stays an object of its class, by name too; it gets back the class that it had.
+    """
+    app = Slotted(204)
+    install(app)
+    install(app)
+    assert isinstance(app, Slotted)
+    assert (type(app).__name__, type(app).__module__) == ("Slotted", __name__)
+    answer = call(app, headers=with_id("one"))
+    assert (answer.status, answer.header()) == (204, "one")
+    assert lines.completion()["requestID"] == "one"
+    assert type(Slotted(200)) is Slotted
+    uninstall(app)
+    assert type(app) is Slotted
+    assert call(app, headers=with_id("one")).headers("x-request-id") == []
+
+
+def test_install_is_undone_under_a_class_of_others(lines: Lines) -> None:
+    """
+    Another library may have given the object a class over ours; that one stays.
+    """
+    app = Slotted(200)
+    install(app)
+
+    class Traced(type(app)):  # type: ignore[misc]
+        __slots__ = ()
+
+    app.__class__ = Traced
+    uninstall(app)
+    assert type(app) is Traced
+    assert call(app, headers=with_id("one")).headers("x-request-id") == []
+    install(app)
+    assert call(app, headers=with_id("one")).header() == "one"
+
+
+@pytest.mark.parametrize("app", [object(), print, Slotted, lambda scope: None])
+def test_install_refuses_what_is_no_application(app: object) -> None:
+    """
+    A class, a function, or an object that is not called as ASGI applications are.
+    """
+    with pytest.raises(TypeError, match=r"ContextMiddleware\(app\)"):
+        install(app)

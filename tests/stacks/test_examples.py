@@ -23,6 +23,7 @@ EXAMPLES = {
     "starlette": ("uvicorn", "starlette_app:app", "--port", "PORT"),
     "fastapi": ("uvicorn", "fastapi_app:app", "--port", "PORT"),
     "litestar": ("uvicorn", "litestar_app:app", "--port", "PORT"),
+    "litestar run": ("litestar", "--app", "litestar_app:app", "run", "--port", "PORT"),
     "quart": ("hypercorn", "quart_app:app", "-b", "127.0.0.1:PORT"),
     "falcon": ("uvicorn", "falcon_app:app", "--port", "PORT"),
     "bottle": ("waitress-serve", "--listen=127.0.0.1:PORT", "bottle_app:app"),
