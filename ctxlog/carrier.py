@@ -500,7 +500,7 @@ class CarriedItem(Generic[_T]):
         return f"<CarriedItem {self.item!r}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        fields = Walk(active(), 262_144, 131_072).named(self._fields.items())
+        fields = Walk(active(), 262_144, 262_144).named(self._fields.items())
         return CarriedItem, (self.item, fields, self._trace)
 
     def store(self) -> ReceivedStore:

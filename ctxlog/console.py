@@ -136,7 +136,7 @@ class ConsoleEncoder:
         stack_info: str | None,
         problems: tuple[str, ...],
     ) -> str:
-        walk = Walk(self.redactor, 65_536, 4096)
+        walk = Walk(self.redactor, 65_536, 65_536)
         # The call's own over the context's.
         _, found, own, others = with_one_id(self.names, own, view)
         fields = walk.named({**others, **own}.items())

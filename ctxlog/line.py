@@ -15,14 +15,15 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from ctxlog._json import FLAT_TYPES, dumps
+from ctxlog._memory import remember
 from ctxlog._names import ALIASES, Names, get_names
 from ctxlog.context import View
 from ctxlog.errors import ConfigError
 from ctxlog.ids import PLACEHOLDERS
-from ctxlog.redact import Redactor, active
+from ctxlog.redact import Redactor, active, is_named_value
 from ctxlog.schema import DEFAULT, Schema, undotted, without_dots
 from ctxlog.values import MAX_READING, Walk, reading, safe_str, type_name
 
@@ -114,11 +115,8 @@ SERVER_LOGGERS = REPORTING_LOGGERS | ACCESS_LOGGERS
 _DIGITS = {"seconds": 0, "milliseconds": 3, "microseconds": 6}
 _LEAST_LINE = 1024
 _SHORT = 16
-_REMEMBERED = 1024
 _MOST_KEYS, _LONGEST_KEY = 64, 128
 
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 _Fields = Mapping[Any, Any]
 
 
@@ -288,6 +286,7 @@ class LineEncoder:
             names.span_id: ("spanId", 16),
         }
         self._rename = {names.request_id: schema.request_id, **schema.rename}
+        self._renamed = self._reserved.union(self._rename, (schema.request_id,))
         self._second: tuple[int | None, bytes] = (None, b"")
         self._levels: dict[Any, bytes] = {}
         # A level's name is enough where the schema writes nothing else.
@@ -465,7 +464,9 @@ class LineEncoder:
                 problems += found
             if fields:
                 members, names, found = self._members(
-                    fields, self._shaped and logger == COMPLETION_LOGGER
+                    fields,
+                    self._shaped and logger == COMPLETION_LOGGER,
+                    self._room_beside(context, message),
                 )
                 clash = clash or not names.isdisjoint(context.names)
                 if found:
@@ -479,7 +480,9 @@ class LineEncoder:
                 micros = _micros(created)
                 tail = b""
                 if error is not None or stack_info is not None or problems:
-                    tail = self._tail(error, stack_info, problems)
+                    walk = self._walk()
+                    tail = self._tail(error, stack_info, walk)
+                    tail += self._reported((*problems, *walk.problems))
                 line = b"".join(
                     (
                         self._time(micros),
@@ -511,15 +514,23 @@ class LineEncoder:
                 event, f"line built with difficulty: {type_name(failure)}"
             )
 
+    def _room_beside(self, context: _Encoded, message: object) -> int:
+        """Return how many bytes the fields of a call may have, about."""
+        taken = len(context.body) + len(self._static_bytes) + len(self._opening)
+        if type(message) is str:
+            taken += len(message)
+        limit = self.max_line_bytes
+        return max(limit - taken - _LEAST_LINE // 2, limit // 2)
+
     def json(self, members: _Fields, share: int) -> bytes:
         """
         Return any members as a JSON object, redacted and made plain. Never raises.
 
         Args:
             members: The names and values; of any types.
-            share: The most characters of one text, and a measure for how many values.
+            share: The most bytes, about.
         """
-        walk = self._walk(share, max(share // 4, 8))
+        walk = self._walk(share, share)
         plain = walk.named(list(members.items()))
         if walk.problems:
             known = plain.get(self.schema.log_error)
@@ -564,7 +575,7 @@ class LineEncoder:
             members[schema.level_text] = self._walk(1024).text(safe_str(level))
         member = self._ending + dumps(members)[1:-1] + b","
         key = level if self._by_name else (level, levelno)
-        _remember(self._levels, key, member)
+        remember(self._levels, key, member)
         return member
 
     def _read_message(self, message: object) -> tuple[bytes, tuple[str, ...]]:
@@ -583,7 +594,7 @@ class LineEncoder:
             shown = self._walk(1024).text(safe_str(logger))
             member = b'},"attributes":[' + self._joined({self.schema.logger: shown})[1:]
         member += self._static_bytes
-        _remember(self._loggers, logger, member)
+        remember(self._loggers, logger, member)
         return member
 
     def _constant(self, text: object) -> bytes:
@@ -623,7 +634,7 @@ class LineEncoder:
         )
         if view.encoded is None:
             view.encoded = {}
-        _remember(view.encoded, self, encoded)
+        remember(view.encoded, self, encoded)
         return encoded
 
     def _traced(
@@ -686,7 +697,7 @@ class LineEncoder:
     # Fields ----------------------------------------------------------------------
 
     def _members(
-        self, fields: _Fields, completion: bool = False
+        self, fields: _Fields, completion: bool = False, room: int | None = None
     ) -> tuple[bytes, frozenset[str], tuple[str, ...]]:
         """Encode fields as members of an object, each with a comma before it."""
         if not fields:
@@ -701,7 +712,7 @@ class LineEncoder:
                     return b"," + dumps(fields)[1:-1], names, ()
                 except (TypeError, ValueError):  # a big integer, a lone surrogate
                     pass
-        walk = self._walk()
+        walk = self._walk(room=room)
         plain = self._plain(fields, walk, completion)
         names = frozenset(plain)
         if self._shaped:  # a user's parts may differ: the names that they come from
@@ -711,6 +722,14 @@ class LineEncoder:
     def _plain(
         self, fields: _Fields, walk: Walk, completion: bool = False
     ) -> dict[str, Any]:
+        if (
+            not self._shaped
+            and type(fields) is dict
+            and self._renamed.isdisjoint(fields)
+            and {str}.issuperset(map(type, fields))
+        ):
+            plain: dict[str, Any] = walk.value(fields)
+            return plain
         try:
             pairs = list(fields.items())
         except Exception as error:  # a foreign mapping
@@ -786,11 +805,10 @@ class LineEncoder:
             and not self.redactor.hides(key)
             for key in keys
         )
-        if not plain:
+        if not plain or is_named_value(keys):
             return _NO_NAMES
         names = frozenset(keys)
-        # Only of these it is known that they take little memory.
-        _remember(self._plain_keys, keys, names)
+        remember(self._plain_keys, keys, names)
         return names
 
     def _may_move(self, name: str) -> bool:
@@ -821,23 +839,21 @@ class LineEncoder:
             and self._flat.issuperset(map(type, value.values()))
         )
 
-    def _walk(self, max_text: int | None = None, max_values: int | None = None) -> Walk:
+    def _walk(self, max_text: int | None = None, room: int | None = None) -> Walk:
+        limit = self.max_line_bytes
         return Walk(
             self.redactor,
-            self.max_line_bytes if max_text is None else max_text,
-            self.max_line_bytes // 2 if max_values is None else max_values,
+            limit if max_text is None else max_text,
+            limit if room is None else room,
             self._default,
-            self.max_line_bytes,
         )
 
     def _tail(
         self,
         error: ExceptionParts | BaseException | None,
         stack_info: str | None,
-        problems: tuple[str, ...],
-        max_text: int | None = None,
+        walk: Walk,
     ) -> bytes:
-        walk = self._walk(max_text)
         tail: dict[str, Any] = {}
         schema = self.schema
         as_lists, info_as_lists = self._stacks_as_lists
@@ -860,10 +876,13 @@ class LineEncoder:
         if stack_info is not None:
             info = walk.text(safe_str(stack_info))
             tail[schema.stack_info] = info.splitlines() if info_as_lists else info
-        problems += tuple(walk.problems)
-        if problems:
-            tail[schema.log_error] = walk.text("; ".join(dict.fromkeys(problems)))
         return self._joined(tail)
+
+    def _reported(self, problems: tuple[str, ...], room: int | None = None) -> bytes:
+        if not problems:
+            return b""
+        report = self._walk(room).text("; ".join(dict.fromkeys(problems)))
+        return self._joined({self.schema.log_error: report})
 
     # Lines that need more than that ---------------------------------------------
 
@@ -874,22 +893,24 @@ class LineEncoder:
         length: int | None = None,
     ) -> bytes:
         """
-        Build a line with ever shorter texts and fewer values until it fits.
+        Build a line of ever fewer bytes until it fits, which the first mostly does.
 
         `length` is that of the whole line if it is known to be too long.
         """
-        limit = share = self.max_line_bytes
+        limit = self.max_line_bytes
         if length is None:
-            line = self._walked(event, problems, share)
+            line = self._walked(event, problems, limit, limit)
             if len(line) <= limit:
                 return line
             length = len(line)
         what = f"line of {length} bytes cut to fit max_line_bytes={limit}"
-        while share > 64:
-            share //= 4
-            line = self._walked(event, (what, *problems), share)
+        room = limit - limit // 8
+        while room > 64:
+            line = self._walked(event, (what, *problems), room // 3, room)
             if len(line) <= limit:
                 return line
+            # Where a schema takes more bytes for a value than JSON does.
+            room = min(room * limit // len(line), room // 2)
         return self._bare(event, what)
 
     def _bare(self, event: _Event, what: str) -> bytes:
@@ -923,22 +944,28 @@ class LineEncoder:
         attributes = self._joined(line)[1:]
         return b'"body":{"stringValue":%s},"attributes":[%s' % (message, attributes)
 
-    def _walked(self, event: _Event, problems: tuple[str, ...], share: int) -> bytes:
+    def _walked(
+        self, event: _Event, problems: tuple[str, ...], max_text: int, room: int
+    ) -> bytes:
         """Build a line as a dict: slower, and right whatever clashes or is too long."""
         schema = self.schema
         view = event.view
         micros = _micros(event.created)
-        walk = self._walk(share, max(share // 4, 8))
+        walk = self._walk(max_text, room)
+        # In the order of what matters most where there is not enough room.
+        message = self._message(event.message, walk)
+        logger = walk.text(safe_str(event.logger))
+        level = self._level(walk.text(safe_str(event.level)), event.levelno)
+        tail = self._tail(event.error, event.stack_info, walk)
         completion = self._shaped and event.logger == COMPLETION_LOGGER
         parts = with_one_id(self.names, event.own or {}, view)
         name, request_id, own, fields = parts
-        plain_own = self._plain(own, walk, completion)
-        shown, found = self._request_id(request_id, share)
+        shown, found = self._request_id(request_id, max_text)
         problems += found
         static = {k: v for k, v in self._static.items() if k != name}
         if self._shaped:  # what is one field is replaced as one
-            raw = set(plain_own)
-            with contextlib.suppress(Exception):  # a foreign mapping: read above
+            raw: set[Any] = set()
+            with contextlib.suppress(Exception):  # a foreign mapping
                 raw.update(own)
             fields = {k: v for k, v in fields.items() if k not in raw}
             static = {k: v for k, v in static.items() if k not in {*raw, *fields}}
@@ -946,24 +973,20 @@ class LineEncoder:
         if schema.otlp:
             traced, fields = self._without_trace(fields)
             static = {}
+        statics = self._plain(static, walk)
         context = self._plain(fields, walk)
+        plain_own = self._plain(own, walk, completion)
         line: dict[str, Any] = {}
         if shown is not None:
             line[schema.request_id] = shown
-        line[schema.message] = self._message(event.message, walk)
-        line[schema.logger] = walk.text(safe_str(event.logger))
+        line[schema.message] = message
+        line[schema.logger] = logger
         taken = plain_own.keys() | context.keys()
         line.update(self._constants)
-        statics = self._plain(static, walk)
         line.update((k, v) for k, v in statics.items() if k not in taken)
         if schema.message_first and shown is not None:
             line[schema.request_id] = line.pop(schema.request_id)
         line.update((k, v) for k, v in context.items() if k not in plain_own)
-        level = self._level(walk.text(safe_str(event.level)), event.levelno)
-        tail = b""
-        found = (*problems, *walk.problems)
-        if event.error is not None or event.stack_info is not None or found:
-            tail = self._tail(event.error, event.stack_info, found, share)
         return b"".join(
             (
                 self._time(micros),
@@ -973,6 +996,9 @@ class LineEncoder:
                 self._since(view, micros),
                 self._joined(plain_own),
                 tail,
+                self._reported(
+                    (*problems, *walk.problems), max(max_text, _LEAST_LINE // 4)
+                ),
                 self._end,
             )
         )
@@ -1096,10 +1122,3 @@ def _finite(seconds: object) -> float:
 
 def _text(key: str) -> bytes:
     return dumps(key)[1:-1]
-
-
-def _remember(known: dict[_K, _V], key: _K, value: _V) -> None:
-    # Names may come from outside without end (a logger per connection): bounded.
-    if len(known) >= _REMEMBERED:
-        known.clear()
-    known[key] = value

@@ -9,18 +9,30 @@ the one place that looks into every value.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import math
+import re
+import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+    Set,
+)
 from enum import Enum
+from itertools import chain, islice
 from types import SimpleNamespace, TracebackType
 from typing import Any
 
-from ctxlog.redact import REDACTED, Redactor
+from ctxlog._json import FLAT_TYPES, dumps
+from ctxlog.redact import REDACTED, VALUE_KEYS, Redactor
 
 __all__ = ["MAX_READING", "Walk", "cut", "reading", "safe_str", "type_name"]
 
@@ -28,7 +40,7 @@ __all__ = ["MAX_READING", "Walk", "cut", "reading", "safe_str", "type_name"]
 #: are refused by common stores (Elasticsearch: 20, jq: 256).
 _MAX_DEPTH = 32
 
-# What is left of a text when all of them together are too long.
+# What is left of a text when there is no room.
 _SHORT = 64
 
 # The longest secret that is still found where a text is cut.
@@ -92,27 +104,41 @@ def cut(text: str, limit: int, hide: Callable[[str], str] | None = None) -> str:
     return f"{first}[... {dropped} characters ...]{last}"
 
 
+# A word, as in a list of words: it is no secret because "token" stands before it.
+_PLAIN_WORD = re.compile(r"[A-Za-z_.-]*")
+
+# Members of an object that is still taken for a name with its value.
+_FEW = 32
+
+# Methods of mappings that give a list of all values of a name: of Werkzeug and Django,
+# and of Twisted.
+_MANY = ("lists", "getAllRawHeaders")
+
+_CONTAINERS = frozenset({dict, list, tuple})
+_PLAIN_TYPES = _CONTAINERS | FLAT_TYPES | {float}
+
+
 class Walk:
     """
     One pass over values, making them plain: None, bool, int, float, str, list, dict.
 
     Args:
         redactor: What to hide.
-        max_text: Characters beyond which a text is cut.
-        max_values: Values beyond which containers are cut, over the whole pass: a
-            structure that refers to its parts many times has more than fit in memory.
-        max_total: Characters of all texts together beyond which each further one is
-            cut short, for the same reason; four times `max_text` unless given.
+        max_text: Bytes beyond which a text is cut.
+        max_bytes: Bytes of JSON beyond which containers are cut and texts are short,
+            over the whole pass: a structure that refers to its parts many times has
+            more than fit in memory.
         default: Asked first about a value of an unknown type; may raise `TypeError`.
     """
 
     __slots__ = (
         "_active",
         "_default",
-        "_left",
+        "_looks",
         "_path",
         "_redactor",
         "_room",
+        "_spare",
         "max_text",
         "problems",
     )
@@ -121,13 +147,13 @@ class Walk:
         self,
         redactor: Redactor,
         max_text: int,
-        max_values: int,
+        max_bytes: int,
         default: Callable[[Any], Any] | None = None,
-        max_total: int | None = None,
     ) -> None:
         self._redactor = redactor
-        self._left = max_values
-        self._room = 4 * max_text if max_total is None else max_total
+        self._room = max_bytes
+        self._spare = max_bytes // 8
+        self._looks = 0 if redactor.patterns else max_bytes
         self._default = default
         self._path: list[object] = []
         self._active: set[int] = set()
@@ -144,47 +170,70 @@ class Walk:
 
     def text(self, text: str) -> str:
         """Return `text` with secrets hidden, valid as UTF-8, and cut to its limit."""
-        limit = self.max_text if self._room > 0 else min(self.max_text, _SHORT)
+        limit = min(self.max_text, max(self._room, _SHORT))
         hide = self._redactor.text if self._redactor.patterns else None
-        if len(text) > limit:
-            self.problem(f"text of {len(text)} characters cut")
+        length = len(text)
+        if length > limit:
             text = cut(text, limit, hide)
         elif hide is not None:
             text = hide(text)
-        self._room -= len(text)
-        if not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                self.problem("lone surrogates escaped")
-                text = text.encode("utf-8", "backslashreplace").decode()
+        try:
+            size = len(dumps(text))
+        except (TypeError, ValueError):
+            self.problem("lone surrogates escaped")
+            text = text.encode("utf-8", "backslashreplace").decode()
+            size = len(dumps(text))
+        if size > limit + _SHORT:  # characters of several bytes
+            text = cut(text, limit * len(text) // size)
+            size = len(dumps(text))
+        if length > limit or size > limit + _SHORT:
+            self.problem(f"text of {length} characters cut")
+        self._room -= size + 1
         return text
 
     def named(
         self,
-        pairs: Iterable[tuple[object, object]],
+        pairs: Collection[tuple[object, object]],
         rename: Callable[[str], str] | None = None,
+        repeats: bool = False,
     ) -> dict[str, Any]:
-        """Return `pairs` as a plain dict; `rename` maps the names of the outermost."""
+        """
+        Return pairs as a plain dict.
+
+        Args:
+            pairs: The names and values.
+            rename: Maps the names of the outermost.
+            repeats: Whether a name may come again, as in headers: its values become a
+                list. Otherwise a second key of one name gets a name of its own.
+        """
         plain: dict[str, Any] = {}
+        lists: set[str] = set()
+        # A field after one that fills the line is still there, cut short.
+        least = 0 if self._path else -self._spare
+        self._room -= 3
         for key, value in pairs:
-            if self._left <= 0:
+            if self._room <= least:
                 self.problem("further values left out")
                 break
             name = self._name(key)
-            hidden = self._redactor.hides(name)
+            hidden = self._redactor.hides(name, value) or (
+                name in VALUE_KEYS and self._is_named(name, value, pairs)
+            )
             name = self.text(name)
             if rename is not None:
                 name = rename(name)
             self._path.append(name)
-            if name in plain:
+            if name in plain and not repeats:
                 self.problem(f"a second key of this name, {type_name(key)}")
                 name = self._unique(name, plain)
-            if hidden and value is not None:
-                self._left -= 1
-                plain[name] = REDACTED
+            shown = self._hidden() if hidden else self.value(value)
+            if name not in plain:
+                plain[name] = shown
+            elif name in lists:
+                plain[name].append(shown)
             else:
-                plain[name] = self.value(value)
+                plain[name] = [plain[name], shown]
+                lists.add(name)
             self._path.pop()
         return plain
 
@@ -194,6 +243,22 @@ class Walk:
         while f"{name}#{number}" in taken:
             number += 1
         return f"{name}#{number}"
+
+    def _hidden(self) -> str:
+        self._room -= len(REDACTED) + 3
+        return REDACTED
+
+    def _is_named(
+        self, key: str, value: object, pairs: Iterable[tuple[object, object]]
+    ) -> bool:
+        """Whether another member of an object says that `value` is a secret."""
+        for other, name in islice(pairs, _FEW):
+            if type(other) is str and other in VALUE_KEYS[key]:
+                if other == "loc" and isinstance(name, (list, tuple)) and name:
+                    name = name[-1]
+                if (text := _text_of(name)) and self._redactor.hides(text, value):
+                    return True
+        return False
 
     def _name(self, key: object) -> str:
         if type(key) is str:
@@ -206,22 +271,18 @@ class Walk:
 
     def value(self, value: object) -> Any:
         """Return `value` made plain."""
-        self._left -= 1
         kind = type(value)
         if kind is str:
             return self.text(value)  # type: ignore[arg-type]
         if value is None or kind is bool:
+            self._room -= 6
             return value
         if kind is int:
             return self._int(value)  # type: ignore[arg-type]
         if kind is float:
             return self._float(value)  # type: ignore[arg-type]
-        if kind is dict:
-            return self._within(value, self._mapping)
-        if kind is tuple and self._is_secret(value):  # type: ignore[arg-type]
-            return [self.value(value[0]), REDACTED]  # type: ignore[index]
-        if kind is list or kind is tuple:
-            return self._within(value, self._items)
+        if kind in _CONTAINERS:
+            return self._within(value, self._builtin)
         within, depth = reading.reader, reading.depth
         if within is not self:
             if depth >= MAX_READING:
@@ -235,14 +296,137 @@ class Walk:
         finally:
             reading.reader, reading.depth = within, depth
 
-    def _is_secret(self, pair: tuple[Any, ...]) -> bool:
-        """Whether a pair is a secret with its name, as servers give headers."""
-        if len(pair) != 2:
+    def _builtin(self, value: Any) -> Any:
+        # The few fields of a line are read one by one: they differ.
+        if self._looks > 0 and (self._path or len(value) > _FEW):
+            with contextlib.suppress(ValueError, OverflowError):
+                return self._copied(value)
+        if type(value) is dict:
+            # A copy first: another thread may write to it meanwhile.
+            return self.named(list(_copy(value, self._most()).items()))
+        if self._is_secret(value) and not _is_plain_word(value[1]):
+            self._room -= 3
+            return [self.value(value[0]), self._hidden()]
+        return self._items(value)
+
+    def _copied(self, value: Any) -> Any:
+        """
+        Return a copy of containers in which nothing need be replaced.
+
+        It looks at all values of one depth at a time, without a step of Python for
+        each: large values are mostly of this kind.
+
+        Raises:
+            ValueError: If something in it may have to be replaced.
+            OverflowError: If it is too long, and must be cut member by member.
+        """
+        length = len(value)
+        most = min(self._most(), length)
+        while (whole := self._taken(value, most)) is None:
+            most //= 4
+            if most < _FEW:
+                raise OverflowError
+        try:
+            return self._cut_to_fit(whole, most < length)
+        except TypeError as error:  # a big integer, a lone surrogate
+            raise ValueError from error
+
+    def _taken(self, value: Any, most: int) -> Any:
+        """Return a copy with at most so many members; None if there is more in it."""
+        whole = _copy(value, most)
+        level, looks = [whole], self._looks
+        left = self._room // 2  # a member takes two bytes or more
+        for _ in range(_MAX_DEPTH - len(self._active)):
+            left -= sum(map(len, level))
+            self._looks -= sum(map(len, level))
+            members = self._plain_members(level) if left >= 0 else None
+            if members is None or sum(len(member) for _, _, member in members) > left:
+                return None
+            if not members:
+                self._looks = looks
+                return whole
+            if self._looks < 0:  # the same value may be in it many times
+                break
+            level = []
+            for container, position, member in members:
+                container[position] = copy = _copy(member, left)
+                level.append(copy)
+        raise ValueError
+
+    def _plain_members(self, level: list[Any]) -> list[tuple[Any, Any, Any]] | None:
+        """
+        Look at the members of copied containers.
+
+        Returns:
+            Those that are containers: where they are, under what, and themselves.
+            None if the texts among them are too long.
+
+        Raises:
+            ValueError: If one may have to be replaced.
+        """
+        dicts = [container for container in level if type(container) is dict]
+        lists = [container for container in level if type(container) is list]
+        if dicts and not self._redactor.shows_all(set(map(tuple, dicts))):
+            raise ValueError
+        members = [
+            *chain.from_iterable(map(dict.values, dicts)),
+            *chain.from_iterable(lists),
+        ]
+        kinds = set(map(type, members))
+        if not kinds <= _PLAIN_TYPES:
+            raise ValueError
+        if float in kinds and not math.isfinite(
+            sum(member for member in members if type(member) is float)
+        ):
+            raise ValueError
+        if str in kinds:
+            if lists and self._redactor.hides_any(
+                {pair[0] for pair in lists if len(pair) == 2 and type(pair[0]) is str}
+            ):
+                raise ValueError
+            texts = members if kinds == {str} else _texts(members)
+            length = sum(map(len, texts))
+            if length > self._room or (
+                length > self.max_text and max(map(len, texts)) > self.max_text
+            ):
+                return None
+        if kinds.isdisjoint(_CONTAINERS):
+            return []
+        return [
+            (container, position, member)
+            for container in level
+            for position, member in (
+                list(container.items())
+                if type(container) is dict
+                else enumerate(container)
+            )
+            if type(member) in _CONTAINERS
+        ]
+
+    def _cut_to_fit(self, whole: Any, is_cut: bool) -> Any:
+        """Return as many members of a plain container as there is room for."""
+        size, number, part = len(dumps(whole)), len(whole), whole
+        while size > self._room:
+            # In proportion, which is right at once where its members are alike.
+            fewer = number * (self._room - _SHORT) // size
+            if fewer < _FEW:
+                raise OverflowError
+            is_cut, number = True, fewer
+            part = _copy(whole, number)
+            size = len(dumps(part))
+        if is_cut:
+            self.problem("further values left out")
+            if type(part) is list:
+                part.append("[...]")
+        self._room -= size + 1
+        return part
+
+    def _is_secret(self, pair: Any) -> bool:
+        """Whether `pair` is the name of a secret and its value, as headers have it."""
+        if not issubclass(type(pair), (list, tuple)) or len(pair) != 2:
             return False
-        name = pair[0]
-        if type(name) is bytes and len(name) <= _EDGE:
-            name = name.decode("latin-1")
-        return type(name) is str and self._redactor.hides(name)
+        name = _text_of(pair[0])
+        return name is not None and self._redactor.hides(name, pair[1])
 
     def _unreadable(self, value: object, error: Exception) -> str:
         kind = type_name(value)
@@ -253,34 +437,62 @@ class Walk:
         identity = id(value)
         if identity in self._active:
             self.problem("refers to itself")
-            return "[circular]"
+            return self.text("[circular]")
         if len(self._active) >= _MAX_DEPTH:
             self.problem(f"more than {_MAX_DEPTH} levels deep")
-            return "[too deep]"
+            return self.text("[too deep]")
         self._active.add(identity)
         try:
             return convert(value)
         finally:
             self._active.discard(identity)
 
-    def _mapping(self, value: Mapping[Any, Any]) -> dict[str, Any]:
-        # A copy first: another thread may write to it meanwhile.
-        return self.named(list(value.items()))
+    def _pairs(self, value: Any) -> dict[str, Any]:
+        """Return what any mapping has, all values of a name that comes again."""
+        kind = type(value)
+        many = [name for name in _MANY if hasattr(kind, name)]
+        pairs: Iterable[Any]
+        if hasattr(kind, "multi_items"):  # Starlette's and httpx' parameters
+            pairs = value.multi_items()
+        elif many:
+            named = getattr(value, many[0])()
+            pairs = ((key, one) for key, values in named for one in values)
+        elif hasattr(kind, "items"):
+            pairs = value.items()
+        else:
+            pairs = zip(value.keys(), value, strict=True)
+        if issubclass(kind, dict):  # another thread may write to it meanwhile
+            pairs = list(pairs)
+        found = [
+            (bytes.decode(key, "latin-1") if isinstance(key, bytes) else key, one)
+            for key, one in islice(pairs, self._most())
+        ]
+        return self.named(found, repeats=True)
+
+    def _most(self) -> int:
+        # The least that a member takes is four bytes.
+        return max(self._room, 0) // 4 + 1
 
     def _items(self, value: Iterable[Any]) -> list[Any]:
-        plain = []
+        plain: list[Any] = []
+        self._room -= 3
         for i, item in enumerate(value):
-            if self._left <= 0:
+            if self._room <= 0:
                 self.problem("further values left out")
                 plain.append("[...]")
                 break
             self._path.append(i)
-            plain.append(self.value(item))
+            if self._is_secret(item):
+                self._room -= 3
+                plain.append([self.value(item[0]), self._hidden()])
+            else:
+                plain.append(self.value(item))
             self._path.pop()
         return plain
 
     def _int(self, value: int) -> int | str:
         if _LEAST <= value <= _MOST:
+            self._room -= len(str(value)) + 1
             return value
         self.problem("an integer of over 64 bits written as text")
         try:
@@ -290,9 +502,11 @@ class Walk:
 
     def _float(self, value: float) -> float | str:
         if math.isfinite(value):
+            self._room -= len(repr(value)) + 1
             return value
         self.problem(f"{value} is not a JSON number, written as text")
-        return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+        shown = {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+        return self.text(shown)
 
     def _bytes(self, value: bytes) -> str:
         try:
@@ -323,7 +537,7 @@ class Walk:
         if isinstance(value, (bytes, bytearray, memoryview)):
             return self._bytes(bytes(value))
         if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
-            return value.isoformat()
+            return self.text(value.isoformat())
         if isinstance(value, BaseException):
             return self.text(f"{type_name(value)}: {self._str(value)}")
         if isinstance(value, TracebackType):
@@ -333,21 +547,34 @@ class Walk:
         if getattr(type(value), "__pydantic_root_model__", False):
             return self._within(value, lambda model: self.value(model.root))
         pairs = _attributes(value)
+        if pairs is None:
+            pairs = self._cookies(value)
         if pairs is not None:
             return self._within(value, lambda _: self.named(pairs))
-        if isinstance(value, Mapping):
-            return self._within(value, self._mapping)
+        if isinstance(value, Mapping) or _is_paired(value):
+            return self._within(value, self._pairs)
         if isinstance(value, Set):
             return self._within(value, lambda members: self._items(_ordered(members)))
-        if isinstance(value, (list, tuple, range)):
-            return self._within(value, self._items)
         if isinstance(value, deque):
             # Unlike a list it cannot be read while another thread writes to it.
             return self._within(value, lambda items: self._items(list(items)))
+        if isinstance(value, Sequence):
+            return self._within(value, self._items)
         listed = self._array(value)
         if listed is not None:
             return self._within(value, lambda _: self.value(listed[0]))
         return self.text(self._str(value))
+
+    @staticmethod
+    def _cookies(value: Any) -> list[tuple[str, str]] | None:
+        """The cookies of a jar of the standard library, requests or httpx, hidden."""
+        library: Any = sys.modules.get("http.cookiejar")
+        if library is None:
+            return None
+        jar = getattr(value, "__dict__", {}).get("jar", value)
+        if isinstance(jar, library.CookieJar):
+            return [(cookie.name, REDACTED) for cookie in jar]
+        return [(value.name, REDACTED)] if isinstance(value, library.Cookie) else None
 
     def _str(self, value: object) -> str:
         try:
@@ -360,7 +587,7 @@ class Walk:
         # numpy's scalars and arrays, known by name since the library is not imported.
         if str(type(value).__module__).partition(".")[0] != "numpy":
             return None
-        if getattr(value, "size", 1) > self._left:
+        if getattr(value, "size", 1) > self._room // 2:
             self.problem(f"array of {value.size} values left out")
             shape = "x".join(map(str, value.shape))
             return (f"<array of {shape} {value.dtype}>",)
@@ -369,6 +596,50 @@ class Walk:
         if value.dtype.kind in "mM":  # or nanoseconds would be a bare number
             value = value.astype(str)
         return (value.tolist(),)
+
+
+def _text_of(name: Any) -> str | None:
+    """The text that names a value: of a header, in bytes too."""
+    kind = type(name)
+    if issubclass(kind, str):
+        return str.__str__(name)
+    if issubclass(kind, bytes) and len(name) <= _EDGE:
+        return bytes.decode(name, "latin-1")
+    return None
+
+
+def _texts(members: list[Any]) -> list[str]:
+    return [member for member in members if type(member) is str]
+
+
+def _is_plain_word(value: object) -> bool:
+    return type(value) is str and _PLAIN_WORD.fullmatch(value) is not None
+
+
+def _is_paired(value: Any) -> bool:
+    """Whether a value is a mapping without saying so, as many headers and rows are."""
+    kind = type(value)
+    if hasattr(kind, "getAllRawHeaders"):
+        return True
+    if not hasattr(kind, "__getitem__") or not callable(getattr(kind, "keys", None)):
+        return False
+    if not callable(getattr(kind, "items", None)):
+        return isinstance(value, Sequence)  # a row of sqlite3
+    # A table has columns for items: its text is better. A row is a mapping.
+    return not hasattr(kind, "__array__") or getattr(value, "ndim", None) == 1
+
+
+def _copy(container: Any, most: int) -> Any:
+    """Return a shallow copy with at most so many members; a tuple becomes a list."""
+    if type(container) is dict:
+        if len(container) <= most:
+            return container.copy()
+        return dict(islice(list(container.items()), most))
+    return list(container[:most])
+
+
+def _is_names(fields: object) -> bool:
+    return isinstance(fields, tuple) and all(isinstance(name, str) for name in fields)
 
 
 def _ordered(members: Set[Any]) -> Iterable[Any]:
@@ -391,8 +662,9 @@ def _attributes(value: Any) -> list[tuple[str, Any]] | None:
         names = [field.name for field in kind.__attrs_attrs__ if field.repr]
     elif hasattr(kind, "__struct_fields__"):
         names = list(kind.__struct_fields__)
-    elif isinstance(value, tuple) and isinstance(getattr(kind, "_fields", None), tuple):
-        names = list(kind._fields)
+    elif isinstance(value, Sequence) and _is_names(getattr(value, "_fields", None)):
+        row: Any = value  # a named tuple, a row of SQLAlchemy
+        return list(zip(row._fields, row, strict=True))
     elif isinstance(value, SimpleNamespace) or _is_arguments(kind):
         names = list(vars(value))
     elif (fields := _model_fields(kind)) is not None:

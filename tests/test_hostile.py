@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import logging
 import math
 import uuid
 from collections import deque, namedtuple
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 import ctxlog
 from ctxlog.context import View, current_view
 from ctxlog.line import LineEncoder
+from ctxlog.loggers._record import _RecordFactory
 from ctxlog.redact import Redactor
 from ctxlog.schema import Schema
 from tests.helpers import load_line, need, run_python
@@ -583,6 +585,30 @@ def test_names_that_come_from_outside_are_not_remembered_without_end() -> None:
         assert not redactor.hides(f"k{number}")
 
     assert len(redactor._verdicts) <= 4096
+
+
+def test_names_of_any_length_are_remembered_in_bounded_memory() -> None:
+    """
+    A long name, of a logger, a level or a field, is written and not kept.
+    """
+    redactor = Redactor()
+    encoder = LineEncoder(redactor=redactor)
+    for number in range(50):
+        name = "n" * 20_000 + str(number)
+        encode(encoder, logger=name, level=name, own={name: {name: 1}, "a": {name: 1}})
+    kept = (encoder._loggers, encoder._levels, encoder._plain_keys)
+    for known in (*kept, redactor._verdicts, redactor._plain_shapes):
+        assert len(str(list(known))) < 1024
+
+
+def test_a_place_with_a_long_name_is_not_remembered() -> None:
+    """
+    Neither is a logger of 20 kB by the factory of records.
+    """
+    factory = _RecordFactory(logging.LogRecord)
+    for name in ("short", "n" * 20_000):
+        factory(name, 20, "f.py", 1, "hello", (), None)
+    assert [key[0] for key in factory._places] == ["short"]
 
 
 def test_without_orjson_the_lines_are_the_same(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ CORE = {
     "ctxlog._imports",
     "ctxlog._json",
     "ctxlog._lazy",
+    "ctxlog._memory",
     "ctxlog._unheard",
     "ctxlog._names",
     "ctxlog.carrier",

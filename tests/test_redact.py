@@ -9,6 +9,7 @@ import logging
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,19 +46,34 @@ def line_of(redactor: Redactor, view: View | None = None, **event: Any) -> bytes
 SECRET_NAMES = [
     *("password", "PASSWORD", "Password", "passWord", "pass_word", "password2"),
     *("db_password", "dbPassword", "DB-PASSWORD", "db.password", "userPasswordHash"),
+    *("pass", "db_pass", "smtpPass", "pw", "passcode", "PGPASSWORD", "htpasswd"),
     *("apiKey", "api_key", "APIKey", "apikey", "APIKEY", "x-api-key", "STRIPE_API_KEY"),
     *("access_token", "accessToken", "accesstoken", "id_token", "X-Auth-Token"),
+    *("oauth2token", "v1token", "x-amz-security-token", "client_assertion"),
     *("csrfmiddlewaretoken", "csrf_token", "Authorization", "Proxy-Authorization"),
-    *("Set-Cookie", "cookies", "sessionid", "session_id", "SESSION-ID"),
+    *("Set-Cookie", "cookies", "sessionid", "session_id", "SESSION-ID", "XSRF-TOKEN"),
+    *("session", "user_session", "sid", "connect.sid", "JSESSIONID", "PHPSESSID"),
+    *("ASP.NET_SessionId", "aiohttp_session", "_csrf", "basic_auth", "http.auth"),
     *("client_secret", "clientSecret", "privateKey", "AWS_SECRET_ACCESS_KEY"),
+    *("ssh_key", "encryption_key", "SECRET_KEY_BASE", "DD-APPLICATION-KEY"),
+    *("otp", "pin", "user_pin", "pin2", "mfa_code", "2fa_code", "twoFactorCode"),
+    *("dsn", "SENTRY_DSN", "DATABASE_URL", "SQLALCHEMY_DATABASE_URI", "REDIS_URL"),
+    *("connection_string", "ConnectionString", "conn_str"),
     *("creditCard", "card_number", "cvv", "ssn", "pwd", "passphrase"),
+    *("api_keys", "private-keys", "accessTokens", "passwords", "sessions", "tokens"),
 ]
 
 OTHER_NAMES = [
     *("tokenizer", "author", "authors", "cookiecutter", "passworded_at", "secretary"),
-    *("tokens", "max_tokens", "token_count", "tokenCount", "token_type", "bypass"),
+    *("token_count", "tokenCount", "token_type", "bypass", "compass", "passenger"),
     *("password_changed_at", "cookie_expires", "password_length", "token_expiry"),
-    *("keyboard", "key", "keys", "session", "user", "card", "number", "", "_", "1"),
+    *("token_expires_in", "cookie_max_age", "cookie_consent", "session_timeout"),
+    *("pass_rate", "passed", "passes", "passport_number", "pinned", "pin_code"),
+    *("spinner", "shipping", "opinion", "sidebar", "inside", "resident"),
+    *("session_count", "sessionStorage", "auth_method", "auth_time", "author_id"),
+    *("keyboard", "key", "keys", "user", "card", "number", "", "_", "1"),
+    *("primary_key", "foreign_key", "public_key", "cache_key", "Sec-WebSocket-Key"),
+    *("client_id", "nonce", "url", "base_url", "callback_url", "status_code"),
     *("description", "authentication", "authorize", "monkey", "apis", "access"),
 ]
 
@@ -106,6 +122,60 @@ def test_a_key_that_was_asked_for_is_hidden_whatever_it_says() -> None:
     assert not Redactor(["link"]).hides("link_expiry")
 
 
+@pytest.mark.parametrize(
+    "name", ["tokens", "max_tokens", "prompt_tokens", "totalTokens", "sessions", "pins"]
+)
+def test_a_number_under_a_plural_is_a_count(name: str) -> None:
+    """
+    The tokens of a language model are shown; a list or a text of tokens is not.
+    """
+    fields = {"of": {name: 12}, name: 1.5, "list": {name: ["s3cret"]}}
+    line = load_line(line_of(Redactor(), own=fields))
+    assert line["of"] == {name: 12}
+    assert line[name] == 1.5
+    assert line["list"] == {name: REDACTED}
+
+
+def test_a_number_under_a_singular_is_a_secret() -> None:
+    """
+    A PIN is a number, mostly.
+    """
+    fields = {"pin": 1234, "otp": 123456, "nested": [{"token": 1}]}
+    line = load_line(line_of(Redactor(), own=fields))
+    assert (line["pin"], line["otp"]) == (REDACTED, REDACTED)
+    assert line["nested"] == [{"token": REDACTED}]
+
+
+def test_names_are_added_and_taken_away() -> None:
+    """
+    Whole names of the list, or one field that the list has a part of.
+    """
+    redactor = Redactor(
+        (DEFAULT_KEYS - {"session"}) | {"iban"}, shown=["next_page_token"]
+    )
+    assert redactor.hides("user_iban")
+    assert not redactor.hides("session")
+    assert redactor.hides("session_id")
+    assert not redactor.hides("nextPageToken")
+    assert redactor.hides("page_token")
+
+
+_NAME = st.lists(
+    st.sampled_from([*sorted(DEFAULT_KEYS), "my", "x", "2", "rate", "at", "K", "\n"]),
+    min_size=1,
+    max_size=4,
+).map("_".join) | st.text(st.characters(), max_size=20)
+
+
+@given(st.lists(_NAME, max_size=20, unique=True))
+def test_many_names_are_judged_as_each_is(names: list[str]) -> None:
+    """
+    The quick look at all keys of a large object finds what each key's own does.
+    """
+    redactor = Redactor()
+    assert redactor.hides_any(names) is any(map(redactor.hides, names))
+
+
 @given(st.text(st.characters(), max_size=50))
 def test_judging_a_name_never_raises_and_never_changes(name: str) -> None:
     """
@@ -115,14 +185,37 @@ def test_judging_a_name_never_raises_and_never_changes(name: str) -> None:
     assert redactor.hides(name) is redactor.hides(name)
 
 
+@given(st.sampled_from(sorted(DEFAULT_KEYS)), st.sampled_from(["", "s", "2", "_1"]))
+def test_a_name_with_a_prefix_a_plural_or_a_number_is_found(
+    key: str, ending: str
+) -> None:
+    """
+    Each default key ends a field's name, whatever stands before it.
+    """
+    for prefix in ("", "my_", "x-", "HTTP_X_", "app."):
+        assert Redactor().hides(prefix + key + ending)
+        assert Redactor().hides(prefix.upper() + key.upper() + ending.upper())
+
+
 def test_long_names_are_judged_and_not_remembered() -> None:
     """
     A name that came from outside neither takes memory nor time.
     """
     redactor = Redactor()
     assert redactor.hides("password_" + "x" * 100_000)
+    assert redactor.hides("x" * 100_000 + "_password")
     assert not redactor.hides("x_" * 100_000)
     assert not redactor._verdicts
+
+
+def test_the_default_names_are_those_of_the_documentation() -> None:
+    """
+    Each is in the table of its group, and no other is.
+    """
+    page = Path(__file__).parent.parent.joinpath("docs", "redaction.md").read_text()
+    table = page.partition("## The default names")[2].partition("\n## ")[0]
+    rows = [row.split("|")[2] for row in table.splitlines() if row.startswith("| ")]
+    assert set(re.findall(r"`(\w+)`", "".join(rows))) == DEFAULT_KEYS
 
 
 # Depth -----------------------------------------------------------------------------
@@ -379,16 +472,92 @@ def test_a_wrong_format_string_shows_no_secret() -> None:
     assert REDACTED in line
 
 
-def test_headers_as_pairs_are_looked_into() -> None:
+PAIRS = [
+    [(b"Authorization", b"Bearer s3cret"), ("x-api-key", "s3cret"), ("a", 1)],
+    [["authorization", "Bearer s3cret"], ["a", 1]],
+    (("password", "s3cret"), ["a", 1]),
+    [["a", 1], ["password", ["s3cret"]]],
+    {"nested": [{"headers": [["Cookie", "a=s3cret"], ["a", 1]]}]},
+    [["a", 1], ("token", "s3cret"), "no pair", 3, ("a", "b", "c")],
+    [["a", 1], ("authorization", "Bearer s3cret")],
+    {"a": 1, "pair": ("authorization", "Bearer s3cret")},
+]
+
+
+@pytest.mark.parametrize("value", PAIRS, ids=range(len(PAIRS)))
+def test_headers_as_pairs_are_looked_into(value: Any) -> None:
     """
-    As a server gives them: tuples of a name and a value, in bytes or text.
+    As servers and clients give them: a name and its value, in bytes or text.
     """
-    headers = [(b"Authorization", b"Bearer s3cret"), ("x-api-key", "s3cret"), ("a", 1)]
-    line = LineEncoder().encode(
-        *(0, "INFO", 20, "shop", "hello", View({"headers": headers}, None))
-    )
-    assert b"s3cret" not in line
-    assert b'["a",1]' in line
+    for line in (
+        line_of(Redactor(), View({"headers": value}, None)),
+        line_of(Redactor(patterns=["card"]), own={"headers": value}),
+    ):
+        assert b"s3cret" not in line
+        assert REDACTED.encode() in line
+        assert b'"a"' in line
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["token", "count"],
+        ["password", "user_id"],
+        ["name", "password"],
+        [["max_tokens", 100], ["tokens", 3]],
+        [["a", "token"], ["b", "password"]],
+        ["password", "token", "secret"],
+    ],
+    ids=str,
+)
+def test_words_of_a_list_are_no_pair(value: list[Any]) -> None:
+    """
+    Two plain words by themselves are words; a number may be a count.
+    """
+    for shown in (value, tuple(value)):
+        line = load_line(line_of(Redactor(), own={"value": shown}))
+        assert line["value"] == value
+
+
+NAMED = [
+    {"name": "Authorization", "value": "Bearer s3cret"},
+    {"key": "DB_PASSWORD", "value": "s3cret", "enabled": True},
+    {"Key": "api-key", "Value": "s3cret"},
+    {"key": "password", "value": {"stringValue": "s3cret"}},
+    {"value": "s3cret", "name": b"cookie"},
+    {"type": "string_type", "loc": ("body", "password"), "input": "s3cret"},
+]
+
+
+@pytest.mark.parametrize("value", NAMED, ids=str)
+def test_a_name_and_its_value_in_an_object_are_a_pair(value: dict[str, Any]) -> None:
+    """
+    HTTP archives, clouds' tags and variables, OTLP and pydantic have them so.
+    """
+    for own in (value, {"of": value}, {"of": [value, {"name": "a", "value": 1}]}):
+        for _ in range(2):
+            line = line_of(Redactor(), own=own)
+            assert b"s3cret" not in line
+            assert REDACTED.encode() in line
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "rows", "value": 3},
+        {"name": "max_tokens", "value": 100},
+        {"name": "token", "count": 3},
+        {"field": "password", "message": "is required"},
+        {"value": "token", "name": "a"},
+        {"name": "password", "value": None},
+    ],
+    ids=str,
+)
+def test_an_object_with_a_harmless_name_is_shown(value: dict[str, Any]) -> None:
+    """
+    Only the value is one, and only of a name that is a secret's.
+    """
+    assert load_line(line_of(Redactor(), own={"of": [value]}))["of"] == [value]
 
 
 def test_a_password_in_a_url_is_hidden_by_its_preset() -> None:

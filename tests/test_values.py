@@ -11,8 +11,13 @@ import datetime
 import decimal
 import enum
 import fractions
+import http.client
+import io
+import itertools
 import json
 import pathlib
+import sqlite3
+import sys
 import threading
 import time
 import types
@@ -25,6 +30,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ctxlog
+from ctxlog._json import dumps
+from ctxlog.context import View
+from ctxlog.line import LineEncoder
 from ctxlog.redact import Redactor
 from ctxlog.values import Walk, cut, safe_str
 from tests.helpers import need
@@ -34,7 +42,7 @@ def walk(**options: Any) -> Walk:
     """
     A walk with the limits of an ordinary line, unless *options* say otherwise.
     """
-    limits = {"redactor": Redactor(), "max_text": 10_000, "max_values": 10_000}
+    limits = {"redactor": Redactor(), "max_text": 10_000, "max_bytes": 40_000}
     return Walk(**{**limits, **options})
 
 
@@ -218,11 +226,11 @@ def test_depth_ends_somewhere() -> None:
     assert "levels deep" in walking.problems[0]
 
 
-def test_the_number_of_values_ends_somewhere() -> None:
+def test_the_bytes_of_a_value_end_somewhere() -> None:
     """
-    A container is cut where the whole pass has had enough, and says so.
+    A container is cut where the whole pass has written enough, and says so.
     """
-    walking = walk(max_values=10)
+    walking = walk(max_bytes=50)
     shown = walking.value({"first": list(range(100)), "second": 1})
     assert shown["first"][-1] == "[...]"
     assert "further values left out" in walking.problems[0]
@@ -232,9 +240,9 @@ def test_texts_together_are_bounded() -> None:
     """
     One text that is referred to a thousand times is not written a thousand times.
     """
-    walking = walk(max_total=50_000)
+    walking = walk(max_bytes=50_000)
     shown = walking.value(["x" * 9_000] * 1_000)
-    assert sum(map(len, shown)) < 200_000
+    assert len(json.dumps(shown)) < 60_000
     assert walking.problems
 
 
@@ -356,7 +364,7 @@ def test_an_endless_value_ends() -> None:
     """
     A container that never stops is cut.
     """
-    assert walk(max_values=100).value(Endless())[-1] == "[...]"
+    assert walk(max_bytes=1000).value(Endless())[-1] == "[...]"
 
 
 def test_what_is_no_exception_of_the_program_is_not_held_up() -> None:
@@ -482,11 +490,297 @@ def test_numpy_values_are_numbers_and_lists() -> None:
     assert plain(numpy.datetime64("2026-01-02T03:04:05.000000001")) == (
         "2026-01-02T03:04:05.000000001"
     )
-    walking = walk(max_values=100)
+    walking = walk(max_bytes=1000)
     assert walking.value(numpy.zeros((200, 3))) == "<array of 200x3 float64>"
     assert "600 values left out" in walking.problems[0]
     walking = walk()
     assert walking.value(numpy.array([1.0, numpy.nan])) == [1.0, "NaN"]
+
+
+# Mappings that do not say so -------------------------------------------------------
+
+HEADERS = [("Authorization", "Bearer s3cret"), ("Cookie", "a=s3cret"), ("Accept", "x")]
+HEADERS += [("Accept", "y")]
+
+
+def _message() -> Any:
+    headers = "".join(f"{name}: {value}\r\n" for name, value in HEADERS)
+    return http.client.parse_headers(io.BytesIO(f"{headers}\r\n".encode()))
+
+
+def _add(made: Any) -> Any:
+    for name, value in HEADERS:
+        made.add(name, value)
+    return made
+
+
+def _raw() -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in HEADERS]
+
+
+def _environ() -> dict[str, str]:
+    return {f"HTTP_{name.upper()}": value for name, value in HEADERS}
+
+
+HEADERS_OF = {
+    "http.client": ("http.client", lambda _: _message()),
+    "email": ("email.message", lambda _: _message()),
+    "wsgiref": ("wsgiref.headers", lambda lib: lib.Headers([*HEADERS])),
+    "werkzeug": ("werkzeug.datastructures", lambda lib: lib.Headers(HEADERS)),
+    "flask": ("werkzeug.datastructures", lambda lib: lib.EnvironHeaders(_environ())),
+    "multidict": (
+        "multidict",
+        lambda lib: lib.CIMultiDictProxy(lib.CIMultiDict(HEADERS)),
+    ),
+    "tornado": ("tornado.httputil", lambda lib: _add(lib.HTTPHeaders())),
+    "urllib3": ("urllib3", lambda lib: _add(lib.HTTPHeaderDict())),
+    "starlette": ("starlette.datastructures", lambda lib: lib.Headers(raw=_raw())),
+    "httpx": ("httpx", lambda lib: lib.Headers(HEADERS)),
+    "requests": ("requests.structures", lambda lib: lib.CaseInsensitiveDict(HEADERS)),
+    "django": ("django.http.request", lambda lib: lib.HttpHeaders(_environ())),
+    "sanic": ("sanic.compat", lambda lib: lib.Header(HEADERS)),
+    "grpc": (
+        "grpc.aio",
+        lambda lib: lib.Metadata(*[(n.lower(), v) for n, v in HEADERS]),
+    ),
+    "twisted": ("twisted.web.http_headers", lambda lib: _twisted(lib.Headers())),
+}
+
+
+def _twisted(made: Any) -> Any:
+    for name, value in HEADERS:
+        made.addRawHeader(name, value)
+    return made
+
+
+@pytest.mark.parametrize("name", HEADERS_OF)
+def test_headers_of_any_library_are_read_by_name(name: str) -> None:
+    """
+    Whether or not they say that they are a mapping.
+    """
+    module, make = HEADERS_OF[name]
+    shown = {k.lower(): v for k, v in plain(make(need(module))).items()}
+    assert (shown["authorization"], shown["cookie"]) == ("[redacted]", "[redacted]")
+    assert shown["accept"] in ("y", "x, y", "x,y", ["x", "y"])
+
+
+REPEATING = {
+    "werkzeug": ("werkzeug.datastructures", lambda lib: lib.MultiDict),
+    "starlette": ("starlette.datastructures", lambda lib: lib.QueryParams),
+    "httpx": (
+        "httpx",
+        lambda lib: lambda pairs: lib.QueryParams("token=s&a=1&a=2&a=3"),
+    ),
+    "multidict": ("multidict", lambda lib: lib.MultiDict),
+    "django": ("django.utils.datastructures", lambda lib: _django(lib.MultiValueDict)),
+}
+
+
+def _django(kind: Any) -> Any:
+    return lambda pairs: kind({"token": ["s"], "a": ["1", "2", "3"]})
+
+
+@pytest.mark.parametrize("name", REPEATING)
+def test_all_values_of_a_name_are_kept(name: str) -> None:
+    """
+    What came three times in a query is a list of three.
+    """
+    module, make = REPEATING[name]
+    pairs = [("token", "s"), ("a", "1"), ("a", "2"), ("a", "3")]
+    shown = plain(make(need(module))(pairs))
+    assert shown == {"token": "[redacted]", "a": ["1", "2", "3"]}
+
+
+def test_raw_headers_of_h11_are_pairs() -> None:
+    """
+    A sequence of a class of its own is a list.
+    """
+    headers = need("h11").Request(
+        method="GET", target="/", headers=_raw()[:2] + [(b"Host", b"h")]
+    )
+    assert plain(headers.headers)[:1] == [["authorization", "[redacted]"]]
+
+
+def test_rows_are_read_by_column() -> None:
+    """
+    Those of sqlite3 and SQLAlchemy, which are sequences, and those of pandas.
+    """
+    query = "select 'A' as user, 's' as password"
+    connection = sqlite3.connect(":memory:")
+    connection.row_factory = sqlite3.Row
+    row = connection.execute(query).fetchone()
+    connection.close()
+    shown = {"user": "A", "password": "[redacted]"}
+    assert plain(row) == shown
+    sqlalchemy = need("sqlalchemy")
+    engine = sqlalchemy.create_engine("sqlite://")
+    with engine.connect() as opened:
+        found = opened.execute(sqlalchemy.text(query)).one()
+        assert plain([found, found._mapping]) == [shown, shown]
+    engine.dispose()
+
+
+def test_a_table_is_its_text_and_its_row_a_mapping() -> None:
+    """
+    The items of a DataFrame are columns, which are no values of a line.
+    """
+    pandas = need("pandas")
+    table = pandas.DataFrame({"user": ["A"], "password": ["s"]})
+    assert plain(table[["user"]]) == str(table[["user"]])
+    assert plain(table.iloc[0]) == {"user": "A", "password": "[redacted]"}
+
+
+def test_cookies_of_a_jar_are_hidden() -> None:
+    """
+    Whatever they are called: of the standard library, requests and httpx.
+    """
+    requests, httpx = need("requests.cookies"), need("httpx")
+    jar = requests.RequestsCookieJar()
+    jar.set("theme", "s3cret")
+    cookies = httpx.Cookies({"theme": "s3cret"})
+    for value in (jar, cookies, cookies.jar, next(iter(jar))):
+        assert plain(value) == {"theme": "[redacted]"}
+
+
+class Odd:
+    """
+    Has `items()` and `keys()`, and means something else by them.
+    """
+
+    def __init__(self, found: Any) -> None:
+        self.found = found
+
+    def items(self) -> Any:
+        return self.found() if callable(self.found) else self.found
+
+    def keys(self) -> Any:
+        return []
+
+    def __getitem__(self, name: str) -> Any:
+        raise KeyError(name)
+
+
+def test_items_that_are_no_pairs_cost_no_line() -> None:
+    """
+    None, numbers, an error or no end of pairs.
+    """
+    endless = (("a", "b") for _ in itertools.count())
+    for found in (None, [1, 2], lambda: 1 / 0, endless):
+        walking = walk(max_bytes=1000)
+        shown = walking.value({"odd": Odd(found), "next": 1})
+        assert "odd" in shown
+        assert walking.problems
+
+
+# Large values ----------------------------------------------------------------------
+
+_LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.text(st.characters(), max_size=8)
+)
+_TREES = st.recursive(
+    _LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=12)
+        | st.tuples(st.sampled_from(["token", "tokens", "a"]), inner)
+        | st.dictionaries(
+            st.sampled_from(["a", "value", "name", "token", "max_tokens"])
+            | st.text(max_size=3),
+            inner,
+            max_size=12,
+        )
+    ),
+    max_leaves=60,
+)
+
+
+@given(_TREES)
+def test_the_quick_look_at_a_value_changes_nothing(value: Any) -> None:
+    """
+    A value is the same whether or not all of its members were looked at together.
+    """
+    quick, careful = walk(max_bytes=10**6), walk(max_bytes=10**6)
+    careful._looks = 0  # it looks at each member by itself
+    for walking in (quick, careful):
+        walking._path.append("field")
+    shown = quick.value(value)
+    assert shown == careful.value(value)
+    assert quick.problems == careful.problems
+    assert quick._room <= 10**6 - len(dumps(shown))
+
+
+LARGE = {
+    "keys": lambda number: {f"key{i}": i for i in range(number)},
+    "texts": lambda number: {f"key{i}": f"value {i}" for i in range(number)},
+    "list": lambda number: list(range(10 * number)),
+    "objects": lambda number: [{"id": i, "name": "x"} for i in range(number)],
+    "nested": lambda number: {"rows": [[i, {"id": i}] for i in range(number)]},
+    "odd": lambda number: [{"at": UTC, "id": i} for i in range(number)],
+}
+
+
+def _calls(act: Any) -> int:
+    """
+    The calls of Python functions and of builtins that *act* makes.
+    """
+    counted = 0
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+def _line_calls(value: object) -> tuple[bytes, int]:
+    """
+    The line with a field *value*, and the calls that it took.
+    """
+    encoder = LineEncoder()
+    view = View({"requestID": "req-A", "user": {"id": 7}}, None)
+    own = {"data": value, "next": 1}
+    lines: list[bytes] = []
+    calls = _calls(
+        lambda: lines.append(encoder.encode(0, "INFO", 20, "shop", "hello", view, own))
+    )
+    return lines[0], calls
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_what_a_large_value_takes_is_bounded_by_the_bytes_of_its_line(
+    name: str,
+) -> None:
+    """
+    A value that is three times as large takes no more calls; what is left fills the
+    line, in which all else is there and which says what is not.
+    """
+    line, calls = _line_calls(LARGE[name](50_000))
+    _, of_three = _line_calls(LARGE[name](150_000))
+    assert of_three < calls * 1.5 + 2_000
+    shown = json.loads(line)
+    assert 90_000 < len(line) <= 262_144
+    assert (shown["requestID"], shown["user"], shown["next"]) == ("req-A", {"id": 7}, 1)
+    assert "data" in shown["logError"]
+    assert "left out" in shown["logError"]
+
+
+def test_a_value_that_fits_takes_no_call_for_each_of_its_keys() -> None:
+    """
+    All keys and values are looked at together.
+    """
+    few, many = (
+        _line_calls({f"key{i:06}": i for i in range(number)})[1]
+        for number in (2_000, 14_000)
+    )
+    assert many < 2 * few < 1_000
 
 
 # The user's own encoder ------------------------------------------------------------

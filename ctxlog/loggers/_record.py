@@ -20,6 +20,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 from ctxlog._json import dumps
+from ctxlog._memory import remember
 from ctxlog._names import get_names
 from ctxlog.console import ConsoleEncoder
 from ctxlog.context import View, current_view, error_view, server_view
@@ -120,7 +121,7 @@ class Stamp:
 
 def _plain_stamp(view: View, **more: object) -> tuple[Any, ...]:
     # A pickle may go over a network: builtin types only, redacted.
-    walk = Walk(redactor(None), 262_144, 131_072)
+    walk = Walk(redactor(None), 262_144, 262_144)
     fields = walk.named(list(view.fields.items()))
     plain = {"fields": fields, "started": view.started, "late": view.late, **more}
     return dict, (list(plain.items()),)
@@ -182,7 +183,7 @@ def plain_fields(view: View) -> dict[str, Any]:
     hiding, names = redactor(None), get_names()
     known: dict[str, Any] | None = view.encoded.get((plain_fields, hiding, names))
     if known is None:
-        walk = Walk(hiding, 262_144, 131_072)
+        walk = Walk(hiding, 262_144, 262_144)
         known = walk.named(list(names.applied(view.fields).items()))
         view.encoded[plain_fields, hiding, names] = known
     return known
@@ -228,7 +229,7 @@ def _unformatted(
 
 
 def _shown(value: object) -> str:
-    walk = Walk(redactor(None), 1024, 64)
+    walk = Walk(redactor(None), 1024, 1024)
     plain = walk.value(value)
     return plain if isinstance(plain, str) else dumps(plain).decode()
 
@@ -458,11 +459,9 @@ class _RecordFactory:
             shared[attribute] = None  # what the flags of `logging` switch off
         if _HAS_TASK_NAMES:
             shared["taskName"] = None
-        if len(self._places) >= 4096:  # places may be made up without end
-            self._places.clear()
         place = _Place(shared)
         try:
-            self._places[key] = place
+            remember(self._places, key, place, 4096)
         except TypeError:  # something in it cannot be hashed
             pass
         return place

@@ -418,7 +418,7 @@ def _pickles(value: object) -> bool:
 
 
 def _plain(value: object) -> Any:
-    return Walk(active(), 262_144, 131_072).value(value)
+    return Walk(active(), 262_144, 262_144).value(value)
 
 
 # A whole set-up -----------------------------------------------------------------

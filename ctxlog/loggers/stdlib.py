@@ -176,12 +176,12 @@ class ContextFilter(logging.Filter):
 
     def _redacted(self, fields: Mapping[str, object]) -> dict[str, Any]:
         hiding = self._redactor or active()
-        walk = Walk(hiding, 262_144, 131_072)
+        walk = Walk(hiding, 262_144, 262_144)
         own: dict[str, Any] = {}
         for name, value in fields.items():
             if type(name) is not str:
                 name = safe_str(name)
-            if hiding.hides(name) and value is not None:
+            if hiding.hides(name, value):
                 own[name] = REDACTED
             elif isinstance(value, str) or type(value) not in FLAT_TYPES:
                 own[name] = walk.value(value)
