@@ -196,7 +196,12 @@ class Configuration:
     def _take_over(self, library: str) -> None:
         adapter = import_module(f"ctxlog.loggers.{library}")
         if self.settings.loggers is None and adapter.is_configured():
-            return  # by the application: `look()` says so
+            # By the application: `look()` says so.
+            if library == "structlog" and adapter.__name__ not in self._done:
+                self._done.add(adapter.__name__)
+                adapter.show_callers()
+                self._undo.append(adapter.hide_callers)
+            return
         begin, end = (getattr(adapter, name) for name in _LIBRARIES[library])
         begin(level=self._level, levels=self._levels, **self._output())
         if library not in self._done:

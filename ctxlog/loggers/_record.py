@@ -31,7 +31,7 @@ from ctxlog.line import (
     ExceptionParts,
     LineEncoder,
 )
-from ctxlog.loggers._callers import call_stack
+from ctxlog.loggers._callers import call_stack, is_ours, passed_on
 from ctxlog.loggers._events import KEYS, EventParts, error_in, is_true, take_apart
 from ctxlog.redact import redactor
 from ctxlog.stamps import get_stamp, set_stamp, with_stamp
@@ -384,7 +384,8 @@ class _RecordFactory:
         self._makes = previous is logging.LogRecord and (
             tuple(stock.__dict__) == _ATTRIBUTES
         )
-        self._places: dict[tuple[Any, ...], _Place] = {}
+        # None for those of which others make the records.
+        self._places: dict[tuple[Any, ...], _Place | None] = {}
         # Of all records that another factory makes.
         self._elsewhere = _Place({})
 
@@ -406,10 +407,15 @@ class _RecordFactory:
         try:
             place = self._places[key]
         except (KeyError, TypeError):
-            # Also where this factory does not make the records itself, or no longer.
-            place = self._first(key)
+            # Also where this factory works no longer.
+            place = None
+            site = self._passed_on(name, pathname, lineno)
+            if site is None:
+                place = self._first(key)
+            else:  # the same logger may be called from elsewhere next time
+                key = (name, level, *site)
         if place is None or more:
-            return self._chained(*key[:4], msg, args, exc_info, func, sinfo, **more)
+            return self._chained(*key[:4], msg, args, exc_info, key[4], sinfo, **more)
         if args and len(args) == 1 and type(args[0]) not in _NO_MAPPINGS:
             args = _only_mapping(args)
         created = _now()
@@ -448,23 +454,35 @@ class _RecordFactory:
 
     def _first(self, key: tuple[Any, ...]) -> _Place | None:
         """Return the place of a first record; None if others make those."""
-        name, level, pathname, lineno, func = key
-        if self.active and _look_out is not None and name is not None:
-            _look_out(str(name))
-        if not (self.active and self._makes) or _is_servers(name) or name is None:
+        if not self.active:
             return None
-        stock = logging.LogRecord(name, level, pathname, lineno, "", (), None, func)
-        shared = stock.__dict__
-        for attribute in ("thread", "threadName", "processName", "process"):
-            shared[attribute] = None  # what the flags of `logging` switch off
-        if _HAS_TASK_NAMES:
-            shared["taskName"] = None
-        place = _Place(shared)
+        name, level, pathname, lineno, func = key
+        if _look_out is not None and name is not None:
+            _look_out(str(name))
+        place = None
+        if self._makes and name is not None and not _is_servers(name):
+            stock = logging.LogRecord(name, level, pathname, lineno, "", (), None, func)
+            shared = stock.__dict__
+            for attribute in ("thread", "threadName", "processName", "process"):
+                shared[attribute] = None  # what the flags of `logging` switch off
+            if _HAS_TASK_NAMES:
+                shared["taskName"] = None
+            place = _Place(shared)
         try:
             remember(self._places, key, place, 4096)
         except TypeError:  # something in it cannot be hashed
             pass
         return place
+
+    def _passed_on(self, name: Any, path: Any, line: Any) -> tuple[Any, ...] | None:
+        """Return file, line and function of a call that ctxlog has passed on."""
+        # ctxlog's own lines are logged where they say.
+        if not self.active or is_ours(name):
+            return None
+        frame = passed_on(path, line, "stacklevel", 1)
+        if frame is None:
+            return None
+        return frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name
 
     def _chained(self, *args: Any, **more: Any) -> logging.LogRecord:
         record = self.previous(*args, **more)

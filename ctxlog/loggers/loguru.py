@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import pickle
 import sys
 import time
@@ -25,6 +26,7 @@ from ctxlog.console import ConsoleEncoder
 from ctxlog.context import View, current_view, error_view
 from ctxlog.errors import MissingDependencyError
 from ctxlog.line import REPORTING_LOGGERS, ExceptionParts, LineEncoder
+from ctxlog.loggers._callers import passed_on
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._record import Stamp, plain_fields, read
 from ctxlog.redact import active
@@ -136,7 +138,12 @@ def patcher(record: Any) -> Any:
         stamp = Stamp(view, error)
     own = record["extra"]
     if str(record["name"]).startswith("ctxlog."):
-        own = {**_fields_handed_on(record), **own}
+        handed = _handed_on()
+        if handed is None:
+            _show_caller(record)
+        else:
+            record["name"] = handed.name
+            own = {**read(handed).own, **own}
     shown = _shown(view)
     record["extra"] = extra = _Extra(shown)
     extra.update(own)
@@ -144,12 +151,12 @@ def patcher(record: Any) -> Any:
     return None
 
 
-def _fields_handed_on(record: _Record) -> dict[str, Any]:
+def _handed_on() -> logging.LogRecord | None:
     """
-    Return the fields of a line of ctxlog's own that `logging` has handed to loguru.
+    Return the record of a line of ctxlog's own that `logging` has handed to loguru.
 
     The handler of loguru's documentation, `InterceptHandler`, hands on the text of a
-    record; a completion line without its fields says little. The record gets the name
+    record; a completion line without its fields says little. The line gets the name
     of the logger, too, in place of a module's.
     """
     frame: FrameType | None = sys._getframe(2)
@@ -157,10 +164,22 @@ def _fields_handed_on(record: _Record) -> dict[str, Any]:
         if frame.f_code.co_name == "emit":
             for handed in list(frame.f_locals.values()):
                 if isinstance(handed, logging.LogRecord):
-                    record["name"] = handed.name
-                    return read(handed).own
+                    return handed
         frame = frame.f_back
-    return {}
+    return None
+
+
+def _show_caller(record: _Record) -> None:
+    """Show where a log call stands that ctxlog has passed on, as `run` does."""
+    frame = passed_on(record["file"].path, record["line"], "depth", 0)
+    if frame is None:
+        return
+    path = frame.f_code.co_filename
+    name = os.path.basename(path)
+    record["name"] = frame.f_globals.get("__name__")
+    record["function"], record["line"] = frame.f_code.co_name, frame.f_lineno
+    record["file"] = type(record["file"])(name, path)
+    record["module"] = os.path.splitext(name)[0]
 
 
 class _Chained:
@@ -274,9 +293,12 @@ def _encoded(
         view, error = revived.view, revived.error
         own = {name: extra[name] for name in extra.own if name in extra}
     level = record["level"]
+    name = level.name
+    if name[:6] == "Level ":
+        name = _name_of(level)
     return encoder.encode(
         created,
-        level.name,
+        name,
         level.no,
         record["name"] or "root",
         record["message"],
@@ -284,6 +306,16 @@ def _encoded(
         own,
         error,
     )
+
+
+def _name_of(level: Any) -> str:
+    """Return the name of a level that was given by its number, which has a name."""
+    name = str(logging.getLevelName(level.no))
+    if not name.startswith("Level "):
+        return name
+    # The application's, where loguru has one with that number, too.
+    named = [one.name for one in list(_core.levels.values()) if one.no == level.no]
+    return str(named[-1]) if named else name
 
 
 _MISSING = object()

@@ -13,6 +13,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping, MutableMapping
+from types import FrameType
 from typing import Any
 
 from ctxlog._names import get_names
@@ -26,6 +27,7 @@ from ctxlog.context import (
 )
 from ctxlog.errors import MissingDependencyError
 from ctxlog.line import REPORTING_LOGGERS, LineEncoder
+from ctxlog.loggers._callers import is_ours
 from ctxlog.loggers._events import (
     KEYS,
     LEVELS,
@@ -36,6 +38,7 @@ from ctxlog.loggers._events import (
 )
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._record import format_arguments, plain_fields, read, stamp_of
+from ctxlog.patch import Patch
 from ctxlog.schema import Schema, find
 from ctxlog.values import safe_str
 from ctxlog.writer import LineWriter
@@ -52,10 +55,12 @@ __all__ = [
     "LineLogger",
     "bridge",
     "configure",
+    "hide_callers",
     "is_configured",
     "merge_context",
     "outside",
     "processors",
+    "show_callers",
     "unbridge",
     "unconfigure",
 ]
@@ -305,8 +310,7 @@ async def _anothing(self: Any, event: Any = None, *args: Any, **fields: Any) -> 
     return None
 
 
-def _logging(name: str) -> Any:
-    level, number = LEVELS[name]
+def _logging(level: str, number: int) -> Any:
     name = level.lower()
 
     def method(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
@@ -319,7 +323,7 @@ def _logging(name: str) -> Any:
             or renderer is not _output.renderer
             or type(logger) is not LineLogger
         ):
-            return self._proxy_to_logger(name, event, **fields)
+            return _to_logger(self, name, number, event, fields)
         # Our renderer is all there is: the event goes straight to it.
         if self._context:
             fields = {**self._context, **fields}
@@ -337,6 +341,21 @@ def _logging(name: str) -> Any:
     return method
 
 
+def _to_logger(
+    self: Any, name: str, number: int, event: Any, fields: dict[str, Any]
+) -> Any:
+    """Process an event and hand it to the logger, which may know no such method."""
+    if name in LEVELS or hasattr(self._logger, name):
+        return self._proxy_to_logger(name, event, **fields)
+    try:
+        args, more = self._process_event(name, event, fields)
+    except structlog.DropEvent:
+        return None
+    if isinstance(self._logger, logging.Logger):
+        return self._logger.log(number, *args, **more)
+    return self._logger.msg(*args, **more)
+
+
 def _formatting(method: Any) -> Any:
     @functools.wraps(method)
     def call(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
@@ -347,32 +366,68 @@ def _formatting(method: Any) -> Any:
     return call
 
 
-def _formatting_log(method: Any) -> Any:
-    @functools.wraps(method)
-    def log(self: Any, level: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
+def _log(self: Any, level: int, event: Any = None, *args: Any, **fields: Any) -> Any:
+    """Log at a level that is given by its number."""
+    if level < self.least:
+        return None
+    return _method_of(level)(self, event, *args, **fields)
+
+
+def _alog(self: Any, level: int, event: Any = None, *args: Any, **fields: Any) -> Any:
+    if args:
+        event, fields = _formatted(event, args, fields)
+    name = _NAMES.get(level)
+    if level < self.least:
+        return _anothing(self)
+    if name is None:  # structlog's own methods know only its levels
+        return _at_once(_method_of(level), self, event, **fields)
+    return _awaited(sys._getframe(1), name, self, event, fields)
+
+
+def _asynchronous(name: str) -> Any:
+    @functools.wraps(getattr(_EveryLevel, f"a{name}"))
+    def call(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
         if args:
             event, fields = _formatted(event, args, fields)
-        if level < self.least:
-            return _nothing(self) if method is _EveryLevel.log else _anothing(self)
-        if level not in _METHODS:
-            level = max((known for known in _METHODS if known <= level), default=10)
-        return method(self, level, event, **fields)
+        return _awaited(sys._getframe(1), name, self, event, fields)
 
-    return log
+    return call
 
 
-_METHODS = (10, 20, 30, 40, 50)
+def _awaited(
+    frame: FrameType, name: str, self: Any, event: Any, fields: dict[str, Any]
+) -> Any:
+    """Return what structlog's asynchronous method returns when *frame* calls it."""
+    if is_ours(frame.f_globals.get("__name__")):
+        # `await run(log.ainfo, "x")`: ctxlog awaits, and would be taken for the caller.
+        return _at_once(_CALLS[name], self, event, **fields)
+    return getattr(_EveryLevel, f"a{name}")(self, event, **fields)
+
+
+async def _at_once(method: Any, *args: Any, **fields: Any) -> Any:
+    return method(*args, **fields)
+
+
+_NAMES = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
+
+
+def _method_of(level: int) -> Any:
+    name = _NAMES.get(level)
+    if name is not None:
+        return _CALLS[name]
+    return _logging(str(logging.getLevelName(level)), level)
+
 
 # The methods of `_FilteringLogger` that log, by their names.
 _CALLS: dict[str, Any] = {
-    name: functools.wraps(getattr(_EveryLevel, name))(_logging(name))
+    name: functools.wraps(getattr(_EveryLevel, name))(_logging(*LEVELS[name]))
     for name in LEVELS
     if name != "exception"
 }
 _CALLS["exception"] = _formatting(_EveryLevel.exception)
-_CALLS.update((f"a{n}", _formatting(getattr(_EveryLevel, f"a{n}"))) for n in LEVELS)
-_FilteringLogger.log = _formatting_log(_EveryLevel.log)
-_FilteringLogger.alog = _formatting_log(_EveryLevel.alog)
+_CALLS.update((f"a{name}", _asynchronous(name)) for name in LEVELS)
+_FilteringLogger.log = functools.wraps(_EveryLevel.log)(_log)
+_FilteringLogger.alog = functools.wraps(_EveryLevel.alog)(_alog)
 
 
 def _formatted(
@@ -448,6 +503,7 @@ def configure(
         cache_logger_on_first_use=True,
     )
     bridge()
+    show_callers()
 
 
 def unconfigure() -> None:
@@ -456,6 +512,7 @@ def unconfigure() -> None:
     if before is None:
         return
     unbridge()
+    hide_callers()
     _output.writer = LineWriter()
     if before:
         structlog.configure(**before)
@@ -499,6 +556,40 @@ def outside() -> str | None:
         "structlog renders its events before it hands them to logging: put "
         "structlog.stdlib.ProcessorFormatter.wrap_for_formatter last in its processors"
     )
+
+
+# Call sites ---------------------------------------------------------------------
+
+
+def _find_beyond_ours(find: Any, ignored: Any = None, /, **options: Any) -> Any:
+    ignored = options.pop("additional_ignores", ignored)
+    return find([*(ignored or ()), "ctxlog."], **options)
+
+
+# structlog looks for the caller outside of itself; each of its modules has imported
+# the function. There is no public way to name further modules for all processors.
+_finders = [
+    Patch(module, "_find_first_app_frame_and_name", _find_beyond_ours)
+    for module in (structlog.processors, structlog.stdlib)
+    if hasattr(module, "_find_first_app_frame_and_name")
+]
+
+
+def show_callers() -> None:
+    """
+    Let structlog look for the caller of a log call beyond ctxlog's frames.
+
+    For `CallsiteParameterAdder`, stacks and the names of loggers, in any chain. On with
+    `configure()`; calling it again is a no-op.
+    """
+    for finder in _finders:
+        finder.install()
+
+
+def hide_callers() -> None:
+    """Undo `show_callers()`; without it, a no-op."""
+    for finder in _finders:
+        finder.uninstall()
 
 
 # The bridge ---------------------------------------------------------------------
