@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "demo",
         help="serve a small shop, send it requests at once, show the lines",
         description="Serve a small shop under uvicorn on a free loopback port, send it "
-        "concurrent requests, show its lines as they came and then request by request.",
+        "concurrent requests, show some of its lines as they came, the request that "
+        "failed, and where all lines are.",
     )
     demo.add_argument(
         "--requests",
@@ -53,6 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=40,
         metavar="N",
         help="how many requests to send at once, 2 to 500 (default: 40)",
+    )
+    demo.add_argument(
+        "--all",
+        action="store_true",
+        help="print all lines, as they came and then request by request",
     )
     words = sys.argv[1:] if arguments is None else list(arguments)
     readers = {
@@ -73,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if not 2 <= chosen.requests <= 500:
         demo.error(f"--requests {chosen.requests}: must be from 2 to 500")
-    return _demo(chosen.requests)
+    return _demo(chosen.requests, everything=chosen.all)
 
 
 def _command(name: str) -> Any:
@@ -134,13 +140,13 @@ def _completion(
     return 0
 
 
-def _demo(requests: int) -> int:
+def _demo(requests: int, *, everything: bool) -> int:
     try:
         from ctxlog import demo
     except MissingDependencyError as error:
         print(f"ctxlog demo: {error}", file=sys.stderr)
         return 2
-    return demo.run(requests)
+    return demo.run(requests, everything=everything)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class Names:
         stack_info: The stack that was asked for with `stack_info=True`.
         duration: How many milliseconds a request, a task or a call took.
         close_code: The code that a WebSocket was closed with.
+        exit_code: The code that a program ends with.
         task_id: The id of a task.
         parent_task_id: The id of the task that sent it.
         trace_id: The trace's id.
@@ -49,6 +50,7 @@ class Names:
     stack_info: str
     duration: str
     close_code: str
+    exit_code: str
     task_id: str
     parent_task_id: str
     trace_id: str
@@ -101,8 +103,8 @@ class Names:
     def of_fields(self) -> tuple[str, ...]:
         """The names of fields, which adapters set."""
         return (
-            *(self.duration, self.close_code, self.task_id, self.parent_task_id),
-            *(self.trace_id, self.span_id),
+            *(self.duration, self.close_code, self.exit_code, self.task_id),
+            *(self.parent_task_id, self.trace_id, self.span_id),
         )
 
     def id_name(self, fields: Mapping[Any, object]) -> str:
@@ -164,6 +166,7 @@ CAMEL = Names(
     stack_info="stackInfo",
     duration="durationMs",
     close_code="closeCode",
+    exit_code="exitCode",
     task_id="taskID",
     parent_task_id="parentTaskID",
     trace_id="traceID",
@@ -178,6 +181,7 @@ SNAKE = Names(
     stack_info="stack_info",
     duration="duration_ms",
     close_code="close_code",
+    exit_code="exit_code",
     task_id="task_id",
     parent_task_id="parent_task_id",
     trace_id="trace_id",

@@ -214,7 +214,7 @@ class _Call(Task):
         if code is not None:
             self.outcome = FAILED if code else SUCCEEDED
         if code:
-            self.details["exitCode"] = code
+            self.details[get_names().exit_code] = code
         super()._complete(error)
 
 

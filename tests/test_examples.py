@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,16 +49,33 @@ def test_the_race_shows_a_mix_up_and_two_ways_without() -> None:
     ], done.stderr
 
 
+DEMO = ("fastapi", "uvicorn", "httpx", "structlog", "loguru")
+
+
+def demo(*options: str) -> subprocess.CompletedProcess[str]:
+    """Run the demo as its users do."""
+    need(*DEMO)
+    done = run("-Im", "ctxlog", "demo", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def kept_lines(printed: str) -> Path:
+    """The file that the demo has kept all lines in."""
+    found = re.search(r"^All lines are in (.*)\. Try:$", printed, re.MULTILINE)
+    assert found is not None, printed
+    return Path(found[1])
+
+
 def test_the_demo_stamps_every_line_of_every_request() -> None:
     """
     40 requests at once under uvicorn: every line has its own request's id and user.
     """
-    need("fastapi", "uvicorn", "httpx")
-    done = run("-Im", "ctxlog", "demo")
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = [
-        json.loads(text) for text in done.stdout.splitlines() if text.startswith("{")
-    ]
+    lines = json_lines(demo("--all").stdout)
 
     counts = Counter(line["requestID"] for line in lines)
     server = counts.pop("N/A")
@@ -72,11 +92,7 @@ def test_the_demo_shows_the_crash_with_its_request() -> None:
     """
     The failing request's own line, completion line and crash report have its id.
     """
-    need("fastapi", "uvicorn", "httpx")
-    done = run("-Im", "ctxlog", "demo", "--requests", "2")
-    lines = [
-        json.loads(text) for text in done.stdout.splitlines() if text.startswith("{")
-    ]
+    lines = json_lines(demo("--requests", "2", "--all").stdout)
 
     failing = [line for line in lines if line["requestID"] == "req-02"]
 
@@ -85,6 +101,89 @@ def test_the_demo_shows_the_crash_with_its_request() -> None:
         "GET /user 500",
         "Exception in ASGI application",
     ]
+
+
+def test_the_demo_is_one_screen() -> None:
+    """
+    A dozen mixed lines of all loggers, the failing request, the totals, what to try.
+    """
+    printed = demo().stdout
+    shown = json_lines(printed)
+    kept = kept_lines(printed)
+
+    assert len(printed.splitlines()) <= 30
+    assert len(shown) == 12
+    assert {line["logger"] for line in shown} >= {
+        *("shop.app", "shop.profiles", "shop.users")
+    }
+    assert len({line["requestID"] for line in shown}) > 3
+    assert "\n".join(map(json.dumps, shown)) in "\n".join(
+        map(json.dumps, json_lines(kept.read_text(encoding="utf-8")))
+    )
+    for part in (
+        "req-40  GET  /user  500",
+        "No profile without a user",
+        "Exception in ASGI application",
+        'raise NotAuthenticated("nobody is logged in")',
+        "168 lines: 160 of 40 requests, 8 of the server; 1 failed, 0 incomplete.",
+    ):
+        assert part in printed
+    kept.unlink()
+
+
+def test_what_the_demo_proposes_works() -> None:
+    """
+    Each of its three commands, pasted into a shell, finds a request in the file.
+    """
+    printed = demo("--requests", "5").stdout
+    *_, show, timeline, grep = printed.splitlines()
+
+    for command, found in (
+        (show, "shop.profiles.NotAuthenticated: nobody is logged in"),
+        (timeline, "Fetching details for user user-123"),
+        (grep, '"requestID":"req-05"'),
+    ):
+        done = subprocess.run(
+            command, shell=True, capture_output=True, text=True, timeout=50, check=False
+        )
+        assert done.returncode == 0, command + done.stderr
+        assert found in done.stdout
+    kept_lines(printed).unlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_demo_fits_a_terminal(width: int) -> None:
+    """
+    No line but a path to paste is longer than the terminal is wide.
+    """
+    need(*DEMO)
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, width, 0, 0))
+    environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
+    with subprocess.Popen(
+        [sys.executable, "-Im", "ctxlog", "demo"],
+        stdout=theirs,
+        env={**environment, "PYTHONUTF8": "1"},
+    ) as process:
+        os.close(theirs)
+        written = b""
+        with contextlib.suppress(OSError), open(ours, "rb", buffering=0) as output:
+            while read := output.read(65536):
+                written += read
+    assert process.returncode == 0
+    printed = re.sub(r"\x1b\[[\d;]*m", "", written.decode()).replace("\r", "")
+    kept = kept_lines(printed)
+    lines = printed.splitlines()
+    assert len(lines) <= 30
+    assert sum('"requestID":"req-' in line for line in lines) == 12 + 1  # and the grep
+    assert [line for line in lines if len(line) > width and str(kept) not in line] == []
+    kept.unlink()
 
 
 def test_the_demo_shows_what_is_no_line_of_ours(
@@ -99,12 +198,22 @@ def test_the_demo_shows_what_is_no_line_of_ours(
     own = {"requestID": "N/A", "message": "up", "level": "INFO", "logger": "server"}
     lines = ["<frozen>: RuntimeWarning: odd", "[1]", '{"a": 1}', json.dumps(own)]
 
-    assert demo._report(lines, ["req-01"], {"req-01": 200}) == 1
+    result = demo._Result(lines, ["req-01"], {"req-01": 200})
+    assert not result.is_right
 
+    demo._print_sorted(result)
     printed = capsys.readouterr().out
     assert "\n".join(lines[:3]) in printed
-    assert "1 lines: 0 of requests, 1 of the server itself" in printed
-    assert "1 requests, 0 of them failed, 1 incomplete." in printed
+    assert (
+        "1 lines: 0 of 1 requests, 1 of the server; 0 failed, 1 incomplete" in printed
+    )
+
+    result.statuses["req-01"] = 500
+    demo._print_screen(result)
+    printed = capsys.readouterr().out
+    assert "\n".join(lines) in printed
+    assert kept_lines(printed).read_text(encoding="utf-8").splitlines() == lines
+    kept_lines(printed).unlink()
 
 
 def test_the_command_line_refuses_a_wrong_number() -> None:

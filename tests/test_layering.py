@@ -105,7 +105,7 @@ EDGES = {
     "ctxlog.config._settings": {"ctxlog.config"},
     "ctxlog.pytest_plugin": set[str](),
     "ctxlog.testing": {"ctxlog.demo", "ctxlog.pytest_plugin", "ctxlog.__main__"},
-    "ctxlog.viewer": {"ctxlog.__main__"},
+    "ctxlog.viewer": {"ctxlog.__main__", "ctxlog.demo"},
     "ctxlog.demo": {"ctxlog.__main__"},
     # PyInstaller asks for it.
     "ctxlog._pyinstaller": set[str](),

@@ -5,6 +5,7 @@ The request id's name, and ctxlog's own names in two spellings.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import importlib
 import io
@@ -12,6 +13,7 @@ import json
 import logging
 import logging.config
 import re
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -712,6 +714,11 @@ def completion_of_a_call(names: Names) -> None:
     Call(options, "GET", "http://shop/").end(200)
 
 
+def exit_of_a_program(names: Names) -> None:
+    with contextlib.suppress(SystemExit):
+        ctxlog.entry(sys.exit)(3)
+
+
 def wrong_format(names: Names) -> None:
     logging.getLogger("shop").info("%d", "x", stack_info=True)
 
@@ -726,6 +733,7 @@ SOURCES: dict[str, tuple[Callable[[Names], object], ...]] = {
         *(lambda names: request(), completion_of_a_task, completion_of_a_call),
     ),
     "close_code": (lambda names: request(close, "websocket"),),
+    "exit_code": (exit_of_a_program,),
     "task_id": (completion_of_a_task,),
     "parent_task_id": (completion_of_a_task,),
     "trace_id": (lambda names: request(), completion_of_a_task),

@@ -1,7 +1,8 @@
 """
 `ctxlog demo`: the example shop, served and asked for real. An edge.
 
-Needs the extra `demo`: the shop runs on FastAPI under uvicorn, in a process of its own.
+Needs the extra `demo`: the shop runs on FastAPI under uvicorn, in a process of its own,
+and logs with all three loggers.
 """
 
 from __future__ import annotations
@@ -11,13 +12,21 @@ import contextlib
 import json
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 from ctxlog.errors import MissingDependencyError
+from ctxlog.viewer.command import coloured
+from ctxlog.viewer.formats import Names
+from ctxlog.viewer.printing import paint, request_color, request_text
+from ctxlog.viewer.reading import Source
+from ctxlog.viewer.search import Reader
 
 try:
     import httpx
@@ -32,12 +41,19 @@ _TOKENS = ("token-alice", "token-bob")
 _RUNNING = re.compile(r"Uvicorn running on (http://\S+)")
 
 
-def run(requests: int) -> int:
+#: How many lines are shown as they came.
+_SHOWN = 12
+#: The shop's modules, each with a logger of its own.
+_LOGGERS = {"shop.app", "shop.profiles", "shop.users"}
+
+
+def run(requests: int, *, everything: bool = False) -> int:
     """
-    Serve the shop, send requests at once and print its lines, mixed and sorted.
+    Serve the shop, send requests at once and show what it has logged, on one screen.
 
     Args:
         requests: How many to send; the last one fails.
+        everything: Whether to print all lines, as they came and then sorted.
 
     Returns:
         The exit code: 0 if every line of every request has the request's id.
@@ -46,9 +62,14 @@ def run(requests: int) -> int:
     with _server() as (server, address):
         statuses = asyncio.run(_ask(address, expected))
     lines = [line for line in server.lines if line]
-    print(f"{requests} requests at once; the lines of the shop, as they came:\n")
-    print("\n".join(lines))
-    return _report(lines, expected, statuses)
+    result = _Result(lines, expected, statuses)
+    if everything:
+        print(f"{requests} requests at once; the lines of the shop, as they came:\n")
+        print("\n".join(lines))
+        _print_sorted(result)
+    else:
+        _print_screen(result)
+    return 0 if result.is_right else 1
 
 
 class _Server:
@@ -135,32 +156,154 @@ async def _ask(address: str, request_ids: list[str]) -> dict[str, int]:
     }
 
 
-def _report(lines: list[str], expected: list[str], statuses: dict[str, int]) -> int:
-    by_request: dict[str, list[dict[str, Any]]] = {name: [] for name in expected}
-    others: list[dict[str, Any]] = []
-    foreign: list[str] = []
-    for text in lines:
-        line = _parsed(text)
-        if line is None:
-            foreign.append(text)
-        else:
-            by_request.get(line["requestID"], others).append(line)
+class _Result:
+    """
+    What the shop has logged, by request.
+
+    Attributes:
+        lines: All of it, as it came.
+        statuses: What each request was answered with.
+        by_request: The lines of each.
+        others: Lines with an id that was not sent, or with none.
+        foreign: What no logger has written.
+        incomplete: Requests of which a line is missing, or another's is among them.
+    """
+
+    def __init__(
+        self, lines: list[str], expected: list[str], statuses: dict[str, int]
+    ) -> None:
+        self.lines = lines
+        self.statuses = statuses
+        self.by_request: dict[str, list[dict[str, Any]]]
+        self.by_request = {name: [] for name in expected}
+        self.others: list[dict[str, Any]] = []
+        self.foreign: list[str] = []
+        for text in lines:
+            line = _parsed(text)
+            if line is None:
+                self.foreign.append(text)
+            else:
+                self.by_request.get(line["requestID"], self.others).append(line)
+        self.incomplete = [
+            name
+            for name, own in self.by_request.items()
+            if _is_incomplete(own, statuses[name])
+        ]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether every line has the id of its request."""
+        stray = any(line["requestID"] != "N/A" for line in self.others)
+        return not self.incomplete and not stray
+
+    def totals(self) -> str:
+        """Return how many lines and requests there were."""
+        stamped = len(self.lines) - len(self.foreign)
+        failed = sum(status >= 500 for status in self.statuses.values())
+        return (
+            f"{stamped} lines: {stamped - len(self.others)} of {len(self.statuses)} "
+            f"requests, {len(self.others)} of the server; "
+            f"{failed} failed, {len(self.incomplete)} incomplete."
+        )
+
+
+def _print_sorted(result: _Result) -> None:
     print("\nThe same lines, request by request:")
-    wrong = 0
-    for request_id, own in by_request.items():
-        print(f"\n{request_id}  {statuses[request_id]}")
+    for request_id, own in result.by_request.items():
+        print(f"\n{request_id}  {result.statuses[request_id]}")
         for line in own:
             print(f"  {line['elapsedMs']:9.3f} ms  {_shown(line)}")
-        wrong += _is_incomplete(own, statuses[request_id])
-    if foreign:
+    if result.foreign:
         print("\nNot written by a logger (the interpreter's own, most likely):\n")
-        print("\n".join(foreign))
-    stamped = len(lines) - len(foreign)
-    print(f"\n{stamped} lines: {stamped - len(others)} of requests, ", end="")
-    print(f"{len(others)} of the server itself (starting and stopping).")
-    failed = sum(status >= 500 for status in statuses.values())
-    print(f"{len(expected)} requests, {failed} of them failed, {wrong} incomplete.")
-    return 1 if wrong or any(line["requestID"] != "N/A" for line in others) else 0
+        print("\n".join(result.foreign))
+    print(f"\n{result.totals()}")
+
+
+def _print_screen(result: _Result) -> None:
+    """Print what fits on one screen, and where the rest is."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", prefix="ctxlog-demo-", suffix=".log", delete=False
+    ) as file:
+        file.writelines(f"{line}\n" for line in result.lines)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    number = len(result.statuses)
+    shown = result.lines[_mixed(result.lines)]
+    print(f"{number} requests at once: {len(shown)} lines, as they came, of", end=" ")
+    print("logging, structlog, loguru:")
+    for text in shown:
+        print(_fitted(text, width))
+    *_, failing = result.statuses
+    print("\nThe request that failed, whole:")
+    for text in _whole(file.name, failing):
+        print(_cut(text, width))
+    program, name = _program(), shlex.quote(file.name)
+    print(f"\n{result.totals()}")
+    print(f"All lines are in {file.name}. Try:")
+    print(f"  {program} show --errors {name}")
+    print(f"  {program} timeline {name} -r {next(iter(result.statuses))}")
+    print(f'  grep \'"requestID":"{failing}"\' {name}')
+
+
+def _mixed(lines: Sequence[str]) -> slice:
+    """Return where the lines are that show best how requests and loggers mix."""
+    parsed = [_parsed(text) or {} for text in lines]
+
+    def mix(start: int) -> tuple[int, int]:
+        shown = parsed[start : start + _SHOWN]
+        loggers = [line.get("logger") for line in shown]
+        ids = {line.get("requestID", "N/A") for line in shown}
+        return min(loggers.count(name) for name in _LOGGERS), len(ids - {"N/A"})
+
+    start = max(range(max(1, len(lines) - _SHOWN + 1)), key=mix)
+    return slice(start, start + _SHOWN)
+
+
+def _fitted(text: str, width: int | None) -> str:
+    """Return a line as it is, or what a terminal has room for: from the id on."""
+    if width is not None and len(text) > width:
+        text = "…" + text[max(text.find('"requestID"'), 0) :]
+        text = text if len(text) <= width else f"{text[: width - 1]}…"
+    line = re.search(r'"requestID":"(req-\d+)"', text)
+    if line is None:
+        return text
+    colour = request_color(line[1])
+    return text.replace(line[1], paint(line[1], colour, coloured()), 1)
+
+
+def _cut(text: str, width: int | None) -> str:
+    """Return a line as far as a terminal has room for it; colours take none."""
+    if width is None:
+        return text
+    shown = ""
+    for piece in re.split(r"(\x1b\[[\d;]*m)", text):
+        room = len(piece) if piece.startswith("\x1b") else max(width, 0)
+        shown += piece[:room]
+        width -= 0 if piece.startswith("\x1b") else len(piece)
+    return shown
+
+
+def _whole(file: str, request_id: str) -> Iterator[str]:
+    """Yield what `ctxlog show` prints of a request, with the end of its traceback."""
+    reader = Reader([Source(file)], Names(None, None))
+    with reader.collect({request_id}) as collected:
+        for request in collected:
+            text = request_text(request, request.entries, coloured())
+            before, begin, traceback = text.partition("Traceback (most recent")
+            yield from before.rstrip().splitlines()
+            *above, frame, code, error = (begin + traceback).rstrip().splitlines()
+            yield f"{'':12}... {len(above)} lines of the traceback ..."
+            yield from (frame, code, error)
+
+
+def _program() -> str:
+    """Return how the command line was called, to be called like that again."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m ctxlog"
+    found = shutil.which(called.name)
+    if found is not None and Path(found).resolve() == called.resolve():
+        return called.name
+    return shlex.quote(sys.argv[0])
 
 
 def _parsed(text: str) -> dict[str, Any] | None:
@@ -179,7 +322,7 @@ def _shown(line: dict[str, Any]) -> str:
 
 
 def _is_incomplete(own: list[dict[str, Any]], status: int) -> bool:
-    """Whether a line is missing, or is another request's."""
+    """Tell whether a line is missing, or is another request's."""
     messages = [line["message"] for line in own]
     if status == 200:
         user = own[-1]["user"] if own else {}

@@ -21,6 +21,7 @@ __all__ = [
     "header",
     "level_name",
     "paint",
+    "request_color",
     "request_text",
     "safe",
 ]
@@ -105,6 +106,12 @@ _LONG = 16_384
 _BARE = re.compile(r'[^\s"={}\[\]]+')
 
 
+def request_color(request: str) -> str:
+    """Return the colour of a request's id, the same wherever it is shown."""
+    hue = _HUES[zlib.crc32(request.encode("utf-8", "replace")) % len(_HUES)]
+    return f"38;5;{hue}"
+
+
 class LinePrinter:
     """
     Makes text of lines that come one by one: time, level, request, message, fields.
@@ -132,8 +139,7 @@ class LinePrinter:
             self._above.popitem(last=False)
         shown_id = safe((request or "")[:_SHOWN_ID]).ljust(_SHOWN_ID)
         if self._colour and request:
-            hue = _HUES[zlib.crc32(request.encode("utf-8", "replace")) % len(_HUES)]
-            shown_id = f"\x1b[38;5;{hue}m{shown_id}\x1b[0m"
+            shown_id = paint(shown_id, request_color(request), self._colour)
         time = "" if record.time is None else iso(record.time)[11:23]
         level = _painted_level(record.level, self._colour)
         message = _with_news(record, news)

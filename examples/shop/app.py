@@ -1,4 +1,8 @@
-"""The web application: routes, and an authentication that fills in the user later."""
+"""
+The web application: routes, and an authentication that fills in the user later.
+
+It logs with the standard library.
+"""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -6,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI, Request, Response
 
 import ctxlog.servers.asgi
-from shop import logs, users
+from shop import logs, profiles
 from shop.context import remember_user
 
 logs.configure()
@@ -36,7 +40,7 @@ async def authenticate(
 async def user() -> dict[str, str]:
     log.info("Handling the user's profile")
     try:
-        return await users.profile()
-    except users.NotAuthenticated:
+        return await profiles.profile()
+    except profiles.NotAuthenticated:
         log.error("No profile without a user")
         raise
