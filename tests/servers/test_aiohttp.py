@@ -217,6 +217,22 @@ def test_a_websocket_is_one_request(lines: LogEnvironment) -> None:
     assert events[-1]["closeCode"] == 1000
 
 
+def test_the_close_code_is_spelled_as_chosen(lines: LogEnvironment) -> None:
+    """
+    `case="snake"` holds for what the adapter adds to the completion line.
+    """
+
+    async def talk(session: Any) -> None:
+        async with session.ws_connect("/socket", method="POST"):
+            pass
+
+    config.configure(format="json", stream=lines.stream, case="snake")
+    serve(talk)
+    done = lines.load_all()[-1]
+    assert done["close_code"] == 1000
+    assert {"request_id", "duration_ms", "elapsed_ms"} <= done.keys()
+
+
 def test_a_request_that_is_cancelled_has_one_line(lines: LogEnvironment) -> None:
     """
     A client that leaves, where aiohttp is told to cancel handlers.

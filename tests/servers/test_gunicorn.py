@@ -105,6 +105,20 @@ def test_the_access_line_has_fields_and_no_query(make: Any, tmp_path: Path) -> N
     }
 
 
+def test_the_access_line_is_spelled_as_chosen(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    gunicorn's lines follow the variables, since it begins before the application.
+    """
+    monkeypatch.setenv("CTXLOG_CASE", "snake")
+    monkeypatch.setenv("CTXLOG_REQUEST_ID_KEY", "rid")
+    access(make())
+    event = load_line((tmp_path / "access").read_bytes())
+    assert (event["rid"], event["duration_ms"]) == ("N/A", 12.0)
+    assert "durationMs" not in event
+
+
 def test_a_format_of_ones_own_stays(make: Any, tmp_path: Path) -> None:
     """
     With `access_log_format` the message is in that format, in a line of JSON.

@@ -77,6 +77,22 @@ def of_requests(lines: LogEnvironment) -> list[dict[str, Any]]:
     return [one for one in lines.load_all() if not one["message"].startswith(own)]
 
 
+def test_the_close_code_is_spelled_as_chosen(lines: LogEnvironment) -> None:
+    """
+    `case="snake"` holds for what the adapter adds to the completion line.
+    """
+
+    async def talk(url: str) -> None:
+        async with client.connect(url, additional_headers=ID):
+            pass
+
+    config.configure(format="json", stream=lines.stream, case="snake")
+    serve(talk)
+    (done,) = [one for one in lines.load_all() if one["logger"] == "ctxlog.request"]
+    assert (done["close_code"], done["request_id"]) == (1000, "req-1")
+    assert {"duration_ms", "elapsed_ms"} <= done.keys()
+
+
 def test_every_line_of_a_connection_has_the_id(lines: LogEnvironment) -> None:
     """
     The application's, the server's and those of threads; the handshake echoes it.

@@ -173,10 +173,13 @@ Broker = Callable[[str], str]
 
 
 @contextmanager
-def shop(library: Library, folder: Path, broker: str) -> Iterator[Shop]:
-    """Run a worker of a library."""
+def shop(
+    library: Library, folder: Path, broker: str, **variables: str
+) -> Iterator[Shop]:
+    """Run a worker of a library, with further variables in its environment."""
     (folder / "shop.py").write_text(library.source, encoding="utf-8")
     command = [part.replace("BROKER", broker) for part in library.command]
-    with running(command, folder, stop_with=library.stop, BROKER=broker) as worker:
+    variables["BROKER"] = broker
+    with running(command, folder, stop_with=library.stop, **variables) as worker:
         worker.until_text(library.ready)
         yield Shop(library, folder, broker, worker)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,26 @@ def test_a_task_that_sends_a_task(running_shop: Shop) -> None:
 def test_tasks_of_nobody(running_shop: Shop) -> None:
     """They have ids of their own, and nothing of who was there before."""
     running_shop.check_nobody()
+
+
+@pytest.mark.parametrize("name", ["dramatiq", "huey, threads", "rq"])
+def test_a_worker_may_spell_its_names_otherwise(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A worker finds what a sender of another spelling has put into a message."""
+    library = LIBRARIES[name]
+    need(library.module)
+    broker = request.getfixturevalue(library.broker)
+    chosen = {"CTXLOG_CASE": "snake", "CTXLOG_REQUEST_ID_KEY": "rid"}
+    with shop(library, tmp_path, broker, **chosen) as running:
+        running.send("await send({'requestID': 'req-S'}, 'parent', 'child')")
+        ends = running.worker.until(lambda e: e["logger"] == "ctxlog.task", 2)
+    parent, child = sorted(ends, key=lambda e: "parent_task_id" in e)
+    assert child["parent_task_id"] == parent["task_id"] != child["task_id"]
+    assert {end["rid"] for end in ends} == {"req-S"}
+    assert all(end["duration_ms"] > 0 for end in ends)
+    every = {key for event in running.worker.events() for key in event}
+    assert every.isdisjoint(("requestID", "taskID", "parentTaskID", "durationMs"))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxlog.__main__ import main
+from ctxlog.context import View
+from ctxlog.line import LineEncoder
 from ctxlog.schema import SCHEMAS
 from ctxlog.viewer.formats import Names, Record
 from ctxlog.viewer.printing import LinePrinter
@@ -565,6 +567,29 @@ def test_every_schema_has_an_id() -> None:
     for schema in SCHEMAS.values():
         if not schema.otlp:
             assert Record({schema.request_id: "r"}, Names()).request == "r"
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+@pytest.mark.parametrize("case", ["camel", "snake"])
+def test_both_spellings_are_read(schema: str, case: str) -> None:
+    """What a line of ctxlog's took is its own duration, not the time of its request."""
+    encoder = LineEncoder(SCHEMAS[schema], case=case)
+    view = View({encoder.names.request_id: "a1"}, 0)
+    own = {"status": 200, encoder.names.duration: 1500.0}
+    completion = encoder.encode(9.0, "INFO", 20, "ctxlog.request", "end", view, own)
+    event = encoder.encode(9.0, "INFO", 20, "shop", "begin", view, {"rows": 1})
+    (end,), (begin,) = Record.read(completion, Names()), Record.read(event, Names())
+    assert (begin.request, begin.took, begin.message) == ("a1", None, "begin")
+    # Of Datadog's `duration` other loggers' lines do not say the unit.
+    assert (end.request, end.took) == ("a1", None if schema == "datadog" else 1.5)
+    assert not [name for name in begin.fields if "elapsed" in name]
+
+
+def test_another_loggers_elapsed_time_is_how_long_it_took() -> None:
+    """`elapsed_ms` is the time since the begin on lines of ctxlog's only."""
+    line = b'{"ts":1767225600.0,"level":"info","msg":"done","elapsed_ms":250}'
+    (record,) = Record.read(line, Names())
+    assert record.took == 0.25
 
 
 @pytest.mark.parametrize(
