@@ -64,8 +64,8 @@ def set_stamp(record: Any, stamp: object) -> None:
             _carry(kind)
 
 
-def _forget(reference: _Reference) -> None:
-    _table.pop(reference.key, None)
+def _forget(reference: _Reference, table: dict[int, Any] = _table) -> None:
+    table.pop(reference.key, None)  # bound: the module may be gone by then
 
 
 def _carry(kind: type) -> None:

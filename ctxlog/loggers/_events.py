@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ __all__ = [
     "error_in",
     "is_true",
     "level_of",
+    "restore_name",
     "take_apart",
 ]
 
@@ -85,6 +86,7 @@ def take_apart(
         slack: How many seconds a time stamp may be off to be that of the event.
     """
     own = dict(event)
+    restore_name(own)
     message: Any = own.pop("event", "")
     if isinstance(message, dict):
         # As on a record of stdlib logging: the event's fields.
@@ -109,6 +111,16 @@ def take_apart(
     if not isinstance(message, str):
         message = safe_str(message)
     return EventParts(message, own, named, logger, error, stack, problems)
+
+
+def restore_name(event: MutableMapping[str, Any]) -> None:
+    """Call the message `event` again, where `EventRenamer` has renamed it."""
+    if "event" in event:
+        return
+    for name in ("message", "msg"):
+        if name in event:
+            event["event"] = event.pop(name)
+            return
 
 
 def level_of(name: object) -> tuple[str, int]:

@@ -137,7 +137,8 @@ def patcher(record: Any) -> Any:
         view = error_view(error, reporting=reporting)
         stamp = Stamp(view, error)
     own = record["extra"]
-    if str(record["name"]).startswith("ctxlog."):
+    name = record["name"]
+    if type(name) is str and name[:7] == "ctxlog.":
         handed = _handed_on()
         if handed is None:
             _show_caller(record)

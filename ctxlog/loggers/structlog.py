@@ -34,6 +34,7 @@ from ctxlog.loggers._events import (
     STRUCTLOGS,
     is_true,
     level_of,
+    restore_name,
     take_apart,
 )
 from ctxlog.loggers._levels import Levels
@@ -153,6 +154,7 @@ class JsonRenderer:
 
     def encode(self, logger: Any, method_name: str, event_dict: _Event) -> bytes:
         """Return the line of an event as UTF-8, with its newline. Never raises."""
+        restore_name(event_dict)
         message = event_dict.pop("event", "")
         level = LEVELS.get(method_name) or level_of(method_name)
         if not KEYS.isdisjoint(event_dict) or isinstance(message, dict):
