@@ -8,15 +8,15 @@ store itself keeps the raw value; the application reads its token from there.
 
 from __future__ import annotations
 
-import base64
 import re
 import string
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from itertools import chain
 from numbers import Number
-from typing import Any, TypeAlias
+from typing import Any
 
 from ctxlog._memory import remember
+from ctxlog._presets import PATTERNS, REDACTED, Preset, replacing
 from ctxlog.errors import ConfigError
 
 __all__ = [
@@ -30,9 +30,6 @@ __all__ = [
     "redactor",
     "use",
 ]
-
-#: What stands in the place of a secret.
-REDACTED = "[redacted]"
 
 # The groups of `docs/redaction.md`, which gives the reason for each.
 _PASSWORDS = "password passwd passphrase passcode pwd pass pw"
@@ -135,85 +132,6 @@ def _joined(key: object) -> str:
     return joined
 
 
-def _luhn(digits: str) -> bool:
-    total = 0
-    for i, digit in enumerate(reversed(digits)):
-        value = int(digit) * (1 + i % 2)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0
-
-
-def _is_card(digits: str) -> bool:
-    # The first digit is of a card scheme: one in ten of all times in milliseconds
-    # since 1970 has a right check digit, too, but those begin with 1.
-    return 13 <= len(digits) <= 19 and digits[0] in "23456" and _luhn(digits)
-
-
-_DIGITS = re.compile(r"\d+")
-
-
-def _cards(match: re.Match[str]) -> str:
-    """Hide the card numbers among groups of digits: a date may stand before one."""
-    text = match.group()
-    if _is_card("".join(_DIGITS.findall(text))):
-        return REDACTED
-    groups = list(_DIGITS.finditer(text))
-    shown, position, i = [], 0, 0
-    while i < len(groups):
-        digits, end = "", None
-        for j in range(i, len(groups)):
-            group = groups[j].group()
-            # Single digits have a right check digit too often.
-            if len(group) < 3 or len(digits) + len(group) > 19:
-                break
-            digits += group
-            if _is_card(digits):
-                end = j
-        if end is None:
-            i += 1
-            continue
-        shown += [text[position : groups[i].start()], REDACTED]
-        position, i = groups[end].end(), end + 1
-    return "".join([*shown, text[position:]])
-
-
-def _basic(match: re.Match[str]) -> str:
-    # "Basic" is a word, too: what follows is a secret if it decodes to one.
-    scheme, encoded = match.groups()
-    try:
-        decoded = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
-    except ValueError:
-        return match.group()
-    return f"{scheme} {REDACTED}" if b":" in decoded else match.group()
-
-
-_Replacement: TypeAlias = str | Callable[[re.Match[str]], str]
-
-#: Patterns that can be asked for by name; none is on by default.
-PATTERNS: dict[str, tuple[re.Pattern[str], _Replacement]] = {
-    "card": (re.compile(r"(?<!\d)\d(?:[ -]?\d){12,}"), _cards),
-    "bearer": (
-        re.compile(
-            r"\b(Bearer)\s+(?!(?:tokens?|auth\w*|scheme|credentials?)\b)"
-            r"[A-Za-z0-9._~+/=-]{4,}",
-            re.IGNORECASE,
-        ),
-        rf"\1 {REDACTED}",
-    ),
-    "basic": (
-        re.compile(r"\b(Basic)\s+([A-Za-z0-9+/]{4,})={0,2}", re.IGNORECASE),
-        _basic,
-    ),
-    "url": (
-        re.compile(r"(://[^\s/:@]{0,128}:)[^\s/@]{1,512}(?=@)"),
-        rf"\1{REDACTED}",
-    ),
-    "email": (
-        re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"),
-        REDACTED,
-    ),
-}
-
 #: Keys of an object that has a name and its value as two members: HTTP archives, tags
 #: of AWS, variables of Kubernetes, attributes of OTLP, and pydantic's errors.
 VALUE_KEYS: dict[str, frozenset[str]] = {
@@ -229,6 +147,9 @@ def is_named_value(keys: Collection[object]) -> bool:
         key in keys and not names.isdisjoint(keys) for key, names in VALUE_KEYS.items()
     )
 
+
+# Before the name of a pattern, in a list of names.
+_PATTERN = "pattern:"
 
 _REMEMBERED = 4096
 _FEW = 32
@@ -277,13 +198,11 @@ class Redactor:
         self._all_ascii = len(letters) == len(self._secrets)
 
     @staticmethod
-    def _pattern(
-        pattern: str | re.Pattern[str],
-    ) -> tuple[re.Pattern[str], _Replacement]:
+    def _pattern(pattern: str | re.Pattern[str]) -> Preset:
         if isinstance(pattern, str) and pattern in PATTERNS:
             return PATTERNS[pattern]
         try:
-            return re.compile(pattern), REDACTED
+            return replacing(re.compile(pattern))
         except (re.error, TypeError) as error:
             allowed = f"{', '.join(PATTERNS)} or a regular expression ({error})"
             raise ConfigError("redact", pattern, allowed) from None
@@ -374,8 +293,8 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return `text` with what the patterns match hidden."""
-        for pattern, replacement in self.patterns:
-            text = pattern.sub(replacement, text)
+        for preset in self.patterns:
+            text = preset(text, self.hides)
         return text
 
 
@@ -402,7 +321,8 @@ def redactor(option: object) -> Redactor:
 
     Args:
         option: None is the process's, False hides nothing, True is the default one,
-            names add to the default ones, and a `Redactor` is itself.
+            names add to the default ones, where `pattern:secrets` adds a pattern, and
+            a `Redactor` is itself.
 
     Raises:
         ConfigError: it is none of these.
@@ -416,7 +336,13 @@ def redactor(option: object) -> Redactor:
     if option is True:
         return Redactor()
     if isinstance(option, Iterable) and not isinstance(option, (str, bytes)):
-        return Redactor(DEFAULT_KEYS.union(option))
+        keys, patterns = [*DEFAULT_KEYS], []
+        for name in option:
+            if isinstance(name, str) and name.startswith(_PATTERN):
+                patterns.append(name.removeprefix(_PATTERN))
+            else:
+                keys.append(name)
+        return Redactor(keys, patterns)
     raise ConfigError(
         "redact", option, "None, True, False, names of fields or a Redactor"
     )

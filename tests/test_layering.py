@@ -68,6 +68,7 @@ CORE = {
     "ctxlog._memory",
     "ctxlog._unheard",
     "ctxlog._names",
+    "ctxlog._presets",
     "ctxlog.carrier",
     "ctxlog.console",
     "ctxlog.context",

@@ -184,7 +184,8 @@ def configure(
         levels: Least levels of single loggers: name to level.
         static: Further fields of every line.
         redact: What to hide: None for the default names, False for nothing, names of
-            fields that are added to the default ones, or a `Redactor`.
+            fields that are added to the default ones (`pattern:secrets` among them
+            hides secrets in texts, too), or a `Redactor`.
         loggers: Which logging libraries: a list of `stdlib`, `structlog`, `loguru`; or
             `auto` for stdlib and for each of the others that the process imports and
             the application has not configured.
