@@ -19,6 +19,7 @@ from typing import Any
 from ctxlog._json import dumps
 from ctxlog._names import Names
 from ctxlog.context import View
+from ctxlog.interrupts import is_interrupt
 from ctxlog.line import ExceptionParts, with_one_id
 from ctxlog.redact import Redactor, active
 from ctxlog.values import Walk, safe_str, type_name
@@ -119,6 +120,8 @@ class ConsoleEncoder:
                 *(own or {}, error, stack_info, problems),
             )
         except Exception as failure:  # a record that was unpickled may hold anything
+            if is_interrupt(failure):
+                raise
             what = f"record not readable: {type_name(failure)}"
             text = f"{_printable(safe_str(message))} {self.names.log_error}={what}"
         return f"{text}\n".encode("utf-8", "backslashreplace")

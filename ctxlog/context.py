@@ -623,8 +623,13 @@ class _Block:
         raise NotImplementedError
 
     def __enter__(self) -> None:
-        self._entered = frame = self._open()
-        frame.token = _current.set(frame)
+        frame = self._open()
+        try:
+            self._entered = frame
+            frame.token = _current.set(frame)
+        except BaseException:  # of a signal handler: there will be no __exit__
+            self.__exit__(None, None, None)
+            raise
 
     def __exit__(
         self,
@@ -779,21 +784,29 @@ def run(
         )
     found = _current.get()
     frame = _Frame(active, _open_ancestor(found))
-    _current.set(frame)
     # As `_FramePlace.step`, without the calls in between: a run within a run within a
-    # run goes deep.
+    # run goes deep. A signal handler may raise after any call, so everything up to
+    # the last one is within the block.
+    back = found
     try:
+        _current.set(frame)
         result = fn(*args, **kwargs)
+        left = _current.get()
+        back = _standing(found)
     except BaseException as error:
-        _current.set(_standing(found))
+        try:
+            if back is found:
+                back = _standing(found)
+        finally:
+            _current.set(back)
         remember(frame, error)
         frame.end()
         if owned is not None:
             owned.close()
         raise
+    _current.set(back)
     place = _FramePlace(frame, owned)
-    place.left(_current.get())
-    _current.set(_standing(found))
+    place.left(left)
     return cast(_T, continued(result, place))
 
 
@@ -826,7 +839,11 @@ class Entry(_FramePlace):
 
     def __enter__(self) -> Store:
         self._found = _current.get()
-        _current.set(self._frame)
+        try:
+            _current.set(self._frame)
+        except BaseException:  # of a signal handler: there will be no __exit__
+            self.__exit__(None, None, None)
+            raise
         return self.store
 
     def __exit__(
@@ -835,11 +852,13 @@ class Entry(_FramePlace):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.note(error)
-        self.store.close()
-        found, self._found = self._found, None
-        if _leave(self._frame):
-            _current.set(self.standing(found))
+        try:
+            self.note(error)
+            self.store.close()
+        finally:
+            found, self._found = self._found, None
+            if _leave(self._frame):
+                _current.set(self.standing(found))
 
     def step(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
         """Run one piece; after it the server's own lines are the request's."""
@@ -967,7 +986,11 @@ class lent:
 
     def __enter__(self) -> None:
         self._frame = frame = self._open()
-        _current.set(frame)
+        try:
+            _current.set(frame)
+        except BaseException:  # of a signal handler: there will be no __exit__
+            self.__exit__(None, None, None)
+            raise
 
     def __exit__(
         self,
@@ -1059,8 +1082,8 @@ class Carried:
         """
         found = _current.get()
         values = _storage_values()
-        self.enter()
         try:
+            self.enter()
             return fn(*args, **kwargs)
         except BaseException as error:
             if self._frame is not None:

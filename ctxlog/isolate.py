@@ -75,15 +75,20 @@ class HeldPlace:
     def step(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
         """Run one piece of a body here; return what `fn` returns."""
         variable = self._variable
-        found = variable.get()
-        variable.set(self._value)
+        found = back = variable.get()
+        # A signal handler may raise after any call: what is set is set within the
+        # block that puts it back, and that is a block of its own.
         try:
-            return fn(*args, **kwargs)
+            try:
+                variable.set(self._value)
+                return fn(*args, **kwargs)
+            finally:
+                # What the body set meanwhile (a scope around a `yield`) is the body's
+                # own: it comes back with the next piece.
+                self._value = variable.get()
+                back = self.standing(found)
         finally:
-            # What the body set meanwhile (a scope around a `yield`) is the body's
-            # own: it comes back with the next piece.
-            self._value = variable.get()
-            variable.set(self.standing(found))
+            variable.set(back)
 
     def left(self, value: object, /) -> None:
         """Take note of what a piece that ran elsewhere has left behind."""
@@ -230,8 +235,8 @@ def _first_step(body: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
     # only the outer one: closing the inner one by itself would run its `finally`
     # outside its place, at the same time as the outer one's.
     hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(firstiter=None, finalizer=None)
     try:
+        sys.set_asyncgen_hooks(firstiter=None, finalizer=None)
         return body.__anext__()
     finally:
         sys.set_asyncgen_hooks(*hooks)

@@ -9,11 +9,9 @@ microseconds and the call's own fields, and one join.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -23,8 +21,10 @@ from ctxlog._names import ALIASES, Names, get_names
 from ctxlog.context import View
 from ctxlog.errors import ConfigError
 from ctxlog.ids import PLACEHOLDERS
+from ctxlog.interrupts import is_interrupt
 from ctxlog.redact import Redactor, active, is_named_value
 from ctxlog.schema import DEFAULT, Schema, undotted, without_dots
+from ctxlog.tracebacks import format_exception
 from ctxlog.values import MAX_READING, Walk, reading, safe_str, type_name
 
 __all__ = [
@@ -129,12 +129,12 @@ class ExceptionParts(NamedTuple):
 
     @classmethod
     def of(cls, error: BaseException) -> ExceptionParts:
-        """Take an exception apart. Never raises."""
+        """Take an exception apart. Raises nothing but what interrupts it."""
         within, depth = reading.reader, reading.depth
         if depth >= MAX_READING:
             return cls(type_name(error), "<logged by what is being logged>", "")
-        reading.reader, reading.depth = error, depth + 1
         try:
+            reading.reader, reading.depth = error, depth + 1
             return cls(type_name(error), safe_str(error), cls._stack(error))
         finally:
             reading.reader, reading.depth = within, depth
@@ -142,10 +142,10 @@ class ExceptionParts(NamedTuple):
     @staticmethod
     def _stack(error: BaseException) -> str:
         try:
-            stack = "".join(
-                traceback.format_exception(type(error), error, error.__traceback__)
-            )
-        except Exception as failure:  # foreign attributes are read
+            stack = format_exception(error, safe_str)
+        except Exception as failure:  # third-party attributes are read
+            if is_interrupt(failure):
+                raise
             stack = f"<traceback unreadable: {type_name(failure)}>"
         return stack.rstrip("\n")
 
@@ -433,8 +433,9 @@ class LineEncoder:
                 )
                 if len(line) <= self.max_line_bytes:
                     return line
-            except Exception:
-                pass
+            except Exception as failure:
+                if is_interrupt(failure):
+                    raise
         return self._encode_any(
             *(created, level, levelno, logger, message, view),
             *(own, error, stack_info, problems),
@@ -502,6 +503,8 @@ class LineEncoder:
                 if length <= self.max_line_bytes:
                     return line
         except Exception as failure:  # a record that was unpickled may hold anything
+            if is_interrupt(failure):
+                raise
             problems += (f"line built with difficulty: {type_name(failure)}",)
         event = _Event(
             *(_finite(created), level, levelno, logger, message, view),
@@ -510,6 +513,8 @@ class LineEncoder:
         try:
             return self._fitting(event, problems, length)
         except Exception as failure:  # out of memory, or of stack
+            if is_interrupt(failure):
+                raise
             return self._bare(
                 event, f"line built with difficulty: {type_name(failure)}"
             )
@@ -551,7 +556,9 @@ class LineEncoder:
                 shown = str(max(second, 0))
             else:
                 shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        except (OverflowError, ValueError, OSError):
+        except (OverflowError, ValueError, OSError) as error:
+            if is_interrupt(error):
+                raise
             shown = "1970-01-01T00:00:00"  # a record with a broken `created`
         start = self._opening + shown.encode()
         if self._digits and not self._otlp:
@@ -565,8 +572,11 @@ class LineEncoder:
         number = levelno if type(levelno) is int else 0
         shown: str | int = safe_str(level)
         if schema.levels is not None:
-            with contextlib.suppress(Exception):  # the user's: the name is left
+            try:
                 shown = schema.levels(safe_str(level), number)
+            except Exception as error:  # the user's: the name is left
+                if is_interrupt(error):
+                    raise
         word = shown if type(shown) is int else self._walk(1024).text(safe_str(shown))
         members = {schema.level: word}
         if schema.level_value:
@@ -710,8 +720,10 @@ class LineEncoder:
                     if self._otlp:
                         return self._joined(fields), names, ()
                     return b"," + dumps(fields)[1:-1], names, ()
-                except (TypeError, ValueError):  # a big integer, a lone surrogate
-                    pass
+                except (TypeError, ValueError) as error:
+                    # A big integer, or a lone surrogate.
+                    if is_interrupt(error):
+                        raise
         walk = self._walk(room=room)
         plain = self._plain(fields, walk, completion)
         names = frozenset(plain)
@@ -732,7 +744,9 @@ class LineEncoder:
             return plain
         try:
             pairs = list(fields.items())
-        except Exception as error:  # a foreign mapping
+        except Exception as error:  # a third-party mapping
+            if is_interrupt(error):
+                raise
             walk.problem(f"fields unreadable: {type_name(error)}")
             return {}
         if not self._shaped:
@@ -767,6 +781,8 @@ class LineEncoder:
             members = place(name, value, completion)
             return None if members is None else dict(members)
         except Exception as error:  # the user's
+            if is_interrupt(error):
+                raise
             walk.problem(f"{name}: not placed: {type_name(error)}")
             return None
 
@@ -965,8 +981,11 @@ class LineEncoder:
         static = {k: v for k, v in self._static.items() if k != name}
         if self._shaped:  # what is one field is replaced as one
             raw: set[Any] = set()
-            with contextlib.suppress(Exception):  # a foreign mapping
+            try:
                 raw.update(own)
+            except Exception as error:  # a third-party mapping: read above
+                if is_interrupt(error):
+                    raise
             fields = {k: v for k, v in fields.items() if k not in raw}
             static = {k: v for k, v in static.items() if k not in {*raw, *fields}}
         traced: dict[str, str] = {}
@@ -1017,8 +1036,11 @@ def with_one_id(
     """
     key = names.request_id
     known: dict[Any, Any] = {}
-    with contextlib.suppress(Exception):  # a foreign mapping: `_plain` says so
+    try:
         known = own = dict(own)
+    except Exception as error:  # a third-party mapping: `_plain` says so
+        if is_interrupt(error):
+            raise
     merged = {**view.fields, **{k: v for k, v in known.items() if v is not None}}
     name = names.id_name(merged)
     request_id = merged.get(name)
@@ -1106,7 +1128,9 @@ def _is_finite(value: object) -> bool:
 def _quoted(text: object) -> bytes | None:
     try:
         return dumps(text) if type(text) is str else None
-    except (TypeError, ValueError):  # lone surrogates
+    except (TypeError, ValueError) as error:  # lone surrogates
+        if is_interrupt(error):
+            raise
         return None
 
 

@@ -12,6 +12,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from ctxlog.interrupts import is_interrupt
+
 if TYPE_CHECKING:
     from ctxlog.context import _Frame
 
@@ -107,7 +109,9 @@ def _look(error: BaseException, name: str) -> Any:
     # it overrides may raise anything.
     try:
         return object.__getattribute__(error, name)
-    except Exception:
+    except Exception as failure:
+        if is_interrupt(failure):
+            raise
         return None
 
 

@@ -26,6 +26,7 @@ from ctxlog.carrier import (
 from ctxlog.context import Entry, run, within
 from ctxlog.errors import ConfigError
 from ctxlog.ids import new_request_id
+from ctxlog.interrupts import is_interrupt
 from ctxlog.isolate import decorated
 
 __all__ = [
@@ -331,12 +332,16 @@ class _Entries:
         if self._headers is not None:
             try:
                 store.receive(self._headers(*args, **kwargs))
-            except Exception:
+            except Exception as error:
+                if is_interrupt(error):
+                    raise
                 _log.exception("the headers of the call could not be read")
         if callable(request_id):
             try:
                 request_id = request_id(*args, **kwargs)
-            except Exception:
+            except Exception as error:
+                if is_interrupt(error):
+                    raise
                 _log.exception("the request id of the call could not be read")
                 return
         if request_id is None:

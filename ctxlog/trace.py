@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from ctxlog._names import Names, get_names
 from ctxlog.context import Store, add_source, get_store, remove_source
+from ctxlog.interrupts import is_interrupt
 from ctxlog.patch import Patch
 
 __all__ = [
@@ -302,7 +303,9 @@ def _active_span() -> tuple[Any, Any] | None:
         span = get_current_span()
         context = span.get_span_context()
         return (span, context) if context.is_valid else None
-    except Exception:  # a foreign span; the line comes all the same
+    except Exception as error:  # a third-party span; the line comes all the same
+        if is_interrupt(error):
+            raise
         return None
 
 
@@ -388,7 +391,9 @@ def active_trace() -> Trace | None:
     context = found[1]
     try:
         state = context.trace_state.to_header()
-    except Exception:  # a third-party span
+    except Exception as error:  # a third-party span
+        if is_interrupt(error):
+            raise
         state = ""
     flags = int(context.trace_flags) & 0xFF
     return Trace(f"{context.trace_id:032x}", f"{context.span_id:016x}", flags, state)

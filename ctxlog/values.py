@@ -32,6 +32,7 @@ from types import SimpleNamespace, TracebackType
 from typing import Any
 
 from ctxlog._json import FLAT_TYPES, dumps
+from ctxlog.interrupts import is_interrupt
 from ctxlog.redact import REDACTED, VALUE_KEYS, Redactor
 
 __all__ = ["MAX_READING", "Walk", "cut", "reading", "safe_str", "type_name"]
@@ -72,12 +73,17 @@ def type_name(value: object) -> str:
 
 
 def safe_str(value: object) -> str:
-    """Return `str(value)`, else its `repr()`, else its type's name. Never raises."""
+    """
+    Return `str(value)`, else its `repr()`, else its type's name.
+
+    Raises nothing but what interrupts it.
+    """
     for convert in (str, repr):
         try:
             return str.__str__(convert(value))
-        except Exception:  # whatever a foreign __str__ raises
-            continue
+        except Exception as error:  # whatever a third-party __str__ raises
+            if is_interrupt(error):
+                raise
     return f"<unprintable {type_name(value)}>"
 
 
@@ -179,7 +185,9 @@ class Walk:
             text = hide(text)
         try:
             size = len(dumps(text))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError) as error:
+            if is_interrupt(error):
+                raise
             self.problem("lone surrogates escaped")
             text = text.encode("utf-8", "backslashreplace").decode()
             size = len(dumps(text))
@@ -284,14 +292,16 @@ class Walk:
         if kind in _CONTAINERS:
             return self._within(value, self._builtin)
         within, depth = reading.reader, reading.depth
-        if within is not self:
-            if depth >= MAX_READING:
-                self.problem("logged by what is being logged")
-                return self.text(f"<{type_name(value)}>")
-            reading.reader, reading.depth = self, depth + 1
+        if within is not self and depth >= MAX_READING:
+            self.problem("logged by what is being logged")
+            return self.text(f"<{type_name(value)}>")
         try:
+            if within is not self:
+                reading.reader, reading.depth = self, depth + 1
             return self._other(value)
-        except Exception as error:  # a foreign property, method, __class__
+        except Exception as error:  # a third-party property, method, __class__
+            if is_interrupt(error):
+                raise
             return self._unreadable(value, error)
         finally:
             reading.reader, reading.depth = within, depth
@@ -497,7 +507,9 @@ class Walk:
         self.problem("an integer of over 64 bits written as text")
         try:
             return self.text(str(value))
-        except ValueError:  # over sys.get_int_max_str_digits()
+        except ValueError as error:  # over sys.get_int_max_str_digits()
+            if is_interrupt(error):
+                raise
             return self.text(hex(value))
 
     def _float(self, value: float) -> float | str:
@@ -522,8 +534,9 @@ class Walk:
         if self._default is not None:
             try:
                 found = self._default(value)
-            except TypeError:
-                pass
+            except TypeError as error:
+                if is_interrupt(error):
+                    raise
             else:
                 return self._within(value, lambda _: self.value(found))
         if isinstance(value, str):
@@ -579,7 +592,9 @@ class Walk:
     def _str(self, value: object) -> str:
         try:
             return str.__str__(str(value))
-        except Exception as error:  # whatever a foreign __str__ raises
+        except Exception as error:  # whatever a third-party __str__ raises
+            if is_interrupt(error):
+                raise
             self.problem(f"str() raised {type_name(error)}")
             return safe_str(value)
 
@@ -648,7 +663,9 @@ def _ordered(members: Set[Any]) -> Iterable[Any]:
         return members
     try:
         return sorted(members)
-    except TypeError:
+    except TypeError as error:
+        if is_interrupt(error):
+            raise
         return list(members)
 
 

@@ -5,15 +5,39 @@ Where lines go: one stream, one write per line. Core: standard library only.
 from __future__ import annotations
 
 import io
+import logging
 import os
 import select
 import sys
 import threading
+import time
 import weakref
-from collections.abc import Iterator
-from typing import Any, TextIO
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import FrameType, FunctionType, MethodType
+from typing import Any, Protocol
+
+from ctxlog.context import View
+from ctxlog.interrupts import is_interrupt
 
 __all__ = ["LineWriter", "is_console"]
+
+# A line of this size is written to a pipe as a whole or not at all (POSIX).
+_AT_ONCE: int = getattr(select, "PIPE_BUF", 512)
+
+
+class _Encoder(Protocol):
+    def encode(
+        self,
+        created: float,
+        level: str,
+        levelno: int,
+        logger: str,
+        message: str,
+        view: View,
+        own: Any = None,
+        /,
+    ) -> bytes: ...
 
 
 class LineWriter:
@@ -22,89 +46,321 @@ class LineWriter:
 
     Shared by all loggers that write to one stream. To a file, a pipe or a terminal the
     bytes go by the descriptor, unbuffered: nothing is left to flush at exit, and what
-    `print` left in the stream's buffer comes first. A line that cannot be written (a
-    full disk, a closed pipe) goes to standard error instead. Safe from any thread and
-    after a fork; a signal handler may write while the interrupted code does.
+    `print` left in the stream's buffer comes first. Safe from any thread and after a
+    fork. A line that is logged in the middle of another one, by a signal handler or a
+    finalizer, is written when that one is whole.
+
+    A line that cannot be written (a full disk, a closed pipe) goes to standard error
+    instead. Where that takes none either, lines are counted; as soon as one can be
+    written again, a line says how many were lost. A stream that hands what is written
+    to it to a logger is passed by: lines go to `sys.__stdout__`.
 
     Args:
-        stream: A text or binary stream; `sys.stdout` as it is now unless given.
+        stream: A text or binary stream; unless given, `sys.stdout` as it is when a line
+            is written.
+        encoder: Makes the line that says how many were lost.
     """
 
-    __slots__ = ("__weakref__", "_descriptor", "_flush", "_lock", "_torn", "stream")
+    __slots__ = ("__weakref__", "_aim", "_follows", "encoder")
 
-    def __init__(self, stream: Any = None) -> None:
-        self.stream = sys.stdout if stream is None else stream
-        self._descriptor = _descriptor_of(self.stream)
-        self._flush: Any = getattr(self.stream, "flush", None)
-        self._torn = False
-        self._lock = threading.RLock()
-        _writers.add(self)
+    def __init__(self, stream: Any = None, encoder: _Encoder | None = None) -> None:
+        self.encoder = encoder
+        self._follows = stream is None
+        # The stream that is meant, and where its lines go; changed together.
+        self._aim: tuple[Any, _Output]
+        self._turn_to(sys.stdout if stream is None else stream)
+
+    @property
+    def stream(self) -> Any:
+        """Where the lines go."""
+        return sys.stdout if self._follows else self._aim[0]
 
     def write(self, line: bytes) -> None:
-        """Write `line`, which ends with a newline. Never raises."""
-        # Not `with`, which costs twice as much. The lock may be renewed meanwhile.
-        lock = self._lock
-        lock.acquire()
-        try:
-            if self._descriptor is None:
-                _write_text(self.stream, line)
+        """Write `line`, which ends with a newline. Raises nothing but interrupts."""
+        stream, output = self._aim
+        if self._follows and stream is not sys.stdout:
+            output = self._turn_to(sys.stdout)
+        with output.lock:
+            if output.busy:
+                output.waiting.append(line)
                 return
-            if self._torn:
-                line = b"\n" + line
+            written = 0
             try:
-                # What print() left in the stream comes first. Flushing a closed stream
-                # raises: its number may be another file's by now.
-                self._flush()
-                written = os.write(self._descriptor, line)
-            except BlockingIOError:  # a full pipe that was made non-blocking
-                written = 0
-            if written != len(line):
-                self._write_rest(self._descriptor, line, written)
-            elif self._torn:
-                self._torn = False
-        except Exception:  # a foreign stream may raise anything
-            self._rescue(line)
-        finally:
-            lock.release()
+                output.busy = True
+                if output.ready and len(line) <= _AT_ONCE:
+                    # What print() left in the stream comes first. Flushing a closed
+                    # stream raises: its number may be another file's by now.
+                    output.flush()
+                    written = os.write(output.descriptor, line)
+                if written != len(line):
+                    output.put(line, written)
+            except Exception as error:
+                if is_interrupt(error):
+                    raise
+                output.note(error)
+                output.put(line)  # once more, with care
+            finally:
+                output.busy = False
+                if output.waiting:
+                    output.put_waiting()
+        if output.refused:
+            self._rescue(output)
 
-    def renew_lock(self) -> None:
-        """Forget who holds the lock: in a forked child nobody would release it."""
-        self._lock = threading.RLock()
+    def flush(self) -> None:
+        """Write what is left, after interrupts or losses."""
+        output = self._aim[1]
+        if output.waiting or output.refused or output.lost:
+            output.write(b"")
+            self._rescue(output)
 
-    def _write_rest(self, descriptor: int, line: bytes, written: int) -> None:
+    def _turn_to(self, stream: Any) -> _Output:
+        output = _Output.of(stream)
+        if output.logs:
+            output = _Output.of(sys.__stdout__)
+        self._aim = stream, output
+        return output
+
+    def _rescue(self, output: _Output) -> None:
+        """Write elsewhere what a stream has not taken."""
+        others = [sys.stderr]
+        if output.logs:
+            others.insert(0, sys.__stdout__)
+            self._turn_to(self._aim[0])
+        elif self._follows and output.descriptor is None:
+            # It may have been closed since it was looked at.
+            others[:0] = [sys.stdout, sys.__stdout__]
+        while output.refused:
+            line = output.refused.popleft()
+            lost = output.lost
+            text = self._lost_line(lost) + line if lost else line
+            if any(_Output.of(other).takes(text, output) for other in others):
+                output.lose(-lost, self._lost_line)
+            else:
+                output.lose(bool(line), self._lost_line)
+
+    def _lost_line(self, count: int) -> bytes:
+        message = f"{count} lines could not be written and are lost"
+        if self.encoder is None:
+            return b'{"level":"WARNING","logger":"ctxlog","message":"%s"}\n' % (
+                message.encode()
+            )
+        view = View({}, None)
+        level = ("WARNING", logging.WARNING, "ctxlog")
+        return self.encoder.encode(time.time(), *level, message, view, {"lost": count})
+
+
+class _Output:
+    """
+    What is known of one stream; one for all writers of that stream.
+
+    Attributes:
+        stream: The stream.
+        lock: Held while a line is written.
+        busy: Whether the thread that holds the lock is in the middle of a line.
+        waiting: Lines that were logged there meanwhile, in that thread.
+        refused: Lines that the stream did not take.
+        lost: How many lines nothing took.
+        logs: Whether the stream hands what is written to it to a logger.
+        descriptor: Where the bytes go; None if writing to it is not as good as writing
+            to the stream.
+        ready: Whether a short line may be written at once.
+        flush: Flushes the stream.
+    """
+
+    __slots__ = (
+        *("__weakref__", "_blocks", "_line", "_lost_line", "_torn", "_written"),
+        *("busy", "descriptor", "flush", "lock", "logs", "lost", "ready", "refused"),
+        *("stream", "waiting"),
+    )
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.lock = threading.RLock()
+        self.busy = False
+        self.waiting: deque[bytes] = deque()
+        self.refused: deque[bytes] = deque()
+        self.lost = 0
+        self.descriptor: Any = _descriptor_of(stream)
+        self.logs = self.descriptor is None and _logs(stream)
+        self.flush: Callable[[], object] = _nothing
+        if self.descriptor is not None:
+            self.flush = stream.flush
+        self._blocks = self.descriptor is None or _blocks(self.descriptor)
+        self.ready = self.descriptor is not None and self._blocks
+        self._lost_line: Callable[[int], bytes] | None = None
+        # The line that is being written in parts, and the parts' sizes.
+        self._line = b""
+        self._written: list[int] = []
+        self._torn = False
+
+    @classmethod
+    def of(cls, stream: Any) -> _Output:
+        """Return what is known of `stream`."""
+        with _outputs_lock:
+            known = _outputs.get(id(stream))
+            if known is None:
+                known = _outputs[id(stream)] = cls(stream)
+                if stream is sys.__stdout__ or stream is sys.__stderr__:
+                    # It knows whether a line there is unfinished.
+                    _standard.append(known)
+            return known
+
+    def write(self, line: bytes) -> None:
+        """Write `line`, or keep it in `refused`, or in `waiting`."""
+        with self.lock:
+            if self.busy:
+                self.waiting.append(line)
+                return
+            try:
+                self.busy = True
+                self.put(line)
+            finally:
+                self.busy = False
+                if self.waiting:
+                    self.put_waiting()
+
+    def takes(self, line: bytes, instead_of: _Output) -> bool:
+        """Write a line that another stream has refused; return whether that worked."""
+        if self is instead_of or self.logs:
+            return False
+        self.write(line)
+        if line not in self.refused:
+            return True
+        self.refused.remove(line)
+        return False
+
+    def lose(self, count: int, lost_line: Callable[[int], bytes]) -> None:
+        """Count lines that nothing took; a negative number, if that has been said."""
+        with self.lock:
+            self.lost = max(self.lost + count, 0)
+            self._lost_line = lost_line
+            self.ready = False
+
+    def renew(self) -> None:
+        """In a forked child: what the parent was doing is the parent's to finish."""
+        self.lock = threading.RLock()
+        if self.busy:
+            self.busy, self._line = False, b""
+            self._written.clear()
+        self.waiting.clear()
+        self.refused.clear()
+        self.lost = 0
+
+    def put(self, line: bytes, written: int = 0) -> None:
+        """Write `line`, of which some bytes may be written, or keep it in `refused`."""
         try:
-            while written < len(line):
-                try:
-                    self._flush()
-                    written += os.write(descriptor, line[written:])
-                except BlockingIOError:
-                    _wait_until_writable(descriptor)
-            self._torn = False
-        except OSError:
-            # Part of it has been written: the next line begins on a new one.
-            self._torn = self._torn or written > 0
-            raise
+            if self.lost and self._lost_line is not None:
+                lost = self.lost
+                self._send(self._lost_line(lost), 0)
+                self.lost -= lost
+            if line:
+                self._send(line, written)
+        except Exception as error:  # a third-party stream may raise anything
+            if is_interrupt(error):
+                raise
+            self.refused.append(line)
 
-    def _rescue(self, line: bytes) -> None:
-        stream: TextIO | None = sys.stderr
-        if stream is None or stream is self.stream:
+    def note(self, error: Exception) -> None:
+        """Take note that the descriptor does not block, and what that has done."""
+        if isinstance(error, BlockingIOError):
+            self._blocks = False
+            if getattr(error, "characters_written", 0):
+                # Text of print() that was too long has been cut by its stream.
+                self._torn = True
+
+    def put_waiting(self) -> None:
+        """Write what was logged in the middle of a line."""
+        for _ in range(len(self.waiting)):
+            try:
+                self.busy = True
+                self.put(self.waiting.popleft())
+            finally:
+                self.busy = False
+        if self.waiting and self.descriptor is None:
+            # The stream logs whenever it is written to: that would never end.
+            self.refused.extend(self.waiting)
+            self.waiting.clear()
+        elif self.waiting:
+            self.put_waiting()
+
+    def _send(self, line: bytes, written: int) -> None:
+        if self.descriptor is None:
+            self._give(line)
             return
-        try:
-            _write_text(stream, line)
-        except Exception:
-            return  # neither stream takes anything: there is nowhere left to say so
+        self.ready = False
+        if not written:
+            self._flush_printed()
+        begun = sum(self._written)
+        if begun:
+            # The line before was interrupted, or the disk was full.
+            self._torn = not self._line[:begun].endswith(b"\n")
+            self._written.clear()
+        if self._torn:
+            line = b"\n" + line
+        self._line, self._written = line, [written] if written else []
+        while written < len(line):
+            try:
+                # The size is noted before Python runs a signal handler, which may raise
+                # an exception: there is no instruction between the two.
+                self._written.extend(
+                    map(os.write, (self.descriptor,), (line[written:],))
+                )
+            except BlockingIOError as error:
+                if is_interrupt(error):
+                    raise
+                self.note(error)
+                _wait_until_writable(self.descriptor)
+                if self.stream.closed:
+                    raise ValueError("the stream was closed meanwhile") from None
+            written = sum(self._written)
+        self._written.clear()
+        self._torn = False
+        self.ready = self._blocks and not self.lost
+
+    def _flush_printed(self) -> None:
+        """Flush the stream, however long that takes."""
+        while True:
+            try:
+                if not self._blocks:
+                    # The text layer drops what does not fit into the buffer below. So
+                    # that is emptied before, and there must be room for a part.
+                    getattr(self.stream, "buffer", self.stream).flush()
+                    _wait_until_writable(self.descriptor)
+                self.flush()
+                return
+            except BlockingIOError as error:
+                if is_interrupt(error):
+                    raise
+                self.note(error)
+                _wait_until_writable(self.descriptor)
+
+    def _give(self, line: bytes) -> None:
+        """Write to a stream by its own method."""
+        if self.logs or _is_writing(self.stream):
+            raise ValueError("the stream logs what is written to it")
+        _write_text(self.stream, line)
+        echoes = [logged for logged in self.waiting if _echoes(logged, line)]
+        if echoes:
+            self.logs = True
+            for echo in echoes:
+                self.waiting.remove(echo)
+            raise ValueError("the stream logs what is written to it")
 
 
-_writers: weakref.WeakSet[LineWriter] = weakref.WeakSet()
+_outputs: weakref.WeakValueDictionary[int, _Output] = weakref.WeakValueDictionary()
+_outputs_lock = threading.RLock()
+_standard: list[_Output] = []
 
 
-def _renew_locks() -> None:
-    for writer in list(_writers):
-        writer.renew_lock()
+def _renew_outputs() -> None:
+    global _outputs_lock
+    _outputs_lock = threading.RLock()
+    for output in list(_outputs.values()):
+        output.renew()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch (all but Windows)
-    os.register_at_fork(after_in_child=_renew_locks)
+    os.register_at_fork(after_in_child=_renew_outputs)
 
 
 def _descriptor_of(stream: Any) -> int | None:
@@ -123,6 +379,17 @@ def _descriptor_of(stream: Any) -> int | None:
         return raw.fileno() if type(raw) is io.FileIO else None
     except ValueError:  # closed, or detached
         return None
+
+
+def _nothing() -> None:
+    """What stands for `flush` where bytes are not written by the descriptor."""
+
+
+def _blocks(descriptor: int) -> bool:
+    try:
+        return os.get_blocking(descriptor)
+    except (AttributeError, OSError):  # Windows before 3.12
+        return True
 
 
 def _wait_until_writable(descriptor: int) -> None:
@@ -144,7 +411,9 @@ def _write_text(stream: Any, line: bytes) -> None:
             stream.write(text)
         except UnicodeEncodeError:  # a text stream with a narrow encoding
             stream.write(text.encode("ascii", "backslashreplace").decode())
-        except TypeError:  # a binary stream that is none of io's
+        except TypeError as error:  # a binary stream that is none of io's
+            if is_interrupt(error):
+                raise
             stream.write(line)
     flush = getattr(stream, "flush", None)
     if flush is not None:
@@ -175,3 +444,56 @@ def _standard_files() -> Iterator[os.stat_result]:
             yield os.fstat(descriptor)
         except OSError:  # closed
             continue
+
+
+# Streams that log ---------------------------------------------------------------
+
+
+def _logs(stream: Any) -> bool:
+    """
+    Return whether a stream seems to hand what is written to it to a logger.
+
+    Its `write` is of Python, and the stream holds a logger, or `write` names one.
+    """
+    write = getattr(type(stream), "write", None)
+    if type(write) is not FunctionType:
+        return False
+    held = list(getattr(stream, "__dict__", {}).values())
+    held += [write.__globals__.get(name) for name in write.__code__.co_names]
+    for cell in write.__closure__ or ():
+        try:
+            held.append(cell.cell_contents)
+        except ValueError:  # it is empty yet
+            continue
+    return any(map(_is_logger, held))
+
+
+def _is_logger(value: Any) -> bool:
+    if type(value) is MethodType:
+        value = value.__self__
+    kind = type(value)
+    return (
+        value is logging
+        or issubclass(kind, (logging.Logger, logging.LoggerAdapter))
+        or str(kind.__module__).partition(".")[0] in ("loguru", "structlog")
+    )
+
+
+def _is_writing(stream: Any) -> bool:
+    """Return whether the `write` of a stream is running: what it calls is logging."""
+    write = getattr(type(stream), "write", None)
+    if type(write) is not FunctionType:
+        return False
+    code = write.__code__
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is code and frame.f_locals.get(code.co_varnames[0]) is stream:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _echoes(logged: bytes, line: bytes) -> bool:
+    """Return whether the message of a line is another line."""
+    # Within JSON there are backslashes before the quotation marks.
+    return line.replace(b"\\", b"").strip()[:256] in logged.replace(b"\\", b"")

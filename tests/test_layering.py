@@ -74,6 +74,7 @@ CORE = {
     "ctxlog.context",
     "ctxlog.errors",
     "ctxlog.ids",
+    "ctxlog.interrupts",
     "ctxlog.isolate",
     "ctxlog.kept",
     "ctxlog.line",
@@ -84,6 +85,7 @@ CORE = {
     "ctxlog.stamps",
     "ctxlog.task",
     "ctxlog.trace",
+    "ctxlog.tracebacks",
     "ctxlog.values",
     "ctxlog.writer",
 }

@@ -100,7 +100,6 @@ def _as_dict(settings: Settings) -> dict[str, Any]:
         loggers[COMPLETION_LOGGER] = {"filters": ["ctxlog_completion_lines"]}
     for name, level in settings.levels.items():
         loggers.setdefault(name, {})["level"] = level
-    stream = "ext://sys.stdout" if settings.stream is None else settings.stream
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -119,7 +118,7 @@ def _as_dict(settings: Settings) -> dict[str, Any]:
         "handlers": {
             "ctxlog": {
                 "class": "ctxlog.LineHandler",
-                "stream": stream,
+                "stream": settings.stream,
                 "formatter": "ctxlog",
             }
         },
@@ -178,7 +177,8 @@ def configure(
         level: The least level that is logged: a name or a number.
         format: `json`, `console` (text), or `auto`: text on a terminal, else JSON.
         schema: Which key names the lines use: a name, or a `Schema`.
-        stream: Where the lines go: `sys.stdout` unless given.
+        stream: Where the lines go; unless given, `sys.stdout` as it is when a line is
+            written.
         service: Field `service` of every line.
         environment: Field `environment` of every line.
         levels: Least levels of single loggers: name to level.

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from ctxlog._names import CASES, get_names
+from ctxlog.interrupts import is_interrupt
 from ctxlog.line import ExceptionParts
 from ctxlog.values import safe_str
 
@@ -169,7 +170,9 @@ def _is_stamp_of_time(value: object, now: float, slack: float) -> bool:
             values = [read.timestamp()]
             if read.tzinfo is None:  # of a format without one: local, or UTC
                 values.append(read.replace(tzinfo=timezone.utc).timestamp())
-        except (ValueError, OverflowError, OSError):
+        except (ValueError, OverflowError, OSError) as error:
+            if is_interrupt(error):
+                raise
             return False
         return any(now - slack < one < now + slack for one in values)
     # Compared, not subtracted: an integer may be too large for a float.
@@ -232,7 +235,9 @@ def is_true(value: object) -> bool:
     """Whether *value* counts as true; one that cannot be asked does not."""
     try:
         return bool(value)
-    except Exception:  # a __bool__ that raises
+    except Exception as error:  # a __bool__ that raises
+        if is_interrupt(error):
+            raise
         return False
 
 

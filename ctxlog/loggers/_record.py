@@ -24,6 +24,7 @@ from ctxlog._memory import remember
 from ctxlog._names import get_names
 from ctxlog.console import ConsoleEncoder
 from ctxlog.context import View, current_view, error_view, server_view
+from ctxlog.interrupts import is_interrupt
 from ctxlog.line import (
     REPORTING_LOGGERS,
     SERVER_LOGGERS,
@@ -203,7 +204,9 @@ def message_of(record: logging.LogRecord, stock: bool = False) -> tuple[str, _Pr
         if stock or type(record) is ContextRecord:
             return logging.LogRecord.getMessage(record), ()
         return record.getMessage(), ()
-    except Exception as error:  # a foreign __str__, a wrong format
+    except Exception as error:  # a third-party __str__, a wrong format
+        if is_interrupt(error):
+            raise
         return _unformatted(record.msg, record.args, error)
 
 
@@ -213,7 +216,9 @@ def format_arguments(template: object, args: tuple[Any, ...]) -> tuple[str, _Pro
         if len(args) == 1 and type(args[0]) not in _NO_MAPPINGS:
             args = _only_mapping(args)
         return str(template) % args, ()
-    except Exception as error:  # a foreign __str__, a wrong format
+    except Exception as error:  # a third-party __str__, a wrong format
+        if is_interrupt(error):
+            raise
         return _unformatted(template, args, error)
 
 
@@ -312,7 +317,9 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch (all but Windows)
 def _process_name() -> str:
     try:
         return _modules["multiprocessing"].current_process().name  # type: ignore[no-any-return]
-    except Exception:  # it is being imported
+    except Exception as error:  # it is being imported
+        if is_interrupt(error):
+            raise
         return "MainProcess"
 
 
@@ -323,7 +330,9 @@ def _task_name() -> str | None:
         loop = asyncio and asyncio._get_running_loop()
         task = loop and asyncio.current_task(loop)
         return None if task is None else str(task.get_name())
-    except Exception:  # it is being imported, or a foreign task
+    except Exception as error:  # it is being imported, or a third-party task
+        if is_interrupt(error):
+            raise
         return None
 
 
@@ -332,8 +341,9 @@ def _only_mapping(args: Any) -> Any:
     try:
         if isinstance(args[0], Mapping) and args[0]:
             return args[0]
-    except Exception:  # a foreign __class__ or __bool__
-        pass
+    except Exception as error:  # a third-party __class__ or __bool__
+        if is_interrupt(error):
+            raise
     return args
 
 
@@ -406,7 +416,9 @@ class _RecordFactory:
         place: _Place | None
         try:
             place = self._places[key]
-        except (KeyError, TypeError):
+        except (KeyError, TypeError) as error:
+            if is_interrupt(error):
+                raise
             # Also where this factory works no longer.
             place = None
             site = self._passed_on(name, pathname, lineno)
@@ -470,8 +482,9 @@ class _RecordFactory:
             place = _Place(shared)
         try:
             remember(self._places, key, place, 4096)
-        except TypeError:  # something in it cannot be hashed
-            pass
+        except TypeError as error:  # something in it cannot be hashed
+            if is_interrupt(error):
+                raise
         return place
 
     def _passed_on(self, name: Any, path: Any, line: Any) -> tuple[Any, ...] | None:
@@ -732,8 +745,10 @@ def encoded(encoder: LineEncoder | ConsoleEncoder, record: logging.LogRecord) ->
                         view,
                         own,
                     )
-        except Exception:  # a __str__ that raises, a wrong format, a lost attribute
-            pass
+        except Exception as error:
+            # A __str__ that raises, a wrong format, an attribute that is gone.
+            if is_interrupt(error):
+                raise
     return encoded_any(encoder, record)
 
 
@@ -746,6 +761,8 @@ def encoded_any(
     try:
         event = read(record)
     except Exception as error:  # a record that was unpickled may hold anything
+        if is_interrupt(error):
+            raise
         what = f"record not readable: {type_name(error)}"
         event = Event(safe_str(record.msg), current_view(), {}, None, None, (what,))
     if problems:

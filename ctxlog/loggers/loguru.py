@@ -25,6 +25,7 @@ from ctxlog._names import get_names
 from ctxlog.console import ConsoleEncoder
 from ctxlog.context import View, current_view, error_view
 from ctxlog.errors import MissingDependencyError
+from ctxlog.interrupts import is_interrupt
 from ctxlog.line import REPORTING_LOGGERS, ExceptionParts, LineEncoder
 from ctxlog.loggers._callers import passed_on
 from ctxlog.loggers._levels import Levels
@@ -221,7 +222,8 @@ class JsonSink:
     both. Never raises.
 
     Args:
-        stream: Where the lines go: `sys.stdout` as it is now unless given.
+        stream: Where the lines go; unless given, `sys.stdout` as it is when a line is
+            written.
         schema: Name of a schema, or one.
         encoder: Turns the event into the line, in place of an encoder of *schema*.
         writer: Writes the lines, in place of one for *stream*.
@@ -243,7 +245,7 @@ class JsonSink:
         **options: Any,
     ) -> None:
         self._encoder = encoder or LineEncoder(find(schema), **options)
-        self._writer = writer or LineWriter(stream)
+        self._writer = writer or LineWriter(stream, self._encoder)
         self._levels = levels or None
 
     def __repr__(self) -> str:
@@ -430,7 +432,9 @@ class _Packed:
     def __reduce__(self) -> tuple[Any, ...]:
         try:
             pickled = pickle.dumps(self._value)
-        except Exception:  # a foreign __reduce__
+        except Exception as error:  # a third-party __reduce__
+            if is_interrupt(error):
+                raise
             pickled = b""
         return _unpacked, (pickled, self._instead)
 
@@ -445,7 +449,9 @@ def _unpacked(pickled: bytes, instead: Any) -> Any:
 def _pickles(value: object) -> bool:
     try:
         pickle.loads(pickle.dumps(value))
-    except Exception:  # a foreign __reduce__
+    except Exception as error:  # a third-party __reduce__
+        if is_interrupt(error):
+            raise
         return False
     return True
 
@@ -487,7 +493,8 @@ def install(
     `logger.remove()` mean what they always do.
 
     Args:
-        stream: Where the lines go: `sys.stdout` as it is now unless given.
+        stream: Where the lines go; unless given, `sys.stdout` as it is when a line is
+            written.
         level: The least level that is logged: one of loguru's names, or a number.
         levels: Least levels of single loggers (modules): name to level.
         enqueue: Whether another thread writes; also for child processes. The line is
@@ -518,6 +525,9 @@ def install(
         colorize=False,
         backtrace=False,
         diagnose=False,
+        # Ours raises nothing but what interrupts it, which is not to be caught. Where
+        # loguru writes in a thread of its own, that must survive.
+        catch=enqueue,
     )
     _sink_id = _put_in_place(added)
     _patcher_before = _core.patcher

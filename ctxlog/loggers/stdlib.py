@@ -21,6 +21,7 @@ from ctxlog._names import ALIASES, Names, get_names
 from ctxlog.console import ConsoleEncoder
 from ctxlog.context import AsyncLocalStorage, View, current_view
 from ctxlog.errors import ConfigError
+from ctxlog.interrupts import is_interrupt
 from ctxlog.line import LineEncoder
 from ctxlog.loggers._record import (
     STANDARD,
@@ -170,6 +171,8 @@ class ContextFilter(logging.Filter):
                 value = {storage.name if storage else "context": value}
             return self._redacted(dict(value))
         except Exception as error:  # a callable of the user's
+            if is_interrupt(error):
+                raise
             what = f"{type_name(error)}: {safe_str(error)}"
             names = self._names or get_names()
             return {names.log_error: f"context fields: {what}"}
@@ -289,6 +292,8 @@ class JsonFormatter(BaseJsonFormatter):
             data = self.process_log_record(data)
             return (self.serialize_log_record(data) + "\n").encode()
         except Exception as error:  # hooks of a subclass
+            if is_interrupt(error):
+                raise
             what = f"formatter options: {type_name(error)}: {safe_str(error)}"
             problems = (what,)
         return encoded_any(self.encoder, record, problems)
@@ -439,7 +444,8 @@ class LineHandler(logging.Handler):
     closed pipe) goes to standard error instead. Logging never raises.
 
     Args:
-        stream: A text or binary stream; `sys.stdout` as it is now unless given.
+        stream: A text or binary stream; unless given, `sys.stdout` as it is when a line
+            is written.
         level: The least level to write.
     """
 
@@ -466,6 +472,10 @@ class LineHandler(logging.Handler):
         self._encoder: LineEncoder | None = None
         if isinstance(formatter, JsonFormatter) and formatter.direct:
             self._encoder = formatter.encoder
+        ours = formatter
+        if not isinstance(ours, (JsonFormatter, ConsoleFormatter)):
+            ours = _LAST_RESORT
+        self.writer.encoder = ours.encoder
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Filter, encode and write `record`. Never raises."""
@@ -486,7 +496,9 @@ class LineHandler(logging.Handler):
             line = (
                 self._formatted(record) if encoder is None else encoded(encoder, record)
             )
-        except Exception:  # a foreign formatter
+        except Exception as error:  # a third-party formatter
+            if is_interrupt(error):
+                raise
             self.handleError(record)
             line = _LAST_RESORT.encode(record)
         self.writer.write(line)
@@ -499,7 +511,8 @@ class LineHandler(logging.Handler):
         return text.encode("utf-8", "backslashreplace")
 
     def flush(self) -> None:
-        """Nothing to do: lines are not buffered."""
+        """Write what was interrupted; else there is nothing to do, or too late."""
+        self.writer.flush()
 
 
 _LAST_RESORT: JsonFormatter

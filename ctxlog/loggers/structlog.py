@@ -26,6 +26,7 @@ from ctxlog.context import (
     remove_source,
 )
 from ctxlog.errors import MissingDependencyError
+from ctxlog.interrupts import is_interrupt
 from ctxlog.line import REPORTING_LOGGERS, LineEncoder
 from ctxlog.loggers._callers import is_ours
 from ctxlog.loggers._events import (
@@ -438,8 +439,9 @@ def _formatted(
     if type(event) is str and (len(args) > 1 or type(args[0]) is str):
         try:
             return event % args, fields
-        except Exception:  # a wrong format, a foreign __str__
-            pass
+        except Exception as error:  # a wrong format, a third-party __str__
+            if is_interrupt(error):
+                raise
     message, problems = format_arguments(event, args)
     if problems:
         fields = {**fields, get_names().log_error: problems[0]}
@@ -479,7 +481,8 @@ def configure(
         between: Further processors, in their order.
         level: The least level that is logged.
         levels: Least levels of single loggers: name to level.
-        stream: Where the lines go: `sys.stdout` as it is now unless given.
+        stream: Where the lines go; unless given, `sys.stdout` as it is when a line is
+            written.
         writer: Writes the lines, in place of one for *stream*.
         options: Those of `JsonRenderer`.
 
@@ -493,7 +496,7 @@ def configure(
     if _output.before is None:
         configured = structlog.is_configured()
         _output.before = structlog.get_config() if configured else {}
-    _output.writer = writer or LineWriter(stream)
+    _output.writer = writer or LineWriter(stream, chain[-1].encoder)
     _output.renderer = chain[0] if len(chain) == 1 else None
     _FilteringLogger.filter_at(filtered.least)
     # In place: loggers that are cached keep the list.

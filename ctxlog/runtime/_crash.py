@@ -7,6 +7,8 @@ from __future__ import annotations
 import logging
 from types import TracebackType
 
+from ctxlog.interrupts import is_interrupt
+
 __all__ = ["passed_on", "report"]
 
 _logger = logging.getLogger("ctxlog.crash")
@@ -35,7 +37,9 @@ def report(
         if not _heard(level):
             return False
         _logger.log(level, "%s", message, exc_info=error and (kind, error, traceback))
-    except Exception:  # the interpreter is shutting down; a foreign handler
+    except Exception as failure:  # a third-party handler; at the interpreter's end
+        if is_interrupt(failure):
+            raise
         return False
     return True
 

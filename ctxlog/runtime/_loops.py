@@ -12,6 +12,7 @@ from contextvars import Context
 from typing import Any
 
 from ctxlog.context import lent_from
+from ctxlog.interrupts import is_interrupt
 from ctxlog.isolate import apart
 from ctxlog.runtime._collecting import collecting
 
@@ -42,7 +43,9 @@ def _place(report: dict[str, Any]) -> AbstractContextManager[None]:
 def _context_of(culprit: Any) -> Context | None:
     try:
         return _context(culprit)
-    except Exception:  # a task or a handle of somebody else's making
+    except Exception as error:  # a third-party task or handle
+        if is_interrupt(error):
+            raise
         return None
 
 

@@ -19,7 +19,7 @@ from ctxlog._imports import ImportHook
 from ctxlog.context import lent_from
 from ctxlog.isolate import apart
 from ctxlog.patch import Patch
-from ctxlog.runtime._collecting import collected, collecting
+from ctxlog.runtime._collecting import CALLBACKS, collecting, forget
 from ctxlog.runtime._crash import passed_on, report
 
 __all__ = ["install", "uninstall"]
@@ -42,8 +42,8 @@ def install() -> None:
     for patch in _PATCHES:
         patch.install()
     _asyncio.install()
-    if collected not in gc.callbacks:
-        gc.callbacks.append(collected)
+    if CALLBACKS[0] not in gc.callbacks:
+        gc.callbacks += CALLBACKS
     atexit.unregister(_report_unseen)
     atexit.register(_report_unseen)
 
@@ -60,8 +60,10 @@ def uninstall() -> None:
     _asyncio.uninstall()
     if "ctxlog.runtime._asyncio" in sys.modules:
         import_module("ctxlog.runtime._asyncio").uninstall()
-    if collected in gc.callbacks:
-        gc.callbacks.remove(collected)
+    for callback in CALLBACKS:
+        if callback in gc.callbacks:
+            gc.callbacks.remove(callback)
+    forget()
     atexit.unregister(_report_unseen)
 
 

@@ -29,6 +29,7 @@ from ctxlog.carrier import (
 from ctxlog.context import Entry, Store, run, within
 from ctxlog.errors import ConfigError
 from ctxlog.ids import new_request_id
+from ctxlog.interrupts import is_interrupt
 from ctxlog.isolate import continued
 from ctxlog.line import COMPLETION_LOGGER
 
@@ -190,7 +191,9 @@ class RequestOptions:
             return new_request_id()
         try:
             request_id = self.generator()
-        except Exception:
+        except Exception as error:
+            if is_interrupt(error):
+                raise
             _log.exception("the request id generator failed")
             return new_request_id()
         if is_possible_request_id(request_id):
@@ -205,7 +208,9 @@ class RequestOptions:
             return True
         try:
             return bool(self.validator(request_id))
-        except Exception:
+        except Exception as error:
+            if is_interrupt(error):
+                raise
             _log.exception("the request id validator failed")
             return False
 
@@ -213,7 +218,9 @@ class RequestOptions:
         """Whether what a client says about its request is used."""
         try:
             return self._trusted(client)
-        except Exception:
+        except Exception as error:
+            if is_interrupt(error):
+                raise
             _log.exception("the trust callable failed")
             return False
 
@@ -278,7 +285,9 @@ def bind_user(store: Store, user_of: Callable[[], object]) -> None:
         return
     try:
         user = user_of()
-    except Exception:
+    except Exception as error:
+        if is_interrupt(error):
+            raise
         _log.exception("the user of the request could not be read")
         return
     if user is not None:

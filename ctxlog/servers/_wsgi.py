@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any, TypeAlias
 
 from ctxlog.carrier import is_valid_request_id
+from ctxlog.interrupts import is_interrupt
 from ctxlog.isolate import apart
 from ctxlog.kept import Kept
 from ctxlog.servers._request import EXPOSE, Exchange, RequestOptions, Trust
@@ -213,7 +214,9 @@ class _Responding:
         try:
             write = self.start("500 Internal Server Error", headers, info)
             write(b"" if self.is_head else body)
-        except Exception:
+        except Exception as failure:
+            if is_interrupt(failure):
+                raise
             # The headers are on their way already, or the client is gone. What the
             # server reports is the application's error, which is raised again.
             return

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ctxlog.context import Store, within
+from ctxlog.interrupts import is_interrupt
 from ctxlog.kept import Kept
 from ctxlog.line import WSGI_ERRORS_LOGGER
 
@@ -113,7 +114,9 @@ class ErrorStream:
         """Whether what has been written shows an exception."""
         try:
             shown = "".join(traceback.format_exception_only(type(error), error))
-        except Exception:  # foreign attributes are read
+        except Exception as failure:  # third-party attributes are read
+            if is_interrupt(failure):
+                raise
             return False
         return shown.rstrip("\n") in self._pending
 
@@ -121,8 +124,8 @@ class ErrorStream:
         text, self._pending = self._pending, ""
         if not text.strip():
             return
-        self._logging = True
         try:
+            self._logging = True
             within(self._store.take(), _log_text, text, error)
         finally:
             self._logging = False

@@ -8,6 +8,7 @@ import logging
 import traceback
 from collections import deque
 
+from ctxlog.interrupts import is_interrupt
 from ctxlog.servers._request import failed
 from ctxlog.stamps import set_stamp
 
@@ -33,7 +34,10 @@ class _CrashFilter(logging.Filter):
             return
         try:
             lines = traceback.format_exception_only(type(error), error)
-        except Exception:  # an error that cannot be read cannot be told from others
+        except Exception as failure:
+            # An error that cannot be read cannot be told from others.
+            if is_interrupt(failure):
+                raise
             return
         self._waiting.append(("".join(lines).strip(), error))
 

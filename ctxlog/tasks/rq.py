@@ -16,6 +16,7 @@ from ctxlog._names import get_names
 from ctxlog.carrier import MESSAGE_HEADER, pack, settle, unpack
 from ctxlog.context import Entry, current_view
 from ctxlog.errors import MissingDependencyError
+from ctxlog.interrupts import add_interrupt
 from ctxlog.patch import Patch
 from ctxlog.task import CANCELLED, FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
 
@@ -23,6 +24,7 @@ try:
     import rq
     from rq.exceptions import DeserializationError
     from rq.job import JobStatus
+    from rq.timeouts import BaseTimeoutException
     from rq.worker import BaseWorker, SimpleWorker, SpawnWorker, Worker
 except ModuleNotFoundError as error:
     if error.name != "rq":
@@ -61,6 +63,8 @@ def install(*, fields: Iterable[str] = (), completion_line: bool = True) -> None
     """
     global _options, _installer
     _options = TaskOptions(fields=fields, completion_line=completion_line)
+    # Without signals (Windows, a worker in a thread) another thread raises it.
+    add_interrupt(BaseTimeoutException)
     _installer = sys._getframe(1).f_globals.get("__name__", "__main__")
     for patch in _PATCHES:
         patch.install()

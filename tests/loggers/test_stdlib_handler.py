@@ -380,19 +380,21 @@ def test_any_stream_is_written_to_in_its_way(tmp_path: Path) -> None:
     assert b"caf\\xe9" in narrow.buffer.getvalue()  # type: ignore[attr-defined]
 
 
-def test_the_standard_output_is_that_of_the_time_it_is_made(
+def test_the_standard_output_is_that_of_the_time_of_the_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """
-    A later redirection of print does not take the lines along.
+    A redirection of print takes the lines along; a stream that was given stays.
     """
     first, second = io.StringIO(), io.StringIO()
     monkeypatch.setattr(sys, "stdout", first)
-    handler = ctxlog.LineHandler()
+    following, fixed = ctxlog.LineHandler(), ctxlog.LineHandler(first)
     monkeypatch.setattr(sys, "stdout", second)
-    handler.handle(make_record())
-    assert first.getvalue()
-    assert not second.getvalue()
+    following.handle(make_record("following"))
+    fixed.handle(make_record("fixed"))
+    assert load_line(second.getvalue())["message"] == "following"
+    assert load_line(first.getvalue())["message"] == "fixed"
+    assert (following.stream, fixed.stream) == (second, first)
 
 
 def test_a_slow_value_holds_nobody_else_up(log_env: Any) -> None:
