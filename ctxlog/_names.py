@@ -2,9 +2,9 @@
 The names of ctxlog's own fields, in two spellings, and the ones in use. Core.
 
 `CAMEL` and `SNAKE` are the whole table; nothing else spells such a name. The process
-has one choice: `configure()` sets it, `unconfigure()` gives it back. Whatever puts a
-field into a store or on a record (middleware, tasks, carriers) asks `get_names()` at
-that moment, so that the store, `fields()`, a record's attributes and the line agree.
+has one choice: `configure()` sets it, `unconfigure()` gives it back. Middleware, tasks
+and carriers ask `get_names()` when they set a field, so that the store, `fields()`, a
+record's attributes and the line agree.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["ALIASES", "CAMEL", "CASES", "SNAKE", "Names", "get_names", "set_name
 ALIASES = ("request_id", "requestId", "requestID", "correlation_id", "correlationId")
 
 
-@dataclass(frozen=True, eq=False)  # found by identity, which is quick
+@dataclass(frozen=True, eq=False)  # a key of caches: compared by identity
 class Names:
     """
     The names of ctxlog's own fields of more than one word, in one spelling.

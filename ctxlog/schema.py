@@ -7,6 +7,7 @@ fields of a log call that have to be renamed are looked at per line.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import re
@@ -216,16 +217,14 @@ class Schema:
         if names.case != CAMEL.case and isinstance(place, (_Placer, _GooglePlacer)):
             changed["place"] = _SpelledPlacer(place, names)
         key = names.request_id
-        try:
+        with contextlib.suppress(ConfigError):  # two keys of the same name
             spelled = replace(self, **changed)
             taken = {*spelled.own_keys, *spelled.rename, *spelled.reserved}
-            free = taken.isdisjoint((key, spelled.request_id))
-        except ConfigError:
-            free = False
-        if not free or (self.scalars and not _GELF_NAME.fullmatch(key)):
-            allowed = f"a name that the schema {self.name!r} leaves free"
-            raise ConfigError("request_id_key", key, allowed)
-        return spelled
+            possible = not self.scalars or _GELF_NAME.fullmatch(key)
+            if possible and taken.isdisjoint((key, spelled.request_id)):
+                return spelled
+        allowed = f"a name that the schema {self.name!r} leaves free"
+        raise ConfigError("request_id_key", key, allowed)
 
     def aside(self, name: str) -> str:
         """Return the key of a field that must not be written under its own name."""

@@ -53,9 +53,6 @@ __all__ = [
 ]
 
 
-_ALIASES = frozenset(ALIASES)
-
-
 class ContextFilter(logging.Filter):
     """
     Set the context's fields as attributes of every record, for any formatter.
@@ -112,7 +109,7 @@ class ContextFilter(logging.Filter):
         attributes = record.__dict__
         of_view = self._storage is None and self._fields is None
         own = self._of_view(stamp.view) if of_view else self._of_storage()
-        if of_view and not _ALIASES.isdisjoint(attributes):
+        if of_view and not attributes.keys().isdisjoint(ALIASES):
             own = self._of_call(own, stamp, attributes)
         names = [n for n in own if n not in attributes and n not in STANDARD]
         for name in names:
@@ -147,7 +144,7 @@ class ContextFilter(logging.Filter):
         names = self._names or get_names()
         given = {
             name: attributes[name]
-            for name in _ALIASES
+            for name in ALIASES
             if name in attributes and name not in stamp.names
         }
         name = names.id_name({**stamp.view.fields, **given})

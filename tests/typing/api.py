@@ -175,6 +175,8 @@ def configure() -> None:
         max_line_bytes=262_144,
     )
     ctxlog.configure(level=logging.DEBUG, loggers=["stdlib"], missing_request_id=None)
+    ctxlog.configure(request_id_key="rid", case="snake")
+    ctxlog.ContextFilter(request_id_key="rid", case="snake")
     ctxlog.configure("INFO")  # type: ignore[call-arg]  # pyright: ignore
 
 
