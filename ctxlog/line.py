@@ -729,7 +729,10 @@ class LineEncoder:
         names = frozenset(plain)
         if self._shaped:  # a user's parts may differ: the names that they come from
             names |= {key for key in keys if type(key) is str}
-        return self._joined(plain), names, tuple(walk.problems)
+        found = tuple(walk.problems)
+        if walk.cut:
+            found = (f"cut to fit max_line_bytes={self.max_line_bytes}", *found)
+        return self._joined(plain), names, found
 
     def _plain(
         self, fields: _Fields, walk: Walk, completion: bool = False

@@ -135,6 +135,10 @@ class Walk:
             over the whole pass: a structure that refers to its parts many times has
             more than fit in memory.
         default: Asked first about a value of an unknown type; may raise `TypeError`.
+
+    Attributes:
+        cut: Whether something was too long.
+        problems: What was replaced, and where.
     """
 
     __slots__ = (
@@ -145,6 +149,7 @@ class Walk:
         "_redactor",
         "_room",
         "_spare",
+        "cut",
         "max_text",
         "problems",
     )
@@ -163,6 +168,7 @@ class Walk:
         self._default = default
         self._path: list[object] = []
         self._active: set[int] = set()
+        self.cut = False
         self.max_text = max_text
         self.problems: list[str] = []
 
@@ -173,6 +179,10 @@ class Walk:
         elif len(self.problems) < _PROBLEMS:
             where = ".".join(cut(str(part), 80) for part in self._path)
             self.problems.append(f"{where}: {what}" if where else what)
+
+    def _left_out(self) -> None:
+        self.cut = True
+        self.problem("further values left out")
 
     def text(self, text: str) -> str:
         """Return `text` with secrets hidden, valid as UTF-8, and cut to its limit."""
@@ -195,6 +205,7 @@ class Walk:
             text = cut(text, limit * len(text) // size)
             size = len(dumps(text))
         if length > limit or size > limit + _SHORT:
+            self.cut = True
             self.problem(f"text of {length} characters cut")
         self._room -= size + 1
         return text
@@ -221,7 +232,7 @@ class Walk:
         self._room -= 3
         for key, value in pairs:
             if self._room <= least:
-                self.problem("further values left out")
+                self._left_out()
                 break
             name = self._name(key)
             hidden = self._redactor.hides(name, value) or (
@@ -425,7 +436,7 @@ class Walk:
             part = _copy(whole, number)
             size = len(dumps(part))
         if is_cut:
-            self.problem("further values left out")
+            self._left_out()
             if type(part) is list:
                 part.append("[...]")
         self._room -= size + 1
@@ -488,7 +499,7 @@ class Walk:
         self._room -= 3
         for i, item in enumerate(value):
             if self._room <= 0:
-                self.problem("further values left out")
+                self._left_out()
                 plain.append("[...]")
                 break
             self._path.append(i)

@@ -770,6 +770,7 @@ def test_what_a_large_value_takes_is_bounded_by_the_bytes_of_its_line(
     assert (shown["requestID"], shown["user"], shown["next"]) == ("req-A", {"id": 7}, 1)
     assert "data" in shown["logError"]
     assert "left out" in shown["logError"]
+    assert "cut to fit max_line_bytes=262144" in shown["logError"]
 
 
 def test_a_value_that_fits_takes_no_call_for_each_of_its_keys() -> None:
