@@ -6,6 +6,7 @@ for those that arrive in a record of `logging`. Private to `loggers/`.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import datetime, timezone
@@ -166,7 +167,7 @@ def _is_stamp_of_time(value: object, now: float, slack: float) -> bool:
     """Whether a `TimeStamper` has put *value* there: a time, just now."""
     if isinstance(value, str):
         try:
-            read = datetime.fromisoformat(value.replace("Z", "+00:00"))
+            read = _read_time(value)
             values = [read.timestamp()]
             if read.tzinfo is None:  # of a format without one: local, or UTC
                 values.append(read.replace(tzinfo=timezone.utc).timestamp())
@@ -177,6 +178,17 @@ def _is_stamp_of_time(value: object, now: float, slack: float) -> bool:
         return any(now - slack < one < now + slack for one in values)
     # Compared, not subtracted: an integer may be too large for a float.
     return isinstance(value, (int, float)) and now - slack < value < now + slack
+
+
+def _read_time(text: str) -> datetime:
+    if _ISO.match(text):
+        return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    # Of any format from years down to seconds: structlog's default is no ISO format.
+    return datetime.strptime(_NO_DIGITS.sub("", text)[:14], "%Y%m%d%H%M%S")
+
+
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
+_NO_DIGITS = re.compile("[^0-9]+")
 
 
 def _error(own: dict[str, Any]) -> ExceptionParts | BaseException | None:

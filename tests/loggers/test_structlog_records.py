@@ -81,6 +81,7 @@ MORE: dict[str, list[Any]] = {
     "text": [structlog.processors.format_exc_info],
     "dicts": [structlog.processors.dict_tracebacks],
     "local time": [structlog.processors.TimeStamper("%Y-%m-%d %H:%M:%S", utc=False)],
+    "its own time": [structlog.processors.TimeStamper("%Y-%m-%d %H:%M.%S", utc=True)],
     "unix time": [structlog.processors.TimeStamper()],
     "context": [adapter.merge_context],
     "message": [structlog.processors.EventRenamer("message")],
