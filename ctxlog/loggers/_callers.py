@@ -40,9 +40,9 @@ def passed_on(
     Args:
         path: The file in which the call stands as its logger sees it.
         line: The line there.
-        variable: What the logger's method `_log` calls the number of frames between it
-            and the place that the call is about: `stacklevel` or `depth`.
-        direct: Its value where the call itself is meant.
+        variable: Name of the variable in the logger's method `_log` that says how many
+            frames away the place is: `stacklevel` or `depth`.
+        direct: Its value where the place is that of the call itself.
     """
     inner: FrameType | None = sys._getframe(1)
     while inner is not None and not (

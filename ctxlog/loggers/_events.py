@@ -57,8 +57,8 @@ class EventParts(NamedTuple):
     An event dict taken apart.
 
     Attributes:
-        level: What `add_log_level` has put there: its name and number.
-        logger: What `add_logger_name` has put there.
+        level: The name and number of the level that `add_log_level` has put there.
+        logger: The name that `add_logger_name` has put there.
     """
 
     message: str
@@ -201,7 +201,7 @@ def _error(own: dict[str, Any]) -> ExceptionParts | BaseException | None:
     if rendered is None:
         return None
     del own["exception"]
-    # What renders it leaves the text only; mostly the exception is still at hand.
+    # A renderer leaves the text only; mostly the exception is still at hand.
     error = sys.exc_info()[1]
     last = rendered.stack.rpartition("\n")[2]
     if error is not None and type(error).__name__ in last:

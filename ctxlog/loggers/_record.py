@@ -68,12 +68,11 @@ STANDARD = frozenset(
 
 class Stamp:
     """
-    What a record keeps of the moment in which it was made. Never changes.
+    The stamp of a record that needs more than the context's view. Never changes.
 
-    Besides the context's view: what the stock `QueueHandler.prepare` destroys (it
-    merges the stacks into the message, and makes text of a message that is a dict),
-    and the names of the attributes that `ContextFilter` set, which are not the log
-    call's own.
+    It keeps the parts that the stock `QueueHandler.prepare` destroys (it merges the
+    stacks into the message, and makes text of a message that is a dict), and the names
+    of the attributes that `ContextFilter` set, which are not the log call's own.
     """
 
     __slots__ = ("error", "event", "names", "stack_info", "view")
@@ -631,7 +630,7 @@ def read(record: logging.LogRecord) -> Event:
 # The marks of `ProcessorFormatter.wrap_for_formatter`: the message is an event dict.
 _OF_STRUCTLOG = {"_logger", "_name"}
 
-# What structlog's processors may have made of an event, as attributes of a record.
+# Attributes of a record that structlog's processors may have made of an event.
 _OF_PROCESSORS = KEYS & {
     *("exception", "level", "logger", "positional_args", "stack", "timestamp")
 }

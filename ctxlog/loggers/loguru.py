@@ -63,7 +63,7 @@ _core: Any = logger._core  # type: ignore[attr-defined]
 
 class _Extra(dict[Any, Any]):
     """
-    A record's `extra` with the context's fields in it, and what only we need to know.
+    A record's `extra` with the context's fields in it, and with the record's stamp.
 
     loguru hands one record to all sinks, and some show everything that is in it: so
     the stamp is an attribute here, and no key of the record.
@@ -89,7 +89,7 @@ class _Extra(dict[Any, Any]):
         return copy.deepcopy(dict(self), memo)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What does not pickle arrives as a line would show it.
+        # A value that does not pickle arrives as a line would show it.
         items = []
         for name, value in self.items():
             if type(value) not in FLAT_TYPES:

@@ -145,8 +145,10 @@ class JsonRenderer:
         self, logger: Any, method_name: str, event_dict: _Event
     ) -> str | bytes | bytearray:
         """Return the line of an event."""
-        line = self.encode(logger, method_name, event_dict)
         kind = type(logger)
+        if kind is not LineLogger and "_record" not in event_dict:
+            _give_record_back(sys._getframe(1), event_dict)
+        line = self.encode(logger, method_name, event_dict)
         if kind is LineLogger:
             return line
         if kind is structlog.BytesLogger:
@@ -200,6 +202,22 @@ class JsonRenderer:
         return self.encoder.encode(
             created, *level, name, message, view, own, error, stack_info, problems
         )
+
+
+_formats_records = structlog.stdlib.ProcessorFormatter.format.__code__
+
+
+def _give_record_back(frame: FrameType, event: _Event) -> None:
+    """
+    Put the record into the event again if *frame* is that of a `ProcessorFormatter`.
+
+    `remove_processors_meta`, in front of most renderers, has taken it away; it knows
+    the logger, the time, the fields and the context of the log call.
+    """
+    if frame.f_code is _formats_records:
+        record = frame.f_locals["record"]
+        event["_record"] = record
+        event["_from_structlog"] = type(record.msg) is dict
 
 
 def processors(*between: Any, **options: Any) -> list[Any]:

@@ -20,7 +20,7 @@ from tests.helpers import need
 
 
 class Place(NamedTuple):
-    """What a logger says of where a call stands."""
+    """The place of a call in the code, as a logger shows it."""
 
     file: str
     function: str
@@ -43,7 +43,7 @@ def _of_storage(call: Callable[..., object]) -> Any:
     return functools.partial(ctxlog.AsyncLocalStorage("x").run, 1, call)
 
 
-#: What takes a log call and returns one that ctxlog passes on.
+#: Functions that take a log call and return one that ctxlog passes on.
 PASSING: dict[str, Callable[[Any], Any]] = {
     "none": lambda call: call,
     "run": lambda call: functools.partial(ctxlog.run, {"requestID": "A"}, call),

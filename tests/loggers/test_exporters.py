@@ -96,7 +96,7 @@ EXPORTS = [
 @pytest.fixture(params=EXPORTS, ids=lambda made: made.__name__.strip("_"))
 def export(request: pytest.FixtureRequest) -> _Export:
     """
-    What another library's handler or formatter makes of a record.
+    The output of another library's handler or formatter for a record.
     """
     made: _Export = request.param()
     return made

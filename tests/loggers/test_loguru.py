@@ -741,7 +741,7 @@ def test_a_sink_says_where_it_writes_to() -> None:
 
 # In company of other sinks -------------------------------------------------------
 
-#: What loguru documents as the keys of a record.
+#: The keys of a record that loguru documents.
 RECORD_KEYS = {
     *("elapsed", "exception", "extra", "file", "function", "level", "line"),
     *("message", "module", "name", "process", "thread", "time"),

@@ -265,7 +265,7 @@ def test_what_other_formatters_add_is_no_field() -> None:
 
 def test_nothing_is_put_among_the_attributes_of_a_record() -> None:
     """
-    Whoever exports all attributes finds those of a stock record and the call's own.
+    An exporter of all attributes finds those of a stock record and the call's own.
     """
     plain = list(vars(make_record(extra={"rows": 3})))
     install()

@@ -456,8 +456,9 @@ def test_positional_arguments_of_stdlib_loggers_are_formatted(
     assert line["logger"] == "test.env"
 
 
+@pytest.mark.parametrize("removes", [False, True])
 def test_a_processor_formatter_renders_both_kinds_of_records(
-    log_env: LogEnvironment,
+    log_env: LogEnvironment, removes: bool
 ) -> None:
     """
     Events of structlog and of stdlib logging, formatted later and elsewhere.
@@ -494,7 +495,10 @@ def test_a_processor_formatter_renders_both_kinds_of_records(
     in_store(work, user="alice")
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[adapter.merge_context, structlog.stdlib.add_log_level],
-        processors=[adapter.JsonRenderer()],
+        processors=[
+            *([structlog.stdlib.ProcessorFormatter.remove_processors_meta] * removes),
+            adapter.JsonRenderer(),
+        ],
     )
     lines = [load_line(formatter.format(record)) for record in held]
     ctxlog.uninstall_record_factory()
