@@ -514,6 +514,8 @@ def install(
     make = _QueuedSink if enqueue else JsonSink
     sink = make(stream, writer=writer, levels=least, **options)
     chosen: Any = sink.queueing() if isinstance(sink, _QueuedSink) else sink.take
+    # loguru takes it from version 0.7 on.
+    started = {} if context is None else {"context": context}
     uninstall()
     added = logger.add(
         sink,
@@ -521,13 +523,13 @@ def install(
         format=_no_text,
         filter=chosen,
         enqueue=enqueue,
-        context=context,
         colorize=False,
         backtrace=False,
         diagnose=False,
         # Ours raises nothing but what interrupts it, which is not to be caught. Where
         # loguru writes in a thread of its own, that must survive.
         catch=enqueue,
+        **started,
     )
     _sink_id = _put_in_place(added)
     _patcher_before = _core.patcher

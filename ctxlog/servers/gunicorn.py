@@ -25,6 +25,9 @@ except ModuleNotFoundError as error:
 
 __all__ = ["Logger"]
 
+#: The settings of gunicorn that give access lines a place to go.
+_ACCESS_SETTINGS = ("accesslog", "logconfig", "logconfig_dict", "logconfig_json")
+
 
 class Logger(glogging.Logger):  # type: ignore[misc]
     """
@@ -61,6 +64,14 @@ class Logger(glogging.Logger):  # type: ignore[misc]
                 if isinstance(handler, logging.StreamHandler):
                     handler.setFormatter(formatter)
 
+    def _has_access_lines(self) -> bool:
+        # Older releases have no name for it, and not all of these settings.
+        settings = self.cfg.settings
+        syslog = self.cfg.syslog and not self.cfg.disable_redirect_access_to_syslog
+        return syslog or any(
+            settings[name].get() for name in _ACCESS_SETTINGS if name in settings
+        )
+
     def access(
         self,
         resp: Any,
@@ -70,7 +81,7 @@ class Logger(glogging.Logger):  # type: ignore[misc]
     ) -> None:
         """Write the access line of one request. Never raises."""
         setting = self.cfg.settings["access_log_format"]
-        if not self.access_log_enabled or setting.get() != setting.default:
+        if not self._has_access_lines() or setting.get() != setting.default:
             super().access(resp, req, environ, request_time)
             return
         status = str(resp.status).partition(" ")[0]

@@ -128,6 +128,19 @@ def test_a_format_of_ones_own_stays(make: Any, tmp_path: Path) -> None:
     assert event["message"] == "GET /page took 12"
 
 
+def test_releases_of_gunicorn_with_fewer_settings_have_access_lines(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Older ones have no `logconfig_json` and no `access_log_enabled`.
+    """
+    monkeypatch.delattr("gunicorn.glogging.Logger.access_log_enabled", raising=False)
+    logger = make()
+    logger.cfg.settings.pop("logconfig_json", None)
+    access(logger)
+    assert load_line((tmp_path / "access").read_text())["message"] == "GET /page 200"
+
+
 def test_without_an_access_file_there_is_no_access_line(make: Any) -> None:
     """
     gunicorn writes no access lines unless told so, and that stays.
