@@ -139,10 +139,17 @@ def _received(message: Any, body: Any) -> ReceivedStore:
     return store
 
 
-def _unknown_task(
-    report: Callable[..., Any], consumer: Any, body: Any, message: Any, error: Any
+def _report(
+    report: Callable[..., Any], consumer: Any, body: Any, message: Any, *error: Any
 ) -> Any:
-    return run(_received(message, body), report, consumer, body, message, error)
+    """Report a message that no task can be run for, in the context that it carries."""
+    return run(_received(message, body), report, consumer, body, message, *error)
+
+
+def _report_undecoded(
+    report: Callable[..., Any], consumer: Any, message: Any, error: Any
+) -> Any:
+    return run(_received(message, None), report, consumer, message, error)
 
 
 class _ContextRequest(Request):  # type: ignore[misc]
@@ -339,6 +346,9 @@ _RECEIVERS: tuple[tuple[Any, Callable[..., None]], ...] = (
 _PATCHES = (
     Patch(trace, "build_tracer", _build_tracer),
     Patch(consumer, "build_tracer", _build_tracer),
-    Patch(consumer.Consumer, "on_unknown_task", _unknown_task),
+    Patch(consumer.Consumer, "on_unknown_task", _report),
+    Patch(consumer.Consumer, "on_unknown_message", _report),
+    Patch(consumer.Consumer, "on_invalid_task", _report),
+    Patch(consumer.Consumer, "on_decode_error", _report_undecoded),
     Patch(CeleryTask, "start_strategy", _start_strategy),
 )

@@ -476,6 +476,44 @@ def test_a_task_that_nobody_knows(prefork: Process, send: Send) -> None:
     assert report["requestID"] == "req-U"
 
 
+@pytest.mark.parametrize(
+    ("damage", "report"),
+    [
+        ("del headers['task']", "Received and deleted unknown message"),
+        ("headers['eta'] = 'never'", "Received invalid task message"),
+    ],
+    ids=["unknown", "invalid"],
+)
+def test_a_message_that_is_no_task(
+    prefork: Process, send: Send, damage: str, report: str
+) -> None:
+    """The worker's report has the id of who sent it."""
+    send(
+        "from celery import signals\n"
+        "def spoil(headers, **_):\n"
+        f"    {damage}\n"
+        "signals.before_task_publish.connect(spoil)\n"
+        "ctxlog.run({'requestID': 'req-N'}, lambda: "
+        "shop.charge.apply_async(('n',), queue='own'))"
+    )
+    (line,) = prefork.until(lambda e: e["message"].startswith(report))
+    assert line["requestID"] == "req-N"
+
+
+def test_a_message_that_cannot_be_decoded(prefork: Process, send: Send) -> None:
+    """The worker's report has the id that the message carries."""
+    send(
+        "from ctxlog.carrier import pack\n"
+        "headers = {'ctxlog': ctxlog.run({'requestID': 'req-D'}, pack)}\n"
+        "with shop.app.producer_pool.acquire() as producer:\n"
+        "    producer.publish(b'{', exchange='own', routing_key='own',\n"
+        "        headers=headers, content_encoding='utf-8',\n"
+        "        content_type='application/json')"
+    )
+    (line,) = prefork.until(lambda e: e["message"].startswith("Can't decode"))
+    assert line["requestID"] == "req-D"
+
+
 def test_a_class_of_requests_of_ones_own(prefork: Process, send: Send) -> None:
     """What the application's own class logs about a task is stamped as well."""
     send(
