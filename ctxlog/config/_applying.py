@@ -200,7 +200,8 @@ class Configuration:
             if library == "structlog" and adapter.__name__ not in self._done:
                 self._done.add(adapter.__name__)
                 adapter.show_callers()
-                self._undo.append(adapter.hide_callers)
+                adapter.bridge()
+                self._undo += [adapter.hide_callers, adapter.unbridge]
             return
         begin, end = (getattr(adapter, name) for name in _LIBRARIES[library])
         begin(level=self._level, levels=self._levels, **self._output())
@@ -364,16 +365,23 @@ class Configuration:
         if self._stdlib:
             for logger in [logging.getLogger(), *_loggers()]:
                 found += [about_handler(logger, one) for one in self._others(logger)]
-        if self.settings.loggers is None:
-            found += [about_library(library) for library in _LIBRARIES]
-        self._say([sentence for sentence in found if sentence is not None])
+        self._say([*filter(None, found), *self._about_libraries()])
+
+    def _about_libraries(self) -> Iterator[str]:
+        named = self.settings.loggers
+        for library in _LIBRARIES:
+            if named is None or library in named:
+                sentence = about_library(library)
+                if sentence is not None:
+                    yield sentence
 
     def check(self, name: str) -> None:
         """
         Look at the handlers of one logger and of those above it again.
 
         Called for the first line of each place in the code: libraries add handlers at
-        any time, and nothing else tells of it.
+        any time, applications configure structlog and loguru, and nothing else tells
+        of it.
         """
         root = logging.getLogger()
         found = []
@@ -393,7 +401,7 @@ class Configuration:
                 else:
                     found += self._take_late(logger, handler)
             logger = logger.parent if logger.propagate else None
-        self._say(found)
+        self._say([*found, *self._about_libraries()])
 
     def _take_late(self, logger: logging.Logger, handler: logging.Handler) -> list[str]:
         self._known.add(handler)

@@ -605,10 +605,22 @@ def is_configured() -> bool:
 
 def outside() -> str | None:
     """Return why loguru's lines are not ctxlog's; None where they are."""
-    if not is_configured():
-        return None
     printing = [one for one in _core.handlers.values() if _is_on_console(one)]
-    if all(map(_is_ours, printing)):
+    others = [one for one in printing if not _is_ours(one)]
+    if not others:
+        return None
+    if _is_installed():
+        return (
+            "loguru was given a sink for the console after ctxlog: its lines come out "
+            "a second time; leave that sink out"
+        )
+    if _sink_id is not None:
+        return (
+            "loguru was configured by the application after ctxlog: call "
+            "ctxlog.configure(loggers=['stdlib', 'loguru']) after that, or add "
+            "ctxlog.loggers.loguru.JsonSink() in place of its sink for the console"
+        )
+    if not is_configured():
         return None
     return (
         "loguru was configured by the application and is left alone: add "

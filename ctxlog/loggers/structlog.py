@@ -531,21 +531,30 @@ def configure(
 
 def unconfigure() -> None:
     """Give structlog back what it had before `configure()`; without one, nothing."""
-    before, _output.before = _output.before, None
+    before, ours = _output.before, _is_ours()
+    _output.before = None
     if before is None:
         return
     unbridge()
     hide_callers()
     _output.writer = LineWriter()
+    if not ours:
+        return  # the application has configured it since
     if before:
         structlog.configure(**before)
     else:
         structlog.reset_defaults()
 
 
+def _is_ours() -> bool:
+    processors: object = structlog.get_config()["processors"]
+    return processors is _output.processors
+
+
 def is_configured() -> bool:
-    """Whether the application has configured structlog by itself."""
-    return structlog.is_configured() and _output.before is None
+    """Whether the application has configured structlog by itself, before or since."""
+    configured: bool = structlog.is_configured()
+    return configured and not (_output.before is not None and _is_ours())
 
 
 # What hands events over to `logging` as they are, for a handler to render.
@@ -567,17 +576,24 @@ def outside() -> str | None:
     last = chain[-1] if chain else None
     wrapping = structlog.stdlib.ProcessorFormatter.wrap_for_formatter
     factory = configured["logger_factory"]
-    if not isinstance(factory, structlog.stdlib.LoggerFactory):
+    if isinstance(factory, structlog.stdlib.LoggerFactory):
+        if last is wrapping or last in _HANDING_OVER:
+            return None  # its events become records, which are read as events
         return (
-            "structlog was configured by the application and is left alone: put "
-            "ctxlog.loggers.structlog.JsonRenderer() last in its processors, or pass "
-            "configure(loggers=['stdlib', 'structlog'])"
+            "structlog renders its events before it hands them to logging: put "
+            "structlog.stdlib.ProcessorFormatter.wrap_for_formatter last in its "
+            "processors"
         )
-    if last is wrapping or last in _HANDING_OVER:
-        return None  # its events become records, which are read as events
+    if _output.before is not None:
+        return (
+            "structlog was configured by the application after ctxlog: call "
+            "ctxlog.configure(loggers=['stdlib', 'structlog']) after that, or put "
+            "ctxlog.loggers.structlog.JsonRenderer() last in its processors"
+        )
     return (
-        "structlog renders its events before it hands them to logging: put "
-        "structlog.stdlib.ProcessorFormatter.wrap_for_formatter last in its processors"
+        "structlog was configured by the application and is left alone: put "
+        "ctxlog.loggers.structlog.JsonRenderer() last in its processors, or pass "
+        "configure(loggers=['stdlib', 'structlog'])"
     )
 
 
@@ -622,7 +638,8 @@ def bridge() -> None:
     """
     Let what is bound through `structlog.contextvars` be on every logger's lines.
 
-    Such fields win over the store's. On with `configure()`; twice is as once.
+    Such fields win over the store's. On with `configure()`, also where the application
+    has configured structlog by itself; calling it again is a no-op.
     """
     add_source(_bound_elsewhere)
 

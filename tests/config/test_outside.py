@@ -344,6 +344,27 @@ def test_structlog_is_named_where_its_lines_are_not_ctxlogs(
     assert ("outside of ctxlog: structlog" in done.stdout) is said
 
 
+BOUND = """
+import logging, structlog
+structlog.configure(logger_factory=structlog.stdlib.LoggerFactory(),
+    processors=[structlog.stdlib.ProcessorFormatter.wrap_for_formatter])
+import ctxlog
+ctxlog.configure(format="json")
+structlog.contextvars.bind_contextvars(tenant="acme")
+logging.getLogger("shop").warning("hello")
+"""
+
+
+def test_what_structlog_has_bound_is_on_lines_of_logging(tmp_path: Path) -> None:
+    """
+    Also where structlog is left as the application has configured it.
+    """
+    need("structlog")
+    (line,) = run_program(BOUND, tmp_path).lines
+
+    assert (line["message"], line["tenant"]) == ("hello", "acme")
+
+
 LOGURU = """
 import logging, sys
 from loguru import logger
@@ -413,3 +434,93 @@ def test_a_handler_that_feeds_loguru_stays_where_it_writes_to_files(
     assert printed.messages == ["from stdlib"]
     file = (tmp_path / "app.log").read_text()
     assert file == "from stdlib\nfrom loguru\n"
+
+
+LATER = """
+import logging, sys
+{imports}
+import ctxlog
+ctxlog.configure(format="json"{options})
+{setup}
+logging.getLogger("shop").warning("from stdlib")
+{log}.warning("from the library")
+"""
+
+STRUCTLOG_LATER = {
+    "imports": "import structlog",
+    "setup": "structlog.configure(processors=[structlog.processors.JSONRenderer()],"
+    " logger_factory=structlog.PrintLoggerFactory(sys.stderr))",
+    "log": 'structlog.get_logger("shop")',
+}
+LOGURU_LATER = {
+    "imports": "from loguru import logger",
+    "setup": "logger.configure(handlers=[{'sink': sys.stderr}])",
+    "log": "logger",
+}
+
+
+@pytest.mark.parametrize("options", ["", ', loggers=["stdlib", "{library}"]'])
+@pytest.mark.parametrize(
+    ("library", "program"),
+    [("structlog", STRUCTLOG_LATER), ("loguru", LOGURU_LATER)],
+)
+def test_a_library_that_the_application_configures_later_is_said(
+    library: str, program: dict[str, str], options: str, tmp_path: Path
+) -> None:
+    """
+    With the next line of `logging`, and with the call that brings its lines back.
+    """
+    need(library)
+    options = options.format(library=library)
+    printed = run_program(LATER.format(**program, options=options), tmp_path)
+
+    (message,) = printed.warnings
+    assert f"{library} was configured by the application after ctxlog" in message
+    assert f"call ctxlog.configure(loggers=['stdlib', '{library}'])" in message
+
+
+@pytest.mark.parametrize(
+    ("library", "program"),
+    [("structlog", STRUCTLOG_LATER), ("loguru", LOGURU_LATER)],
+)
+def test_a_call_after_that_has_the_librarys_lines(
+    library: str, program: dict[str, str], tmp_path: Path
+) -> None:
+    """
+    What the warning says to write.
+    """
+    need(library)
+    again = f'ctxlog.configure(format="json", loggers=["stdlib", "{library}"])'
+    program = {**program, "setup": f"{program['setup']}\n{again}"}
+    printed = run_program(LATER.format(**program, options=""), tmp_path)
+
+    assert printed.messages == ["from stdlib", "from the library"]
+    assert (printed.warnings, printed.err) == ([], "")
+
+
+def test_a_sink_for_the_console_that_comes_later_is_said(tmp_path: Path) -> None:
+    """
+    It writes loguru's lines a second time.
+    """
+    need("loguru")
+    program = {**LOGURU_LATER, "setup": "logger.add(sys.stderr, format='{message}')"}
+    printed = run_program(LATER.format(**program, options=""), tmp_path)
+
+    assert printed.messages == ["from stdlib", "from the library"]
+    (message,) = printed.warnings
+    assert "loguru was given a sink for the console after ctxlog" in message
+
+
+def test_what_the_application_made_of_structlog_since_stays() -> None:
+    """
+    `unconfigure()` gives back what ctxlog replaced, not over a later set-up.
+    """
+    structlog = need("structlog")
+    ctxlog.configure(format="json", loggers=["structlog"])
+    mine = [structlog.processors.JSONRenderer()]
+    structlog.configure(processors=mine)
+    unconfigure()
+    try:
+        assert structlog.get_config()["processors"] is mine
+    finally:
+        structlog.reset_defaults()
