@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, overload
 
-from ctxlog import trace
+from ctxlog import trace, trackers
 from ctxlog._names import get_names
 from ctxlog._unheard import warn_if_unheard
 from ctxlog.carrier import (
@@ -171,7 +171,9 @@ class Task(Entry):
             fields.setdefault("error", type(error).__name__)
         level = _LEVELS.get(outcome, logging.WARNING)
         warn_if_unheard(_completion_log)
-        _completion_log.log(level, "%s", f"{self._name} {outcome}", extra=fields)
+        trackers.watch()
+        # One template for each task, by which trackers tell records apart.
+        _completion_log.log(level, f"{self._name} {outcome}", extra=fields)
 
 
 _LEVELS = {SUCCEEDED: logging.INFO, FAILED: logging.ERROR}

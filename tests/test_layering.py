@@ -86,6 +86,7 @@ CORE = {
     "ctxlog.task",
     "ctxlog.trace",
     "ctxlog.tracebacks",
+    "ctxlog.trackers",
     "ctxlog.values",
     "ctxlog.writer",
 }

@@ -163,4 +163,4 @@ class Call:
             get_names().duration: round(milliseconds, 3),
         }
         message = f"{self.method} {target.shown}{target.path} {outcome}"
-        _completion_log.log(level, "%s", message, extra=fields)
+        _completion_log.log(level, message, extra=fields)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
-from ctxlog import trace
+from ctxlog import trace, trackers
 from ctxlog._imports import ImportHook
 from ctxlog._names import Names, get_names, set_names
 from ctxlog.config._access import (
@@ -165,6 +165,10 @@ class Configuration:
             if getattr(self.settings, option):
                 yield module, self._guarded(module, self._install, adapter)
         yield "opentelemetry.trace", self._guarded("opentelemetry", self._trace)
+        yield (
+            "sentry_sdk.integrations.logging",
+            self._guarded("sentry_sdk", self._install, trackers.__name__),
+        )
 
     def _guarded(
         self, module: str, act: Callable[..., None], *args: Any

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from types import TracebackType
 
+from ctxlog import trackers
 from ctxlog.interrupts import is_interrupt
 
 __all__ = ["passed_on", "report"]
@@ -36,7 +37,8 @@ def report(
     try:
         if not _heard(level):
             return False
-        _logger.log(level, "%s", message, exc_info=error and (kind, error, traceback))
+        trackers.watch()
+        _logger.log(level, message, exc_info=error and (kind, error, traceback))
     except Exception as failure:  # a third-party handler; at the interpreter's end
         if is_interrupt(failure):
             raise

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias, TypeVar, cast
 
-from ctxlog import trace
+from ctxlog import trace, trackers
 from ctxlog._names import get_names
 from ctxlog._unheard import warn_if_unheard
 from ctxlog.carrier import (
@@ -32,6 +32,7 @@ from ctxlog.ids import new_request_id
 from ctxlog.interrupts import is_interrupt
 from ctxlog.isolate import continued
 from ctxlog.line import COMPLETION_LOGGER
+from ctxlog.servers._route import templated
 
 __all__ = [
     "EXPOSE",
@@ -64,12 +65,14 @@ class RequestStore(ReceivedStore):
         completes: Whether ctxlog is in charge of the one line about the request, so
             that the server's access line is not needed.
         path: The request's path, without the query string.
+        parameters: The values of the route's parameters, as far as they are known.
     """
 
-    __slots__ = ("completes", "path")
+    __slots__ = ("completes", "parameters", "path")
 
     completes: bool
     path: str
+    parameters: Iterable[object]
 
 
 class RequestOptions:
@@ -328,6 +331,8 @@ class Exchange:
 
     Attributes:
         ending: What is called in the store before the completion line, if anything.
+        parameters: Gives the values of the route's parameters once that is known, if
+            the adapter knows it.
     """
 
     __slots__ = (
@@ -344,6 +349,7 @@ class Exchange:
         "details",
         "ending",
         "method",
+        "parameters",
         "path",
         "status",
         "store",
@@ -370,6 +376,7 @@ class Exchange:
         self.status: int | None = None
         self.details: dict[str, object] = {}
         self.ending: Callable[[], object] | None = None
+        self.parameters: Callable[[], Iterable[object]] | None = None
         self._names = names = get_names()
         if options.asks_application:
             # What the options' callables log is this request's, and has no id yet.
@@ -388,6 +395,7 @@ class Exchange:
         trace.watch(store)
         store.completes = options.completes(path)
         store.path = path
+        store.parameters = ()
         self._started = time.perf_counter()
         if replaced is not None:
             message = "the request id in %s was not usable and has been replaced"
@@ -556,13 +564,20 @@ class Exchange:
         fields.update(self.details)
         if error is not None:
             fields["error"] = type(error).__name__
-        message = f"{self.method} {self.path} {outcome}"
         log = _completion_log
         warn_if_unheard(log)
         if log.isEnabledFor(level):
             # As `log.log()` does it, which would look for the caller: it is known.
-            args = (log.name, level, *_PLACE, "%s", (message,), None, _FUNCTION, fields)
-            log.handle(log.makeRecord(*args))
+            trackers.watch()
+            message, args = self._message(outcome)
+            about = (log.name, level, *_PLACE, message, args, None, _FUNCTION, fields)
+            log.handle(log.makeRecord(*about))
+
+    def _message(self, outcome: str) -> tuple[str, tuple[str, ...]]:
+        """The message, as a template of its route and arguments."""
+        read = self.parameters
+        found = self.store.parameters if read is None else read()
+        return templated(self.method, self.path, outcome, found)
 
     def _outcome(
         self, error: BaseException | None

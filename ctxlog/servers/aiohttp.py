@@ -85,6 +85,7 @@ async def _serve(
         values=functools.partial(_header_values, request),
         user_of=None if user is None else functools.partial(user, request),
     )
+    exchange.parameters = request.match_info.values
     request[_MARK] = Kept(exchange.store)
     _echo(exchange, request)
     with exchange:

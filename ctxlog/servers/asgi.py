@@ -145,6 +145,7 @@ class ContextMiddleware:
             values=self._read(scope.get("headers") or ()).__getitem__,
             user_of=functools.partial(read_user, scope),
         )
+        exchange.parameters = functools.partial(_path_parameters, scope)
         in_framework = "app" in scope
         # Not the exchange, which knows the scope: that would be a cycle, and every
         # request would wait for the garbage collector.
@@ -261,6 +262,12 @@ class _Responding:
         await self.send(
             {"type": "http.response.body", "body": b"Internal Server Error"}
         )
+
+
+def _path_parameters(scope: _Scope) -> Iterable[object]:
+    """Return what Starlette, FastAPI and Litestar have found in the path."""
+    found = scope.get("path_params")
+    return found.values() if isinstance(found, dict) else ()
 
 
 def _starlette_user(scope: _Scope) -> object:

@@ -103,7 +103,7 @@ class ContextMiddleware:
 
     def _begin(self, request: HttpRequest) -> Exchange:
         read_user = self._options.user or _loaded_user
-        return Exchange(
+        exchange = Exchange(
             self._options,
             method=request.method or "GET",
             path=request.path,
@@ -111,6 +111,8 @@ class ContextMiddleware:
             values=functools.partial(_header_values, request),
             user_of=functools.partial(read_user, request),
         )
+        exchange.parameters = functools.partial(_path_parameters, request)
+        return exchange
 
     def _take(self, exchange: Exchange, response: Any) -> None:
         """Let the exchange follow the response until it is closed."""
@@ -182,6 +184,12 @@ def _header_values(request: HttpRequest, name: str) -> list[str]:
     # Of a header that came twice servers make one, with a comma: not a valid id.
     value = request.META.get("HTTP_" + name.upper().replace("-", "_"))
     return [] if value is None else [value]
+
+
+def _path_parameters(request: HttpRequest) -> tuple[object, ...]:
+    """Return what Django has found in the path."""
+    match = request.resolver_match
+    return () if match is None else (*match.args, *match.kwargs.values())
 
 
 def _loaded_user(request: HttpRequest) -> object:

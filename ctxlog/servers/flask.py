@@ -111,6 +111,7 @@ class _UserBinding:
         store = get_store()
         if isinstance(store, RequestStore):
             bind_user(store, self._ask)
+            store.parameters = (flask.request.view_args or {}).values()
 
     def _ask(self) -> object:
         return self._user_of(flask.request)

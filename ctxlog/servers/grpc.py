@@ -194,6 +194,9 @@ class _Exchange(Exchange):
             error = None  # it is how grpc stops a handler
         self.end(error)
 
+    def _message(self, outcome: str) -> tuple[str, tuple[str, ...]]:
+        return f"{self.method} {self.path} {outcome}", ()  # a method is a route
+
     def _outcome(self, error: BaseException | None) -> tuple[str | None, str, int]:
         if self.rpc is None and error is None:
             return None, "no response", logging.WARNING

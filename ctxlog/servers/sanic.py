@@ -124,7 +124,7 @@ class _Stamping:
 
 def _exchange(options: RequestOptions, request: Request) -> Exchange:
     user = options.user
-    return Exchange(
+    exchange = Exchange(
         options,
         method=request.method,
         path=request.path,
@@ -132,6 +132,8 @@ def _exchange(options: RequestOptions, request: Request) -> Exchange:
         values=functools.partial(_header_values, request),
         user_of=None if user is None else functools.partial(user, request),
     )
+    exchange.parameters = lambda: request.match_info.values()
+    return exchange
 
 
 def _header_values(request: Request, name: str) -> list[str]:

@@ -115,6 +115,7 @@ class _Request:
             values=request.headers.get_list,
             user_of=self._read_user,
         )
+        self._exchange.parameters = self._path_parameters
         self._connection(request.connection)
 
     def _connection(self, connection: Any) -> None:
@@ -190,6 +191,13 @@ class _Request:
     def _finish(self) -> None:
         if self._finished is not None and not self._finished.done():
             self._finished.set_result(None)
+
+    def _path_parameters(self) -> tuple[object, ...]:
+        """What Tornado has found in the path."""
+        handler = self._handler
+        if handler is None:
+            return ()
+        return (*handler.path_args, *handler.path_kwargs.values())
 
     def _read_user(self) -> object:
         return None if self._handler is None else self._user(self._handler)
