@@ -271,6 +271,22 @@ def test_variables_fill_what_the_call_leaves_out(
     assert "max_line_bytes=2048" in line["logError"]
 
 
+def test_a_line_of_a_logger_that_nobody_registered_makes_none(
+    stream: io.StringIO,
+) -> None:
+    """
+    Names of loggers may be made up without end; only getLogger() keeps them.
+    """
+    ctxlog.configure(stream=stream, format="json", loggers=["stdlib"])
+    names = ["unregistered.logger", "unregistered." + "n" * 20_000]
+    for name in names:
+        logger = logging.Logger(name)
+        logger.parent = logging.root
+        logger.warning("hello")
+    assert [line["logger"][:9] for line in written(stream)] == ["unregiste"] * 2
+    assert not any(name.startswith("unreg") for name in logging.root.manager.loggerDict)
+
+
 def test_other_tools_variables_name_the_service(
     monkeypatch: pytest.MonkeyPatch, stream: io.StringIO
 ) -> None:

@@ -395,7 +395,7 @@ class Configuration:
                 "the root logger's handlers were replaced after configure(), as by "
                 "basicConfig(force=True): ctxlog's is back"
             )
-        logger: logging.Logger | None = logging.getLogger(name)
+        logger: logging.Logger | None = _nearest(name)
         while logger is not None:
             for handler in self._others(logger):
                 if handler in self._known:
@@ -454,3 +454,14 @@ def _loggers() -> list[logging.Logger]:
     """Return all loggers but the root one."""
     known = list(logging.Logger.manager.loggerDict.values())
     return [logger for logger in known if isinstance(logger, logging.Logger)]
+
+
+def _nearest(name: str) -> logging.Logger:
+    """Return the logger called `name`, or else the one above it, and make none."""
+    known = logging.root.manager.loggerDict
+    while 0 < len(name) <= 1024:  # a name from outside may be of dots only
+        logger = known.get(name)
+        if isinstance(logger, logging.Logger):
+            return logger
+        name = name.rpartition(".")[0]
+    return logging.root
