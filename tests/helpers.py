@@ -177,7 +177,7 @@ def run_python(
     cwd: Path,
     env: Mapping[str, str] | None = None,
     check: bool = True,
-    timeout: float = 50,
+    timeout: float = 240,
 ) -> subprocess.CompletedProcess[str]:
     """
     Run a fresh interpreter, isolated, so that it imports the installed ctxlog.

@@ -434,15 +434,19 @@ def test_a_circle_of_wrappers_ends() -> None:
 
 #: Modules whose patches are looked at here; those of queues are in tests/tasks.
 HERE = [
+    "loggers.structlog",
     "runtime._asyncio",
     "runtime.gevent",
     "runtime.hooks",
     "runtime.threads",
     "runtime.trio",
     "runtime.uvloop",
+    "servers.hypercorn",
+    "servers.werkzeug",
     "tasks.multiprocessing",
 ]
 THERE = [
+    "loggers.structlog",
     "tasks.apscheduler",
     "tasks.arq",
     "tasks.celery",
@@ -459,18 +463,20 @@ def test_each_patch_in_company(name: str) -> None:
     is left behind, in every order.
     """
     library = name.rpartition(".")[2]
-    if library in ("gevent", "trio", "uvloop"):
+    if library not in ("hooks", "_asyncio", "threads", "multiprocessing"):
         need(library)
     module = importlib.import_module(f"ctxlog.{name}")
-    assert module._PATCHES
-    for patch in module._PATCHES:
+    found = [*getattr(module, "_PATCHES", ()), getattr(module, "_patch", None)]
+    patches = [patch for patch in found if patch is not None]
+    assert patches
+    for patch in patches:
         judge(patch)
 
 
 def test_no_patch_is_forgotten() -> None:
     """
-    Every module that patches is in one of the two lists above, but for `config`, which
-    replaces functions where it finds them.
+    Every module that patches is in one of the two lists above, but for `config` and
+    `trace`, which replace functions where they find them.
     """
     package = Path(ctxlog.__file__).parent
     patching = {
@@ -479,4 +485,4 @@ def test_no_patch_is_forgotten() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Patch"
     }
-    assert patching == {*HERE, *THERE, "config.__init__"}
+    assert patching == {*HERE, *THERE, "config.__init__", "trace"}

@@ -607,7 +607,7 @@ def _find_beyond_ours(find: Any, ignored: Any = None, /, **options: Any) -> Any:
 
 # structlog looks for the caller outside of itself; each of its modules has imported
 # the function. There is no public way to name further modules for all processors.
-_finders = [
+_PATCHES = [
     Patch(module, "_find_first_app_frame_and_name", _find_beyond_ours)
     for module in (structlog.processors, structlog.stdlib)
     if hasattr(module, "_find_first_app_frame_and_name")
@@ -621,13 +621,13 @@ def show_callers() -> None:
     For `CallsiteParameterAdder`, stacks and the names of loggers, in any chain. On with
     `configure()`; calling it again is a no-op.
     """
-    for finder in _finders:
+    for finder in _PATCHES:
         finder.install()
 
 
 def hide_callers() -> None:
     """Undo `show_callers()`; without it, a no-op."""
-    for finder in _finders:
+    for finder in _PATCHES:
         finder.uninstall()
 
 

@@ -20,7 +20,7 @@ grpc = need("grpc")
 adapter = need("ctxlog.clients.grpc")
 
 KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
-LIMIT = 20
+LIMIT = 60
 
 
 class Service:

@@ -513,7 +513,7 @@ async def work(name):
     lost = 0
     for variable in others:
         variable.set(name)
-    for _ in range(30):
+    for _ in range(3):
         for allocations in range(14):
             gc.disable()
             generator = rows()

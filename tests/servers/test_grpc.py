@@ -27,7 +27,7 @@ LOG = logging.getLogger("tests.app")
 ID = (("x-request-id", "req-1"),)
 
 #: A test waits for what happens in a server at most so long.
-LIMIT = 20
+LIMIT = 60
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from tests.helpers import clean_environment
 APPS = Path(__file__).parent / "apps"
 
 #: How long anything may take, in seconds: the limit of what hangs, never waited out.
-LIMIT = 20
+LIMIT = 60
 
 #: What each kind of request logs in every application.
 STEPS: dict[str, tuple[str, ...]] = {

@@ -18,7 +18,7 @@ from tests.helpers import need
 __all__ = ["LIMIT", "nats", "valkey"]
 
 #: How long anything may take, in seconds: the limit of what hangs, never waited out.
-LIMIT = 30
+LIMIT = 60
 
 
 def free_port() -> int:

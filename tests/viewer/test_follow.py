@@ -24,7 +24,7 @@ from ctxlog.viewer.printing import LinePrinter
 from ctxlog.viewer.search import Criterion, failing
 from tests.helpers import clean_environment
 
-LIMIT = 30
+LIMIT = 60
 
 
 def line(request: str, message: str, level: str = "INFO", **more: object) -> str:

@@ -23,7 +23,7 @@ from ctxlog.__main__ import main
 from tests.helpers import ROOT, clean_environment, need
 
 REQUESTS = 120
-LIMIT = 30
+LIMIT = 60
 
 
 @contextlib.contextmanager
