@@ -127,10 +127,10 @@ class Names:
     def divided(self, fields: Mapping[str, object]) -> tuple[str, Mapping[str, object]]:
         """Return the name of the request's id, as `id_name()`, and the other fields."""
         name = key = self.request_id
-        others = fields
-        if fields.get(key) is None:
+        if fields.get(key) is not None:
+            others: Mapping[str, object] = {k: v for k, v in fields.items() if k != key}
+        else:
             name = self.id_name(fields)
-        if name in fields or key in fields:
             others = {k: v for k, v in fields.items() if k != key and k != name}
         return name, others if _used.case == self.case else self.respelled(others)
 

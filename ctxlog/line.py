@@ -627,20 +627,22 @@ class LineEncoder:
         if self._otlp:
             traced, body, names, problems = self._traced(others)
             head = traced + b'"body":{"stringValue":'
-        if self._otlp or self.schema.message_first:
+        id_in_body = self._otlp or self.schema.message_first
+        if id_in_body:
             shown, _ = self._request_id(request_id)
             if shown is not None:
                 body = self._joined({self.schema.request_id: shown}) + body
         problems += self._static_problems
-        clash = not self._static_names.isdisjoint(names) or name in self._static_names
+        statics = self._static_names
+        clash = bool(statics) and (name in statics or not statics.isdisjoint(names))
         names |= self._taken
         if name != key or request_id is None:  # one of the call's may be the id
             names = names.union(ALIASES, (get_names().request_id,))
         started = None if view.started is None else view.started // 1000
         common = not (clash or problems or view.late)
-        nameless = request_id is None and not (self._otlp or self.schema.message_first)
+        nameless = request_id is None and not id_in_body
         encoded = _Encoded(
-            *(head, body, started, names, clash, problems, common, nameless)
+            head, body, started, names, clash, problems, common, nameless
         )
         if view.encoded is None:
             view.encoded = {}
