@@ -332,6 +332,7 @@ def test_an_asynchronous_call_that_is_passed_on() -> None:
     """
     With the methods of ctxlog's adapter.
     """
+    need("structlog")
     from ctxlog.loggers import structlog as adapter
 
     events = Events("by ctxlog")
