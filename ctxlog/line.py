@@ -757,16 +757,27 @@ class LineEncoder:
         if not self._shaped:
             return walk.named(pairs, self._key)
         shaped: dict[str, Any] = {}
+        claimed: set[str] = set()
         lines_own = self._reserved | {self.schema.request_id}
         for name, value in walk.named(pairs).items():
             if self.schema.undotted:
                 value = undotted(value)
             members = self._placed(name, value, completion, walk)
+            placed = members is not None
             if members is None:
                 members = {self._key(name): value}
             if self.schema.scalars:
                 members = _flattened(members)
             for wanted, part in members.items():
+                # A field that is called as the vendor calls it is the vendor's own:
+                # a tracer's id goes before one that came with the request.
+                vendors = placed and wanted == name
+                if placed and wanted in shaped and (vendors or wanted in claimed):
+                    if vendors:
+                        shaped[wanted] = part
+                    continue
+                if vendors:
+                    claimed.add(wanted)
                 if type(part) is dict and wanted in _MERGED and wanted in shaped:
                     shaped[wanted].update(part)
                     continue

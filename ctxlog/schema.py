@@ -390,6 +390,20 @@ class _Placer:
         return _user(value, self._user) if name == "user" else None
 
 
+class _DatadogPlacer(_Placer):
+    """
+    The same for Datadog, whose tracer gives records attributes of its own.
+
+    They are where Datadog joins lines and traces by them; one that stands for nothing,
+    outside of any trace or without a version, is left out.
+    """
+
+    def __call__(self, name: str, value: Any, http: bool) -> dict[str, Any] | None:
+        if name in self._own and value in ("", "0"):
+            return {}
+        return super().__call__(name, value, http)
+
+
 class _GooglePlacer:
     """
     Where Google Cloud has the fields that ctxlog knows.
@@ -452,6 +466,10 @@ class _SpelledPlacer:
         if name in self._not_ours:
             return None
         return self._place(self._canonical.get(name, name), value, http)
+
+
+def _is_str(value: Any) -> bool:
+    return type(value) is str
 
 
 def _is_map(value: Any, kinds: tuple[type, ...]) -> bool:
@@ -525,6 +543,10 @@ _ECS = Schema(
     ),
 )
 
+#: What ddtrace adds to records, event dictionaries and extras, each after `dd.`
+#: (https://docs.datadoghq.com/tracing/other_telemetry/connect_logs_and_traces/python/).
+_DD_ATTRIBUTES = ("trace_id", "span_id", "service", "env", "version")
+
 #: Datadog's standard attributes (https://docs.datadoghq.com/standard-attributes/, as of
 #: its repository's 09ed5c9), those of error tracking and of the correlation of logs and
 #: traces, and as reserved names those that the preprocessing of JSON takes for host,
@@ -550,7 +572,7 @@ _DATADOG = Schema(
         "syslog contextMap ddsource ddtags dd usr http network error logger duration "
         "db fields".split()
     ),
-    place=_Placer(
+    place=_DatadogPlacer(
         {
             "service": "service",
             "environment": "dd.env",
@@ -566,6 +588,7 @@ _DATADOG = Schema(
             "durationMs": "duration",
             "client": "network.client.ip",
         },
+        {f"dd.{name}": _is_str for name in _DD_ATTRIBUTES},
     ),
 )
 

@@ -82,6 +82,7 @@ DATADOG_FIELDS: dict[str, Any] = {
     **dict.fromkeys(
         (
             *("message", "service", "dd.env", "dd.version", "dd.trace_id"),
+            "dd.service",
             *("dd.span_id", "usr.id", "usr.name", "usr.email", "error.kind"),
             *("error.message", "error.stack", "http.method", "logger.name"),
             *("http.url_details.path", "network.client.ip", "http.request_id"),

@@ -26,6 +26,7 @@ _KNOWN = st.sampled_from(
     "user host error event service environment version traceID spanID status path "
     "method durationMs client message level id _id tags labels fields log.level "
     "http httpRequest httpRequest.status serviceContext severity time timestamp "
+    "dd dd.trace_id dd.span_id dd.service dd.env dd.other "
     "a.b a a_b requestID http.request.id body trace fields.user @metadata @type "
     "exception exception.type error.type hostname eventTime "
     "logging.googleapis.com/trace logging.googleapis.com/labels "
@@ -408,3 +409,57 @@ def test_every_name_works_with_a_formatter(name: str) -> None:
     assert "s3cret" not in text
     assert "[redacted]" in text
     assert json.loads(text)
+
+
+_TRACERS = {
+    "dd.trace_id": "640cfd8d00000000123456789abcdef0",
+    "dd.span_id": "1311768467463790320",
+    "dd.service": "shop",
+    "dd.env": "prod",
+    "dd.version": "1.2",
+}
+
+
+def datadogs(own: dict[str, Any], **bound: object) -> dict[str, Any]:
+    """
+    The attributes of a line that are called as Datadog's tracer calls them.
+    """
+    encoder = LineEncoder(SCHEMAS["datadog"], static={"environment": "test"})
+    view = View(dict(bound), None)
+    line = encoder.encode(1e9, "INFO", 20, "shop", "hello", view, own)
+    check("datadog", line)
+    return {key: of for key, of in load_line(line).items() if "dd" in key}
+
+
+def test_what_datadogs_tracer_adds_is_where_datadog_joins_by_it() -> None:
+    """
+    At the root, under its own names, before what came with the request.
+    """
+    assert datadogs(_TRACERS) == _TRACERS
+    assert datadogs(_TRACERS, traceID="1" * 32, spanID="2" * 16) == _TRACERS
+    assert datadogs({}, **_TRACERS, traceID="1" * 32) == _TRACERS
+
+
+def test_what_datadogs_tracer_has_nothing_for_is_left_out() -> None:
+    """
+    Outside of its traces it adds zeros and empty texts; other ids of the line stay.
+    """
+    nothing = dict.fromkeys(_TRACERS, "") | {"dd.trace_id": "0", "dd.span_id": "0"}
+    assert datadogs(nothing) == {"dd.env": "test"}
+    found = datadogs(nothing, traceID="1" * 32, spanID="2" * 16)
+    assert found == {
+        "dd.env": "test",
+        "dd.trace_id": "1" * 32,
+        "dd.span_id": "2" * 16,
+    }
+
+
+def test_other_names_of_datadogs_tracer_are_aside() -> None:
+    """
+    What the tracer does not add, or of another type, is a field of the application's.
+    """
+    assert datadogs({"dd.other": "x", "dd.service": 7}) == {
+        "dd.env": "test",
+        "fields.dd_other": "x",
+        "fields.dd_service": 7,
+    }
