@@ -89,10 +89,22 @@ def _inner(handler: logging.Handler) -> Iterator[logging.Handler]:
         if handler.target is not None:
             yield handler.target
     elif not isinstance(handler, logging.StreamHandler):
-        # absl's, and whichever wraps another one.
+        # absl's, and whichever wraps another one, or hands on to another logger.
+        code = getattr(type(handler).emit, "__code__", None)
+        hands_on = code is not None and "handle" in code.co_names
         for value in list(vars(handler).values()):
             if isinstance(value, logging.Handler):
                 yield value
+            elif hands_on and isinstance(value, logging.Logger):
+                yield from _handlers_of(value)
+
+
+def _handlers_of(logger: logging.Logger) -> Iterator[logging.Handler]:
+    """Yield the handlers that get the records of `logger`."""
+    above: logging.Logger | None = logger
+    while above is not None:
+        yield from above.handlers
+        above = above.parent if above.propagate else None
 
 
 def _listeners(handler: QueueHandler) -> Iterable[QueueListener]:

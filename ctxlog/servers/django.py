@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from ctxlog.errors import ConfigError, MissingDependencyError
 from ctxlog.servers._request import Exchange, RequestOptions
+from ctxlog.servers._wsgi_errors import ErrorStream
 
 try:
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
@@ -112,6 +113,7 @@ class ContextMiddleware:
             user_of=functools.partial(read_user, request),
         )
         exchange.parameters = functools.partial(_path_parameters, request)
+        _take_errors(exchange, getattr(request, "environ", {}))
         return exchange
 
     def _take(self, exchange: Exchange, response: Any) -> None:
@@ -138,6 +140,14 @@ async def _parts_async(
     with _watched(exchange):
         async for part in content:
             yield part
+
+
+def _take_errors(exchange: Exchange, environ: dict[str, Any]) -> None:
+    # The report of a debugger around Django (runserver_plus) goes there.
+    stream = environ.get("wsgi.errors")
+    if stream is not None:
+        environ["wsgi.errors"] = errors = ErrorStream(stream, exchange.store)
+        exchange.ending = errors.end
 
 
 class _watched:

@@ -109,6 +109,35 @@ def test_a_console_in_disguise_is_looked_through(
     assert (printed.warnings, printed.err) == ([], "")
 
 
+REDIRECTING = """
+import logging
+import ctxlog
+class Redirecting(logging.Handler):
+    def __init__(self, target):
+        super().__init__()
+        self.target = target
+    def emit(self, record):
+        self.target.handle(record)
+ctxlog.configure(format="json")
+server = logging.getLogger("werkzeug")
+server.addHandler(Redirecting(logging.getLogger("commands")))
+server.propagate = False
+server.warning("hello")
+"""
+
+
+def test_a_handler_that_hands_on_to_another_logger_is_looked_through(
+    tmp_path: Path,
+) -> None:
+    """
+    As `runserver_plus` gives werkzeug's logger one: the line comes once.
+    """
+    printed = run_program(REDIRECTING, tmp_path)
+
+    assert printed.messages == ["hello"]
+    assert (printed.warnings, printed.err) == ([], "")
+
+
 def test_the_consoles_of_other_libraries_are_looked_through(tmp_path: Path) -> None:
     """
     rich's, absl's and coloredlogs' handlers on the root logger, set up before.

@@ -221,6 +221,29 @@ def test_an_error_that_passes_through(lines: LogEnvironment) -> None:
     assert messages(lines) == ["GET /x 500"] * 2
 
 
+def test_the_report_of_a_debugger_around_django_is_a_line(
+    lines: LogEnvironment,
+) -> None:
+    """
+    With the id and the exception, as `runserver_plus` has werkzeug's.
+    """
+    debugger = need("werkzeug.debug").DebuggedApplication
+    client = need("werkzeug.test").Client
+    request_of = need("django.core.handlers.wsgi").WSGIRequest
+
+    def broken(request: Any) -> Any:
+        raise ValueError("broken")
+
+    def app(environ: Any, start_response: Any) -> Any:
+        return ContextMiddleware(broken)(request_of(environ))
+
+    headers = {"X-Request-ID": "req-1"}
+    client(debugger(app)).get("/x", headers=headers, buffered=True)
+    (report,) = [one for one in lines.load_all() if one["logger"] == "wsgi.errors"]
+    assert (report["requestID"], report["level"]) == ("req-1", "ERROR")
+    assert report["exception"]["message"] == "broken"
+
+
 class User(SimpleNamespace):
     """
     What Django's user models offer.
