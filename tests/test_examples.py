@@ -434,3 +434,40 @@ def test_the_example_of_websockets_stamps_every_line() -> None:
     ]
     for line in lines:
         assert (line["requestID"], line["user"]) == ("req-A", {"id": "user-123"})
+
+
+def test_fastapis_dependency_puts_the_user_on_every_line(tmp_path: Path) -> None:
+    """
+    On the endpoint's, the background task's and the completion line; not without one.
+    """
+    need("fastapi", "httpx")
+    program = f"""
+import asyncio, sys, warnings
+warnings.simplefilter("ignore")
+sys.path.insert(0, {str(ROOT / "examples")!r})
+import httpx
+from fastapi_auth import app
+
+async def main():
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        for token in ("alices-token", "another"):
+            headers = {{"Authorization": f"Bearer {{token}}", "X-Request-ID": token}}
+            await client.get("/orders/7", headers=headers)
+
+asyncio.run(main())
+"""
+    lines = json_lines(run("-I", "-c", program).stdout)
+    alices = [line for line in lines if line["requestID"] == "alices-token"]
+    assert [line["message"] for line in alices] == [
+        "Fetching order 7",
+        "Counting order 7",
+        "GET /orders/7 200",
+    ]
+    assert all(line["user"] == {"id": "user-123", "name": "Alice"} for line in alices)
+    others = [line for line in lines if line["requestID"] == "another"]
+    assert [line["message"] for line in others] == [
+        "Unknown token",
+        "GET /orders/7 401",
+    ]
+    assert not any("user" in line for line in others)
