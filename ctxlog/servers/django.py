@@ -198,7 +198,7 @@ def _header_values(request: HttpRequest, name: str) -> list[str]:
 
 def _path_parameters(request: HttpRequest) -> tuple[object, ...]:
     """Return what Django has found in the path."""
-    match = request.resolver_match
+    match: Any = request.resolver_match
     return () if match is None else (*match.args, *match.kwargs.values())
 
 
