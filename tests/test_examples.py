@@ -113,6 +113,7 @@ def test_the_demo_is_one_screen() -> None:
 
     assert len(printed.splitlines()) <= 30
     assert len(shown) == 12
+    assert max(map(len, printed.splitlines())) <= 1000
     assert {line["logger"] for line in shown} >= {
         *("shop.app", "shop.profiles", "shop.users")
     }

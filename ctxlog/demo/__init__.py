@@ -43,6 +43,8 @@ _RUNNING = re.compile(r"Uvicorn running on (http://\S+)")
 
 #: How many lines are shown as they came.
 _SHOWN = 12
+#: No longer line is among them: one with a traceback fills a screen by itself.
+_LONGEST = 1000
 #: The shop's modules, each with a logger of its own.
 _LOGGERS = {"shop.app", "shop.profiles", "shop.users"}
 
@@ -248,11 +250,13 @@ def _mixed(lines: Sequence[str]) -> slice:
     """Return where the lines are that show best how requests and loggers mix."""
     parsed = [_parsed(text) or {} for text in lines]
 
-    def mix(start: int) -> tuple[int, int]:
+    def mix(start: int) -> tuple[bool, int, int]:
+        longest = max(map(len, lines[start : start + _SHOWN]), default=0)
         shown = parsed[start : start + _SHOWN]
         loggers = [line.get("logger") for line in shown]
         ids = {line.get("requestID", "N/A") for line in shown}
-        return min(loggers.count(name) for name in _LOGGERS), len(ids - {"N/A"})
+        evenly = min(loggers.count(name) for name in _LOGGERS)
+        return longest <= _LONGEST, evenly, len(ids - {"N/A"})
 
     start = max(range(max(1, len(lines) - _SHOWN + 1)), key=mix)
     return slice(start, start + _SHOWN)
