@@ -381,8 +381,7 @@ def test_a_frozen_program_has_no_library_for_ctxlogs_sake() -> None:
     ]
     # The two that are required, and those of the modules that it leaves out.
     others = {"orjson", "pythonjsonlogger", "PyInstaller", "pytest", "shtab"}
-    # Only Celery's workers, which it finds by name, import all that its adapter needs.
-    assert excluded == sorted(set(OWNER) - others - {"zstandard", "celery"})
+    assert excluded == sorted(set(OWNER) - others - {"zstandard"})
 
 
 def test_import_loads_core_only(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ own imports, and the others would make it several times as large.
 
 from __future__ import annotations
 
+from typing import Any
+
 from PyInstaller.utils.hooks import collect_submodules, copy_metadata
 
 _OTHER_PROGRAMS = (
@@ -22,12 +24,12 @@ datas = copy_metadata("ctxlog-json")  # the version
 hiddenimports = collect_submodules(
     "ctxlog", filter=lambda name: not name.startswith(_OTHER_PROGRAMS)
 )
-# Celery is not among them: only its workers import all that its adapter needs.
 excludedimports = [
     "aiohttp",
     "apscheduler",
     "arq",
     "asgiref",
+    "celery",
     "django",
     "dramatiq",
     "faststream",
@@ -51,3 +53,9 @@ excludedimports = [
     "websockets",
     "werkzeug",
 ]
+
+
+def hook(api: Any) -> None:
+    """Add what only Celery's workers import, to a program that uses Celery."""
+    if api.module_graph.find_node("celery") is not None:
+        api.add_imports("celery.worker.consumer", "celery.worker.request")
