@@ -88,6 +88,20 @@ def test_unconfigure_gives_everything_back(stream: io.StringIO) -> None:
     assert logging.getLogger("noisy").level == logging.NOTSET
 
 
+def test_what_another_library_has_taken_away_stays_away(stream: io.StringIO) -> None:
+    """
+    A handler that its library removes while ctxlog is configured is not put back.
+    """
+    root = logging.getLogger()
+    theirs = logging.Handler()
+    root.addHandler(theirs)
+    ctxlog.configure(stream=stream)
+    assert theirs in root.handlers
+    root.removeHandler(theirs)
+    unconfigure()
+    assert theirs not in root.handlers
+
+
 def test_other_handlers_stay(stream: io.StringIO, tmp_path: Path) -> None:
     """
     Files and what other libraries added keep their handlers.

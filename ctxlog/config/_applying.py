@@ -120,6 +120,7 @@ class Configuration:
         self._completion_filter = CompletionLineFilter()
         self._server_filter = _ServerFilter(self)
         self._before: dict[str, tuple[Any, ...]] = {}
+        self._taken: list[logging.Handler] = []
         self._undo: list[Callable[[], object]] = []
         self._done: set[str] = set()
         self._said: set[str] = set()
@@ -306,7 +307,9 @@ class Configuration:
             logger = logging.getLogger(name)
             logger.removeHandler(self.handler)
             for handler in handlers:
-                logger.addHandler(handler)
+                # What another library has taken away since stays away.
+                if handler in self._taken:
+                    logger.addHandler(handler)
             logger.setLevel(level)
             logger.propagate = propagate
             logger.disabled = disabled
@@ -351,6 +354,8 @@ class Configuration:
                 continue
             replaced = True
             if console.wholly:
+                if handler not in self._taken:
+                    self._taken.append(handler)
                 logger.removeHandler(handler)
             else:
                 self._undo.append(Mute(handler).undo)

@@ -13,10 +13,15 @@ from ctxlog.config._handlers import console_of, writes_lines
 __all__ = ["about_handler", "about_library"]
 
 
+#: Loggers in which a handler reports on itself: with a handler of the root logger, it
+#: would call itself.
+_OF_HANDLERS = frozenset({"opentelemetry.instrumentation.logging.handler.internal"})
+
+
 def about_handler(logger: logging.Logger, handler: logging.Handler) -> str | None:
     """Return what is to be known of a handler beside ctxlog's, and what to write."""
     console = console_of(handler)
-    if console is None:
+    if console is None or logger.name in _OF_HANDLERS:
         return None
     name = type(handler).__name__
     what = "the root logger" if logger.name == "root" else f"logger {logger.name!r}"
