@@ -22,9 +22,15 @@ __all__ = ["ContextThreadPoolExecutor", "install", "uninstall"]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-#: Libraries whose own threads serve one request after another. Most hand the context
-#: over themselves; where one does not, no id is better than the first request's.
-_POOLS = ("anyio", "concurrent", "multiprocessing", "trio")
+#: Libraries whose own threads serve one request after another, or send what all have
+#: caused. Most pools hand the context over themselves; where one does not, no id is
+#: better than the first request's.
+_POOLS = frozenset(
+    {
+        *("anyio", "concurrent", "multiprocessing", "trio"),
+        *("ddtrace", "elasticapm", "newrelic", "opentelemetry", "sentry_sdk"),
+    }
+)
 
 
 def install() -> None:

@@ -33,6 +33,9 @@ from ctxlog.runtime.threads import ContextThreadPoolExecutor
 #: On free-threaded builds of 3.14 and later a thread inherits its starter's context.
 _INHERITS = bool(getattr(sys.flags, "thread_inherit_context", False))
 
+#: What a thread that is started in request A has without the patches.
+_UNPATCHED = {"requestID": "A"} if _INHERITS else {}
+
 
 @pytest.fixture
 def installed() -> Iterator[None]:
@@ -666,7 +669,7 @@ def test_uninstall_gives_back_what_was_there() -> None:
         Future.add_done_callback,
     )
     assert after == before
-    assert ctxlog.run({"requestID": "A"}, _seen_by, _KINDS[0]) == {}
+    assert ctxlog.run({"requestID": "A"}, _seen_by, _KINDS[0]) == _UNPATCHED
 
 
 def test_a_patch_over_ours_stays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -685,7 +688,7 @@ def test_a_patch_over_ours_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     threading.Thread.start = theirs  # type: ignore[method-assign]
     threads.uninstall()
     assert threading.Thread.start is theirs
-    assert ctxlog.run({"requestID": "A"}, _seen_by, _KINDS[0]) == {}
+    assert ctxlog.run({"requestID": "A"}, _seen_by, _KINDS[0]) == _UNPATCHED
     threads.install()
     assert ctxlog.run({"requestID": "A"}, _seen_by, _KINDS[0]) == {"requestID": "A"}
     threads.uninstall()
