@@ -116,6 +116,9 @@ _DIGITS = {"seconds": 0, "milliseconds": 3, "microseconds": 6}
 _LEAST_LINE = 1024
 _SHORT = 16
 _MOST_KEYS, _LONGEST_KEY = 64, 128
+# Members of a value within a value that is taken as it is, and levels of such: the
+# same value may be in a field many times.
+_FEW, _DEPTH = 16, 3
 
 _Fields = Mapping[Any, Any]
 
@@ -847,7 +850,7 @@ class LineEncoder:
         place = self.schema.place
         return place is not None and name in getattr(place, "names", (name,))
 
-    def _is_flat(self, fields: dict[Any, Any]) -> bool:
+    def _is_flat(self, fields: dict[Any, Any], depth: int = 0) -> bool:
         """Whether the encoder may have all values as they are."""
         values = fields.values()
         if self._flat.issuperset(map(type, values)):
@@ -855,21 +858,34 @@ class LineEncoder:
         for value in values:
             kind = type(value)
             if kind is dict:
-                if not self._is_plain_object(value):
+                if not self._is_plain_object(value, depth + 1):
+                    return False
+            elif kind is list:
+                if not self._is_plain_list(value):
                     return False
             # A difference to itself is NaN of the infinite, too.
             elif kind not in self._flat and (kind is not float or value - value != 0.0):
                 return False
         return True
 
-    def _is_plain_object(self, value: dict[Any, Any]) -> bool:
+    def _is_plain_object(self, value: dict[Any, Any], depth: int) -> bool:
         """Whether a field may be as it is: a user's id and name, mostly."""
         keys = tuple(value)
         return (
             not self._shaped
+            and depth < _DEPTH
+            and (depth == 1 or len(keys) <= _FEW)
             and bool(self._plain_keys.get(keys) or self._as_they_are(keys))
-            and self._flat.issuperset(map(type, value.values()))
+            and self._is_flat(value, depth)
         )
+
+    def _is_plain_list(self, value: list[Any]) -> bool:
+        """Whether a field may be as it is: some names or numbers."""
+        if self._shaped or len(value) > _FEW:
+            return False
+        if len(value) == 2 and type(value[0]) is str and self.redactor.hides(value[0]):
+            return False
+        return self._flat.issuperset(map(type, value))
 
     def _walk(self, max_text: int | None = None, room: int | None = None) -> Walk:
         limit = self.max_line_bytes

@@ -116,6 +116,9 @@ _PLAIN_WORD = re.compile(r"[A-Za-z_.-]*")
 # Members of an object that is still taken for a name with its value.
 _FEW = 32
 
+# Bytes of a value after which its containers are looked at all together.
+_MANY_BYTES = 512
+
 # Methods of mappings that give a list of all values of a name: of Werkzeug and Django,
 # and of Twisted.
 _MANY = ("lists", "getAllRawHeaders")
@@ -148,6 +151,7 @@ class Walk:
         "_path",
         "_redactor",
         "_room",
+        "_soon",
         "_spare",
         "cut",
         "max_text",
@@ -163,6 +167,7 @@ class Walk:
     ) -> None:
         self._redactor = redactor
         self._room = max_bytes
+        self._soon = max_bytes - _MANY_BYTES
         self._spare = max_bytes // 8
         self._looks = 0 if redactor.patterns else max_bytes
         self._default = default
@@ -186,9 +191,13 @@ class Walk:
 
     def text(self, text: str) -> str:
         """Return `text` with secrets hidden, valid as UTF-8, and cut to its limit."""
-        limit = min(self.max_text, max(self._room, _SHORT))
-        hide = self._redactor.text if self._redactor.patterns else None
         length = len(text)
+        patterns = self._redactor.patterns
+        if length <= _SHORT and not patterns and text.isascii() and text.isprintable():
+            self._room -= length + 3
+            return text
+        limit = min(self.max_text, max(self._room, _SHORT))
+        hide = self._redactor.text if patterns else None
         if length > limit:
             text = cut(text, limit, hide)
         elif hide is not None:
@@ -318,13 +327,14 @@ class Walk:
             reading.reader, reading.depth = within, depth
 
     def _builtin(self, value: Any) -> Any:
-        # The few fields of a line are read one by one: they differ.
-        if self._looks > 0 and (self._path or len(value) > _FEW):
+        # Few values are read one by one sooner than all together.
+        if self._looks > 0 and (len(value) > _FEW or self._room < self._soon):
             with contextlib.suppress(ValueError, OverflowError):
                 return self._copied(value)
         if type(value) is dict:
             # A copy first: another thread may write to it meanwhile.
-            return self.named(list(_copy(value, self._most()).items()))
+            few = value if len(value) <= _FEW else _copy(value, self._most())
+            return self.named(list(few.items()))
         if self._is_secret(value) and not _is_plain_word(value[1]):
             self._room -= 3
             return [self.value(value[0]), self._hidden()]
@@ -503,7 +513,7 @@ class Walk:
                 plain.append("[...]")
                 break
             self._path.append(i)
-            if self._is_secret(item):
+            if type(item) not in FLAT_TYPES and self._is_secret(item):
                 self._room -= 3
                 plain.append([self.value(item[0]), self._hidden()])
             else:

@@ -601,6 +601,23 @@ def test_names_of_any_length_are_remembered_in_bounded_memory() -> None:
         assert len(str(list(known))) < 1024
 
 
+def test_objects_that_refer_to_the_same_one_many_times_are_bounded() -> None:
+    """
+    What would be written out for ever is cut, in whichever shape it comes.
+    """
+    shapes = [
+        lambda value: {f"k{i}": value for i in range(60)},
+        lambda value: {f"k{i}": value for i in range(16)},
+        lambda value: [value] * 16,
+        lambda value: {"k": [value, {"a": value}]},
+    ]
+    for shape in shapes:
+        value: object = 1
+        for _ in range(20):
+            value = shape(value)
+        assert "value" in encode(own={"value": value})
+
+
 def test_a_place_with_a_long_name_is_not_remembered() -> None:
     """
     Neither is a logger of 20 kB by the factory of records.

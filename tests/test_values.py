@@ -709,7 +709,8 @@ def test_the_quick_look_at_a_value_changes_nothing(value: Any) -> None:
     shown = quick.value(value)
     assert shown == careful.value(value)
     assert quick.problems == careful.problems
-    assert quick._room <= 10**6 - len(dumps(shown))
+    # A short text may have quotes that are escaped.
+    assert quick._room <= 10**6 - len(dumps(shown)) / 2
 
 
 LARGE = {
