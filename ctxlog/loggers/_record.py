@@ -712,7 +712,9 @@ def _without_stacks(
         error = ExceptionParts.of(error)
     for stack in (error and error.stack, stack_info):
         if stack:
-            message = message.partition(f"\n{stack}")[0]
+            # Without its last line, which may show a broken exception otherwise.
+            frames = stack.rpartition("\n")[0] or stack
+            message = message.partition(f"\n{frames}")[0]
     return error, message
 
 
