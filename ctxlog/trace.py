@@ -361,7 +361,9 @@ def see_span(store: Store | None = None) -> None:
         rank = _RANKS.get(getattr(getattr(span, "kind", None), "name", ""), _SOME)
         names = get_names()
         ids = _ids(names, context)
-    except Exception:  # a third-party span
+    except Exception as error:  # a third-party span
+        if is_interrupt(error):
+            raise
         return
     # The request came with a trace: a span of another one is some part's own.
     came = seen.get(names.trace_id)

@@ -100,9 +100,12 @@ class LineWriter:
                 output.note(error)
                 output.put(line)  # once more, with care
             finally:
-                output.busy = False
-                if output.waiting:
-                    output.put_waiting()
+                # Busy until there is nothing left: lines keep their order.
+                try:
+                    if output.waiting:
+                        output.put_waiting()
+                finally:
+                    output.busy = False
         if output.refused:
             self._rescue(output)
 
@@ -215,9 +218,11 @@ class _Output:
                 self.busy = True
                 self.put(line)
             finally:
-                self.busy = False
-                if self.waiting:
-                    self.put_waiting()
+                try:
+                    if self.waiting:
+                        self.put_waiting()
+                finally:
+                    self.busy = False
 
     def takes(self, line: bytes, instead_of: _Output) -> bool:
         """Write a line that another stream has refused; return whether that worked."""
@@ -270,18 +275,15 @@ class _Output:
 
     def put_waiting(self) -> None:
         """Write what was logged in the middle of a line."""
-        for _ in range(len(self.waiting)):
-            try:
-                self.busy = True
-                self.put(self.waiting.popleft())
-            finally:
-                self.busy = False
-        if self.waiting and self.descriptor is None:
-            # The stream logs whenever it is written to: that would never end.
-            self.refused.extend(self.waiting)
-            self.waiting.clear()
-        elif self.waiting:
-            self.put_waiting()
+        count = len(self.waiting)
+        while self.waiting:
+            if count == 0 and self.descriptor is None:
+                # The stream logs whenever it is written to, without an end.
+                self.refused.extend(self.waiting)
+                self.waiting.clear()
+                break
+            count -= 1
+            self.put(self.waiting.popleft())
 
     def _send(self, line: bytes, written: int) -> None:
         if self.descriptor is None:
