@@ -1003,19 +1003,24 @@ asyncio.run(main())
         "APScheduler",
         _CONFIGURED
         + """
-from apscheduler.schedulers.blocking import BlockingScheduler
+import threading
+
+from apscheduler.schedulers.background import BackgroundScheduler
 
 WRITE0
-scheduler = BlockingScheduler(timezone="UTC")
+scheduler = BackgroundScheduler(timezone="UTC")
+served = threading.Event()
 
 
 @scheduler.scheduled_job("date", misfire_grace_time=None)
 def serve():
     log.info("served")
-    scheduler.shutdown(wait=False)
+    served.set()
 
 
 scheduler.start()
+served.wait()
+scheduler.shutdown()
 """,
         where="tests/tasks",
         needs=("apscheduler",),
