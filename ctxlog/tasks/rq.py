@@ -7,7 +7,7 @@ from __future__ import annotations
 import pickle
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
@@ -22,10 +22,10 @@ from ctxlog.task import CANCELLED, FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
 
 try:
     import rq
+    from rq import worker
     from rq.exceptions import DeserializationError
     from rq.job import JobStatus
     from rq.timeouts import BaseTimeoutException
-    from rq.worker import BaseWorker, SimpleWorker, SpawnWorker, Worker
 except ModuleNotFoundError as error:
     if error.name != "rq":
         raise
@@ -281,17 +281,32 @@ def _dump_worker_config(previous: Callable[..., bytes], worker: Any) -> bytes:
     return pickle.dumps(_Installed(previous(worker)))
 
 
-_PATCHES = (
-    Patch(rq.Queue, "create_job", _create_job),
-    Patch(rq.Queue, "_enqueue_job", _enqueue_job),
-    Patch(rq.Queue, "dequeue_any", _dequeue_any),
-    Patch(BaseWorker, "dequeue_job_and_maintain_ttl", _dequeue),
-    Patch(BaseWorker, "perform_job", _perform_job),
-    Patch(BaseWorker, "handle_exception", _handle_exception),
-    Patch(BaseWorker, "handle_job_success", _handle_success),
-    Patch(BaseWorker, "handle_job_retry", _handle_failure),
-    Patch(BaseWorker, "handle_job_failure", _handle_failure),
-    Patch(Worker, "execute_job", _execute_job),
-    Patch(SimpleWorker, "execute_job", _execute_job),
-    Patch(SpawnWorker, "_dump_worker_config", _dump_worker_config),
-)
+def _patches() -> Iterator[Patch]:
+    for name, replacement in _OF_QUEUES.items():
+        yield Patch(rq.Queue, name, replacement)
+    # Releases differ in the classes that they have, and in which has a method.
+    for name, replacement in _OF_WORKERS.items():
+        owners = [one for one in worker.Worker.__mro__ if name in vars(one)]
+        if owners:
+            yield Patch(owners[-1], name, replacement)
+    for kind in (worker.Worker, worker.SimpleWorker):
+        yield Patch(kind, "execute_job", _execute_job)
+    spawning = getattr(worker, "SpawnWorker", None)
+    if hasattr(spawning, "_dump_worker_config"):
+        yield Patch(spawning, "_dump_worker_config", _dump_worker_config)
+
+
+_OF_QUEUES = {
+    "create_job": _create_job,
+    "_enqueue_job": _enqueue_job,
+    "dequeue_any": _dequeue_any,
+}
+_OF_WORKERS = {
+    "dequeue_job_and_maintain_ttl": _dequeue,
+    "perform_job": _perform_job,
+    "handle_exception": _handle_exception,
+    "handle_job_success": _handle_success,
+    "handle_job_retry": _handle_failure,
+    "handle_job_failure": _handle_failure,
+}
+_PATCHES = tuple(_patches())
