@@ -35,17 +35,23 @@ _STARTUP = "ctxlog"
 # itself where it ends, so a worker without ctxlog reads the task all the same.
 _MARK = b"\nctxlog:"
 
+_ENDS = {
+    "COMPLETE": SUCCEEDED,
+    "ERROR": FAILED,
+    "RETRYING": RETRIED,
+    "TIMEOUT": FAILED,
+    "CANCELED": "cancelled",
+    "EXPIRED": "expired",
+    "INTERRUPTED": "cancelled",
+    "LOCKED": "locked",
+    "RATE_LIMITED": "rate-limited",
+    "REVOKED": "revoked",
+}
+# Releases differ in the signals that they have.
 _OUTCOMES = {
-    signals.SIGNAL_COMPLETE: SUCCEEDED,
-    signals.SIGNAL_ERROR: FAILED,
-    signals.SIGNAL_RETRYING: RETRIED,
-    signals.SIGNAL_TIMEOUT: FAILED,
-    signals.SIGNAL_CANCELED: "cancelled",
-    signals.SIGNAL_EXPIRED: "expired",
-    signals.SIGNAL_INTERRUPTED: "cancelled",
-    signals.SIGNAL_LOCKED: "locked",
-    signals.SIGNAL_RATE_LIMITED: "rate-limited",
-    signals.SIGNAL_REVOKED: "revoked",
+    getattr(signals, f"SIGNAL_{name}"): outcome
+    for name, outcome in _ENDS.items()
+    if hasattr(signals, f"SIGNAL_{name}")
 }
 
 _executing: ContextVar[Task | None] = ContextVar("ctxlog.huey", default=None)
