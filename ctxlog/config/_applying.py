@@ -19,7 +19,7 @@ from ctxlog.config._access import (
     CompletionLineFilter,
 )
 from ctxlog.config._handlers import Mute, console_of
-from ctxlog.config._outside import about_handler, about_library
+from ctxlog.config._outside import about_handler
 from ctxlog.config._settings import Settings, formatter_of
 from ctxlog.config._sharing import NoWriter, RecordEncoder
 from ctxlog.line import ACCESS_LOGGERS, COMPLETION_LOGGER
@@ -123,6 +123,7 @@ class Configuration:
         self._taken: list[logging.Handler] = []
         self._undo: list[Callable[[], object]] = []
         self._done: set[str] = set()
+        self._adapters: dict[str, Any] = {}
         self._said: set[str] = set()
         self._known: weakref.WeakSet[logging.Handler] = weakref.WeakSet()
         named = settings.loggers
@@ -200,6 +201,7 @@ class Configuration:
 
     def _take_over(self, library: str) -> None:
         adapter = import_module(f"ctxlog.loggers.{library}")
+        self._adapters[library] = adapter
         if self.settings.loggers is None and adapter.is_configured():
             # By the application: `look()` says so.
             if library == "structlog" and adapter.__name__ not in self._done:
@@ -377,12 +379,12 @@ class Configuration:
         self._say([*filter(None, found), *self._about_libraries()])
 
     def _about_libraries(self) -> Iterator[str]:
-        named = self.settings.loggers
-        for library in _LIBRARIES:
-            if named is None or library in named:
-                sentence = about_library(library)
-                if sentence is not None:
-                    yield sentence
+        # Of those that are imported wholly. A log call never imports: another thread
+        # may be importing the library right now, and its adapter with it.
+        for adapter in list(self._adapters.values()):
+            sentence = adapter.outside()
+            if sentence is not None:
+                yield sentence
 
     def check(self, name: str) -> None:
         """

@@ -11,7 +11,6 @@ import gc
 import logging
 import sys
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 from logging.handlers import MemoryHandler, QueueHandler, QueueListener
 
 from ctxlog.loggers import stdlib
@@ -53,11 +52,11 @@ def console_of(handler: logging.Handler) -> Console | None:
 def _console_of(handler: logging.Handler, depth: int) -> Console | None:
     if _prints(handler):
         return Console()
-    if "loguru" in sys.modules:
-        loguru = import_module("ctxlog.loggers.loguru")
-        if loguru.is_fed_by(handler):
-            on_console = loguru.sinks_on_console()
-            return Console(all(on_console)) if any(on_console) else None
+    # Not imported here: a log call may ask while another thread is importing loguru.
+    loguru = sys.modules.get("ctxlog.loggers.loguru")
+    if loguru is not None and loguru.is_fed_by(handler):
+        on_console = loguru.sinks_on_console()
+        return Console(all(on_console)) if any(on_console) else None
     if depth == 0:
         return None
     inner = list(_inner(handler))

@@ -5,12 +5,10 @@ What stays outside of a configuration, in words. Private to `config`.
 from __future__ import annotations
 
 import logging
-import sys
-from importlib import import_module
 
 from ctxlog.config._handlers import console_of, writes_lines
 
-__all__ = ["about_handler", "about_library"]
+__all__ = ["about_handler"]
 
 
 #: Loggers in which a handler reports on itself: with a handler of the root logger, it
@@ -46,11 +44,3 @@ def _reaches_root(logger: logging.Logger) -> bool:
     while above is not None and above.propagate:
         above = above.parent
     return above is None or above.parent is None
-
-
-def about_library(library: str) -> str | None:
-    """Return why the lines of a logging library are not ctxlog's, and what to write."""
-    if library not in sys.modules:
-        return None
-    found: str | None = import_module(f"ctxlog.loggers.{library}").outside()
-    return found

@@ -228,3 +228,41 @@ def test_a_dict_config_disables_no_logger_of_the_application(
     log.info("hello")
 
     assert messages(stream) == ["hello"]
+
+
+_IMPORTING = """
+import importlib.abc, logging, sys, threading
+import ctxlog
+
+ctxlog.configure(format="json")
+importing, logged = threading.Event(), threading.Event()
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "ctxlog.loggers.LIBRARY":
+            importing.set()
+            assert logged.wait(40)
+
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=__import__, args=("LIBRARY",))
+thread.start()
+assert importing.wait(40)
+logging.getLogger("shop").warning("meanwhile")
+logging.getLogger().addHandler(logging.StreamHandler())
+logging.getLogger("shop").warning("with a handler that is new")
+logged.set()
+thread.join()
+"""
+
+
+@pytest.mark.parametrize("library", ["structlog", "loguru"])
+def test_a_log_call_does_not_wait_for_an_import(library: str, tmp_path: Path) -> None:
+    """
+    While another thread is importing a logging library, lines are written as ever.
+    """
+    need(library)
+    program = _IMPORTING.replace("LIBRARY", library)
+    lines = run_python("-c", program, cwd=tmp_path).stdout.splitlines()
+    messages = [load_line(line)["message"] for line in lines]
+    assert messages[0] == "meanwhile"
+    assert "with a handler that is new" in messages
