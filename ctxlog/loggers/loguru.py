@@ -468,8 +468,19 @@ _patcher_before: _Patcher | None = None
 # loguru's handlers that wrote to the console, by their numbers, while ours does.
 _aside: dict[int, Any] = {}
 
-#: The number of the handler that loguru comes with; applications remove it by that.
-_DEFAULT_ID = 0
+
+def _default(handlers: Mapping[int, Any]) -> int | None:
+    """
+    Return the number of the handler that loguru comes with: 0, by which applications
+    remove it, unless a tracer has added one while loguru was imported. None if it is
+    not there.
+    """
+    for number in range(len(handlers)):
+        if number not in handlers:
+            break
+        if _stream_of(handlers[number]) is not None:
+            return number
+    return None
 
 
 def install(
@@ -546,11 +557,12 @@ def _put_in_place(added: int) -> int:
     with _core.lock:
         handlers = _core.handlers.copy()
         ours = handlers.pop(added)
+        default = _default(handlers)
         for number in list(handlers):
             # The default one writes to what was standard error at its import.
-            if number == _DEFAULT_ID or _is_on_console(handlers[number]):
+            if number == default or _is_on_console(handlers[number]):
                 _aside[number] = handlers.pop(number)
-        number = _DEFAULT_ID if _DEFAULT_ID in _aside else added
+        number = added if default is None else default
         handlers[number] = ours
         _have_handlers(handlers)
     return number
@@ -598,8 +610,10 @@ def is_configured() -> bool:
     if _is_installed():
         return False
     handlers = dict(_core.handlers)
-    if handlers.pop(_DEFAULT_ID, None) is None:
+    default = _default(handlers)
+    if default is None:
         return True
+    del handlers[default]
     return any(map(_is_on_console, handlers.values()))
 
 
