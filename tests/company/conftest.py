@@ -33,6 +33,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not results:
         return
     terminalreporter.section("in company")
-    terminalreporter.write_line(report.table(results))
+    terminalreporter.write_line(report.table(results, {}))
     if config.getoption("--write"):
         terminalreporter.write_line(f"written to {report.write(results)}")

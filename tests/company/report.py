@@ -22,9 +22,7 @@ PAGE = ROOT / "docs" / "coexistence.md"
 Results = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
-def _cell(part: str, found: Mapping[str, Any] | None) -> str:
-    if found is None:
-        return "not run"
+def _cell(part: str, found: Mapping[str, Any]) -> str:
     if found["problems"]:
         return f"{len(found['problems'])} wrong"
     if part.startswith("off"):
@@ -32,19 +30,27 @@ def _cell(part: str, found: Mapping[str, Any] | None) -> str:
     return f"{found['lines']} lines" if found["lines"] > 1 else "right"
 
 
-def table(results: Results) -> str:
+def table(results: Results, known: Mapping[tuple[str, str], list[str]]) -> str:
     """
     Two rows for each library: set up before ctxlog, and after it.
+
+    What this run has not measured is as in the rows that are known.
     """
     rows = [["Library", "set up", *PARTS.values()], ["---"] * (len(PARTS) + 2)]
     for library in LIBRARIES:
         for mode in MODES:
-            cells = [
-                _cell(part, results.get((library.name, part), {}).get(mode))
-                for part in PARTS
-            ]
+            cells = known.get((library.name, mode), ["not run"] * len(PARTS))
+            for number, part in enumerate(PARTS):
+                measured = results.get((library.name, part))
+                if measured is not None:
+                    cells[number] = _cell(part, measured[mode])
             rows.append([library.name, mode, *cells])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _rows(section: str) -> dict[tuple[str, str], list[str]]:
+    rows = [line[2:-2].split(" | ") for line in section.split("\n") if line[:2] == "| "]
+    return {(row[0], row[1]): row[2:] for row in rows if len(row) == len(PARTS) + 2}
 
 
 def _versions() -> str:
@@ -64,19 +70,22 @@ def write(results: Results) -> Path:
     Put the table of this Python into the page; those of other Pythons stay.
     """
     python = ".".join(platform.python_version_tuple()[:2])
-    section = (
-        f"<!-- begin {python} -->\n"
-        f"## Python {python}\n\n"
-        "Written by `tox -e company -- --write` on "
-        f"{platform.system()}, with CPython {platform.python_version()} and "
-        f"{_versions()}.\n\n{table(results)}\n"
-        f"<!-- end {python} -->\n"
+    versions = (
+        f"Written by `tox -e company -- --write` on {platform.system()}, with CPython "
+        f"{platform.python_version()} and {_versions()}."
     )
     page = PAGE.read_text(encoding="utf-8")
     pattern = re.compile(
         rf"<!-- begin {python} -->.*?<!-- end {python} -->\n", re.DOTALL
     )
-    if pattern.search(page):
+    before = pattern.search(page)
+    same = before is not None and versions in before[0]
+    rows = table(results, _rows(before[0]) if before is not None and same else {})
+    section = (
+        f"<!-- begin {python} -->\n## Python {python}\n\n"
+        f"{versions}\n\n{rows}\n<!-- end {python} -->\n"
+    )
+    if before is not None:
         page = pattern.sub(lambda _: section, page)
     else:
         page = f"{page.rstrip()}\n\n{section}"
