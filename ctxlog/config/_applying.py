@@ -5,6 +5,7 @@ What one `configure()` does to the process, and undoes. Private to `config`.
 from __future__ import annotations
 
 import logging
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -131,7 +132,7 @@ class Configuration:
         self._level, self._levels = settings.level, settings.levels
         # Imported before anything is changed: an import may fail.
         for library in _LIBRARIES:
-            if named is not None and library in named:
+            if library in sys.modules or library in (named or ()):
                 import_module(f"ctxlog.loggers.{library}")
         self._hook = ImportHook(dict(self._at_import()))
 
