@@ -62,6 +62,7 @@ OWNER: dict[str, str | tuple[str, ...]] = {
 }
 
 CORE = {
+    "ctxlog._datadog",
     "ctxlog._imports",
     "ctxlog._json",
     "ctxlog._lazy",

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias, TypeVar, cast
 
-from ctxlog import trace, trackers
+from ctxlog import _datadog, trace, trackers
 from ctxlog._names import get_names
 from ctxlog._unheard import warn_if_unheard
 from ctxlog.carrier import (
@@ -337,6 +337,7 @@ class Exchange:
 
     __slots__ = (
         "_around",
+        "_datadog",
         "_ended",
         "_entry",
         "_error",
@@ -351,7 +352,7 @@ class Exchange:
         "method",
         "parameters",
         "path",
-        "status",
+        "_status",
         "store",
     )
 
@@ -373,7 +374,8 @@ class Exchange:
         self.method = method
         self.path = path
         self.client = client
-        self.status: int | None = None
+        self._datadog: Any = None
+        self.status = None
         self.details: dict[str, object] = {}
         self.ending: Callable[[], object] | None = None
         self.parameters: Callable[[], Iterable[object]] | None = None
@@ -400,6 +402,18 @@ class Exchange:
         if replaced is not None:
             message = "the request id in %s was not usable and has been replaced"
             run(store, _log.warning, message, replaced)
+
+    @property
+    def status(self) -> int | None:
+        """The status of the response, None until it begins."""
+        return self._status
+
+    @status.setter
+    def status(self, status: int | None) -> None:
+        self._status = status
+        # Where a response begins the tracer's middleware is around, at the end no more.
+        if "ddtrace.trace" in sys.modules:
+            self._datadog = _datadog.active_span() or self._datadog
 
     def __enter__(self) -> Exchange:
         self._entry.__enter__()
@@ -571,7 +585,11 @@ class Exchange:
             trackers.watch()
             message, args = self._message(outcome)
             about = (log.name, level, *_PLACE, message, args, None, _FUNCTION, fields)
-            log.handle(log.makeRecord(*about))
+            if self._datadog is None:
+                log.handle(log.makeRecord(*about))
+            else:
+                with _datadog.lent_span(self._datadog):
+                    log.handle(log.makeRecord(*about))
 
     def _message(self, outcome: str) -> tuple[str, tuple[str, ...]]:
         """The message, as a template of its route and arguments."""

@@ -84,3 +84,81 @@ def test_lines_of_all_loggers_have_the_tracers_ids(
         assert [line["dd.trace_id"], line["dd.span_id"]] == ids
         assert line["dd.service"] == "shop"
         assert (line["dd.env"], line["dd.version"]) == ("prod", "1.2")
+
+
+REQUESTS = """
+import logging
+import sys
+
+import ctxlog
+
+order = sys.argv[1]
+
+
+def ours():
+    ctxlog.configure(format="json", levels={"ddtrace": "CRITICAL", "httpx": "WARNING"})
+
+
+def theirs():
+    import ddtrace
+
+    ddtrace.patch(logging=True, fastapi=True, starlette=True)
+
+
+for step in (ours, theirs) if order == "ours-first" else (theirs, ours):
+    step()
+
+from ddtrace.trace import tracer
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+
+class Nowhere:
+    def process_trace(self, trace):
+        return None  # nothing is sent
+
+
+tracer.configure(trace_processors=[Nowhere()])
+app = FastAPI()
+ctxlog.servers.asgi.install(app)
+
+
+@app.get("/order")
+def place():
+    logging.getLogger("shop").info("hello")
+
+
+client = TestClient(app)
+for number in range(3):
+    client.get("/order", headers={"X-Request-ID": f"req-{number}"})
+"""
+
+
+@pytest.mark.parametrize("order", ["ours-first", "theirs-first"])
+@pytest.mark.filterwarnings("default")
+def test_completion_lines_have_the_ids_of_the_requests_span(
+    order: str, tmp_path: Path
+) -> None:
+    """
+    The tracer's middleware stands inside ctxlog's, and its span has ended by then.
+    """
+    need("fastapi", "httpx")
+    done = run_python(
+        "-W",
+        "ignore",
+        "-c",
+        REQUESTS,
+        order,
+        cwd=tmp_path,
+        env=clean_environment(
+            DD_INSTRUMENTATION_TELEMETRY_ENABLED="false",
+            DD_REMOTE_CONFIGURATION_ENABLED="false",
+        ),
+    )
+    lines = [load_line(line) for line in done.stdout.splitlines()]
+    shop = [line for line in lines if line["logger"] == "shop"]
+    ended = [line for line in lines if line["logger"] == "ctxlog.request"]
+    assert len(shop) == len(ended) == 3
+    for one, other in zip(shop, ended, strict=True):
+        assert other["requestID"] == one["requestID"]
+        assert other["dd.trace_id"] == one["dd.trace_id"] != "0"

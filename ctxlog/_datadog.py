@@ -1,0 +1,54 @@
+"""
+Datadog's tracer: its span of a request, for the line about the request's end. Core.
+
+ddtrace puts the ids of its active span on every log record by itself. Its middleware
+stands inside ctxlog's, so its span has ended when the completion line is written. Only
+what the application has loaded itself is looked at.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ctxlog.interrupts import is_interrupt
+
+__all__ = ["active_span", "lent_span"]
+
+
+def _tracer() -> Any:
+    return getattr(sys.modules.get("ddtrace.trace"), "tracer", None)
+
+
+def active_span() -> Any:
+    """Return the context of ddtrace's active span, None without one. Never raises."""
+    tracer = _tracer()
+    if tracer is None:
+        return None
+    try:
+        return tracer.current_trace_context()
+    except Exception as error:  # another release of ddtrace
+        if is_interrupt(error):
+            raise
+        return None
+
+
+@contextmanager
+def lent_span(context: Any) -> Iterator[None]:
+    """
+    Have a span active again for one block, where none is.
+
+    Args:
+        context: What `active_span()` returned while the span was active.
+    """
+    tracer = _tracer()
+    if tracer is None or active_span() is not None:
+        yield
+        return
+    tracer.context_provider.activate(context)
+    try:
+        yield
+    finally:
+        tracer.context_provider.activate(None)
