@@ -67,6 +67,7 @@ def by_flask(given: str | None, **options: Any) -> list[str]:
 
 
 def by_django(given: str | None, **options: Any) -> list[str]:
+    need("django")
     from tests.servers.test_django import ContextMiddleware, http, override, testing
 
     def respond(request: Any) -> Any:
