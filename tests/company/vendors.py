@@ -278,6 +278,8 @@ class Elastic(Vendor):
                     vendor.traces[data["trace_id"]] += 1
                 elif event_type == "error":
                     vendor.errors += 1
+                elif event_type == "close":  # its thread is waited for
+                    super().queue(event_type, data, flush)
 
         globals()["_ElasticMemory"] = Memory
         if part != "django":  # whose application makes one of its own
