@@ -117,10 +117,9 @@ def test_the_demo_is_one_screen() -> None:
     assert {line["logger"] for line in shown} >= {
         *("shop.app", "shop.profiles", "shop.users")
     }
-    assert len({line["requestID"] for line in shown}) > 3
-    assert "\n".join(map(json.dumps, shown)) in "\n".join(
-        map(json.dumps, json_lines(kept.read_text(encoding="utf-8")))
-    )
+    assert len({line["requestID"] for line in shown}) == 3
+    rest = iter(json_lines(kept.read_text(encoding="utf-8")))
+    assert all(line in rest for line in shown)  # in the order of the file
     for part in (
         "req-40  GET  /user  500",
         "No profile without a user",
@@ -212,7 +211,7 @@ def test_the_demo_shows_what_is_no_line_of_ours(
     result.statuses["req-01"] = 500
     demo._print_screen(result)
     printed = capsys.readouterr().out
-    assert "\n".join(lines) in printed
+    assert "\n".join(lines[:3]) in printed
     assert kept_lines(printed).read_text(encoding="utf-8").splitlines() == lines
     kept_lines(printed).unlink()
 

@@ -41,12 +41,8 @@ _TOKENS = ("token-alice", "token-bob")
 _RUNNING = re.compile(r"Uvicorn running on (http://\S+)")
 
 
-#: How many lines are shown as they came.
-_SHOWN = 12
-#: No longer line is among them: one with a traceback fills a screen by itself.
-_LONGEST = 1000
-#: The shop's modules, each with a logger of its own.
-_LOGGERS = {"shop.app", "shop.profiles", "shop.users"}
+#: Of how many requests the lines are shown as they came: four each.
+_REQUESTS = 3
 
 
 def run(requests: int, *, everything: bool = False) -> int:
@@ -229,15 +225,18 @@ def _print_screen(result: _Result) -> None:
         file.writelines(f"{line}\n" for line in result.lines)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     number = len(result.statuses)
-    shown = result.lines[_mixed(result.lines)]
-    print(f"{number} requests at once: {len(shown)} lines, as they came, of", end=" ")
-    print("logging, structlog, loguru:")
+    *_, failing = result.statuses
+    shown = _mixed(result.lines, failing)
+    print(f"{number} requests at once; the first {_REQUESTS}, by", end=" ")
+    print("logging, structlog, loguru, as they came:")
     for text in shown:
         print(_fitted(text, width))
-    *_, failing = result.statuses
     print("\nThe request that failed, whole:")
     for text in _whole(file.name, failing):
         print(_cut(text, width))
+    if result.foreign:
+        print("\nNot written by a logger (the interpreter's own, most likely):")
+        print("\n".join(result.foreign))
     program, name = _program(), shlex.quote(file.name)
     print(f"\n{result.totals()}")
     print(f"All lines are in {file.name}. Try:")
@@ -246,20 +245,12 @@ def _print_screen(result: _Result) -> None:
     print(f'  grep \'"requestID":"{failing}"\' {name}')
 
 
-def _mixed(lines: Sequence[str]) -> slice:
-    """Return where the lines are that show best how requests and loggers mix."""
-    parsed = [_parsed(text) or {} for text in lines]
-
-    def mix(start: int) -> tuple[bool, int, int]:
-        longest = max(map(len, lines[start : start + _SHOWN]), default=0)
-        shown = parsed[start : start + _SHOWN]
-        loggers = [line.get("logger") for line in shown]
-        ids = {line.get("requestID", "N/A") for line in shown}
-        evenly = min(loggers.count(name) for name in _LOGGERS)
-        return longest <= _LONGEST, evenly, len(ids - {"N/A"})
-
-    start = max(range(max(1, len(lines) - _SHOWN + 1)), key=mix)
-    return slice(start, start + _SHOWN)
+def _mixed(lines: Sequence[str], failing: str) -> list[str]:
+    """Return the lines of the first requests, mixed as they came, without *failing*."""
+    owners = [(_parsed(text) or {}).get("requestID", "N/A") for text in lines]
+    others = [owner for owner in owners if owner not in ("N/A", failing)]
+    first = list(dict.fromkeys(others))[:_REQUESTS]
+    return [text for text, owner in zip(lines, owners, strict=True) if owner in first]
 
 
 def _fitted(text: str, width: int | None) -> str:
