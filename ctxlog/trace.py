@@ -12,7 +12,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from ctxlog._names import Names, get_names
@@ -25,7 +24,6 @@ __all__ = [
     "Trace",
     "active_trace",
     "install",
-    "is_available",
     "outgoing_trace",
     "received_trace",
     "see_span",
@@ -431,8 +429,8 @@ def install() -> None:
     Stamp the lines inside an OpenTelemetry span with `traceID` and `spanID`.
 
     They win over those that came with the request, whose own lines outside of any span
-    have those of its span. `ctxlog.configure()` does it where OpenTelemetry is
-    installed, and so does a request or a task where it is loaded. Its function
+    have those of its span. `ctxlog.configure()` does it as soon as OpenTelemetry is
+    imported, and so does a request or a task where it is loaded. Its function
     `opentelemetry.context.attach` is replaced by one that calls it and looks which span
     is current then. Calling it again is a no-op; it lasts until `uninstall()`.
     """
@@ -468,11 +466,3 @@ def watch(store: Store | None = None) -> None:
         if _patch is None:
             install()
         see_span(store)
-
-
-def is_available() -> bool:
-    """Whether OpenTelemetry's API is installed. Imports none of it."""
-    try:
-        return find_spec("opentelemetry.trace") is not None
-    except ModuleNotFoundError:
-        return False

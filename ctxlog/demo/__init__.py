@@ -163,7 +163,7 @@ class _Result:
         statuses: What each request was answered with.
         by_request: The lines of each.
         others: Lines with an id that was not sent, or with none.
-        foreign: What no logger has written.
+        unlogged: What no logger has written.
         incomplete: Requests of which a line is missing, or another's is among them.
     """
 
@@ -175,11 +175,11 @@ class _Result:
         self.by_request: dict[str, list[dict[str, Any]]]
         self.by_request = {name: [] for name in expected}
         self.others: list[dict[str, Any]] = []
-        self.foreign: list[str] = []
+        self.unlogged: list[str] = []
         for text in lines:
             line = _parsed(text)
             if line is None:
-                self.foreign.append(text)
+                self.unlogged.append(text)
             else:
                 self.by_request.get(line["requestID"], self.others).append(line)
         self.incomplete = [
@@ -196,7 +196,7 @@ class _Result:
 
     def totals(self) -> str:
         """Return how many lines and requests there were."""
-        stamped = len(self.lines) - len(self.foreign)
+        stamped = len(self.lines) - len(self.unlogged)
         failed = sum(status >= 500 for status in self.statuses.values())
         return (
             f"{stamped} lines: {stamped - len(self.others)} of {len(self.statuses)} "
@@ -211,9 +211,9 @@ def _print_sorted(result: _Result) -> None:
         print(f"\n{request_id}  {result.statuses[request_id]}")
         for line in own:
             print(f"  {line['elapsedMs']:9.3f} ms  {_shown(line)}")
-    if result.foreign:
+    if result.unlogged:
         print("\nNot written by a logger (the interpreter's own, most likely):\n")
-        print("\n".join(result.foreign))
+        print("\n".join(result.unlogged))
     print(f"\n{result.totals()}")
 
 
@@ -234,9 +234,9 @@ def _print_screen(result: _Result) -> None:
     print("\nThe request that failed, whole:")
     for text in _whole(file.name, failing):
         print(_cut(text, width))
-    if result.foreign:
+    if result.unlogged:
         print("\nNot written by a logger (the interpreter's own, most likely):")
-        print("\n".join(result.foreign))
+        print("\n".join(result.unlogged))
     program, name = _program(), shlex.quote(file.name)
     print(f"\n{result.totals()}")
     print(f"All lines are in {file.name}. Try:")

@@ -9,7 +9,6 @@ import logging
 import logging.config
 import sys
 import types
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,21 +40,6 @@ formatter = generic
 [formatter_generic]
 format = %(levelname)s %(message)s
 """
-
-
-@pytest.fixture(autouse=True)
-def _unconfigured() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    unconfigure()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
-@pytest.fixture
-def stream() -> io.StringIO:
-    return io.StringIO()
 
 
 @pytest.fixture

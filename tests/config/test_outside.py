@@ -20,21 +20,6 @@ from tests.config.programs import run_program
 from tests.helpers import load_line, need, run_python
 
 
-@pytest.fixture(autouse=True)
-def _unconfigured() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    unconfigure()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
-@pytest.fixture
-def stream() -> io.StringIO:
-    return io.StringIO()
-
-
 def messages(stream: io.StringIO, logger: str) -> list[str]:
     lines = [load_line(line) for line in stream.getvalue().splitlines()]
     return [line["message"] for line in lines if line["logger"] == logger]
