@@ -349,7 +349,8 @@ def fapilog() -> Log:
 
 
 def enter() -> None:
-    from ctxlog.context import Entry, Store
+    from ctxlog.context import Store
+    from ctxlog.context.adapter import Entry
 
     keep(Entry(Store(CONTEXT)))
 

@@ -91,7 +91,7 @@ def operation(name: str, times: int) -> float:
 def live_stores(what: str, count: int) -> float:
     """Ten thousand requests at once: bytes for each, or nanoseconds to open it."""
     import ctxlog
-    from ctxlog.context import Entry
+    from ctxlog.context.adapter import Entry
 
     entries: list[Any] = []
     tracemalloc.start() if what == "bytes" else None

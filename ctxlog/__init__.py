@@ -30,8 +30,8 @@ from ctxlog.context import (
     wrap,
 )
 from ctxlog.errors import ConfigError, MissingDependencyError
-from ctxlog.redact import Redactor
-from ctxlog.schema import Schema
+from ctxlog.line.redact import Redactor
+from ctxlog.line.schema import Schema
 
 if TYPE_CHECKING:
     from ctxlog import carrier as carrier
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ctxlog import servers as servers
     from ctxlog import tasks as tasks
     from ctxlog import testing as testing
+    from ctxlog._entry import entry
     from ctxlog.carrier import adopt, carry
     from ctxlog.config import configure, dict_config
     from ctxlog.loggers.stdlib import (
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
         install_record_factory,
         uninstall_record_factory,
     )
-    from ctxlog.task import entry
 
     __version__: str
 
@@ -94,7 +94,7 @@ _LAZY = {
     "carry": "ctxlog.carrier",
     "configure": "ctxlog.config",
     "dict_config": "ctxlog.config",
-    "entry": "ctxlog.task",
+    "entry": "ctxlog._entry",
     "install_record_factory": "ctxlog.loggers.stdlib",
     "uninstall_record_factory": "ctxlog.loggers.stdlib",
 }

@@ -14,8 +14,6 @@ from typing import Any
 import ctxlog
 from ctxlog.errors import MissingDependencyError
 
-__all__ = ["main"]
-
 _READERS = {
     "show": "print whole requests out of log files",
     "top": "a row per request, or per group of them",

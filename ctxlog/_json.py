@@ -2,7 +2,7 @@
 The JSON encoder and decoder. Core; the only module that knows which they are.
 
 orjson on CPython, the standard library elsewhere and in subinterpreters, which orjson
-refuses. Both are given plain values only: `ctxlog.values` has made them so.
+refuses. Both are given plain values only: `ctxlog.line.values` has made them so.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
-
-__all__ = ["FLAT_TYPES", "dumps", "loads"]
 
 dumps: Callable[[Any], bytes]
 #: Raises `ValueError`, or `RecursionError`, for what is no JSON.

@@ -12,8 +12,6 @@ from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
 
-__all__ = ["lazily", "submodule", "submodules"]
-
 
 def submodule(package: str, name: str) -> ModuleType:
     """

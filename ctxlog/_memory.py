@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-__all__ = ["remember"]
-
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 

@@ -16,11 +16,85 @@ from typing import Any
 
 from ctxlog.errors import ConfigError
 
-__all__ = ["ALIASES", "CAMEL", "CASES", "SNAKE", "Names", "get_names", "set_names"]
-
 #: The names that the request's id is looked for under, in this order, where there is
 #: none under the chosen one.
 ALIASES = ("request_id", "requestId", "requestID", "correlation_id", "correlationId")
+
+#: What lines show for "no request": `N/A`, and what else an encoder of this process was
+#: told. A request of such an id could not be found again, so it is not a valid one.
+PLACEHOLDERS = {"N/A"}
+
+#: The logger of the lines that say how a request ended.
+COMPLETION_LOGGER = "ctxlog.request"
+
+#: The logger of what applications write to `wsgi.errors`.
+WSGI_ERRORS_LOGGER = "wsgi.errors"
+
+#: Loggers that report on behalf of others, in whatever context they happen to run:
+#: their crash reports take all fields from the exception.
+REPORTING_LOGGERS = frozenset(
+    {
+        "aiohttp.server",
+        "asyncio",
+        "concurrent.futures",
+        "ctxlog.crash",
+        "daphne",
+        "daphne.server",
+        "django.request",
+        "granian",
+        "_granian",
+        "_granian.utils",
+        "grpc._cython.cygrpc",
+        "grpc._server",
+        "gunicorn.error",
+        "hypercorn.error",
+        "sanic.error",
+        "sanic.root",
+        "tornado.application",
+        "tornado.general",
+        "uvicorn.error",
+        "waitress",
+        "websockets.server",
+        "werkzeug",
+        WSGI_ERRORS_LOGGER,
+    }
+)
+
+#: Loggers in which servers write a line per request.
+ACCESS_LOGGERS = frozenset(
+    {
+        "aiohttp.access",
+        "django.server",
+        "granian.access",
+        "gunicorn.access",
+        "hypercorn.access",
+        "sanic.access",
+        "tornado.access",
+        "uvicorn.access",
+        "werkzeug",
+    }
+)
+
+#: Loggers by which servers speak of themselves, too: that they stop, of a connection.
+SERVERS_OWN_LOGGERS = frozenset(
+    {
+        "aiohttp.server",
+        "daphne",
+        "daphne.server",
+        "granian",
+        "_granian",
+        "gunicorn.error",
+        "hypercorn.error",
+        "sanic.root",
+        "tornado.general",
+        "uvicorn.error",
+        "waitress",
+        "websockets.server",
+    }
+)
+
+#: Loggers of servers, which write about a request where its context is not active.
+SERVER_LOGGERS = REPORTING_LOGGERS | ACCESS_LOGGERS
 
 
 @dataclass(frozen=True, eq=False)  # a key of caches: compared by identity

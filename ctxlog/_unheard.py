@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import logging
 
-__all__ = ["warn_if_unheard"]
-
 _log = logging.getLogger("ctxlog")
 _looked_at: set[str] = set()
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ctxlog.context import Entry, Store, detached, run
+from ctxlog.context import Store, detached, run
+from ctxlog.context.adapter import Entry
 
 if TYPE_CHECKING:
     from ctxlog.testing import CapturedLines

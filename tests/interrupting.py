@@ -48,7 +48,7 @@ LIMITS = """
 import json, random, signal, sys, threading
 import ctxlog
 from ctxlog.context import get_store
-from ctxlog.values import reading
+from ctxlog.line.values import reading
 
 class TimeLimit(Exception):
     pass

@@ -13,7 +13,7 @@ from typing import Any
 
 import wrapt
 
-from ctxlog.patch import Patch
+from ctxlog._patch import Patch
 
 _MISSING = object()
 

@@ -3,8 +3,8 @@ Whether a line is what its schema's vendor asks for: `check(name, line)`.
 
 Where a vendor publishes its definitions as a package, they are asked: OTLP's messages,
 OpenTelemetry's attributes, Google's `HttpRequest` and `LogSeverity`. Of the others,
-names and types are listed here, as the documents state them that `ctxlog/schema.py`
-names.
+names and types are listed here, as the documents state them that
+`ctxlog/line/schema.py` names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from google.logging.type.log_severity_pb2 import LogSeverity
 from google.protobuf import json_format
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData
 
-from ctxlog.schema import SCHEMAS
+from ctxlog.line.schema import SCHEMAS
 from tests.helpers import load_line
 
 _TEXT = {"type": "string"}

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 import ctxlog
-from ctxlog import redact
 from ctxlog.config import AccessLineFilter, unconfigure
+from ctxlog.line import redact
 from tests.helpers import clean_environment, load_line, need, run_python
 
 
@@ -327,7 +327,7 @@ def test_other_tools_variables_name_the_service(
         (True, ["[redacted]", "DE00"]),
         (False, ["p", "DE00"]),
         (["iban"], ["[redacted]", "[redacted]"]),
-        (ctxlog.redact.Redactor(["iban"]), ["p", "[redacted]"]),  # type: ignore[attr-defined]
+        (ctxlog.line.redact.Redactor(["iban"]), ["p", "[redacted]"]),  # type: ignore[attr-defined]
     ],
     ids=["default", "on", "off", "more", "own"],
 )

@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ctxlog
-from ctxlog.context import View, current_view, error_view
-from ctxlog.line import LineEncoder
-from ctxlog.redact import Redactor
+from ctxlog.context.adapter import View, current_view, error_view
+from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.redact import Redactor
 from ctxlog.testing import BEHAVIOURS, Behaviour, Event, check_adapter
 from tests.helpers import load_line, need
 

@@ -16,7 +16,7 @@ from tests.helpers import need, run_python
 PROGRAM = """
 import gc, json, logging, os, sys
 import ctxlog
-from ctxlog import trace
+from ctxlog.carrier import spans
 
 def calls(fn):
     counted = 0
@@ -50,7 +50,7 @@ many = {f"field{number}": number for number in range(50)}
 def configure(logger):
     ctxlog.configure(stream=sink, format="json", loggers=[logger])
     # The look at OpenTelemetry's span, where that is installed, is not counted.
-    trace.uninstall()
+    spans.uninstall()
 """
 
 

@@ -23,17 +23,12 @@ PACKAGE = Path(ctxlog.__file__).parent
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def _is_public(module: str) -> bool:
-    # The demo's shop is an application, not an interface.
-    private = any(part.startswith("_") for part in module.split("."))
-    return not private and not module.startswith("ctxlog.demo.shop")
-
-
 SOURCES = {
     name: ast.parse(path.read_text(encoding="utf-8"))
     for name, path in package_sources(PACKAGE)
 }
-PUBLIC = [name for name in SOURCES if _is_public(name)]
+#: Folders of adapters, whose modules are public unless they have an underscore.
+FOLDERS = ["clients", "loggers", "runtime", "servers", "tasks"]
 
 
 def exported(tree: ast.Module) -> list[str] | None:
@@ -47,6 +42,13 @@ def exported(tree: ast.Module) -> list[str] | None:
     return None
 
 
+def _is_public(module: str) -> bool:
+    """Tell a module that has an `__all__`, and any adapter: those must have one."""
+    folder, _, name = module.removeprefix("ctxlog.").rpartition(".")
+    adapter = folder in FOLDERS and not name.startswith("_")
+    return adapter or exported(SOURCES[module]) is not None
+
+
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield the statements that run with the module, inside `if` and `try` too."""
     for node in body:
@@ -56,6 +58,9 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
         elif isinstance(node, ast.Try):
             handlers = [s for h in node.handlers for s in h.body]
             yield from _statements([*node.body, *handlers, *node.orelse])
+
+
+PUBLIC = [name for name in SOURCES if _is_public(name)]
 
 
 def defined(tree: ast.Module) -> set[str]:
@@ -151,11 +156,9 @@ def test_public_things_have_a_docstring(module: str) -> None:
 
 def test_dir_of_the_package_lists_what_is_public() -> None:
     """Completion on `ctxlog.` shows every public name, the lazy ones too."""
-    listed = {name.split(".")[1] for name in PUBLIC if name != "ctxlog"}
+    below = {name.split(".")[1] for name in PUBLIC if name != "ctxlog"}
+    listed = {name for name in below if not name.startswith("_")}
     assert set(ctxlog.__all__) | listed <= set(dir(ctxlog))
-
-
-FOLDERS = ["clients", "loggers", "runtime", "servers", "tasks"]
 
 
 def _adapters(folder: str) -> list[str]:

@@ -20,11 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ctxlog
-from ctxlog.context import View, current_view
-from ctxlog.line import LineEncoder
+from ctxlog.context.adapter import View, current_view
+from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.redact import Redactor
+from ctxlog.line.schema import Schema
 from ctxlog.loggers._record import _RecordFactory
-from ctxlog.redact import Redactor
-from ctxlog.schema import Schema
 from tests.helpers import load_line, need, run_python
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 import ctxlog
-from ctxlog import interrupts
-from ctxlog.interrupts import add_interrupt, is_interrupt
+from ctxlog import _interrupts
+from ctxlog._interrupts import add_interrupt, is_interrupt
 from tests.helpers import load_line, need, run_python
 from tests.interrupting import LIMITS
 
@@ -181,7 +181,7 @@ def test_the_type_of_a_known_time_limit_is_one(
     """
     For those that another thread raises, of which no frame tells.
     """
-    monkeypatch.setattr(interrupts, "_KNOWN", ())
+    monkeypatch.setattr(_interrupts, "_KNOWN", ())
 
     class Known(Exception):
         pass

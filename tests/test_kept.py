@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import ctxlog
-from ctxlog.kept import Kept
+from ctxlog._kept import Kept
 from ctxlog.servers.wsgi import ContextMiddleware
 
 SECRET = "hunter2"

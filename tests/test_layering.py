@@ -1,5 +1,5 @@
 """
-Who may import whom: core <- adapters <- edges, and one owner per third party.
+Which module may import which: ranks, and one owner per third party.
 
 The rules are read off the sources (`violations`) and off `sys.modules` of a fresh
 interpreter (`loaded_by_import`). The second half of this module breaks each rule on
@@ -61,62 +61,40 @@ OWNER: dict[str, str | tuple[str, ...]] = {
     "loguru": "ctxlog.loggers.loguru",
 }
 
-CORE = {
-    "ctxlog._datadog",
-    "ctxlog._imports",
-    "ctxlog._json",
-    "ctxlog._lazy",
-    "ctxlog._memory",
-    "ctxlog._unheard",
-    "ctxlog._names",
-    "ctxlog._presets",
-    "ctxlog.carrier",
-    "ctxlog.console",
-    "ctxlog.context",
-    "ctxlog.errors",
-    "ctxlog.ids",
-    "ctxlog.interrupts",
-    "ctxlog.isolate",
-    "ctxlog.kept",
-    "ctxlog.line",
-    "ctxlog.origin",
-    "ctxlog.patch",
-    "ctxlog.redact",
-    "ctxlog.schema",
-    "ctxlog.stamps",
-    "ctxlog.task",
-    "ctxlog.trace",
-    "ctxlog.tracebacks",
-    "ctxlog.trackers",
-    "ctxlog.values",
-    "ctxlog.writer",
+#: What each room may build on: all of a lower rank. A room is a folder, or a module
+#: beside the folders; `_entry` opens a task and `pytest_plugin` brings the fixtures, so
+#: they belong to those rooms.
+RANKS = {
+    "context": 1,
+    "line": 2,
+    "carrier": 3,
+    "loggers": 4,
+    "clients": 5,
+    "runtime": 5,
+    "servers": 5,
+    "tasks": 5,
+    "config": 6,
+    "testing": 6,
+    "demo": 7,
+    "viewer": 7,
+    "__main__": 8,
 }
+ROOM_OF = {"_entry": "tasks", "pytest_plugin": "testing"}
 
 #: Folders of adapters: one module per third party, or per protocol.
-ADAPTER_FOLDERS = {
-    f"ctxlog.{folder}"
-    for folder in ("clients", "loggers", "runtime", "servers", "sinks", "tasks")
-}
+ADAPTER_ROOMS = {"clients", "loggers", "runtime", "servers", "tasks"}
 
-#: What wires adapters together, and who may import it.
-EDGES = {
-    "ctxlog.config": {
-        "ctxlog",
-        "ctxlog.testing",
-        "ctxlog.demo",
-        "ctxlog.servers.gunicorn",
-        "ctxlog.__main__",
-    },
-    "ctxlog.config._settings": {"ctxlog.config"},
-    "ctxlog.pytest_plugin": set[str](),
-    "ctxlog.testing": {"ctxlog.demo", "ctxlog.pytest_plugin", "ctxlog.__main__"},
-    "ctxlog.viewer": {"ctxlog.__main__", "ctxlog.demo"},
-    "ctxlog.demo": {"ctxlog.__main__"},
-    # PyInstaller asks for it.
-    "ctxlog._pyinstaller": set[str](),
-    # gunicorn starts it, as Python does __main__; it stands where users look for it.
-    "ctxlog.servers.gunicorn": set[str](),
-    "ctxlog.__main__": set[str](),
+#: The viewer reads lines of whatever origin; it knows nothing of how ours are made.
+VIEWER_MAY_IMPORT = {"ctxlog.errors", "ctxlog._json", "ctxlog.terminal"}
+
+#: Imports up, each with its reason.
+EXCEPTIONS = {
+    # gunicorn starts its logger class by name, before the application is imported:
+    # the class is what configures there.
+    ("ctxlog.servers.gunicorn", "ctxlog.config"),
+    ("ctxlog.servers.gunicorn", "ctxlog.loggers.stdlib"),
+    # To be told of loggers that are used for the first time.
+    ("ctxlog.config._applying", "ctxlog.loggers._record"),
 }
 
 #: The one module that imports what it is asked for.
@@ -193,44 +171,43 @@ def imports(tree: ast.AST, modules: Mapping[str, str]) -> Iterator[Import]:
     yield from walk(tree, None, False)
 
 
-def _folder(module: str) -> str | None:
-    if module in EDGES:
-        return None
-    for folder in ADAPTER_FOLDERS:
-        if module == folder or module.startswith(folder + "."):
-            return folder
-    return None
+def room_of(module: str) -> str:
+    """Return a module's room; rank 0, whose modules are rooms of their own, is ""."""
+    top = module.removeprefix("ctxlog").lstrip(".").partition(".")[0]
+    return ROOM_OF.get(top, top if top in RANKS or top == "_pyinstaller" else "")
 
 
-def _edge(module: str) -> str | None:
-    for edge in EDGES:
-        if module == edge or module.startswith(edge + "."):
-            return edge
-    return None
+def rank_of(module: str) -> int:
+    """Return the rank of a module's room."""
+    return RANKS.get(room_of(module), 0)
+
+
+def _is_private_to_its_room(module: str) -> bool:
+    return any(part.startswith("_") for part in module.split(".")[2:])
 
 
 def _own_import_allowed(importer: str, found: Import) -> bool:
     """Tell whether a module of ctxlog may import this other one."""
     target = found.target
-    if target in CORE:
+    if (importer, target) in EXCEPTIONS:
         return True
     if importer == "ctxlog":
         # The package names what it offers lazily to type checkers only.
-        return found.type_checking
-    if importer in CORE:
-        return False
-    folder = _folder(importer)
-    if folder is not None:
-        if importer == folder:  # it names its adapters to type checkers only
-            return found.type_checking and target.startswith(f"{folder}.")
-        private = target.removeprefix(folder + ".").split(".")[-1].startswith("_")
-        return _folder(target) == folder and private
-    edge = _edge(importer)
+        return rank_of(target) <= RANKS["line"] or found.type_checking
+    room = room_of(importer)
     if target == "ctxlog":
-        return edge in ("ctxlog.demo", "ctxlog.__main__")
-    if _folder(target) is not None or _edge(target) == edge:
-        return True
-    return edge in EDGES.get(_edge(target) or "", set())
+        return room in ("demo", "__main__")
+    if room == "viewer" and room_of(target) != room:
+        return target in VIEWER_MAY_IMPORT
+    if room_of(target) == room:
+        if room not in ADAPTER_ROOMS or importer == "ctxlog._entry":
+            return True
+        if importer == f"ctxlog.{room}":  # it names its adapters to type checkers only
+            return found.type_checking
+        return _is_private_to_its_room(target)
+    if room == "demo" or importer == "ctxlog.__main__":
+        return rank_of(target) < RANKS["__main__"]
+    return rank_of(target) < rank_of(importer) and not _is_private_to_its_room(target)
 
 
 def violations(
@@ -239,27 +216,23 @@ def violations(
     """
     Return what the modules in *sources*, by dotted name, do against the rules.
 
-    1. A module is in a layer: core, a folder of adapters, or an edge.
-    2. Imports are absolute.
-    3. Core imports core and the standard library, and nothing inside a function.
-    4. An adapter imports core, private modules of its folder, and its third party.
-    5. `import ctxlog` brings core only; adapters come when their name is looked up.
+    1. Imports are absolute, and go down in rank; within a room they are free.
+    2. A module with an underscore is imported within its room only.
+    3. An adapter imports its third party and private modules of its room: no other.
+    4. Ranks 0 to 3 import ctxlog and the standard library, at the top.
+    5. `import ctxlog` brings ranks 0 to 2; the rest comes when a name is looked up.
     6. A third party is imported by one module, its owner, at the top.
     7. The demo is a program that uses ctxlog, so it may import what it likes; nothing
        but `__main__` may import it.
-    8. No two modules import each other at their tops, directly or around corners.
+    8. No two modules import each other, directly or around corners, for types neither.
+    9. No module is named as one of the standard library's.
     """
     found: list[str] = []
-    tops: dict[str, set[str]] = {name: set() for name in sources}
+    all_imports: dict[str, set[str]] = {name: set() for name in sources}
     for module, source in sources.items():
-        if (
-            module != "ctxlog"
-            and module not in CORE
-            and not (_folder(module) or _edge(module))
-        ):
-            found.append(f"{module}: is in no layer")
-            continue
-        core = module in CORE
+        if module.rpartition(".")[2] in sys.stdlib_module_names - {"_json", "__main__"}:
+            found.append(f"{module}: is named as a module of the standard library")
+        core = rank_of(module) <= RANKS["carrier"] and module != "ctxlog"
         for one in imports(ast.parse(source), sources):
             where = f"{module}:{one.line}"
             top = one.target.partition(".")[0]
@@ -270,14 +243,14 @@ def violations(
             elif core and one.function is not None:
                 found.append(f"{where}: core imports {one.target} inside a function")
             elif one.target == "?":
-                if module != "ctxlog" and _edge(module) is None:
-                    found.append(f"{where}: imports what cannot be read off")
+                if module != "ctxlog" and rank_of(module) < RANKS["config"]:
+                    found.append(f"{where}: imports a name that cannot be read off")
             elif top == "ctxlog":
                 if not _own_import_allowed(module, one):
                     found.append(f"{where}: must not import {one.target}")
-                elif one.function is None and not one.type_checking:
-                    tops[module].add(one.target)
-            elif top in sys.stdlib_module_names or _edge(module) == "ctxlog.demo":
+                elif one.function is None and module != "ctxlog":
+                    all_imports[module].add(one.target)
+            elif top in sys.stdlib_module_names or room_of(module) == "demo":
                 continue
             elif one.type_checking and top in TYPING_ONLY:
                 continue
@@ -286,7 +259,8 @@ def violations(
                 found.append(f"{where}: imports {top}, whose owner is {owned}")
             elif one.function is not None:
                 found.append(f"{where}: imports {top} inside a function")
-    found += [f"{' -> '.join(ring)}: import each other" for ring in _rings(tops)]
+    rings = _rings(all_imports)
+    found += [f"{' -> '.join(ring)}: import each other" for ring in rings]
     return found
 
 
@@ -335,11 +309,11 @@ def loaded_by_import(tmp_path: Path, *, before: str = "", after: str = "") -> se
 
 def not_allowed_at_import(loaded: set[str]) -> set[str]:
     """Return what `import ctxlog` must not have loaded."""
-    allowed = CORE | {"ctxlog"}
     return {
         name
         for name in loaded
-        if name not in allowed and name.partition(".")[0] != "orjson"
+        if name.partition(".")[0] not in ("ctxlog", "orjson")
+        or rank_of(name) > RANKS["line"]
     }
 
 
@@ -425,7 +399,7 @@ def test_importing_has_no_side_effects(tmp_path: Path) -> None:
     modules = [
         name
         for name, _ in package_sources(PACKAGE)
-        if name in CORE or _folder(name) or name == "ctxlog.config"
+        if rank_of(name) <= RANKS["config"] and not name.startswith("ctxlog._py")
     ]
     source = f"""
 import importlib, logging, logging.config, signal, sys, threading, warnings
@@ -482,9 +456,18 @@ _GOOD = {
         "    from ctxlog.loggers import structlog\n"
     ),
     "ctxlog.context": "from contextvars import ContextVar\n",
-    "ctxlog.line": "import json\nfrom ctxlog.context import run\n",
+    "ctxlog.context.adapter": "from ctxlog.context import run\n",
+    "ctxlog.line": "",
+    "ctxlog.line._fit": "",
+    "ctxlog.line.encoder": (
+        "import json\n"
+        "from ctxlog.context.adapter import run\n"
+        "from ctxlog.line import _fit\n"
+    ),
+    "ctxlog.errors": "",
+    "ctxlog.carrier.ids": "",
     "ctxlog.loggers": "",
-    "ctxlog.loggers._shared": "from ctxlog.line import x\n",
+    "ctxlog.loggers._shared": "from ctxlog.line.encoder import x\n",
     "ctxlog.loggers.stdlib": (
         "from pythonjsonlogger.core import BaseJsonFormatter\n"
         "from ctxlog.loggers._shared import x\n"
@@ -500,6 +483,7 @@ _GOOD = {
     ),
     "ctxlog.servers._request": "from ctxlog.context import run\n",
     "ctxlog.servers.asgi": "from ctxlog.servers._request import y\n",
+    "ctxlog.viewer": "from ctxlog.errors import ConfigError\n",
     "ctxlog.demo": "import fastapi, ctxlog\n",
     "ctxlog.__main__": "def main():\n    from ctxlog import demo\n",
 }
@@ -515,33 +499,34 @@ def test_checker_accepts_a_good_package() -> None:
     ("module", "added", "complaint"),
     [
         pytest.param(
-            "ctxlog.line",
+            "ctxlog.line.encoder",
             "from ctxlog.loggers.stdlib import JsonFormatter\n",
-            "ctxlog.line:1: must not import ctxlog.loggers.stdlib",
+            "ctxlog.line.encoder:1: must not import ctxlog.loggers.stdlib",
             id="core imports an adapter",
         ),
         pytest.param(
-            "ctxlog.line",
+            "ctxlog.line.encoder",
             "from ctxlog.loggers import stdlib\n",
-            "ctxlog.line:1: must not import ctxlog.loggers.stdlib",
+            "ctxlog.line.encoder:1: must not import ctxlog.loggers.stdlib",
             id="core imports an adapter by its folder",
         ),
         pytest.param(
-            "ctxlog.line",
+            "ctxlog.line.encoder",
             "import ctxlog\n",
-            "ctxlog.line:1: must not import ctxlog",
+            "ctxlog.line.encoder:1: must not import ctxlog",
             id="core imports the package itself",
         ),
         pytest.param(
-            "ctxlog.line",
+            "ctxlog.line.encoder",
             "from ctxlog.config import configure\n",
-            "ctxlog.line:1: must not import ctxlog.config",
+            "ctxlog.line.encoder:1: must not import ctxlog.config",
             id="core imports an edge",
         ),
         pytest.param(
-            "ctxlog.line",
+            "ctxlog.line.encoder",
             "import structlog\n",
-            "ctxlog.line:1: imports structlog, whose owner is ctxlog.loggers.structlog",
+            "ctxlog.line.encoder:1: imports structlog, "
+            "whose owner is ctxlog.loggers.structlog",
             id="core imports a third party",
         ),
         pytest.param(
@@ -552,9 +537,9 @@ def test_checker_accepts_a_good_package() -> None:
             id="a second importer of a third party",
         ),
         pytest.param(
-            "ctxlog.line",
+            "ctxlog.line.encoder",
             "try:\n    from orjson import dumps\nexcept ImportError:\n    pass\n",
-            "ctxlog.line:2: imports orjson, whose owner is ctxlog._json",
+            "ctxlog.line.encoder:2: imports orjson, whose owner is ctxlog._json",
             id="a second importer, in a try",
         ),
         pytest.param(
@@ -577,27 +562,29 @@ def test_checker_accepts_a_good_package() -> None:
             id="a typing-only library at run time",
         ),
         pytest.param(
-            "ctxlog.line",
+            "ctxlog.line.encoder",
             "def f():\n    import decimal\n",
-            "ctxlog.line:2: core imports decimal inside a function",
+            "ctxlog.line.encoder:2: core imports decimal inside a function",
             id="a lazy import in a core function",
         ),
         pytest.param(
-            "ctxlog.line",
-            "class A:\n    async def f(self):\n        from ctxlog.ids import x\n",
-            "ctxlog.line:3: core imports ctxlog.ids inside a function",
+            "ctxlog.line.encoder",
+            "class A:\n"
+            "    async def f(self):\n"
+            "        from ctxlog.carrier.ids import x\n",
+            "ctxlog.line.encoder:3: core imports ctxlog.carrier.ids inside a function",
             id="a lazy import in a core method",
         ),
         pytest.param(
-            "ctxlog.line",
+            "ctxlog.line.encoder",
             "f = lambda: __import__('structlog')\n",
-            "ctxlog.line:1: core imports structlog inside a function",
+            "ctxlog.line.encoder:1: core imports structlog inside a function",
             id="a lazy import in a core lambda",
         ),
         pytest.param(
-            "ctxlog.line",
+            "ctxlog.line.encoder",
             "import importlib\nx = importlib.import_module(name)\n",
-            "ctxlog.line:2: imports what cannot be read off",
+            "ctxlog.line.encoder:2: imports a name that cannot be read off",
             id="an import by a computed name",
         ),
         pytest.param(
@@ -661,22 +648,48 @@ def test_checker_accepts_a_good_package() -> None:
             id="an edge imports the demo",
         ),
         pytest.param(
-            "ctxlog.line",
+            "ctxlog.line.encoder",
             "from .context import run\n",
-            "ctxlog.line:1: a relative import",
+            "ctxlog.line.encoder:1: a relative import",
             id="a relative import",
         ),
         pytest.param(
-            "ctxlog.utils",
+            "ctxlog.trace",
             "",
-            "ctxlog.utils: is in no layer",
-            id="a module in no layer",
+            "ctxlog.trace: is named as a module of the standard library",
+            id="a name of the standard library",
         ),
         pytest.param(
-            "ctxlog.context",
-            "from ctxlog.line import x\n",
-            "ctxlog.context -> ctxlog.line -> ctxlog.context: import each other",
+            "ctxlog.carrier.ids",
+            "from ctxlog.line import _fit\n",
+            "ctxlog.carrier.ids:1: must not import ctxlog.line._fit",
+            id="a module that is private to another room",
+        ),
+        pytest.param(
+            "ctxlog.tasks.jobs",
+            "from ctxlog.servers import asgi\n",
+            "ctxlog.tasks.jobs:1: must not import ctxlog.servers.asgi",
+            id="a room of the same rank",
+        ),
+        pytest.param(
+            "ctxlog.viewer",
+            "from ctxlog.line.encoder import x\n",
+            "ctxlog.viewer:1: must not import ctxlog.line.encoder",
+            id="the viewer imports how lines are made",
+        ),
+        pytest.param(
+            "ctxlog.line._fit",
+            "from ctxlog.line.encoder import x\n",
+            "ctxlog.line._fit -> ctxlog.line.encoder -> ctxlog.line._fit: "
+            "import each other",
             id="two modules that import each other",
+        ),
+        pytest.param(
+            "ctxlog.line._fit",
+            "if TYPE_CHECKING:\n    from ctxlog.line.encoder import x\n",
+            "ctxlog.line._fit -> ctxlog.line.encoder -> ctxlog.line._fit: "
+            "import each other",
+            id="two modules that import each other, for types only",
         ),
     ],
 )

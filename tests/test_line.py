@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ctxlog
-from ctxlog.context import View, current_view, error_view
-from ctxlog.line import ExceptionParts, LineEncoder
-from ctxlog.redact import Redactor
-from ctxlog.schema import Schema
+from ctxlog.context.adapter import View, current_view, error_view
+from ctxlog.line.encoder import ExceptionParts, LineEncoder
+from ctxlog.line.redact import Redactor
+from ctxlog.line.schema import Schema
 from tests.helpers import load_line
 
 AT = 1_795_383_879.123456

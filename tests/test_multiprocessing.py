@@ -19,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from logging.handlers import QueueHandler, QueueListener
 
 import ctxlog
-from ctxlog.tasks.multiprocessing import ContextCall, Initializer, install, uninstall
+from ctxlog.tasks.processes import ContextCall, Initializer, install, uninstall
 
 
 def work(x):

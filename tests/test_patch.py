@@ -19,7 +19,7 @@ import pytest
 import wrapt
 
 import ctxlog
-from ctxlog.patch import Patch
+from ctxlog._patch import Patch
 from tests.helpers import need
 from tests.patches import KINDS, Closure, Theirs, forward, judge, steps
 
@@ -435,7 +435,7 @@ def test_a_circle_of_wrappers_ends() -> None:
 #: Modules whose patches are looked at here; those of queues are in tests/tasks.
 HERE = [
     "loggers.structlog",
-    "runtime._asyncio",
+    "runtime._event_loop",
     "runtime.gevent",
     "runtime.hooks",
     "runtime.threads",
@@ -443,7 +443,7 @@ HERE = [
     "runtime.uvloop",
     "servers.hypercorn",
     "servers.werkzeug",
-    "tasks.multiprocessing",
+    "tasks.processes",
 ]
 THERE = [
     "loggers.structlog",
@@ -463,7 +463,7 @@ def test_each_patch_in_company(name: str) -> None:
     is left behind, in every order.
     """
     library = name.rpartition(".")[2]
-    if library not in ("hooks", "_asyncio", "threads", "multiprocessing"):
+    if library not in ("hooks", "_event_loop", "threads", "processes"):
         need(library)
     module = importlib.import_module(f"ctxlog.{name}")
     found = [*getattr(module, "_PATCHES", ()), getattr(module, "_patch", None)]
@@ -485,4 +485,4 @@ def test_no_patch_is_forgotten() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Patch"
     }
-    assert patching == {*HERE, *THERE, "config.__init__", "trace"}
+    assert patching == {*HERE, *THERE, "config.__init__", "carrier.spans"}

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 import ctxlog
 import ctxlog.config
-import ctxlog.schema
-from ctxlog import redact
-from ctxlog.context import View, current_view
-from ctxlog.line import LineEncoder
-from ctxlog.redact import DEFAULT_KEYS, PATTERNS, REDACTED, Redactor
+import ctxlog.line.schema
+from ctxlog.context.adapter import View, current_view
+from ctxlog.line import redact
+from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.redact import DEFAULT_KEYS, PATTERNS, REDACTED, Redactor
 from tests.helpers import load_line
 
 
@@ -735,7 +735,7 @@ def test_a_preset_takes_time_linear_in_the_text(pattern: str) -> None:
         assert many < 8 * few + 0.01, part
 
 
-@pytest.mark.parametrize("schema", sorted(ctxlog.schema.SCHEMAS))
+@pytest.mark.parametrize("schema", sorted(ctxlog.line.schema.SCHEMAS))
 def test_patterns_reach_tracebacks_in_every_schema(schema: str) -> None:
     """
     The message, a field, the exception's message and the source line that it shows.

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import ctxlog
-from ctxlog.context import View
-from ctxlog.line import LineEncoder
-from ctxlog.schema import DEFAULT, SCHEMAS, Schema, find
+from ctxlog.context.adapter import View
+from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.schema import DEFAULT, SCHEMAS, Schema, find
 from tests.helpers import load_line
 
 

@@ -682,7 +682,7 @@ def work():
 thread = threading.Thread(target=work)
 thread.start()
 started.wait()
-from ctxlog.writer import _outputs
+from ctxlog.line.writer import _outputs
 while not any(output.busy for output in _outputs.values()):
     pass
 child = os.fork()

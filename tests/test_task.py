@@ -14,7 +14,7 @@ import pytest
 
 import ctxlog
 from ctxlog.carrier import pack, unpack
-from ctxlog.task import Task, TaskOptions
+from ctxlog.tasks._task import Task, TaskOptions
 from ctxlog.testing import CapturedLines, capture_lines
 
 

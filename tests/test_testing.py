@@ -649,7 +649,8 @@ import logging, sys
 
 def test_loaded():
     assert "ctxlog.pytest_plugin" in sys.modules
-    heavy = {"ctxlog.testing", "ctxlog.line", "ctxlog.loggers.stdlib", "ctxlog.config"}
+    heavy = {"ctxlog.testing", "ctxlog.loggers.stdlib", "ctxlog.config"}
+    heavy.add("ctxlog.line.encoder")
     third = {"orjson", "pythonjsonlogger", "structlog", "loguru"}
     assert not (heavy | third) & set(sys.modules)
     assert logging.getLogRecordFactory() is logging.LogRecord

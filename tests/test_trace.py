@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import ctxlog
 from ctxlog.carrier import ReceivedStore, extract, inject, pack, unpack
-from ctxlog.trace import TRACE_HEADERS, Trace, trace_of
+from ctxlog.carrier.spans import TRACE_HEADERS, Trace, trace_of
 from tests.helpers import need, run_python
 
 TRACE = "12345678901234567890123456789012"
@@ -320,22 +320,22 @@ def test_lines_in_a_span_have_its_ids(tmp_path: Path) -> None:
 FOREIGN = """
 import sys, types
 import ctxlog
-from ctxlog import trace
+from ctxlog.carrier import spans
 
 module = types.ModuleType("opentelemetry.trace")
 sys.modules["opentelemetry.trace"] = module
-trace.install()
-print(ctxlog.fields(), trace.active_trace())
+spans.install()
+print(ctxlog.fields(), spans.active_trace())
 
 class Broken:
     def get_span_context(self):
         raise RuntimeError("no")
 
 module.get_current_span = Broken
-print(ctxlog.fields(), trace.active_trace())
-trace.uninstall()
-trace.watch()
-trace.install()
+print(ctxlog.fields(), spans.active_trace())
+spans.uninstall()
+spans.watch()
+spans.install()
 print(ctxlog.run({"a": 1}, ctxlog.fields))
 """
 
@@ -556,7 +556,7 @@ def test_only_traceparent_is_sent() -> None:
 SEEN = """
 import json
 import ctxlog
-from ctxlog import trace as ctxlog_trace
+from ctxlog.carrier import spans as ctxlog_trace
 from ctxlog.carrier import ReceivedStore
 from opentelemetry import context, trace
 from opentelemetry.sdk.trace import TracerProvider

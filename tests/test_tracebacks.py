@@ -11,7 +11,7 @@ from types import FrameType
 
 import pytest
 
-from ctxlog.tracebacks import format_exception
+from ctxlog.line._tracebacks import format_exception
 
 
 class Declined(Exception):

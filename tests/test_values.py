@@ -31,10 +31,10 @@ from hypothesis import strategies as st
 
 import ctxlog
 from ctxlog._json import dumps
-from ctxlog.context import View
-from ctxlog.line import LineEncoder
-from ctxlog.redact import Redactor
-from ctxlog.values import Walk, cut, safe_str
+from ctxlog.context.adapter import View
+from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.redact import Redactor
+from ctxlog.line.values import Walk, cut, safe_str
 from tests.helpers import need
 
 

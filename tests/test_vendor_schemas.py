@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from opentelemetry.semconv._incubating import attributes
 
 import ctxlog
-from ctxlog.context import View
-from ctxlog.line import LineEncoder
-from ctxlog.schema import REPORTED_ERROR, SCHEMAS
+from ctxlog.context.adapter import View
+from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.schema import REPORTED_ERROR, SCHEMAS
 from tests.helpers import load_line
 from tests.schemas import check, record
 

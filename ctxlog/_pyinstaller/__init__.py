@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["hook_directories"]
-
 
 def hook_directories() -> list[str]:
     """Return the folder of the hooks: the entry point `hook-dirs` calls this."""

@@ -18,8 +18,6 @@ from ctxlog._names import get_names
 from ctxlog.carrier import checked_fields, inject
 from ctxlog.errors import ConfigError
 
-__all__ = ["CLIENT_LOGGER", "Call", "CallOptions"]
-
 #: The logger of the lines that say how an outgoing call ended.
 CLIENT_LOGGER = "ctxlog.client"
 

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ctxlog._names import ACCESS_LOGGERS, COMPLETION_LOGGER
+from ctxlog._patch import Patch
 from ctxlog.config._access import AccessLineFilter, CompletionLineFilter
 from ctxlog.config._applying import SERVER_LOGGERS, Configuration
 from ctxlog.config._settings import (
@@ -30,9 +32,7 @@ from ctxlog.config._settings import (
     formatter_of,
     read_settings,
 )
-from ctxlog.line import ACCESS_LOGGERS, COMPLETION_LOGGER
-from ctxlog.patch import Patch
-from ctxlog.schema import Schema
+from ctxlog.line.schema import Schema
 
 __all__ = [
     "AccessLineFilter",

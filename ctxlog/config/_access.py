@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import logging
 
-from ctxlog.context import server_store
-
-__all__ = ["AccessEnabled", "AccessLineFilter", "CompletionLineFilter"]
+from ctxlog.context.adapter import server_store
 
 
 class AccessLineFilter(logging.Filter):

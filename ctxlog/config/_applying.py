@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
-from ctxlog import trace, trackers
+from ctxlog import _trackers
 from ctxlog._imports import ImportHook
-from ctxlog._names import Names, get_names, set_names
+from ctxlog._names import ACCESS_LOGGERS, COMPLETION_LOGGER, Names, get_names, set_names
+from ctxlog.carrier import spans
 from ctxlog.config._access import (
     AccessEnabled,
     AccessLineFilter,
@@ -23,12 +24,9 @@ from ctxlog.config._handlers import Mute, console_of
 from ctxlog.config._outside import about_handler
 from ctxlog.config._settings import Settings, formatter_of
 from ctxlog.config._sharing import NoWriter, RecordEncoder
-from ctxlog.line import ACCESS_LOGGERS, COMPLETION_LOGGER
+from ctxlog.line.redact import active, redactor, use
 from ctxlog.loggers import stdlib
 from ctxlog.loggers._record import look_out
-from ctxlog.redact import active, redactor, use
-
-__all__ = ["SERVER_LOGGERS", "Configuration"]
 
 #: The loggers that web servers, frameworks and workers configure for themselves:
 #: brought into the one stream.
@@ -170,7 +168,7 @@ class Configuration:
         yield "opentelemetry.trace", self._guarded("opentelemetry", self._trace)
         yield (
             "sentry_sdk.integrations.logging",
-            self._guarded("sentry_sdk", self._install, trackers.__name__),
+            self._guarded("sentry_sdk", self._install, _trackers.__name__),
         )
 
     def _guarded(
@@ -195,10 +193,10 @@ class Configuration:
             self._undo.append(adapter.uninstall)
 
     def _trace(self) -> None:
-        if trace.__name__ not in self._done:
-            self._done.add(trace.__name__)
-            trace.install()
-            self._undo.append(trace.uninstall)
+        if spans.__name__ not in self._done:
+            self._done.add(spans.__name__)
+            spans.install()
+            self._undo.append(spans.uninstall)
 
     def _take_over(self, library: str) -> None:
         adapter = import_module(f"ctxlog.loggers.{library}")

@@ -13,10 +13,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from logging.handlers import MemoryHandler, QueueHandler, QueueListener
 
+from ctxlog.line.writer import is_console
 from ctxlog.loggers import stdlib
-from ctxlog.writer import is_console
-
-__all__ = ["Console", "Mute", "console_of", "writes_lines"]
 
 #: Modules of handlers that print without holding a stream: AWS Lambda's runtime.
 _PRINTERS = ("awslambdaric",)

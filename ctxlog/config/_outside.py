@@ -8,9 +8,6 @@ import logging
 
 from ctxlog.config._handlers import console_of, writes_lines
 
-__all__ = ["about_handler"]
-
-
 #: Loggers in which a handler reports on itself: with a handler of the root logger, it
 #: would call itself.
 _OF_HANDLERS = frozenset({"opentelemetry.instrumentation.logging.handler.internal"})

@@ -15,30 +15,11 @@ from importlib.util import find_spec
 from typing import Any
 
 from ctxlog._names import CASES
-from ctxlog.console import wants_color
 from ctxlog.errors import ConfigError
-from ctxlog.line import LineEncoder
-from ctxlog.redact import redactor
-from ctxlog.schema import Schema, find
-
-__all__ = [
-    "AUTO",
-    "CAMEL",
-    "CTXLOG",
-    "DEFAULT_SCHEMA",
-    "INFO",
-    "FALSE",
-    "LINE_BYTES",
-    "MICROSECONDS",
-    "MISSING",
-    "NONE",
-    "ROOT",
-    "REQUEST_ID",
-    "TRUE",
-    "Settings",
-    "formatter_of",
-    "read_settings",
-]
+from ctxlog.line.console import wants_color
+from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.redact import redactor
+from ctxlog.line.schema import Schema, find
 
 _FORMATS = ("auto", "json", "console")
 _ACCESS_LINES = ("ctxlog", "server", "both")

@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ctxlog._names import get_names
-from ctxlog.context import View
-from ctxlog.line import ExceptionParts
-
-__all__ = ["NoWriter", "RecordEncoder"]
+from ctxlog.context.adapter import View
+from ctxlog.line.encoder import ExceptionParts
 
 _UNKNOWN = ("(unknown file)", 0)
 

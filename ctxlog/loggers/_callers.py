@@ -11,8 +11,6 @@ import sys
 import traceback
 from types import FrameType
 
-__all__ = ["call_stack", "is_ours", "passed_on"]
-
 _LOGGERS = ("logging", "loguru", "structlog")
 
 

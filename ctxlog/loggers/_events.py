@@ -12,22 +12,10 @@ from collections.abc import Callable, Mapping, MutableMapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
+from ctxlog._interrupts import is_interrupt
 from ctxlog._names import CASES, get_names
-from ctxlog.interrupts import is_interrupt
-from ctxlog.line import ExceptionParts
-from ctxlog.values import safe_str
-
-__all__ = [
-    "KEYS",
-    "LEVELS",
-    "STRUCTLOGS",
-    "EventParts",
-    "error_in",
-    "is_true",
-    "level_of",
-    "restore_name",
-    "take_apart",
-]
+from ctxlog.line.encoder import ExceptionParts
+from ctxlog.line.values import safe_str
 
 LEVELS = {
     "debug": ("DEBUG", logging.DEBUG),

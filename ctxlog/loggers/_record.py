@@ -19,41 +19,23 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
+from ctxlog._interrupts import is_interrupt
 from ctxlog._json import dumps
 from ctxlog._memory import remember
-from ctxlog._names import get_names
-from ctxlog.console import ConsoleEncoder
-from ctxlog.context import View, current_view, error_view, server_view
-from ctxlog.interrupts import is_interrupt
-from ctxlog.line import (
+from ctxlog._names import (
     REPORTING_LOGGERS,
     SERVER_LOGGERS,
     SERVERS_OWN_LOGGERS,
-    ExceptionParts,
-    LineEncoder,
+    get_names,
 )
+from ctxlog._stamps import get_stamp, set_stamp, with_stamp
+from ctxlog.context.adapter import View, current_view, error_view, server_view
+from ctxlog.line.console import ConsoleEncoder
+from ctxlog.line.encoder import ExceptionParts, LineEncoder
+from ctxlog.line.redact import redactor
+from ctxlog.line.values import Walk, safe_str, type_name
 from ctxlog.loggers._callers import call_stack, is_ours, passed_on
 from ctxlog.loggers._events import KEYS, EventParts, error_in, is_true, take_apart
-from ctxlog.redact import redactor
-from ctxlog.stamps import get_stamp, set_stamp, with_stamp
-from ctxlog.values import Walk, safe_str, type_name
-
-__all__ = [
-    "STANDARD",
-    "ContextRecord",
-    "Event",
-    "Stamp",
-    "encoded",
-    "encoded_any",
-    "format_arguments",
-    "install_record_factory",
-    "look_out",
-    "message_of",
-    "plain_fields",
-    "read",
-    "stamp_of",
-    "uninstall_record_factory",
-]
 
 STANDARD = frozenset(
     logging.LogRecord("", 0, "", 0, "", (), None).__dict__.keys()

@@ -20,20 +20,20 @@ from collections.abc import Callable, Iterable, Mapping
 from types import CellType, FrameType
 from typing import Any, NamedTuple
 
+from ctxlog._interrupts import is_interrupt
 from ctxlog._json import FLAT_TYPES
-from ctxlog._names import get_names
-from ctxlog.console import ConsoleEncoder
-from ctxlog.context import View, current_view, error_view
+from ctxlog._names import REPORTING_LOGGERS, get_names
+from ctxlog.context.adapter import View, current_view, error_view
 from ctxlog.errors import MissingDependencyError
-from ctxlog.interrupts import is_interrupt
-from ctxlog.line import REPORTING_LOGGERS, ExceptionParts, LineEncoder
+from ctxlog.line.console import ConsoleEncoder
+from ctxlog.line.encoder import ExceptionParts, LineEncoder
+from ctxlog.line.redact import active
+from ctxlog.line.schema import Schema, find
+from ctxlog.line.values import Walk, safe_str
+from ctxlog.line.writer import LineWriter, is_console
 from ctxlog.loggers._callers import passed_on
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._record import Stamp, plain_fields, read
-from ctxlog.redact import active
-from ctxlog.schema import Schema, find
-from ctxlog.values import Walk, safe_str
-from ctxlog.writer import LineWriter, is_console
 
 try:
     from loguru import logger

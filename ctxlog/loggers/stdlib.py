@@ -16,13 +16,19 @@ from typing import Any
 
 from pythonjsonlogger.core import BaseJsonFormatter
 
+from ctxlog._interrupts import is_interrupt
 from ctxlog._json import FLAT_TYPES
 from ctxlog._names import ALIASES, Names, get_names
-from ctxlog.console import ConsoleEncoder
-from ctxlog.context import AsyncLocalStorage, View, current_view
+from ctxlog._stamps import set_stamp
+from ctxlog.context import AsyncLocalStorage
+from ctxlog.context.adapter import View, current_view
 from ctxlog.errors import ConfigError
-from ctxlog.interrupts import is_interrupt
-from ctxlog.line import LineEncoder
+from ctxlog.line.console import ConsoleEncoder
+from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.redact import REDACTED, active, redactor
+from ctxlog.line.schema import Schema, find
+from ctxlog.line.values import Walk, safe_str, type_name
+from ctxlog.line.writer import LineWriter
 from ctxlog.loggers._record import (
     STANDARD,
     ContextRecord,
@@ -36,11 +42,6 @@ from ctxlog.loggers._record import (
     stamp_of,
     uninstall_record_factory,
 )
-from ctxlog.redact import REDACTED, active, redactor
-from ctxlog.schema import Schema, find
-from ctxlog.stamps import set_stamp
-from ctxlog.values import Walk, safe_str, type_name
-from ctxlog.writer import LineWriter
 
 __all__ = [
     "ConsoleFormatter",

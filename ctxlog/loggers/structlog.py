@@ -16,9 +16,10 @@ from collections.abc import Mapping, MutableMapping
 from types import FrameType
 from typing import Any
 
-from ctxlog._names import get_names
-from ctxlog.console import ConsoleEncoder
-from ctxlog.context import (
+from ctxlog._interrupts import is_interrupt
+from ctxlog._names import REPORTING_LOGGERS, get_names
+from ctxlog._patch import Patch
+from ctxlog.context.adapter import (
     View,
     add_source,
     current_view,
@@ -26,8 +27,11 @@ from ctxlog.context import (
     remove_source,
 )
 from ctxlog.errors import MissingDependencyError
-from ctxlog.interrupts import is_interrupt
-from ctxlog.line import REPORTING_LOGGERS, LineEncoder
+from ctxlog.line.console import ConsoleEncoder
+from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.schema import Schema, find
+from ctxlog.line.values import safe_str
+from ctxlog.line.writer import LineWriter
 from ctxlog.loggers._callers import is_ours
 from ctxlog.loggers._events import (
     KEYS,
@@ -40,10 +44,6 @@ from ctxlog.loggers._events import (
 )
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._record import format_arguments, plain_fields, read, stamp_of
-from ctxlog.patch import Patch
-from ctxlog.schema import Schema, find
-from ctxlog.values import safe_str
-from ctxlog.writer import LineWriter
 
 try:
     import structlog

@@ -7,10 +7,8 @@ from __future__ import annotations
 import logging
 from types import TracebackType
 
-from ctxlog import trackers
-from ctxlog.interrupts import is_interrupt
-
-__all__ = ["passed_on", "report"]
+from ctxlog import _trackers
+from ctxlog._interrupts import is_interrupt
 
 _logger = logging.getLogger("ctxlog.crash")
 
@@ -37,7 +35,7 @@ def report(
     try:
         if not _heard(level):
             return False
-        trackers.watch()
+        _trackers.watch()
         _logger.log(level, message, exc_info=error and (kind, error, traceback))
     except Exception as failure:  # a third-party handler; at the interpreter's end
         if is_interrupt(failure):

@@ -11,19 +11,8 @@ import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, NamedTuple
 
-from ctxlog.context import Carried
-from ctxlog.isolate import apart
+from ctxlog.context.adapter import Carried, apart
 from ctxlog.runtime._collecting import collecting
-
-__all__ = [
-    "abandoned",
-    "begun",
-    "close_left",
-    "note",
-    "place",
-    "take_hooks",
-    "taken",
-]
 
 _AsyncGenerator = AsyncGenerator[Any, Any]
 

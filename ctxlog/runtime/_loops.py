@@ -11,12 +11,9 @@ from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context
 from typing import Any
 
-from ctxlog.context import lent_from
-from ctxlog.interrupts import is_interrupt
-from ctxlog.isolate import apart
+from ctxlog._interrupts import is_interrupt
+from ctxlog.context.adapter import apart, lent_from
 from ctxlog.runtime._collecting import collecting
-
-__all__ = ["call_exception_handler"]
 
 
 def call_exception_handler(

@@ -10,9 +10,9 @@ from contextvars import Context
 from types import TracebackType
 from typing import Any
 
-from ctxlog.context import Carried, lent_from, withheld
+from ctxlog._patch import Patch
+from ctxlog.context.adapter import Carried, lent_from, withheld
 from ctxlog.errors import MissingDependencyError
-from ctxlog.patch import Patch
 from ctxlog.runtime._crash import passed_on, report
 
 try:

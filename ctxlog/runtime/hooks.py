@@ -16,9 +16,8 @@ from types import TracebackType
 from typing import Any
 
 from ctxlog._imports import ImportHook
-from ctxlog.context import lent_from
-from ctxlog.isolate import apart
-from ctxlog.patch import Patch
+from ctxlog._patch import Patch
+from ctxlog.context.adapter import apart, lent_from
 from ctxlog.runtime._collecting import CALLBACKS, collecting, forget
 from ctxlog.runtime._crash import passed_on, report
 
@@ -58,8 +57,8 @@ def uninstall() -> None:
     for patch in _PATCHES:
         patch.uninstall()
     _asyncio.uninstall()
-    if "ctxlog.runtime._asyncio" in sys.modules:
-        import_module("ctxlog.runtime._asyncio").uninstall()
+    if "ctxlog.runtime._event_loop" in sys.modules:
+        import_module("ctxlog.runtime._event_loop").uninstall()
     for callback in CALLBACKS:
         if callback in gc.callbacks:
             gc.callbacks.remove(callback)
@@ -179,7 +178,7 @@ _PATCHES = (
 
 
 def _install_for_loops() -> None:
-    import_module("ctxlog.runtime._asyncio").install()
+    import_module("ctxlog.runtime._event_loop").install()
 
 
 # Not imported for this: that takes longer than all of `configure()`.

@@ -14,8 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context
 from typing import Any, ParamSpec, TypeVar
 
-from ctxlog.context import Carried, withheld
-from ctxlog.patch import Patch
+from ctxlog._patch import Patch
+from ctxlog.context.adapter import Carried, withheld
 
 __all__ = ["ContextThreadPoolExecutor", "install", "uninstall"]
 

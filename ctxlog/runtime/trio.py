@@ -8,9 +8,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ctxlog.context import Carried
+from ctxlog._patch import Patch
+from ctxlog.context.adapter import Carried
 from ctxlog.errors import MissingDependencyError
-from ctxlog.patch import Patch
 from ctxlog.runtime._generators import note, place, taken
 
 try:

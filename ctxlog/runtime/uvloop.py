@@ -4,8 +4,8 @@ Crash reports of uvloop's event loop, as `ctxlog.runtime.hooks` has those of asy
 
 from __future__ import annotations
 
+from ctxlog._patch import Patch
 from ctxlog.errors import MissingDependencyError
-from ctxlog.patch import Patch
 from ctxlog.runtime._generators import abandoned, begun, close_left, take_hooks
 from ctxlog.runtime._loops import call_exception_handler
 

@@ -17,32 +17,23 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias, TypeVar, cast
 
-from ctxlog import _datadog, trace, trackers
-from ctxlog._names import get_names
+from ctxlog import _trackers
+from ctxlog._interrupts import is_interrupt
+from ctxlog._names import COMPLETION_LOGGER, get_names
 from ctxlog._unheard import warn_if_unheard
 from ctxlog.carrier import (
     ReceivedStore,
+    datadog,
     is_possible_request_id,
     is_safe_header_value,
     is_valid_request_id,
+    spans,
 )
-from ctxlog.context import Entry, Store, run, within
+from ctxlog.carrier.ids import new_request_id
+from ctxlog.context import Store, run
+from ctxlog.context.adapter import Entry, continued, within
 from ctxlog.errors import ConfigError
-from ctxlog.ids import new_request_id
-from ctxlog.interrupts import is_interrupt
-from ctxlog.isolate import continued
-from ctxlog.line import COMPLETION_LOGGER
 from ctxlog.servers._route import templated
-
-__all__ = [
-    "EXPOSE",
-    "Exchange",
-    "RequestOptions",
-    "RequestStore",
-    "Trust",
-    "bind_user",
-    "checked_callable",
-]
 
 _T = TypeVar("_T")
 
@@ -391,10 +382,10 @@ class Exchange:
         self.store = store
         self._given_id = request_id
         self._entry = Entry(store)
-        came = trace.received_trace(values)
+        came = spans.received_trace(values)
         if came is not None and options.trusts(client):
             store.enter_trace(came)
-        trace.watch(store)
+        spans.watch(store)
         store.completes = options.completes(path)
         store.path = path
         store.parameters = ()
@@ -413,7 +404,7 @@ class Exchange:
         self._status = status
         # Where a response begins the tracer's middleware is around, at the end no more.
         if "ddtrace.trace" in sys.modules:
-            self._datadog = _datadog.active_span() or self._datadog
+            self._datadog = datadog.active_span() or self._datadog
 
     def __enter__(self) -> Exchange:
         self._entry.__enter__()
@@ -582,13 +573,13 @@ class Exchange:
         warn_if_unheard(log)
         if log.isEnabledFor(level):
             # As `log.log()` does it, which would look for the caller: it is known.
-            trackers.watch()
+            _trackers.watch()
             message, args = self._message(outcome)
             about = (log.name, level, *_PLACE, message, args, None, _FUNCTION, fields)
             if self._datadog is None:
                 log.handle(log.makeRecord(*about))
             else:
-                with _datadog.lent_span(self._datadog):
+                with datadog.lent_span(self._datadog):
                     log.handle(log.makeRecord(*about))
 
     def _message(self, outcome: str) -> tuple[str, tuple[str, ...]]:

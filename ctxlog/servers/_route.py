@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["templated"]
-
 _DIGIT = re.compile(r"[0-9]", re.ASCII)
 _VERSION = re.compile(r"v[0-9]{1,2}", re.ASCII)
 

@@ -10,14 +10,12 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any, TypeAlias
 
+from ctxlog._interrupts import is_interrupt
+from ctxlog._kept import Kept
 from ctxlog.carrier import is_valid_request_id
-from ctxlog.interrupts import is_interrupt
-from ctxlog.isolate import apart
-from ctxlog.kept import Kept
+from ctxlog.context.adapter import apart
 from ctxlog.servers._request import EXPOSE, Exchange, RequestOptions, Trust
 from ctxlog.servers._wsgi_errors import ErrorStream, report, reports_itself
-
-__all__ = ["ContextMiddleware"]
 
 _Environ: TypeAlias = MutableMapping[str, Any]
 _StartResponse: TypeAlias = Callable[..., Any]

@@ -13,12 +13,11 @@ import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ctxlog.context import Store, within
-from ctxlog.interrupts import is_interrupt
-from ctxlog.kept import Kept
-from ctxlog.line import WSGI_ERRORS_LOGGER
-
-__all__ = ["ErrorStream", "report", "reports_itself"]
+from ctxlog._interrupts import is_interrupt
+from ctxlog._kept import Kept
+from ctxlog._names import WSGI_ERRORS_LOGGER
+from ctxlog.context import Store
+from ctxlog.context.adapter import within
 
 _log = logging.getLogger(WSGI_ERRORS_LOGGER)
 

@@ -8,10 +8,10 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from ctxlog._kept import Kept
 from ctxlog._names import get_names
 from ctxlog.context import run
 from ctxlog.errors import MissingDependencyError
-from ctxlog.kept import Kept
 from ctxlog.servers._request import Exchange, RequestOptions
 
 try:

@@ -16,9 +16,10 @@ from typing import Any, TypeAlias
 
 from ctxlog._names import get_names
 from ctxlog.carrier import is_valid_request_id
-from ctxlog.context import detached, lent, withheld
+from ctxlog.carrier.spans import TRACE_HEADERS
+from ctxlog.context import detached
+from ctxlog.context.adapter import lent, withheld
 from ctxlog.servers._request import EXPOSE, Exchange, RequestOptions, Trust
-from ctxlog.trace import TRACE_HEADERS
 
 __all__ = ["ContextMiddleware", "install", "uninstall"]
 

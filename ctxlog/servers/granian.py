@@ -8,9 +8,9 @@ import logging
 import traceback
 from collections import deque
 
-from ctxlog.interrupts import is_interrupt
+from ctxlog._interrupts import is_interrupt
+from ctxlog._stamps import set_stamp
 from ctxlog.servers._request import failed
-from ctxlog.stamps import set_stamp
 
 __all__ = ["install", "uninstall"]
 

@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from typing import Any
 from urllib.parse import unquote
 
-from ctxlog import trace
+from ctxlog._kept import Kept
+from ctxlog.carrier import spans
 from ctxlog.context import get_store, wrap
+from ctxlog.context.adapter import apart
 from ctxlog.errors import MissingDependencyError
-from ctxlog.isolate import apart
-from ctxlog.kept import Kept
 from ctxlog.servers._request import Exchange, RequestOptions, RequestStore
 
 try:
@@ -177,7 +177,7 @@ class _Exchange(Exchange):
         """Take note of grpc's context, with which the handler begins."""
         self.rpc = context
         self.client = client
-        trace.see_span(self.store)  # an interceptor further out begins it by now
+        spans.see_span(self.store)  # an interceptor further out begins it by now
         if self._options.user is not None:
             self._user_of = functools.partial(self._options.user, context)
 

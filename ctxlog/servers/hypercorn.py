@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ctxlog.context import server_store
+from ctxlog._patch import Patch
+from ctxlog.context.adapter import server_store
 from ctxlog.errors import MissingDependencyError
-from ctxlog.patch import Patch
 
 try:
     from hypercorn.logging import Logger

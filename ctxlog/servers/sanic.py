@@ -8,9 +8,9 @@ import asyncio
 import functools
 from typing import Any
 
+from ctxlog._kept import Kept
 from ctxlog.context import get_store
 from ctxlog.errors import MissingDependencyError
-from ctxlog.kept import Kept
 from ctxlog.servers._request import Exchange, RequestOptions, RequestStore
 
 try:

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ctxlog.context import lent
+from ctxlog._kept import Kept
+from ctxlog.context.adapter import lent
 from ctxlog.errors import MissingDependencyError
-from ctxlog.kept import Kept
 from ctxlog.servers._request import Exchange, RequestOptions
 
 try:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import logging
 
-from ctxlog.context import served_store, store_view
+from ctxlog._stamps import set_stamp
+from ctxlog.context.adapter import served_store, store_view
 from ctxlog.servers._request import RequestStore
-from ctxlog.stamps import set_stamp
 
 __all__ = ["install", "uninstall"]
 

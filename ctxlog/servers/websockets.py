@@ -13,10 +13,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ctxlog._kept import Kept
 from ctxlog._names import get_names
-from ctxlog.context import Store, within
+from ctxlog.context import Store
+from ctxlog.context.adapter import within
 from ctxlog.errors import MissingDependencyError
-from ctxlog.kept import Kept
 from ctxlog.servers._request import Exchange, RequestOptions
 
 try:

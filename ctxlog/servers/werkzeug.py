@@ -8,8 +8,8 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ctxlog._patch import Patch
 from ctxlog.errors import MissingDependencyError
-from ctxlog.patch import Patch
 from ctxlog.servers._wsgi import ContextMiddleware
 
 try:

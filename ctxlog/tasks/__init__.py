@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ctxlog.tasks import dramatiq as dramatiq
     from ctxlog.tasks import faststream as faststream
     from ctxlog.tasks import huey as huey
-    from ctxlog.tasks import multiprocessing as multiprocessing
+    from ctxlog.tasks import processes as processes
     from ctxlog.tasks import rq as rq
     from ctxlog.tasks import taskiq as taskiq
 else:

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ctxlog._patch import Patch
 from ctxlog.carrier import unpack
-from ctxlog.context import Carried
+from ctxlog.context.adapter import Carried
 from ctxlog.errors import MissingDependencyError
-from ctxlog.patch import Patch
-from ctxlog.task import FAILED, SUCCEEDED, Task, TaskOptions
+from ctxlog.tasks._task import FAILED, SUCCEEDED, Task, TaskOptions
 
 try:
     from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED

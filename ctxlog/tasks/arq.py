@@ -12,10 +12,17 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
+from ctxlog._patch import Patch
 from ctxlog.carrier import MESSAGE_HEADER, pack, unpack
 from ctxlog.errors import MissingDependencyError
-from ctxlog.patch import Patch
-from ctxlog.task import CANCELLED, FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
+from ctxlog.tasks._task import (
+    CANCELLED,
+    FAILED,
+    RETRIED,
+    SUCCEEDED,
+    Task,
+    TaskOptions,
+)
 
 try:
     import arq.connections  # pyright: ignore[reportMissingImports]

@@ -10,13 +10,20 @@ import time
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
+from ctxlog._kept import Kept
 from ctxlog._names import get_names
+from ctxlog._patch import Patch
 from ctxlog.carrier import MESSAGE_HEADER, ReceivedStore, pack, settle, unpack
 from ctxlog.context import detached, get_store, run
 from ctxlog.errors import MissingDependencyError
-from ctxlog.kept import Kept
-from ctxlog.patch import Patch
-from ctxlog.task import CANCELLED, FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
+from ctxlog.tasks._task import (
+    CANCELLED,
+    FAILED,
+    RETRIED,
+    SUCCEEDED,
+    Task,
+    TaskOptions,
+)
 
 try:
     from celery import signals

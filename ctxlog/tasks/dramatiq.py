@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ctxlog._kept import Kept
 from ctxlog.carrier import MESSAGE_HEADER, pack, unpack
-from ctxlog.context import current_view
+from ctxlog.context.adapter import current_view
 from ctxlog.errors import MissingDependencyError
-from ctxlog.kept import Kept
-from ctxlog.task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
+from ctxlog.tasks._task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
 
 try:
     import dramatiq

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ctxlog._patch import Patch
 from ctxlog.carrier import MESSAGE_HEADER, pack, unpack
+from ctxlog.carrier.ids import new_request_id
 from ctxlog.errors import MissingDependencyError
-from ctxlog.ids import new_request_id
-from ctxlog.patch import Patch
-from ctxlog.task import Task, TaskOptions
+from ctxlog.tasks._task import Task, TaskOptions
 
 try:
     from faststream import BaseMiddleware

@@ -12,11 +12,11 @@ from contextvars import ContextVar
 from typing import Any
 
 from ctxlog._names import get_names
+from ctxlog._patch import Patch
 from ctxlog.carrier import MAX_MESSAGE_BYTES, pack, unpack
-from ctxlog.context import current_view
+from ctxlog.context.adapter import current_view
 from ctxlog.errors import MissingDependencyError
-from ctxlog.patch import Patch
-from ctxlog.task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
+from ctxlog.tasks._task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
 
 try:
     from huey import signals

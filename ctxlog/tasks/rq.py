@@ -12,13 +12,20 @@ from contextvars import ContextVar
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
+from ctxlog._interrupts import add_interrupt
 from ctxlog._names import get_names
+from ctxlog._patch import Patch
 from ctxlog.carrier import MESSAGE_HEADER, pack, settle, unpack
-from ctxlog.context import Entry, current_view
+from ctxlog.context.adapter import Entry, current_view
 from ctxlog.errors import MissingDependencyError
-from ctxlog.interrupts import add_interrupt
-from ctxlog.patch import Patch
-from ctxlog.task import CANCELLED, FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
+from ctxlog.tasks._task import (
+    CANCELLED,
+    FAILED,
+    RETRIED,
+    SUCCEEDED,
+    Task,
+    TaskOptions,
+)
 
 try:
     import rq

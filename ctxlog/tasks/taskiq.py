@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from ctxlog.carrier import MESSAGE_HEADER, pack, unpack
-from ctxlog.context import current_view
+from ctxlog.context.adapter import current_view
 from ctxlog.errors import MissingDependencyError
-from ctxlog.task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
+from ctxlog.tasks._task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
 
 try:
     from taskiq import AsyncBroker, TaskiqMiddleware

@@ -14,12 +14,10 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar, overload
 
 from ctxlog._names import Names, get_names
-from ctxlog.context import current_view
+from ctxlog.context.adapter import current_view
 from ctxlog.errors import ConfigError, MissingDependencyError
-from ctxlog.line import LineEncoder
+from ctxlog.line.encoder import LineEncoder
 from ctxlog.loggers import stdlib
-
-__all__ = ["CapturedLines", "capture_lines"]
 
 _T = TypeVar("_T")
 

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple, NoReturn
 
 from ctxlog._names import get_names
 from ctxlog.context import (
-    Entry,
     Store,
     bind,
     detached,
@@ -29,8 +28,7 @@ from ctxlog.context import (
     unbind,
     wrap,
 )
-
-__all__ = ["BEHAVIOURS", "Behaviour", "Event", "check_adapter"]
+from ctxlog.context.adapter import Entry
 
 _MOST_BYTES = 262_144
 _NO_FIELDS: Mapping[str, Any] = {}

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from ctxlog.viewer.formats import Record
 
-__all__ = ["About", "Extent"]
-
 
 @dataclass(slots=True)
 class Extent:

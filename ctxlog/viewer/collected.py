@@ -19,8 +19,6 @@ from ctxlog.viewer.about import About, Extent
 from ctxlog.viewer.formats import Names, Record
 from ctxlog.viewer.scan import Hit
 
-__all__ = ["Collected", "Entry", "Request"]
-
 _IN_MEMORY = 64 << 20
 _SIZES = struct.Struct("<QQ")
 

@@ -15,16 +15,6 @@ from ctxlog.viewer.printing import safe
 from ctxlog.viewer.reading import Source
 from ctxlog.viewer.search import Reader
 
-__all__ = [
-    "ambiguous",
-    "coloured",
-    "complain",
-    "encoded",
-    "exit_code",
-    "overwritten",
-    "reader_of",
-]
-
 
 def reader_of(chosen: argparse.Namespace) -> Reader:
     """Return what reads the files that are given, standard input if there are none."""

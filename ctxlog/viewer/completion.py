@@ -15,8 +15,6 @@ except ModuleNotFoundError as error:
         raise
     raise MissingDependencyError("shtab", "cli") from None
 
-__all__ = ["SHELLS", "completion"]
-
 #: The shells that there is a completion for.
 SHELLS: tuple[str, ...] = tuple(shtab.SUPPORTED_SHELLS)
 

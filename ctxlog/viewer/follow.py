@@ -13,8 +13,6 @@ from ctxlog.viewer.formats import Names
 from ctxlog.viewer.options import add_choice, add_form, add_source
 from ctxlog.viewer.printing import LinePrinter, filled
 
-__all__ = ["arguments", "run"]
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `ctxlog follow`."""

@@ -16,8 +16,6 @@ from typing import IO
 from ctxlog.viewer.formats import Names, Record
 from ctxlog.viewer.search import Criterion
 
-__all__ = ["MOST_HELD", "Shown", "Tail", "Watch", "followed"]
-
 _PAUSE = 0.1
 _BLOCK = 1 << 20
 

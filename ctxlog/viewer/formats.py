@@ -15,8 +15,6 @@ from ctxlog.viewer.objects import WRAPPED_TIME, objects
 from ctxlog.viewer.scales import level_number, seconds
 from ctxlog.viewer.tracebacks import as_text, beside, within
 
-__all__ = ["IDS", "Names", "Record"]
-
 #: Request ids first, then traces: a line with both belongs to its request.
 IDS = (
     "requestID request_id requestId reqId req_id _requestID _request_id req.id "

@@ -10,8 +10,6 @@ from typing import Any
 
 from ctxlog._json import loads
 
-__all__ = ["WRAPPED_TIME", "objects"]
-
 #: Where a line that was wrapped keeps the time of what wrapped it.
 WRAPPED_TIME = "__REALTIME_TIMESTAMP"
 #: Who wraps each line in an object of its own: where in it stand the line and the time.

@@ -14,8 +14,6 @@ from ctxlog.viewer.scales import level_number, seconds
 from ctxlog.viewer.scan import text_needle
 from ctxlog.viewer.search import Criterion, failing
 
-__all__ = ["add_choice", "add_form", "add_source", "duration"]
-
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 

@@ -13,8 +13,6 @@ from ctxlog.viewer.printing import level_name
 from ctxlog.viewer.scales import iso
 from ctxlog.viewer.waterfall import Step, Waterfall
 
-__all__ = ["html_page"]
-
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #667; --line: #d8dde3;
   --page: #fff; --bar: #2f6fdb; --bad: #c62828; --bad-soft: #fdecea; --warn: #b26a00; }

@@ -15,17 +15,6 @@ from ctxlog.viewer.collected import Entry, Request
 from ctxlog.viewer.formats import Record
 from ctxlog.viewer.scales import iso
 
-__all__ = [
-    "LinePrinter",
-    "filled",
-    "header",
-    "level_name",
-    "paint",
-    "request_color",
-    "request_text",
-    "safe",
-]
-
 #: What terminals obey: C0 without tab, DEL, C1, and what turns the reading direction.
 _CONTROL = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"

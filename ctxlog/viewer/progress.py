@@ -7,8 +7,6 @@ from __future__ import annotations
 import sys
 import time
 
-__all__ = ["LEAST", "Progress"]
-
 #: Files together smaller than this are read before anybody waits, in bytes.
 LEAST = 64 << 20
 _PAUSE = 0.1

@@ -18,8 +18,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, cast
 
-__all__ = ["BROKEN", "Block", "Source"]
-
 _BLOCK = 1 << 20
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 

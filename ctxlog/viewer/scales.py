@@ -8,8 +8,6 @@ import functools
 import re
 from datetime import datetime, timezone
 
-__all__ = ["iso", "level_number", "seconds"]
-
 _WORDS = {
     "trace": 5,
     "verbose": 5,

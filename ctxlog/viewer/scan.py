@@ -19,18 +19,6 @@ from ctxlog.viewer.reading import BROKEN, Block, Source
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-__all__ = [
-    "Every",
-    "Hit",
-    "Ids",
-    "Matches",
-    "Scan",
-    "found",
-    "is_large",
-    "scan",
-    "text_needle",
-]
-
 _T = TypeVar("_T")
 
 #: Where a line's JSON begins, if it has any: before that stands a prefix.

@@ -28,8 +28,6 @@ from ctxlog.viewer.scan import (
 )
 from ctxlog.viewer.table import Row
 
-__all__ = ["Criterion", "Reader", "failing"]
-
 _T = TypeVar("_T")
 
 # Quotes have backslashes where a line stands as text in another object.

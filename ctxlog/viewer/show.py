@@ -24,8 +24,6 @@ from ctxlog.viewer.options import add_choice, add_form, add_source
 from ctxlog.viewer.printing import filled, request_text
 from ctxlog.viewer.search import Criterion, Reader
 
-__all__ = ["arguments", "run"]
-
 _EXAMPLES = """\
 examples:
   ctxlog show app.log -r 7f3a            one request; a part of its id is enough

@@ -11,8 +11,6 @@ from ctxlog.viewer.formats import Record
 from ctxlog.viewer.printing import safe
 from ctxlog.viewer.scales import iso
 
-__all__ = ["Row", "groups", "rows"]
-
 
 class Row:
     """What is known of a request once its lines have gone by."""

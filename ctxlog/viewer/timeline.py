@@ -21,8 +21,6 @@ from ctxlog.viewer.options import add_source
 from ctxlog.viewer.page import html_page
 from ctxlog.viewer.waterfall import Waterfall, waterfall_text
 
-__all__ = ["arguments", "run"]
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `ctxlog timeline`."""

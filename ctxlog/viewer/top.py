@@ -11,8 +11,6 @@ from ctxlog.viewer.command import encoded, exit_code, reader_of
 from ctxlog.viewer.options import add_source
 from ctxlog.viewer.table import groups, rows
 
-__all__ = ["arguments", "run"]
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `ctxlog top`."""

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["as_text", "beside", "within"]
-
 _BEGIN = "Traceback (most recent call last):"
 
 

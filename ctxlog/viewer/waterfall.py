@@ -11,8 +11,6 @@ from ctxlog.viewer.collected import Request
 from ctxlog.viewer.formats import Record
 from ctxlog.viewer.printing import header, level_name, paint, safe
 
-__all__ = ["Step", "Waterfall", "waterfall_text"]
-
 _SERVICES = ("service", "service.name", "resource.service.name", "app", "name")
 _TASKS = ("task", "taskName", "task_name")
 _THREADS = ("threadName", "thread", "thread_name", "record.thread.name")

@@ -15,8 +15,6 @@ except ModuleNotFoundError as error:
         raise
     raise MissingDependencyError("zstandard", "cli") from None
 
-__all__ = ["open_file"]
-
 
 def open_file(name: str) -> IO[bytes]:
     """

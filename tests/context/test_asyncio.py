@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import ctxlog
-from ctxlog.context import current_view
+from ctxlog.context.adapter import current_view
 
 
 class Thenable:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 import ctxlog
-from ctxlog.context import Entry, current_view, error_view, lent, withheld
+from ctxlog.context.adapter import Entry, current_view, error_view, lent, withheld
 
 
 def test_an_entry_opens_its_store_and_closes_it() -> None:

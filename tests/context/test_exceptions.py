@@ -23,8 +23,8 @@ from typing import Any, NoReturn
 import pytest
 
 import ctxlog
-from ctxlog import origin
-from ctxlog.context import error_view
+from ctxlog.context import _exceptions
+from ctxlog.context.adapter import error_view
 from tests.helpers import LogEnvironment
 
 if sys.version_info >= (3, 11):
@@ -680,10 +680,10 @@ def test_errors_that_can_hold_no_attribute_remember(kind: type[Exception]) -> No
     """
     error = _failed(kind(), {"a": 1})
     assert _origin(error) == {"a": 1}
-    kept = len(origin._aside)
+    kept = len(_exceptions._aside)
     del error
     gc.collect()
-    assert len(origin._aside) == kept - 1
+    assert len(_exceptions._aside) == kept - 1
 
 
 def test_errors_that_cannot_carry_anything_pass() -> None:

@@ -14,7 +14,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 import ctxlog
-from ctxlog.context import current_view, error_view
+from ctxlog.context.adapter import current_view, error_view
 
 _Decorator = Callable[[Any], Any]
 

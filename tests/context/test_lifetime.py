@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import ctxlog
-from ctxlog.context import Entry
+from ctxlog.context.adapter import Entry
 
 pytestmark = pytest.mark.usefixtures("no_gc")
 

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ctxlog
-from ctxlog.context import current_view
+from ctxlog.context.adapter import current_view
 
 _NAMES = st.sampled_from("abc")
 _VALUES = st.integers(0, 9)

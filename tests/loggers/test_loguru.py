@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import ctxlog
-from ctxlog.console import ConsoleEncoder
+from ctxlog.line.console import ConsoleEncoder
 from tests.helpers import load_line, need, run_python
 
 loguru = need("loguru")

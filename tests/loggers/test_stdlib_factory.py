@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from pythonjsonlogger.json import JsonFormatter as StockJsonFormatter
 
 import ctxlog
+from ctxlog._stamps import get_stamp
 from ctxlog.loggers import stdlib
-from ctxlog.stamps import get_stamp
 from tests.helpers import LogEnvironment, load_line, run_python
 
 install, uninstall = ctxlog.install_record_factory, ctxlog.uninstall_record_factory

@@ -12,7 +12,7 @@ import pytest
 from pythonjsonlogger.json import JsonFormatter as StockJsonFormatter
 
 import ctxlog
-from ctxlog.redact import Redactor
+from ctxlog.line.redact import Redactor
 from tests.helpers import LogEnvironment, run_python
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pythonjsonlogger.json import JsonFormatter as StockJsonFormatter
 
 import ctxlog
-from ctxlog.redact import Redactor
+from ctxlog.line.redact import Redactor
 from tests.helpers import LogEnvironment, load_line
 
 

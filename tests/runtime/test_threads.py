@@ -337,7 +337,7 @@ def test_a_thread_that_outlives_its_request_is_late() -> None:
 
     def work() -> None:
         go.wait()
-        view = ctxlog.context.current_view()
+        view = ctxlog.context.adapter.current_view()
         seen.append((view.fields, view.late))
 
     thread = threading.Thread(target=work)
@@ -393,7 +393,7 @@ def test_the_exception_of_a_thread_keeps_its_context(
     seen: list[object] = []
 
     def hook(args: threading.ExceptHookArgs) -> None:
-        seen.append(ctxlog.context.error_view(args.exc_value).fields)
+        seen.append(ctxlog.context.adapter.error_view(args.exc_value).fields)
 
     monkeypatch.setattr(threading, "excepthook", hook)
     thread = threading.Thread(target=lambda: 1 // 0)
@@ -480,7 +480,7 @@ def test_the_exception_of_a_job_remembers_its_request() -> None:
     """
     with ThreadPoolExecutor(1) as pool:
         future = ctxlog.run({"requestID": "A"}, pool.submit, int, "x")
-        view = ctxlog.context.error_view(future.exception())
+        view = ctxlog.context.adapter.error_view(future.exception())
     assert view.fields == {"requestID": "A"}
 
 

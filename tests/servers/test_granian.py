@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ctxlog.context import error_view
+from ctxlog.context.adapter import error_view
 from ctxlog.servers import granian
 from ctxlog.servers.asgi import ContextMiddleware
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from ctxlog._stamps import get_stamp
 from ctxlog.servers import waitress
 from ctxlog.servers.wsgi import ContextMiddleware
-from ctxlog.stamps import get_stamp
 
 _LOG = logging.getLogger("waitress")
 

@@ -23,7 +23,7 @@ import ctxlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
 from ctxlog.tasks import apscheduler
-from ctxlog.tasks.multiprocessing import Initializer
+from ctxlog.tasks.processes import Initializer
 
 log = logging.getLogger("shop")
 ended = threading.Semaphore(0)

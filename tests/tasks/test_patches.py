@@ -8,7 +8,7 @@ import importlib
 
 import pytest
 
-from ctxlog.patch import Patch
+from ctxlog._patch import Patch
 from tests.helpers import need
 from tests.patches import judge
 

@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxlog.__main__ import main
-from ctxlog.context import View
-from ctxlog.line import LineEncoder
-from ctxlog.schema import SCHEMAS
+from ctxlog.context.adapter import View
+from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.schema import SCHEMAS
 from ctxlog.viewer.formats import Names, Record
 from ctxlog.viewer.printing import LinePrinter
 from tests.helpers import need

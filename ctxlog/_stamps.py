@@ -13,8 +13,6 @@ import copyreg
 import weakref
 from typing import Any
 
-__all__ = ["SLOT", "get_stamp", "restored", "set_stamp", "with_stamp"]
-
 #: The slot of a record class that has one.
 SLOT = "_ctxlog_stamp"
 

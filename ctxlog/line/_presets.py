@@ -14,8 +14,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
-__all__ = ["PATTERNS", "REDACTED", "Hides", "Preset", "replacing"]
-
 #: What stands in the place of a secret.
 REDACTED = "[redacted]"
 

@@ -12,9 +12,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ctxlog.line import COMPLETION_LOGGER
-
-__all__ = ["install", "uninstall", "watch"]
+from ctxlog._names import COMPLETION_LOGGER
 
 _SENTRY = "sentry_sdk.integrations.logging"
 _LOGGERS = (COMPLETION_LOGGER, "ctxlog.task", "ctxlog.crash")

@@ -22,37 +22,8 @@ from types import TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from ctxlog._names import get_names
-from ctxlog.isolate import ContextPlace, HeldPlace, continued, decorated
-from ctxlog.origin import Origin, origin_of, remember
-
-__all__ = [
-    "AsyncLocalStorage",
-    "Carried",
-    "Entry",
-    "Snapshot",
-    "Store",
-    "View",
-    "add_source",
-    "bind",
-    "current_view",
-    "detached",
-    "error_view",
-    "fields",
-    "get_store",
-    "lent",
-    "lent_from",
-    "remove_source",
-    "run",
-    "scope",
-    "served_store",
-    "server_store",
-    "server_view",
-    "store_view",
-    "unbind",
-    "withheld",
-    "within",
-    "wrap",
-]
+from ctxlog.context._bodies import ContextPlace, HeldPlace, continued, decorated
+from ctxlog.context._exceptions import Origin, origin_of, remember
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -924,7 +895,8 @@ def server_store() -> Store | None:
         return store
     origin = origin_of(sys.exc_info()[1], _current.get())
     if origin is not None:
-        return origin.frame.store
+        found: Store | None = origin.frame.store
+        return found
     return _store_between_pieces()
 
 
@@ -1125,7 +1097,7 @@ def error_view(error: BaseException | None, *, reporting: bool = False) -> View:
 
 
 def _reported(origin: Origin) -> View:
-    view = origin.frame.current()
+    view: View = origin.frame.current()
     if view.late and not origin.late:
         # The report of a request's failure comes after its end, necessarily.
         return View(view.fields, view.started)

@@ -16,15 +16,13 @@ import time
 import zlib
 from typing import Any
 
+from ctxlog._interrupts import is_interrupt
 from ctxlog._json import dumps
 from ctxlog._names import Names
-from ctxlog.context import View
-from ctxlog.interrupts import is_interrupt
-from ctxlog.line import ExceptionParts, with_one_id
-from ctxlog.redact import Redactor, active
-from ctxlog.values import Walk, safe_str, type_name
-
-__all__ = ["ConsoleEncoder", "wants_color"]
+from ctxlog.context.adapter import View
+from ctxlog.line.encoder import ExceptionParts, with_one_id
+from ctxlog.line.redact import Redactor, active
+from ctxlog.line.values import Walk, safe_str, type_name
 
 _BOLD, _DIM, _RED, _GREEN, _YELLOW, _CYAN = "1", "2", "31", "32", "33", "36"
 _HUES = ("34", "35", "94", "95", "96", "92", "93")

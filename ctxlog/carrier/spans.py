@@ -14,23 +14,11 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from ctxlog._interrupts import is_interrupt
 from ctxlog._names import Names, get_names
-from ctxlog.context import Store, add_source, get_store, remove_source
-from ctxlog.interrupts import is_interrupt
-from ctxlog.patch import Patch
-
-__all__ = [
-    "TRACE_HEADERS",
-    "Trace",
-    "active_trace",
-    "install",
-    "outgoing_trace",
-    "received_trace",
-    "see_span",
-    "trace_of",
-    "uninstall",
-    "watch",
-]
+from ctxlog._patch import Patch
+from ctxlog.context import Store, get_store
+from ctxlog.context.adapter import add_source, remove_source
 
 _SAMPLED = 1
 _MAX_MEMBERS = 32

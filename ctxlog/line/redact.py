@@ -16,8 +16,8 @@ from numbers import Number
 from typing import Any
 
 from ctxlog._memory import remember
-from ctxlog._presets import PATTERNS, REDACTED, Preset, replacing
 from ctxlog.errors import ConfigError
+from ctxlog.line._presets import PATTERNS, REDACTED, Preset, replacing
 
 __all__ = [
     "DEFAULT_KEYS",

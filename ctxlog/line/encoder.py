@@ -15,102 +15,23 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from ctxlog._interrupts import is_interrupt
 from ctxlog._json import FLAT_TYPES, dumps
 from ctxlog._memory import remember
-from ctxlog._names import ALIASES, Names, get_names
-from ctxlog.context import View
+from ctxlog._names import (
+    ACCESS_LOGGERS,
+    ALIASES,
+    COMPLETION_LOGGER,
+    PLACEHOLDERS,
+    Names,
+    get_names,
+)
+from ctxlog.context.adapter import View
 from ctxlog.errors import ConfigError
-from ctxlog.ids import PLACEHOLDERS
-from ctxlog.interrupts import is_interrupt
-from ctxlog.redact import Redactor, active, is_named_value
-from ctxlog.schema import DEFAULT, Schema, undotted, without_dots
-from ctxlog.tracebacks import format_exception
-from ctxlog.values import MAX_READING, Walk, reading, safe_str, type_name
-
-__all__ = [
-    "ACCESS_LOGGERS",
-    "COMPLETION_LOGGER",
-    "ExceptionParts",
-    "LineEncoder",
-    "REPORTING_LOGGERS",
-    "SERVERS_OWN_LOGGERS",
-    "SERVER_LOGGERS",
-    "WSGI_ERRORS_LOGGER",
-    "with_one_id",
-]
-
-
-#: The logger of the lines that say how a request ended.
-COMPLETION_LOGGER = "ctxlog.request"
-
-#: The logger of what applications write to `wsgi.errors`.
-WSGI_ERRORS_LOGGER = "wsgi.errors"
-
-#: Loggers that report on behalf of others, in whatever context they happen to run:
-#: their crash reports take all fields from the exception.
-REPORTING_LOGGERS = frozenset(
-    {
-        "aiohttp.server",
-        "asyncio",
-        "concurrent.futures",
-        "ctxlog.crash",
-        "daphne",
-        "daphne.server",
-        "django.request",
-        "granian",
-        "_granian",
-        "_granian.utils",
-        "grpc._cython.cygrpc",
-        "grpc._server",
-        "gunicorn.error",
-        "hypercorn.error",
-        "sanic.error",
-        "sanic.root",
-        "tornado.application",
-        "tornado.general",
-        "uvicorn.error",
-        "waitress",
-        "websockets.server",
-        "werkzeug",
-        WSGI_ERRORS_LOGGER,
-    }
-)
-
-#: Loggers in which servers write a line per request.
-ACCESS_LOGGERS = frozenset(
-    {
-        "aiohttp.access",
-        "django.server",
-        "granian.access",
-        "gunicorn.access",
-        "hypercorn.access",
-        "sanic.access",
-        "tornado.access",
-        "uvicorn.access",
-        "werkzeug",
-    }
-)
-
-#: Loggers by which servers speak of themselves, too: that they stop, of a connection.
-SERVERS_OWN_LOGGERS = frozenset(
-    {
-        "aiohttp.server",
-        "daphne",
-        "daphne.server",
-        "granian",
-        "_granian",
-        "gunicorn.error",
-        "hypercorn.error",
-        "sanic.root",
-        "tornado.general",
-        "uvicorn.error",
-        "waitress",
-        "websockets.server",
-    }
-)
-
-#: Loggers of servers, which write about a request where its context is not active.
-SERVER_LOGGERS = REPORTING_LOGGERS | ACCESS_LOGGERS
+from ctxlog.line._tracebacks import format_exception
+from ctxlog.line.redact import Redactor, active, is_named_value
+from ctxlog.line.schema import DEFAULT, Schema, undotted, without_dots
+from ctxlog.line.values import MAX_READING, Walk, reading, safe_str, type_name
 
 _DIGITS = {"seconds": 0, "milliseconds": 3, "microseconds": 6}
 _LEAST_LINE = 1024

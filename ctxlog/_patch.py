@@ -20,8 +20,6 @@ from types import (
 )
 from typing import Any
 
-__all__ = ["Patch"]
-
 _MISSING: Any = object()
 
 # Calling one of these with an instance is the same as binding it to that instance.

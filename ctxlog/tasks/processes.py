@@ -13,9 +13,9 @@ from multiprocessing.pool import Pool
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from ctxlog._patch import Patch
 from ctxlog.carrier import adopt, carry
-from ctxlog.context import Carried, current_view
-from ctxlog.patch import Patch
+from ctxlog.context.adapter import Carried, current_view
 
 __all__ = ["ContextCall", "Initializer", "install", "uninstall"]
 

@@ -6,11 +6,9 @@ from __future__ import annotations
 
 from asyncio import BaseEventLoop
 
-from ctxlog.patch import Patch
+from ctxlog._patch import Patch
 from ctxlog.runtime._generators import abandoned, begun, close_left, take_hooks
 from ctxlog.runtime._loops import call_exception_handler
-
-__all__ = ["install", "uninstall"]
 
 
 def install() -> None:

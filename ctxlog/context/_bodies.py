@@ -24,8 +24,6 @@ from collections.abc import (
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["ContextPlace", "HeldPlace", "Place", "apart", "continued", "decorated"]
-
 _T = TypeVar("_T")
 
 

@@ -13,9 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ctxlog.interrupts import is_interrupt
-
-__all__ = ["active_span", "lent_span"]
+from ctxlog._interrupts import is_interrupt
 
 
 def _tracer() -> Any:

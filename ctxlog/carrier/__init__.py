@@ -18,20 +18,21 @@ from types import TracebackType
 from typing import Any, Generic, TypeGuard, TypeVar, overload
 
 from ctxlog._json import dumps, loads
-from ctxlog._names import CAMEL, Names, get_names
-from ctxlog.context import Entry, Store, View, current_view, run
-from ctxlog.errors import ConfigError
-from ctxlog.ids import PLACEHOLDERS, new_request_id
-from ctxlog.redact import active
-from ctxlog.schema import DEFAULT
-from ctxlog.trace import (
+from ctxlog._names import CAMEL, PLACEHOLDERS, Names, get_names
+from ctxlog.carrier.ids import new_request_id
+from ctxlog.carrier.spans import (
     TRACE_HEADERS,
     Trace,
     outgoing_trace,
     received_trace,
     trace_of,
 )
-from ctxlog.values import Walk, safe_str
+from ctxlog.context import Store, run
+from ctxlog.context.adapter import Entry, View, current_view
+from ctxlog.errors import ConfigError
+from ctxlog.line.redact import active
+from ctxlog.line.schema import DEFAULT
+from ctxlog.line.values import Walk, safe_str
 
 __all__ = [
     "CarriedItem",

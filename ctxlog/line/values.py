@@ -31,11 +31,9 @@ from itertools import chain, islice
 from types import SimpleNamespace, TracebackType
 from typing import Any
 
+from ctxlog._interrupts import is_interrupt
 from ctxlog._json import FLAT_TYPES, dumps
-from ctxlog.interrupts import is_interrupt
-from ctxlog.redact import REDACTED, VALUE_KEYS, Redactor
-
-__all__ = ["MAX_READING", "Walk", "cut", "reading", "safe_str", "type_name"]
+from ctxlog.line.redact import REDACTED, VALUE_KEYS, Redactor
 
 #: Containers within containers, beyond which a value is replaced. Deeper documents
 #: are refused by common stores (Elasticsearch: 20, jq: 256).

@@ -1,14 +1,6 @@
-"""
-Request ids. Core: standard library only.
-"""
+"""Request ids."""
 
 import os
-
-__all__ = ["PLACEHOLDERS", "new_request_id"]
-
-#: What lines show for "no request": `N/A`, and what else an encoder of this process was
-#: told. A request of such an id could not be found again, so it is not a valid one.
-PLACEHOLDERS = {"N/A"}
 
 
 def new_request_id() -> str:

@@ -10,14 +10,12 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ctxlog.interrupts import is_interrupt
+from ctxlog._interrupts import is_interrupt
 
-if TYPE_CHECKING:
-    from ctxlog.context import _Frame
-
-__all__ = ["Origin", "origin_of", "remember"]
+#: A frame of `_api`, which imports this module.
+_Frame = Any
 
 _ATTRIBUTE = "__ctxlog_origin__"
 

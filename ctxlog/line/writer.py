@@ -17,10 +17,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType, FunctionType, MethodType
 from typing import Any, Protocol
 
-from ctxlog.context import View
-from ctxlog.interrupts import is_interrupt
-
-__all__ = ["LineWriter", "is_console"]
+from ctxlog._interrupts import is_interrupt
+from ctxlog.context.adapter import View
 
 # A line of this size is written to a pipe as a whole or not at all (POSIX).
 _AT_ONCE: int = getattr(select, "PIPE_BUF", 512)

@@ -15,8 +15,6 @@ from opcode import opmap
 from types import CodeType, FrameType, FunctionType, MethodType, TracebackType
 from typing import Any
 
-__all__ = ["add_interrupt", "handled_signals", "is_interrupt"]
-
 _KNOWN: tuple[type[BaseException], ...] = ()
 
 # Raised by the interpreter and by ourselves all the time, never by a time limit.

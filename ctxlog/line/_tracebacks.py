@@ -16,9 +16,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
-from ctxlog.interrupts import handled_signals
-
-__all__ = ["format_exception"]
+from ctxlog._interrupts import handled_signals
 
 _LINKS = (
     "\nThe above exception was the direct cause of the following exception:\n\n",

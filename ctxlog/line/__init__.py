@@ -1,0 +1,1 @@
+"""An event as a line: its values, its schema, its bytes."""

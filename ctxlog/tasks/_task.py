@@ -1,0 +1,190 @@
+"""
+One task, whatever the queue: what all adapters of task queues have in common. Core.
+
+An adapter reads its library's message into plain values, keeps a `Task` open while the
+task runs, and tells it what became of it. `entry()` is the same for a function that
+nothing but the system calls: a cron job, a command, AWS Lambda.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from ctxlog import _trackers
+from ctxlog._names import get_names
+from ctxlog._unheard import warn_if_unheard
+from ctxlog.carrier import (
+    ReceivedStore,
+    checked_fields,
+    spans,
+)
+from ctxlog.context.adapter import Entry, within
+from ctxlog.errors import ConfigError
+
+#: The logger of the lines that say how a task ended.
+TASK_LOGGER = "ctxlog.task"
+
+#: How a task ends.
+SUCCEEDED = "succeeded"
+FAILED = "failed"
+RETRIED = "retried"
+CANCELLED = "cancelled"
+
+_log = logging.getLogger("ctxlog")
+_completion_log = logging.getLogger(TASK_LOGGER)
+
+
+class TaskOptions:
+    """
+    The options of all adapters of task queues, checked.
+
+    Args:
+        fields: The names of fields that go along with every task, redacted, besides
+            the request's id and trace.
+        completion_line: Whether to log a line when a task has ended.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+
+    __slots__ = ("completion_line", "fields")
+
+    def __init__(
+        self, *, fields: Iterable[str] = (), completion_line: bool = True
+    ) -> None:
+        self.fields = checked_fields(fields)
+        if not isinstance(completion_line, bool):
+            raise ConfigError("completion_line", completion_line, "True or False")
+        self.completion_line = completion_line
+
+
+class Task(Entry):
+    """
+    One task from its arrival to its completion line.
+
+    A context manager: inside, the task's fresh store is active, whatever was before.
+    Leaving logs the completion line, also by an exception or a cancellation, closes
+    the store and puts the context back. It adds no exception of its own. A task that
+    its library runs piece by piece runs each with `step()`, and ends with `done()`.
+
+    Args:
+        store: The task's own store: what `unpack()` has made of its message.
+        name: The task's name: field `task`.
+        task_id: The library's id of the task: field `taskID`.
+        attempt: Which attempt this is, the first is 1.
+        completion_line: Whether to log a line at the end.
+
+    Attributes:
+        completion_line: The same; may be changed until then.
+        outcome: What became of the task, where the library knows better than the
+            exception: `succeeded`, `failed`, `retried`, `cancelled`, or a word of its
+            own.
+        details: Further fields of the completion line.
+    """
+
+    __slots__ = (
+        "_ended",
+        "_name",
+        "_started",
+        "completion_line",
+        "details",
+        "outcome",
+    )
+
+    def __init__(
+        self,
+        store: ReceivedStore,
+        /,
+        *,
+        name: str,
+        task_id: str | None = None,
+        attempt: int | None = None,
+        completion_line: bool = True,
+    ) -> None:
+        super().__init__(store)
+        own: dict[str, object] = {"task": name}
+        if task_id is not None:
+            own[get_names().task_id] = task_id
+        if attempt is not None:
+            own["attempt"] = attempt
+        store.update(own)
+        spans.watch(store)
+        self.outcome: str | None = None
+        self.details: dict[str, object] = {}
+        self._name = name
+        self.completion_line = completion_line
+        self._ended = False
+        self._started = time.perf_counter()
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        try:
+            self._complete(error)
+        finally:
+            super().__exit__(kind, error, traceback)
+
+    def done(self, error: BaseException | None, /) -> None:
+        """End one that ran in pieces, as leaving the block does. Twice is once."""
+        if self._ended:
+            return
+        try:
+            self._complete(error)
+        finally:
+            super().done(error)
+
+    def _complete(self, error: BaseException | None) -> None:
+        self._ended = True
+        if not self.completion_line:
+            return
+        # In the store, wherever a cancelled task is cleaned up.
+        within(self.store, self._log_completion, error)
+
+    def _log_completion(self, error: BaseException | None) -> None:
+        milliseconds = (time.perf_counter() - self._started) * 1000
+        outcome = self.outcome or _outcome(error)
+        fields: dict[str, object] = {
+            "outcome": outcome,
+            get_names().duration: round(milliseconds, 3),
+            **self.details,
+        }
+        if error is not None and outcome != SUCCEEDED:
+            fields.setdefault("error", type(error).__name__)
+        level = _LEVELS.get(outcome, logging.WARNING)
+        warn_if_unheard(_completion_log)
+        _trackers.watch()
+        # One template for each task, by which trackers tell records apart.
+        _completion_log.log(level, f"{self._name} {outcome}", extra=fields)
+
+
+_LEVELS = {SUCCEEDED: logging.INFO, FAILED: logging.ERROR}
+
+
+def _outcome(error: BaseException | None) -> str:
+    if error is None:
+        return SUCCEEDED
+    if isinstance(error, SystemExit):
+        return FAILED if exit_code(error) else SUCCEEDED
+    # A generator that is closed early has done what was wanted of it.
+    if isinstance(error, GeneratorExit):
+        return SUCCEEDED
+    stopped = isinstance(error, asyncio.CancelledError)
+    return FAILED if isinstance(error, Exception) and not stopped else CANCELLED
+
+
+def exit_code(error: BaseException | None) -> int | None:
+    """
+    Return the exit code that an exception ends a program with, None if it names none.
+
+    `SystemExit`, and what libraries for command lines turn into one when they are back
+    from the function: Click's and Typer's exceptions have an `exit_code`.
+    """
+    if isinstance(error, SystemExit):
+        code = error.code
+        if code is None:
+            return 0
+        return int(code) if isinstance(code, int) else 1  # a text, to be printed
+    code = getattr(error, "exit_code", None) if isinstance(error, Exception) else None
+    return code if isinstance(code, int) else None
