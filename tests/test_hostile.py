@@ -24,7 +24,7 @@ from ctxlog.context.adapter import View, current_view
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.redact import Redactor
 from ctxlog.line.schema import Schema
-from ctxlog.loggers._record import _RecordFactory
+from ctxlog.loggers._factory import _RecordFactory
 from tests.helpers import load_line, need, run_python
 
 
@@ -625,7 +625,7 @@ def test_a_place_with_a_long_name_is_not_remembered() -> None:
     factory = _RecordFactory(logging.LogRecord)
     for name in ("short", "n" * 20_000):
         factory(name, 20, "f.py", 1, "hello", (), None)
-    assert [key[0] for key in factory._places] == ["short"]
+    assert [key[0] for key in factory._call_sites] == ["short"]
 
 
 def test_without_orjson_the_lines_are_the_same(tmp_path: Path) -> None:

@@ -93,8 +93,6 @@ EXCEPTIONS = {
     # the class is what configures there.
     ("ctxlog.servers.gunicorn", "ctxlog.config"),
     ("ctxlog.servers.gunicorn", "ctxlog.loggers.stdlib"),
-    # To be told of loggers that are used for the first time.
-    ("ctxlog.config._applying", "ctxlog.loggers._record"),
 }
 
 #: The one module that imports what it is asked for.

@@ -26,7 +26,6 @@ from ctxlog.config._settings import Settings, formatter_of
 from ctxlog.config._sharing import NoWriter, RecordEncoder
 from ctxlog.line.redact import active, redactor, use
 from ctxlog.loggers import stdlib
-from ctxlog.loggers._record import look_out
 
 #: The loggers that web servers, frameworks and workers configure for themselves:
 #: brought into the one stream.
@@ -143,8 +142,8 @@ class Configuration:
         if self._stdlib:
             self._factory_before = logging.getLogRecordFactory()
             stdlib.install_record_factory()
-            look_out(self.check)
-            self._undo.append(lambda: look_out(None))
+            stdlib.watch_call_sites(self.check)
+            self._undo.append(lambda: stdlib.watch_call_sites(None))
             self.apply()
             self._set_levels()
         if self.settings.threads:

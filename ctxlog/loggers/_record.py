@@ -10,32 +10,29 @@ from __future__ import annotations
 import copyreg
 import logging
 import math
-import os
 import re
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from ctxlog._interrupts import is_interrupt
-from ctxlog._json import dumps
-from ctxlog._memory import remember
 from ctxlog._names import (
     REPORTING_LOGGERS,
     SERVER_LOGGERS,
     SERVERS_OWN_LOGGERS,
     get_names,
 )
-from ctxlog._stamps import get_stamp, set_stamp, with_stamp
+from ctxlog._stamps import get_stamp, with_stamp
 from ctxlog.context.adapter import View, current_view, error_view, server_view
 from ctxlog.line.console import ConsoleEncoder
 from ctxlog.line.encoder import ExceptionParts, LineEncoder
 from ctxlog.line.redact import redactor
 from ctxlog.line.values import Walk, safe_str, type_name
-from ctxlog.loggers._callers import call_stack, is_ours, passed_on
+from ctxlog.loggers import _messages
+from ctxlog.loggers._callers import call_stack
 from ctxlog.loggers._events import KEYS, EventParts, error_in, is_true, take_apart
+from ctxlog.loggers._messages import Problems, format_arguments
 
 STANDARD = frozenset(
     logging.LogRecord("", 0, "", 0, "", (), None).__dict__.keys()
@@ -116,7 +113,7 @@ def stamp(record: logging.LogRecord) -> View | Stamp:
     """Return what stamps `record`, taken from the context that is active now."""
     event = record.msg if type(record.msg) is dict else None
     if not record.exc_info and record.stack_info is None and event is None:
-        if not _is_servers(record.name):
+        if not is_servers(record.name):
             return current_view()
         return Stamp(_servers_view(record.name))
     error, stack_info = _error_of(record), record.stack_info
@@ -125,7 +122,7 @@ def stamp(record: logging.LogRecord) -> View | Stamp:
         if stack_info is None and is_true(event.get("stack_info")):
             stack_info = call_stack()
     view = error_view(error, reporting=record.name in REPORTING_LOGGERS)
-    if view.empty and _is_servers(record.name):
+    if view.empty and is_servers(record.name):
         view = _servers_view(record.name)
     return Stamp(view, error, stack_info, event=event)
 
@@ -137,7 +134,7 @@ def _servers_view(name: object) -> View:
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def _is_servers(name: object) -> bool:
+def is_servers(name: object) -> bool:
     """Whether a logger is a server's, or Django's, which speaks of requests, too."""
     return name in SERVER_LOGGERS or str(name).startswith(("django.", "gunicorn."))
 
@@ -171,63 +168,23 @@ def plain_fields(view: View) -> dict[str, Any]:
     return known
 
 
-_Problems: TypeAlias = tuple[str, ...]
-
-
-def message_of(record: logging.LogRecord, stock: bool = False) -> tuple[str, _Problems]:
+def message_of(record: logging.LogRecord) -> tuple[str, Problems]:
     """
     Return the formatted message, and what was wrong with its format.
 
-    With `stock` as the standard library formats it, else as the record's class does:
-    another factory's records may have formats of their own (`{}`).
+    Another factory's records may have formats of their own (`{}`).
     """
-    try:
-        if stock or type(record) is ContextRecord:
-            return logging.LogRecord.getMessage(record), ()
-        return record.getMessage(), ()
-    except Exception as error:  # a third-party __str__, a wrong format
-        if is_interrupt(error):
-            raise
-        return _unformatted(record.msg, record.args, error)
+    return _messages.message_of(record, stock=type(record) is ContextRecord)
 
 
-def format_arguments(template: object, args: tuple[Any, ...]) -> tuple[str, _Problems]:
-    """Return `template % args` as `logging` means it, and what was wrong with it."""
-    try:
-        if len(args) == 1 and type(args[0]) not in _NO_MAPPINGS:
-            args = _only_mapping(args)
-        return str(template) % args, ()
-    except Exception as error:  # a third-party __str__, a wrong format
-        if is_interrupt(error):
-            raise
-        return _unformatted(template, args, error)
-
-
-def _unformatted(
-    template: object, args: object, error: Exception
-) -> tuple[str, _Problems]:
-    what = f"message not formatted: {type_name(error)}: {safe_str(error)}"
-    if not args:
-        return safe_str(template), (what,)
-    listed = args if isinstance(args, tuple) else (args,)
-    shown = ", ".join(_shown(arg) for arg in listed)
-    return f"{safe_str(template)} [{shown}]", (what,)
-
-
-def _shown(value: object) -> str:
-    walk = Walk(redactor(None), 1024, 1024)
-    plain = walk.value(value)
-    return plain if isinstance(plain, str) else dumps(plain).decode()
-
-
-class _Place:
+class CallSite:
     """
-    A place in the code that logs.
+    A line of code that logs, through one logger and at one level.
 
     Attributes:
         attributes: What all records made there share.
         added: The names of what was last added to a record, in their order: at one
-            place mostly the same. They are looked up, not trusted.
+            call site mostly the same. They are looked up, not trusted.
     """
 
     __slots__ = ("added", "attributes")
@@ -246,14 +203,14 @@ class ContextRecord(logging.LogRecord):
     """
 
     # Beside the attributes, which others read and copy.
-    __slots__ = ("_ctxlog_place", "_ctxlog_stamp")
+    __slots__ = ("_ctxlog_call_site", "_ctxlog_stamp")
 
-    _ctxlog_place: _Place
+    _ctxlog_call_site: CallSite
     _ctxlog_stamp: object
 
     def getMessage(self) -> str:
         """Return the message, with the arguments if they do not fit. Never raises."""
-        return message_of(self, stock=True)[0]
+        return _messages.message_of(self, stock=True)[0]
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__
@@ -262,297 +219,15 @@ class ContextRecord(logging.LogRecord):
         return with_stamp(super().__reduce_ex__(protocol), get_stamp(self))
 
 
-_Factory = Callable[..., logging.LogRecord]
-
-# The types of most single arguments: none of them is a mapping.
-_NO_MAPPINGS = frozenset({str, int, float, bool, bytes, list, tuple, type(None)})
-
-_HAS_TASK_NAMES = sys.version_info >= (3, 12)
+HAS_TASK_NAMES = sys.version_info >= (3, 12)
 
 #: The attributes of a stock record, in their order. A later Python may have more.
-_ATTRIBUTES = (
+ATTRIBUTES = (
     *("name", "msg", "args", "levelname", "levelno", "pathname", "filename", "module"),
     *("exc_info", "exc_text", "stack_info", "lineno", "funcName", "created", "msecs"),
     *("relativeCreated", "thread", "threadName", "processName", "process"),
-    *(("taskName",) if _HAS_TASK_NAMES else ()),
+    *(("taskName",) if HAS_TASK_NAMES else ()),
 )
-
-_new_record = logging.LogRecord.__new__
-_now, _this_thread = time.time, threading.current_thread
-_level_names, getLevelName = logging._levelToName, logging.getLevelName
-_modules = sys.modules
-
-# `os.getpid` is a system call; only a fork changes what it returns.
-_process_id = os.getpid()
-
-
-def _renew_process_id() -> None:
-    global _process_id
-    _process_id = os.getpid()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch (all but Windows)
-    os.register_at_fork(after_in_child=_renew_process_id)
-
-
-def _process_name() -> str:
-    try:
-        return _modules["multiprocessing"].current_process().name  # type: ignore[no-any-return]
-    except Exception as error:  # it is being imported
-        if is_interrupt(error):
-            raise
-        return "MainProcess"
-
-
-def _task_name() -> str | None:
-    asyncio: Any = sys.modules.get("asyncio")
-    try:
-        # Not current_task() alone, which raises where no loop runs: that is slow.
-        loop = asyncio and asyncio._get_running_loop()
-        task = loop and asyncio.current_task(loop)
-        return None if task is None else str(task.get_name())
-    except Exception as error:  # it is being imported, or a third-party task
-        if is_interrupt(error):
-            raise
-        return None
-
-
-def _only_mapping(args: Any) -> Any:
-    """Return a sole argument that is a mapping: the format's names are in there."""
-    try:
-        if isinstance(args[0], Mapping) and args[0]:
-            return args[0]
-    except Exception as error:  # a third-party __class__ or __bool__
-        if is_interrupt(error):
-            raise
-    return args
-
-
-_makes_copies = logging.makeLogRecord.__code__
-
-
-def _stamp_of_original() -> object:
-    """
-    Return the stamp of the record that `logging.makeLogRecord` is about to copy.
-
-    structlog's `ProcessorFormatter` copies a record so, perhaps in the thread of a
-    queue, and others do. The function is given attributes only, and calls the factory
-    without them: so the record is looked for among the variables of the caller. Return
-    None for attributes that came from elsewhere, as over a network.
-    """
-    frame: Any = sys._getframe(1)
-    while frame is not None and frame.f_code is not _makes_copies:
-        frame = frame.f_back
-    if frame is None:
-        return None
-    given = frame.f_locals["dict"]
-    created = given.get("created") if isinstance(given, dict) else None
-    for value in list(frame.f_back.f_locals.values()):
-        # Each record has an object of its own there.
-        if (
-            created is not None
-            and issubclass(type(value), logging.LogRecord)
-            and value.__dict__.get("created") is created
-        ):
-            return get_stamp(value)
-    return None
-
-
-class _RecordFactory:
-    """
-    Makes records as the factory before it did, and stamps them.
-
-    Stock records are made here, with the same attributes: what is the same for all
-    records of one place in the code is copied in one step, since making the record is
-    most of what a log call costs.
-    """
-
-    def __init__(self, previous: _Factory) -> None:
-        self.previous = previous
-        self.active = True
-        stock = logging.LogRecord("", 0, "", 0, "", (), None)
-        self._began = stock.created - stock.relativeCreated / 1000
-        self._makes = previous is logging.LogRecord and (
-            tuple(stock.__dict__) == _ATTRIBUTES
-        )
-        # None for those of which others make the records.
-        self._places: dict[tuple[Any, ...], _Place | None] = {}
-        # Of all records that another factory makes.
-        self._elsewhere = _Place({})
-
-    def __call__(
-        self,
-        name: Any,
-        level: Any,
-        pathname: Any,
-        lineno: Any,
-        msg: Any,
-        args: Any,
-        exc_info: Any,
-        func: Any = None,
-        sinfo: Any = None,
-        **more: Any,
-    ) -> logging.LogRecord:
-        key = (name, level, pathname, lineno, func)
-        place: _Place | None
-        try:
-            place = self._places[key]
-        except (KeyError, TypeError) as error:
-            if is_interrupt(error):
-                raise
-            # Also where this factory works no longer.
-            place = None
-            site = self._passed_on(name, pathname, lineno)
-            if site is None:
-                place = self._first(key)
-            else:  # the same logger may be called from elsewhere next time
-                key = (name, level, *site)
-        if place is None or more:
-            return self._chained(*key[:4], msg, args, exc_info, key[4], sinfo, **more)
-        if args and len(args) == 1 and type(args[0]) not in _NO_MAPPINGS:
-            args = _only_mapping(args)
-        created = _now()
-        record: ContextRecord = _new_record(ContextRecord)
-        record._ctxlog_place = place
-        record.__dict__ = attributes = place.attributes.copy()
-        attributes["msg"] = msg
-        attributes["args"] = args
-        attributes["levelname"] = _level_names.get(level) or getLevelName(level)
-        attributes["created"] = created
-        attributes["msecs"] = int(created % 1 * 1000) + 0.0
-        attributes["relativeCreated"] = (created - self._began) * 1000
-        if logging.logThreads:
-            attributes["thread"] = threading.get_ident()
-            attributes["threadName"] = _this_thread().name
-        if logging.logMultiprocessing:
-            attributes["processName"] = (
-                _process_name() if "multiprocessing" in _modules else "MainProcess"
-            )
-        if logging.logProcesses:
-            attributes["process"] = _process_id
-        if _HAS_TASK_NAMES and logging.logAsyncioTasks:  # type: ignore[attr-defined]
-            attributes["taskName"] = _task_name()
-        if exc_info or sinfo is not None or type(msg) is dict:
-            attributes["exc_info"] = exc_info
-            attributes["stack_info"] = sinfo
-            record._ctxlog_stamp = stamp(record)
-        else:
-            record._ctxlog_stamp = current_view()
-        return record
-
-    def hand_through(self) -> None:
-        """Stamp no longer: only call the factory of before."""
-        self.active = False
-        self._places.clear()
-
-    def _first(self, key: tuple[Any, ...]) -> _Place | None:
-        """Return the place of a first record; None if others make those."""
-        if not self.active:
-            return None
-        name, level, pathname, lineno, func = key
-        if _look_out is not None and name is not None:
-            _look_out(str(name))
-        place = None
-        if self._makes and name is not None and not _is_servers(name):
-            stock = logging.LogRecord(name, level, pathname, lineno, "", (), None, func)
-            shared = stock.__dict__
-            for attribute in ("thread", "threadName", "processName", "process"):
-                shared[attribute] = None  # what the flags of `logging` switch off
-            if _HAS_TASK_NAMES:
-                shared["taskName"] = None
-            place = _Place(shared)
-        try:
-            remember(self._places, key, place, 4096)
-        except TypeError as error:  # something in it cannot be hashed
-            if is_interrupt(error):
-                raise
-        return place
-
-    def _passed_on(self, name: Any, path: Any, line: Any) -> tuple[Any, ...] | None:
-        """Return file, line and function of a call that ctxlog has passed on."""
-        # ctxlog's own lines are logged where they say.
-        if not self.active or is_ours(name):
-            return None
-        frame = passed_on(path, line, "stacklevel", 1)
-        if frame is None:
-            return None
-        return frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name
-
-    def _chained(self, *args: Any, **more: Any) -> logging.LogRecord:
-        record = self.previous(*args, **more)
-        if not self.active:
-            # Another library that had replaced it has put it back.
-            _remove_inactive()
-            return record
-        if type(record) is logging.LogRecord:
-            record = self._taken_over(record)
-        found = _stamp_of_original() if args[0] is None else None
-        set_stamp(record, stamp(record) if found is None else found)
-        return record
-
-    def _taken_over(self, stock: logging.LogRecord) -> ContextRecord:
-        """Return a record of ours that has the same attributes, not copies of them."""
-        record: ContextRecord = _new_record(ContextRecord)
-        record.__dict__ = stock.__dict__
-        record._ctxlog_place = self._elsewhere
-        return record
-
-
-_installed: _RecordFactory | None = None
-
-# Called with a logger's name before the first record of each place in the code.
-_look_out: Callable[[str], None] | None = None
-
-
-def look_out(callback: Callable[[str], None] | None) -> None:
-    """Have `callback` called with the logger's name for each new place that logs."""
-    global _look_out
-    _look_out = callback
-
-
-def install_record_factory() -> Callable[[], None]:
-    """
-    Stamp every record where it is made, whoever logs and whichever handler writes.
-
-    The factory that is there is called and its records are stamped. The stamp is none
-    of a record's attributes: what exports them all does not see it, and no name of a
-    user's `extra` can clash. Records stay right in queues, in other threads, in copies
-    and in pickles. Calling it again is a no-op.
-
-    Returns:
-        `uninstall_record_factory`.
-    """
-    global _installed
-    current = logging.getLogRecordFactory()
-    if not (isinstance(current, _RecordFactory) and current.active):
-        # One that somebody else's factory calls, or replaced, has nothing more to do.
-        _hand_through()
-        _installed = _RecordFactory(current)
-        logging.setLogRecordFactory(_installed)
-    return uninstall_record_factory
-
-
-def uninstall_record_factory() -> None:
-    """
-    Stop stamping records where they are made.
-
-    The factory of before comes back. If somebody else's was put over ours, ours only
-    hands through to it. Without an installed factory nothing happens.
-    """
-    _hand_through()
-    _remove_inactive()
-
-
-def _remove_inactive() -> None:
-    current = logging.getLogRecordFactory()
-    while isinstance(current, _RecordFactory) and not current.active:
-        current = current.previous
-        logging.setLogRecordFactory(current)
-
-
-def _hand_through() -> None:
-    if _installed is not None:
-        _installed.hand_through()
 
 
 # Reading ------------------------------------------------------------------------
@@ -579,7 +254,7 @@ def read(record: logging.LogRecord) -> Event:
     stack_info = record.stack_info or stamped.stack_info
     own = _own(record.__dict__, stamped.names)
     message: Any = record.msg
-    problems: _Problems = ()
+    problems: Problems = ()
     event = message if isinstance(message, dict) else _queued(stamped.event, message)
     if event is None:
         message, problems = message_of(record)
@@ -599,7 +274,7 @@ def read(record: logging.LogRecord) -> Event:
         message, own = "", {**event, **own}
     if not record.exc_info and (error is not None or stack_info):
         error, message = _without_stacks(error, stack_info, message)
-    if _is_servers(record.name):
+    if is_servers(record.name):
         message = _ANSI.sub("", message).rstrip("\n")  # werkzeug's, uvicorn's
         # Objects of the server's: as text Django's request shows the query string.
         own.pop("request", None)
@@ -642,7 +317,7 @@ def _queued(event: dict[Any, Any] | None, message: Any) -> dict[Any, Any] | None
 
 
 # How many attributes a record has as the factory makes it, and the last one.
-_AS_MADE, _LAST = len(_ATTRIBUTES), _ATTRIBUTES[-1]
+_AS_MADE, _LAST = len(ATTRIBUTES), ATTRIBUTES[-1]
 
 
 def _own(attributes: dict[str, Any], set_by_filter: frozenset[str]) -> dict[str, Any]:
@@ -667,10 +342,10 @@ def _own_as_made(
     own: dict[str, Any] = {}
     if not count:
         return own
-    place = record._ctxlog_place
-    if len(place.added) == count:
+    site = record._ctxlog_call_site
+    if len(site.added) == count:
         # Most likely the same as last time: then all of them are there, and no other.
-        for name in place.added:
+        for name in site.added:
             if name not in attributes:
                 break
             own[name] = attributes[name]
@@ -682,8 +357,8 @@ def _own_as_made(
         return _own(attributes, frozenset())  # other formatters put something there
     if not _OF_PROCESSORS.isdisjoint(backwards):
         return None
-    place.added = tuple(reversed(backwards))
-    return {name: attributes[name] for name in place.added}
+    site.added = tuple(reversed(backwards))
+    return {name: attributes[name] for name in site.added}
 
 
 def _without_stacks(
@@ -738,7 +413,7 @@ def encoded(encoder: LineEncoder | ConsoleEncoder, record: logging.LogRecord) ->
 def encoded_any(
     encoder: LineEncoder | ConsoleEncoder,
     record: logging.LogRecord,
-    problems: _Problems = (),
+    problems: Problems = (),
 ) -> bytes:
     """Do the same as `encoded` for any record, and report `problems`. Never raises."""
     try:

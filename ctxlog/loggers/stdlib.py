@@ -29,6 +29,8 @@ from ctxlog.line.redact import REDACTED, active, redactor
 from ctxlog.line.schema import Schema, find
 from ctxlog.line.values import Walk, safe_str, type_name
 from ctxlog.line.writer import LineWriter
+from ctxlog.loggers._factory import install_record_factory, uninstall_record_factory
+from ctxlog.loggers._factory import watch_call_sites as watch_call_sites
 from ctxlog.loggers._record import (
     STANDARD,
     ContextRecord,
@@ -36,11 +38,9 @@ from ctxlog.loggers._record import (
     Stamp,
     encoded,
     encoded_any,
-    install_record_factory,
     message_of,
     read,
     stamp_of,
-    uninstall_record_factory,
 )
 
 __all__ = [

@@ -43,7 +43,8 @@ from ctxlog.loggers._events import (
     take_apart,
 )
 from ctxlog.loggers._levels import Levels
-from ctxlog.loggers._record import format_arguments, plain_fields, read, stamp_of
+from ctxlog.loggers._messages import format_arguments
+from ctxlog.loggers._record import plain_fields, read, stamp_of
 
 try:
     import structlog

@@ -127,7 +127,7 @@ def test_milliseconds_are_those_of_a_stock_record(created: float) -> None:
     """
     install()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("ctxlog.loggers._record._now", lambda: created)
+        patched.setattr("ctxlog.loggers._factory._now", lambda: created)
         record = make_record()
     assert record.created == created
     assert record.msecs == int((created - int(created)) * 1000)
@@ -236,7 +236,7 @@ def test_places_without_end_do_not_fill_the_memory() -> None:
     factory: Any = logging.getLogRecordFactory()
     for number in range(10_000):
         factory(f"made up {number}", 20, "f.py", number, "x", (), None)
-    assert len(factory._places) <= 4096
+    assert len(factory._call_sites) <= 4096
 
 
 def test_a_record_that_lost_an_attribute_keeps_its_fields() -> None:
