@@ -109,7 +109,7 @@ class _Entries:
         fields: Mapping[str, object],
     ) -> None:
         if name is not None and not isinstance(name, str):
-            raise ConfigError("name", name, "a text")
+            raise ConfigError("name", name, "a string")
         if request_id is not None and not callable(request_id):
             if not is_possible_request_id(request_id):
                 raise ConfigError("request_id", request_id, "an id or a callable")

@@ -151,7 +151,7 @@ class Names:
             if used.request_id != CASES[used.case].request_id:
                 names = replace(names, request_id=used.request_id)
         else:
-            raise ConfigError("case", case, ", ".join(CASES))
+            raise ConfigError("case", case, f"one of: {', '.join(CASES)}")
         if request_id_key in (None, names.request_id):
             return names
         return replace(names, request_id=names._checked_key(request_id_key))

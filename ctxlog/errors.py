@@ -1,21 +1,22 @@
 """
-The errors that ctxlog raises for wrong use. Core: imports nothing.
-
-None of them is ever raised by a log call.
+The errors that ctxlog raises for wrong use. A log call never raises one.
 """
 
-__all__ = ["ConfigError", "MissingDependencyError"]
+from __future__ import annotations
 
 
 class ConfigError(ValueError):
     """
-    An option has a value that it cannot have.
+    An option is invalid.
 
-    The message names the option, the value that was given and what is allowed.
+    Attributes:
+        option: The name of the option, or of the environment variable.
+        value: The value that was given.
+        allowed: A description of valid values.
     """
 
     def __init__(self, option: str, value: object, allowed: str) -> None:
-        super().__init__(f"{option}={value!r} is not possible; allowed: {allowed}")
+        super().__init__(f"invalid value for {option}: {value!r} (expected {allowed})")
         self.option = option
         self.value = value
         self.allowed = allowed
@@ -23,9 +24,11 @@ class ConfigError(ValueError):
 
 class MissingDependencyError(ImportError):
     """
-    An adapter was imported whose third-party library is not installed.
+    The third-party library of an adapter is not installed.
 
-    The message names the library and the extra that installs it.
+    Attributes:
+        name: The name of the library, as it is imported.
+        extra: The extra of the distribution `ctxlog-json` that installs it.
     """
 
     def __init__(self, library: str, extra: str) -> None:
@@ -35,3 +38,26 @@ class MissingDependencyError(ImportError):
             name=library,
         )
         self.extra = extra
+
+
+class requires:  # read as a statement: with requires("httpx"): import httpx
+    """
+    Raise `MissingDependencyError` if the imports in the block lack a library.
+
+    Any other error passes: a library that is installed but broken is not missing.
+
+    Args:
+        library: The name of the library, as it is imported.
+        extra: The extra that installs it; by default, the one of the same name.
+    """
+
+    def __init__(self, library: str, extra: str | None = None) -> None:
+        self._library = library
+        self._extra = extra or library
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if isinstance(error, ModuleNotFoundError) and error.name == self._library:
+            raise MissingDependencyError(self._library, self._extra) from None

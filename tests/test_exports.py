@@ -50,11 +50,13 @@ def _is_public(module: str) -> bool:
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements that run with the module, inside `if` and `try` too."""
+    """Yield the statements that run with the module, those of blocks included."""
     for node in body:
         yield node
         if isinstance(node, ast.If):
             yield from _statements([*node.body, *node.orelse])
+        elif isinstance(node, ast.With):
+            yield from _statements(node.body)
         elif isinstance(node, ast.Try):
             handlers = [s for h in node.handlers for s in h.body]
             yield from _statements([*node.body, *handlers, *node.orelse])

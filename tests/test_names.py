@@ -288,7 +288,7 @@ def test_a_spelling_that_is_none_is_refused(
     """
     The error names the two that there are.
     """
-    with pytest.raises(ctxlog.ConfigError, match="case=.*camel, snake"):
+    with pytest.raises(ctxlog.ConfigError, match="for case: .*one of: camel, snake"):
         make(case=case)
 
 

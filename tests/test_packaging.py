@@ -90,13 +90,13 @@ def test_only_two_libraries_are_required() -> None:
 
 
 def test_every_extra_that_an_error_names_exists() -> None:
-    """What MissingDependencyError tells the user to install is an extra."""
+    """An extra that `MissingDependencyError` names is one of the distribution."""
     extras = set(metadata.metadata("ctxlog-json").get_all("Provides-Extra") or ())
     named: set[str] = set()
     for path in Path(ctxlog.__file__).parent.rglob("*.py"):
         source = path.read_text(encoding="utf-8")
-        calls = r'raise MissingDependencyError\(\s*"[^"]+",\s*"([^"]+)"'
-        named |= set(re.findall(calls, source))
+        calls = r'requires\("([^"]+)"(?:, extra="([^"]+)")?\)'
+        named |= {extra or library for library, extra in re.findall(calls, source)}
     assert named <= extras
 
 

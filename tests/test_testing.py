@@ -112,7 +112,7 @@ def test_a_level_that_is_none_is_refused(level: Any) -> None:
     """
     The error names the option and the value.
     """
-    with pytest.raises(ctxlog.ConfigError, match="level="):
+    with pytest.raises(ctxlog.ConfigError, match="value for level: "):
         capture_lines(level)
 
 

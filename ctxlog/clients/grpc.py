@@ -115,7 +115,7 @@ def _calling(
 ) -> tuple[_Calling, bool]:
     options = CallOptions(hosts=hosts, fields=fields, completion_line=completion_line)
     if not isinstance(target, str):
-        raise ConfigError("target", target, "the target of a channel, a text")
+        raise ConfigError("target", target, "the target of a channel, a string")
     url = f"grpc://{_authority(target)}"
     return lambda method: _Call(options, "POST", url + method), completion_line
 

@@ -93,14 +93,14 @@ _WORDS.update({"0": False, "false": False, "no": False, "off": False})
 
 def _words(option: str, text: str) -> bool:
     if text.lower() not in _WORDS:
-        raise ConfigError(option, text, ", ".join(_WORDS))
+        raise ConfigError(option, text, f"one of: {', '.join(_WORDS)}")
     return _WORDS[text.lower()]
 
 
 def _pairs(option: str, text: str) -> dict[str, str]:
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
     if not all(name.strip() and sep for name, sep, _ in pairs):
-        raise ConfigError(option, text, "logger=LEVEL,logger=LEVEL")
+        raise ConfigError(option, text, "a list such as shop.db=DEBUG,httpx=ERROR")
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
@@ -232,7 +232,7 @@ LINE_BYTES: Any = _Default(262_144)
 def _one_of(option: str, value: object, allowed: Iterable[str]) -> str:
     if isinstance(value, str) and value in allowed:
         return str(value)
-    raise ConfigError(option, value, ", ".join(allowed))
+    raise ConfigError(option, value, f"one of: {', '.join(allowed)}")
 
 
 def _flag(option: str, value: object) -> bool:
@@ -244,7 +244,7 @@ def _flag(option: str, value: object) -> bool:
 def _text(option: str, value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    raise ConfigError(option, value, "text or None")
+    raise ConfigError(option, value, "a string or None")
 
 
 def _mapping(option: str, value: object) -> dict[str, object]:
@@ -252,7 +252,7 @@ def _mapping(option: str, value: object) -> dict[str, object]:
         return {}
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
         return dict(value)
-    raise ConfigError(option, value, "a mapping from names to values")
+    raise ConfigError(option, value, "a mapping of names to values")
 
 
 def _level(option: str, value: object) -> int:
@@ -264,7 +264,7 @@ def _level(option: str, value: object) -> int:
     if type(value) is int and value >= 0:
         return value
     names = sorted(known, key=known.__getitem__)
-    raise ConfigError(option, value, f"{', '.join(names)} or a number")
+    raise ConfigError(option, value, f"one of: {', '.join(names)}, or a number")
 
 
 def _levels(option: str, value: object) -> dict[str, int]:
@@ -283,8 +283,8 @@ def _names(option: str, value: object) -> tuple[str, ...] | None:
     names = tuple(_one_of(option, name, _LOGGERS) for name in value)
     for name in names:
         if name != "stdlib" and find_spec(name) is None:
-            install = f"pip install 'ctxlog-json[{name}]'"
-            raise ConfigError(option, name, f"what is installed ({install})")
+            expected = f"an installed library; pip install 'ctxlog-json[{name}]'"
+            raise ConfigError(option, name, expected)
     return names
 
 

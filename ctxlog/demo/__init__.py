@@ -21,19 +21,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 from ctxlog.viewer.command import coloured
 from ctxlog.viewer.formats import Names
 from ctxlog.viewer.printing import paint, request_color, request_text
 from ctxlog.viewer.reading import Source
 from ctxlog.viewer.search import Reader
 
-try:
+with requires("httpx", extra="demo"):
     import httpx
-except ModuleNotFoundError as error:
-    if error.name != "httpx":
-        raise
-    raise MissingDependencyError("httpx", "demo") from None
 
 __all__ = ["run"]
 

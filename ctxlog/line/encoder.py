@@ -178,12 +178,14 @@ class LineEncoder:
         stacks_as_lists: tuple[bool, bool] = (False, False),
     ) -> None:
         if not isinstance(timespec, str) or timespec not in _DIGITS:
-            raise ConfigError("timespec", timespec, ", ".join(_DIGITS))
+            raise ConfigError("timespec", timespec, f"one of: {', '.join(_DIGITS)}")
         if type(max_line_bytes) is not int or max_line_bytes < _LEAST_LINE:
             allowed = f"a number of bytes, at least {_LEAST_LINE}"
             raise ConfigError("max_line_bytes", max_line_bytes, allowed)
         if missing_request_id is not None and not isinstance(missing_request_id, str):
-            raise ConfigError("missing_request_id", missing_request_id, "text or None")
+            raise ConfigError(
+                "missing_request_id", missing_request_id, "a string or None"
+            )
         if static is not None and not isinstance(static, Mapping):
             raise ConfigError("static", static, "a mapping of names to values")
         self.names = names = Names.chosen(case, request_id_key)

@@ -204,7 +204,7 @@ class Redactor:
         try:
             return replacing(re.compile(pattern))
         except (re.error, TypeError) as error:
-            allowed = f"{', '.join(PATTERNS)} or a regular expression ({error})"
+            allowed = f"one of: {', '.join(PATTERNS)}, or a regular expression; {error}"
             raise ConfigError("redact", pattern, allowed) from None
 
     def hides(self, name: str, value: object = "") -> bool:

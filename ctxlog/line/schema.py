@@ -124,20 +124,20 @@ class Schema:
                 if keys.count(key) > 1:
                     raise ConfigError("schema", key, "a different name for every key")
         if CAMEL.request_id in self.rename:
-            allowed = "other fields; that is request_id"
+            allowed = "another field; the request id has an option of its own"
             raise ConfigError("rename", CAMEL.request_id, allowed)
 
     def _check_types(self) -> None:
         for option in ("name", "level_value", "level_text", "prefix"):
             value = getattr(self, option)
             if not isinstance(value, str) or not (_is_key(value) or value == ""):
-                raise ConfigError(option, value, "a text of at most 64 bytes")
+                raise ConfigError(option, value, "a string of at most 64 bytes")
         for option in ("seconds", "scalars", "undotted", "otlp", "message_first"):
             if type(getattr(self, option)) is not bool:
                 raise ConfigError(option, getattr(self, option), "True or False")
         if not isinstance(self.rename, Mapping):
             raise ConfigError("rename", self.rename, "a mapping of names to keys")
-        texts = "a mapping of keys to texts, or to callables that give one"
+        texts = "a mapping of keys to strings, or to callables that return one"
         if not isinstance(self.constants, Mapping):
             raise ConfigError("constants", self.constants, texts)
         constants: Mapping[str, object] = self.constants
@@ -151,7 +151,7 @@ class Schema:
             raise ConfigError("reserved", names, "a set of names")
         place: object = self.place
         if place is not None and not callable(place):
-            allowed = "None, or a callable of a name, a value and a truth value"
+            allowed = "None, or a callable of a name, a value and a flag"
             raise ConfigError("place", place, allowed)
         if self.levels is not None:
             _check_levels(self.levels)
@@ -176,7 +176,7 @@ class Schema:
         for key, text in self.constants.items():
             shown = text() if callable(text) else text
             if not _is_text(shown):
-                raise ConfigError("constants", shown, f"a text for {key}")
+                raise ConfigError("constants", shown, f"a string for {key}")
             members[key] = shown
         return members
 
@@ -256,7 +256,7 @@ def _is_key(key: object) -> bool:
 
 
 def _check_levels(levels: object) -> None:
-    allowed = "None, or a callable that gives a text or whole number for each level"
+    allowed = "None, or a callable that returns a string or an int for each level"
     if not callable(levels):
         raise ConfigError("levels", levels, allowed)
     for name, number in _LEVELS.items():
@@ -719,4 +719,4 @@ def find(schema: str | Schema) -> Schema:
         return schema
     if isinstance(schema, str) and schema in SCHEMAS:
         return SCHEMAS[schema]
-    raise ConfigError("schema", schema, f"{', '.join(SCHEMAS)} or a Schema")
+    raise ConfigError("schema", schema, f"one of: {', '.join(SCHEMAS)}, or a Schema")

@@ -24,7 +24,7 @@ from ctxlog._interrupts import is_interrupt
 from ctxlog._json import FLAT_TYPES
 from ctxlog._names import REPORTING_LOGGERS, get_names
 from ctxlog.context.adapter import View, current_view, error_view
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 from ctxlog.line.console import ConsoleEncoder
 from ctxlog.line.encoder import ExceptionParts, LineEncoder
 from ctxlog.line.redact import active
@@ -35,12 +35,8 @@ from ctxlog.loggers._callers import passed_on
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._record import Stamp, plain_fields, read
 
-try:
+with requires("loguru"):
     from loguru import logger
-except ModuleNotFoundError as error:
-    if error.name != "loguru":
-        raise
-    raise MissingDependencyError("loguru", "loguru") from None
 
 __all__ = [
     "JsonSink",

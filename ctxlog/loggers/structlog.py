@@ -26,7 +26,7 @@ from ctxlog.context.adapter import (
     error_view,
     remove_source,
 )
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 from ctxlog.line.console import ConsoleEncoder
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.schema import Schema, find
@@ -46,12 +46,8 @@ from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._messages import format_arguments
 from ctxlog.loggers._record import plain_fields, read, stamp_of
 
-try:
+with requires("structlog"):
     import structlog
-except ModuleNotFoundError as error:
-    if error.name != "structlog":
-        raise
-    raise MissingDependencyError("structlog", "structlog") from None
 
 __all__ = [
     "JsonRenderer",

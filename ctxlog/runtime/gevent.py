@@ -12,17 +12,13 @@ from typing import Any
 
 from ctxlog._patch import Patch
 from ctxlog.context.adapter import Carried, lent_from, withheld
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 from ctxlog.runtime._crash import passed_on, report
 
-try:
+with requires("gevent"):
     from gevent import Greenlet
     from gevent.hub import Hub
     from gevent.threadpool import ThreadPool
-except ModuleNotFoundError as error:
-    if error.name != "gevent":
-        raise
-    raise MissingDependencyError("gevent", "gevent") from None
 
 __all__ = ["install", "uninstall"]
 

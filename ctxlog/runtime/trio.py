@@ -10,15 +10,11 @@ from typing import Any
 
 from ctxlog._patch import Patch
 from ctxlog.context.adapter import Carried
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 from ctxlog.runtime._generators import note, place, taken
 
-try:
+with requires("trio"):
     import trio  # noqa: F401
-except ModuleNotFoundError as error:
-    if error.name != "trio":
-        raise
-    raise MissingDependencyError("trio", "trio") from None
 
 __all__ = ["install", "uninstall"]
 

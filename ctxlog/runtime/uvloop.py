@@ -5,16 +5,12 @@ Crash reports of uvloop's event loop, as `ctxlog.runtime.hooks` has those of asy
 from __future__ import annotations
 
 from ctxlog._patch import Patch
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 from ctxlog.runtime._generators import abandoned, begun, close_left, take_hooks
 from ctxlog.runtime._loops import call_exception_handler
 
-try:
+with requires("uvloop"):
     from uvloop import Loop
-except ModuleNotFoundError as error:
-    if error.name != "uvloop":
-        raise
-    raise MissingDependencyError("uvloop", "uvloop") from None
 
 __all__ = ["install", "uninstall"]
 

@@ -260,7 +260,7 @@ def _trusted(trust: object) -> Callable[[str | None], bool]:
     try:
         networks = [ipaddress.ip_network(name) for name in _strings("trust", trust)]
     except ValueError as error:
-        allowed = f"True, False, networks or a callable ({error})"
+        allowed = f"True, False, networks or a callable; {error}"
         raise ConfigError("trust", trust, allowed) from None
 
     def in_networks(client: str | None) -> bool:

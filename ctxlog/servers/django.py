@@ -185,8 +185,8 @@ def _options() -> RequestOptions:
         raise ConfigError(_SETTING, given, "a dict of options")
     for name in given:
         if name not in _OPTIONS:
-            allowed = f"the options {', '.join(_OPTIONS)}"
-            raise ConfigError(f"{_SETTING}[{name!r}]", given[name], allowed)
+            allowed = f"one of: {', '.join(_OPTIONS)}"
+            raise ConfigError(_SETTING, name, allowed)
     return RequestOptions(**given)
 
 

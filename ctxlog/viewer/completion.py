@@ -6,14 +6,10 @@ from __future__ import annotations
 
 import argparse
 
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 
-try:
+with requires("shtab", extra="cli"):
     import shtab
-except ModuleNotFoundError as error:
-    if error.name != "shtab":
-        raise
-    raise MissingDependencyError("shtab", "cli") from None
 
 #: The shells that there is a completion for.
 SHELLS: tuple[str, ...] = tuple(shtab.SUPPORTED_SHELLS)

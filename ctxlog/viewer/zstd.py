@@ -6,14 +6,10 @@ from __future__ import annotations
 
 from typing import IO
 
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 
-try:
+with requires("zstandard", extra="cli"):
     import zstandard
-except ModuleNotFoundError as error:
-    if error.name != "zstandard":
-        raise
-    raise MissingDependencyError("zstandard", "cli") from None
 
 
 def open_file(name: str) -> IO[bytes]:

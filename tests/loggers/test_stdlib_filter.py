@@ -122,7 +122,7 @@ def test_a_wrong_redaction_is_an_error_at_once() -> None:
     """
     When the filter is made, not when something is logged.
     """
-    with pytest.raises(ctxlog.ConfigError, match=r"^redact=3"):
+    with pytest.raises(ctxlog.ConfigError, match="value for redact: 3"):
         ctxlog.ContextFilter(redact=3)
 
 
