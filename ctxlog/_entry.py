@@ -14,8 +14,8 @@ from typing import Any, TypeVar, overload
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._names import get_names
-from ctxlog.carrier import ReceivedStore, is_possible_request_id
-from ctxlog.carrier.ids import new_request_id
+from ctxlog.carrier.ids import is_possible_request_id, new_request_id
+from ctxlog.carrier.received import ReceivedStore
 from ctxlog.context import run
 from ctxlog.context.adapter import decorated
 from ctxlog.errors import ConfigError

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 
 import ctxlog
 from ctxlog import carrier
-from ctxlog.carrier import MAX_MESSAGE_BYTES, extract, inject, pack, unpack
+from ctxlog.carrier import extract, inject, pack, unpack
+from ctxlog.carrier.ids import is_safe_header_value
+from ctxlog.carrier.messages import MAX_MESSAGE_BYTES
 
 
 def sent(fields: dict[str, object], *names: str) -> dict[str, str]:
@@ -245,7 +247,7 @@ def test_fields_survive_a_message(fields: dict[str, object]) -> None:
 def test_any_message_gives_a_store(text: object) -> None:
     """Whatever comes in, there is a store with a usable id."""
     store = unpack(text)
-    assert carrier.is_safe_header_value(str(store["requestID"]))
+    assert is_safe_header_value(str(store["requestID"]))
 
 
 @given(st.dictionaries(st.text(), _JSON))

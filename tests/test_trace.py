@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import ctxlog
 from ctxlog.carrier import ReceivedStore, extract, inject, pack, unpack
-from ctxlog.carrier.spans import TRACE_HEADERS, Trace, trace_of
+from ctxlog.carrier.trace_context import TRACE_HEADERS, Trace, trace_of
 from tests.helpers import need, run_python
 
 TRACE = "12345678901234567890123456789012"

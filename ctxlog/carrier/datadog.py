@@ -1,9 +1,9 @@
 """
-Datadog's tracer: its span of a request, for the line about the request's end. Core.
+The active span of Datadog's tracer, for the line about a request's end.
 
 ddtrace puts the ids of its active span on every log record by itself. Its middleware
 stands inside ctxlog's, so its span has ended when the completion line is written. Only
-what the application has loaded itself is looked at.
+a ddtrace that the application has imported is asked.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def active_span() -> Any:
         return None
     try:
         return tracer.current_trace_context()
-    except Exception as error:  # another release of ddtrace
+    except Exception as error:
+        # Another release of ddtrace may raise anything; the line goes without its ids.
         if is_interrupt(error):
             raise
         return None

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ctxlog._names import get_names
-from ctxlog.carrier import checked_fields, inject
+from ctxlog.carrier.fields import checked_fields
+from ctxlog.carrier.headers import inject
 from ctxlog.errors import ConfigError
 
 #: The logger of the lines that say how an outgoing call ended.

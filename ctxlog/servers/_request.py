@@ -21,15 +21,15 @@ from ctxlog import _trackers
 from ctxlog._interrupts import is_interrupt
 from ctxlog._names import COMPLETION_LOGGER, get_names
 from ctxlog._unheard import warn_if_unheard
-from ctxlog.carrier import (
-    ReceivedStore,
-    datadog,
+from ctxlog.carrier import datadog, spans
+from ctxlog.carrier.ids import (
     is_possible_request_id,
     is_safe_header_value,
     is_valid_request_id,
-    spans,
+    new_request_id,
 )
-from ctxlog.carrier.ids import new_request_id
+from ctxlog.carrier.received import ReceivedStore
+from ctxlog.carrier.trace_context import received_trace
 from ctxlog.context import Store, run
 from ctxlog.context.adapter import Entry, continued, within
 from ctxlog.errors import ConfigError
@@ -382,7 +382,7 @@ class Exchange:
         self.store = store
         self._given_id = request_id
         self._entry = Entry(store)
-        came = spans.received_trace(values)
+        came = received_trace(values)
         if came is not None and options.trusts(client):
             store.enter_trace(came)
         spans.watch(store)

@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 
 from ctxlog._names import get_names
-from ctxlog.carrier import is_valid_request_id
-from ctxlog.carrier.spans import TRACE_HEADERS
+from ctxlog.carrier.ids import is_valid_request_id
+from ctxlog.carrier.trace_context import TRACE_HEADERS
 from ctxlog.context import detached
 from ctxlog.context.adapter import lent, withheld
 from ctxlog.servers._request import EXPOSE, Exchange, RequestOptions, Trust

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ctxlog.carrier import is_valid_request_id
+from ctxlog.carrier.ids import is_valid_request_id
 from ctxlog.context import get_store
 from ctxlog.errors import MissingDependencyError
 from ctxlog.servers._request import RequestStore, Trust, bind_user, checked_callable

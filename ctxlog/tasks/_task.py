@@ -17,11 +17,9 @@ from typing import Any
 from ctxlog import _trackers
 from ctxlog._names import get_names
 from ctxlog._unheard import warn_if_unheard
-from ctxlog.carrier import (
-    ReceivedStore,
-    checked_fields,
-    spans,
-)
+from ctxlog.carrier import spans
+from ctxlog.carrier.fields import checked_fields
+from ctxlog.carrier.received import ReceivedStore
 from ctxlog.context.adapter import Entry, within
 from ctxlog.errors import ConfigError
 

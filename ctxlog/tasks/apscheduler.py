@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ctxlog._patch import Patch
-from ctxlog.carrier import unpack
+from ctxlog.carrier.messages import unpack
 from ctxlog.context.adapter import Carried
 from ctxlog.errors import MissingDependencyError
 from ctxlog.tasks._task import FAILED, SUCCEEDED, Task, TaskOptions

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ctxlog._patch import Patch
-from ctxlog.carrier import MESSAGE_HEADER, pack, unpack
+from ctxlog.carrier.messages import MESSAGE_HEADER, pack, unpack
 from ctxlog.errors import MissingDependencyError
 from ctxlog.tasks._task import (
     CANCELLED,

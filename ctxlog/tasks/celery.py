@@ -13,7 +13,8 @@ from typing import Any
 from ctxlog._kept import Kept
 from ctxlog._names import get_names
 from ctxlog._patch import Patch
-from ctxlog.carrier import MESSAGE_HEADER, ReceivedStore, pack, settle, unpack
+from ctxlog.carrier.messages import MESSAGE_HEADER, pack, settle, unpack
+from ctxlog.carrier.received import ReceivedStore
 from ctxlog.context import detached, get_store, run
 from ctxlog.errors import MissingDependencyError
 from ctxlog.tasks._task import (

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ctxlog._kept import Kept
-from ctxlog.carrier import MESSAGE_HEADER, pack, unpack
+from ctxlog.carrier.messages import MESSAGE_HEADER, pack, unpack
 from ctxlog.context.adapter import current_view
 from ctxlog.errors import MissingDependencyError
 from ctxlog.tasks._task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions

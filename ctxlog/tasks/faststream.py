@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ctxlog._patch import Patch
-from ctxlog.carrier import MESSAGE_HEADER, pack, unpack
 from ctxlog.carrier.ids import new_request_id
+from ctxlog.carrier.messages import MESSAGE_HEADER, pack, unpack
 from ctxlog.errors import MissingDependencyError
 from ctxlog.tasks._task import Task, TaskOptions
 

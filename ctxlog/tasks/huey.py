@@ -13,7 +13,7 @@ from typing import Any
 
 from ctxlog._names import get_names
 from ctxlog._patch import Patch
-from ctxlog.carrier import MAX_MESSAGE_BYTES, pack, unpack
+from ctxlog.carrier.messages import MAX_MESSAGE_BYTES, pack, unpack
 from ctxlog.context.adapter import current_view
 from ctxlog.errors import MissingDependencyError
 from ctxlog.tasks._task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions

@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from ctxlog._patch import Patch
-from ctxlog.carrier import adopt, carry
+from ctxlog.carrier.items import adopt, carry
 from ctxlog.context.adapter import Carried, current_view
 
 __all__ = ["ContextCall", "Initializer", "install", "uninstall"]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ctxlog._interrupts import add_interrupt
 from ctxlog._names import get_names
 from ctxlog._patch import Patch
-from ctxlog.carrier import MESSAGE_HEADER, pack, settle, unpack
+from ctxlog.carrier.messages import MESSAGE_HEADER, pack, settle, unpack
 from ctxlog.context.adapter import Entry, current_view
 from ctxlog.errors import MissingDependencyError
 from ctxlog.tasks._task import (

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import ctxlog
-from ctxlog.carrier import MAX_MESSAGE_BYTES
+from ctxlog.carrier.messages import MAX_MESSAGE_BYTES
 from tests.helpers import need, run_python
 from tests.tasks.judge import check_tokens, completions, one_store_each
 from tests.tasks.worker import Process, running

@@ -1,0 +1,37 @@
+"""The store of a request, task or item that another process or worker has sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ctxlog.carrier.headers import extracted
+from ctxlog.carrier.trace_context import Trace
+from ctxlog.context import Store
+
+
+class ReceivedStore(Store):
+    """
+    A store for what another process has sent.
+
+    Attributes:
+        trace: The trace that came with it, to be carried on; None without one.
+        span_rank: How well the span fits that `spans.see_span()` has found so far.
+    """
+
+    __slots__ = ("span_rank", "trace")
+
+    def __init__(self, fields: Mapping[str, object] = {}, /) -> None:
+        super().__init__(fields)
+        self.trace: Trace | None = None
+        self.span_rank = 0
+
+    def enter_trace(self, trace: Trace | None) -> None:
+        """Take the trace that came in, if there is one: `traceID` and `spanID`."""
+        self.trace = trace
+        if trace is not None:
+            self.update(trace.fields)
+
+    def receive(self, headers: object, *, fields: Iterable[str] = ()) -> None:
+        """Take what `extract()` finds in headers, and the trace to be carried on."""
+        found, self.trace = extracted(headers, fields=fields)
+        self.update(found)
