@@ -1,5 +1,5 @@
 """
-One table of behaviours over every logger, and over a fourth that is home-made.
+One table of behaviors over every logger, and over a fourth that is home-made.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ import ctxlog
 from ctxlog.context.adapter import View, current_view, error_view
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.redact import Redactor
-from ctxlog.testing import BEHAVIOURS, Behaviour, Event, check_adapter
+from ctxlog.testing import BEHAVIORS, Behavior, LogCall, check_adapter
 from tests.helpers import load_line, need
 
 NUMBERS = logging._nameToLevel
 
 
-def stdlib_log(event: Event) -> None:
+def stdlib_log(event: LogCall) -> None:
     """
     Log as a user of the standard library does, who has no loggers with fields.
     """
@@ -49,7 +49,7 @@ class Backend:
 
     def __init__(self) -> None:
         self.stream = io.BytesIO()
-        self.log: Callable[[Event], object] = stdlib_log
+        self.log: Callable[[LogCall], object] = stdlib_log
         self.before_reading: Callable[[], object] = lambda: None
 
     def read(self) -> bytes:
@@ -135,7 +135,7 @@ def stdlib_configured() -> Iterator[Backend]:
     ctxlog.config.unconfigure()
 
 
-def loguru_log(event: Event) -> None:
+def loguru_log(event: LogCall) -> None:
     """
     Log as a user of loguru does, from a module of the logger's name.
     """
@@ -161,7 +161,7 @@ def loguru_installed(**options: Any) -> Iterator[Backend]:
     adapter.uninstall()
 
 
-def structlog_log(event: Event) -> None:
+def structlog_log(event: LogCall) -> None:
     """
     Log as a user of structlog does.
     """
@@ -225,7 +225,7 @@ def structlog_over_stdlib() -> Iterator[Backend]:
 
 
 @contextlib.contextmanager
-def all_configured(log: Callable[[Event], object]) -> Iterator[Backend]:
+def all_configured(log: Callable[[LogCall], object]) -> Iterator[Backend]:
     """
     A logger after the one call that configures all three.
     """
@@ -266,13 +266,13 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
         yield opened
 
 
-@pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=str)
-def test_every_logger_behaves_the_same(behaviour: Behaviour, backend: Backend) -> None:
+@pytest.mark.parametrize("behavior", BEHAVIORS, ids=str)
+def test_every_logger_behaves_the_same(behavior: Behavior, backend: Backend) -> None:
     """
-    Each behaviour of the public table holds for each logger.
+    Each behavior of the public table holds for each logger.
     """
     with unseen_by_pytest():
-        behaviour.check(backend.log, backend.read)
+        behavior.check(backend.log, backend.read)
 
 
 # One event, logged by all of them --------------------------------------------------
@@ -305,7 +305,7 @@ _ERRORS = st.none() | st.builds(
     st.text(max_size=20),
 )
 _EVENTS = st.builds(
-    Event,
+    LogCall,
     message=st.text(),
     level=st.sampled_from(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]),
     fields=_FIELDS,
@@ -341,7 +341,7 @@ def timeless(line: dict[str, Any]) -> dict[str, Any]:
     scoped=_FIELDS,
 )
 def test_one_event_is_the_same_line_from_every_logger(
-    event: Event, store: dict[str, Any] | None, scoped: dict[str, Any]
+    event: LogCall, store: dict[str, Any] | None, scoped: dict[str, Any]
 ) -> None:
     """
     The same keys in the same order with the same values, the time aside.
@@ -362,7 +362,7 @@ def _log_in(
     store: dict[str, Any] | None,
     scoped: dict[str, Any],
     backend: Backend,
-    event: Event,
+    event: LogCall,
 ) -> None:
     def log() -> None:
         with ctxlog.scope(**scoped):
@@ -389,19 +389,19 @@ class HomeMade:
         self.written = b""
         self.lock = threading.Lock()
 
-    def view(self, event: Event) -> View:
+    def view(self, event: LogCall) -> View:
         """
         The context that the event is logged in.
         """
         return error_view(event.error)
 
-    def own(self, event: Event) -> dict[str, Any]:
+    def own(self, event: LogCall) -> dict[str, Any]:
         """
         The fields of the call.
         """
         return {**event.bound, **event.fields}
 
-    def encode(self, event: Event) -> bytes:
+    def encode(self, event: LogCall) -> bytes:
         """
         The event's line.
         """
@@ -416,7 +416,7 @@ class HomeMade:
             event.error,
         )
 
-    def log(self, event: Event) -> None:
+    def log(self, event: LogCall) -> None:
         """
         Log one event.
         """
@@ -437,7 +437,7 @@ def changed(change: Callable[[dict[str, Any]], object]) -> type[HomeMade]:
     """
 
     class Changing(HomeMade):
-        def encode(self, event: Event) -> bytes:
+        def encode(self, event: LogCall) -> bytes:
             line = json.loads(super().encode(event))
             change(line)
             return json.dumps(line).encode() + b"\n"
@@ -459,7 +459,7 @@ class Stale(HomeMade):
         super().__init__()
         self.first: View | None = None
 
-    def view(self, event: Event) -> View:
+    def view(self, event: LogCall) -> View:
         self.first = self.first or super().view(event)
         return self.first
 
@@ -469,9 +469,9 @@ class Waiting(HomeMade):
 
     def __init__(self) -> None:
         super().__init__()
-        self.events: list[Event] = []
+        self.events: list[LogCall] = []
 
-    def log(self, event: Event) -> None:
+    def log(self, event: LogCall) -> None:
         self.events.append(event)
         self.store = ctxlog.get_store() or ctxlog.Store()
 
@@ -487,7 +487,7 @@ class Shared(HomeMade):
 
     latest: View | None = None
 
-    def view(self, event: Event) -> View:
+    def view(self, event: LogCall) -> View:
         seen, Shared.latest = Shared.latest, current_view()
         return seen or Shared.latest
 
@@ -497,7 +497,7 @@ class Remembering(HomeMade):
 
     latest = current_view()
 
-    def view(self, event: Event) -> View:
+    def view(self, event: LogCall) -> View:
         if ctxlog.get_store() is not None:
             self.latest = current_view()
         return self.latest
@@ -506,7 +506,7 @@ class Remembering(HomeMade):
 class Tidy(HomeMade):
     """Redacts what it was given, in place."""
 
-    def own(self, event: Event) -> dict[str, Any]:
+    def own(self, event: LogCall) -> dict[str, Any]:
         for row in event.fields.get("rows", ()):
             if isinstance(row, dict):
                 row.clear()
@@ -516,24 +516,24 @@ class Tidy(HomeMade):
 class NoCopy(HomeMade):
     """Lets the context's fields win."""
 
-    def own(self, event: Event) -> dict[str, Any]:
+    def own(self, event: LogCall) -> dict[str, Any]:
         return {**super().own(event), **ctxlog.fields()}
 
 
 class PlainJson(HomeMade):
     """Encodes with the standard library and nothing else."""
 
-    def own(self, event: Event) -> dict[str, Any]:
+    def own(self, event: LogCall) -> dict[str, Any]:
         own = super().own(event)
         json.dumps(own, allow_nan=False).encode()
         return own
 
-    def view(self, event: Event) -> View:
+    def view(self, event: LogCall) -> View:
         view = super().view(event)
         json.dumps(view.fields, allow_nan=False).encode()
         return view
 
-    def encode(self, event: Event) -> bytes:
+    def encode(self, event: LogCall) -> bytes:
         event.message.encode()
         return super().encode(event)
 
@@ -541,14 +541,14 @@ class PlainJson(HomeMade):
 class Formatting(HomeMade):
     """Takes the message for a template."""
 
-    def encode(self, event: Event) -> bytes:
+    def encode(self, event: LogCall) -> bytes:
         return super().encode(event._replace(message=event.message.format()))
 
 
 class Careless(HomeMade):
     """Shows exceptions by their text alone."""
 
-    def encode(self, event: Event) -> bytes:
+    def encode(self, event: LogCall) -> bytes:
         if event.error is not None:
             str(event.error)
         return super().encode(event)
@@ -557,7 +557,7 @@ class Careless(HomeMade):
 class Forgetful(HomeMade):
     """Does not ask exceptions for their context."""
 
-    def view(self, event: Event) -> View:
+    def view(self, event: LogCall) -> View:
         return current_view()
 
 
@@ -572,7 +572,7 @@ class Open(HomeMade):
 class StoreOnly(HomeMade):
     """Knows the store, and no scope."""
 
-    def view(self, event: Event) -> View:
+    def view(self, event: LogCall) -> View:
         store = ctxlog.get_store()
         return View({}, None) if store is None else View(dict(store), time.time_ns())
 
@@ -582,12 +582,12 @@ class ScopeStays(HomeMade):
 
     order: object = None
 
-    def own(self, event: Event) -> dict[str, Any]:
+    def own(self, event: LogCall) -> dict[str, Any]:
         self.order = ctxlog.fields().get("order", self.order)
         return {"order": self.order, **super().own(event)}
 
 
-#: A logger that is wrong in one way, for each behaviour.
+#: A logger that is wrong in one way, for each behavior.
 BROKEN: dict[str, type[HomeMade]] = {
     "one line": changed(lambda line: line.update(timestamp=line.pop("timestamp"))),
     "timestamp": changed(lambda line: line.update(timestamp="2026-11-22T21:44:39Z")),
@@ -624,19 +624,19 @@ BROKEN: dict[str, type[HomeMade]] = {
 }
 
 
-@pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=str)
-def test_a_logger_that_breaks_a_behaviour_fails_it(behaviour: Behaviour) -> None:
+@pytest.mark.parametrize("behavior", BEHAVIORS, ids=str)
+def test_a_logger_that_breaks_a_behavior_fails_it(behavior: Behavior) -> None:
     """
-    For every behaviour there is a logger that is wrong in this, and is found.
+    For every behavior there is a logger that is wrong in this, and is found.
     """
-    broken = BROKEN[behaviour.name]()
+    broken = BROKEN[behavior.name]()
     with pytest.raises(AssertionError):
-        behaviour.check(broken.log, broken.read)
+        behavior.check(broken.log, broken.read)
 
 
-def test_anybodys_logger_can_pass() -> None:
+def test_a_logger_of_ones_own_can_pass() -> None:
     """
-    A home-made logger that takes the context as it should has all behaviours.
+    A home-made logger that takes the context as it should has all behaviors.
     """
     own = HomeMade()
     check_adapter(own.log, own.read)
@@ -655,20 +655,20 @@ def test_all_that_failed_is_listed_with_its_sentence() -> None:
     with pytest.raises(AssertionError) as caught:
         check_adapter(broken.log, broken.read)
     text = str(caught.value)
-    assert f"3 of {len(BEHAVIOURS)} behaviours do not hold" in text
-    for behaviour in BEHAVIOURS:
-        listed = f"- {behaviour.name}: {behaviour.sentence}" in text
-        wrong = behaviour.name in ("one line", "logger name", "late")
-        assert listed == wrong, behaviour.name
+    assert f"3 of {len(BEHAVIORS)} behaviors do not hold" in text
+    for behavior in BEHAVIORS:
+        listed = f"- {behavior.name}: {behavior.sentence}" in text
+        wrong = behavior.name in ("one line", "logger name", "late")
+        assert listed == wrong, behavior.name
 
 
-def test_a_behaviour_can_be_skipped() -> None:
+def test_a_behavior_can_be_skipped() -> None:
     """
     What a logger cannot do is left out by name; a name that is none is an error.
     """
     broken = changed(lambda line: line.update(logger="root"))()
     check_adapter(broken.log, broken.read, skip=["logger name", "one line"])
-    with pytest.raises(ValueError, match="no such behaviour: logger nam"):
+    with pytest.raises(ValueError, match="no such behavior: logger nam"):
         check_adapter(broken.log, broken.read, skip=["logger nam"])
 
 
@@ -677,11 +677,11 @@ def test_a_behaviour_can_be_skipped() -> None:
     [
         (b"{} ", "an unfinished line"),
         (b"[]\n", "not an object"),
-        (b'{"a":1,"a":2}\n', "there twice: ['a']"),
+        (b'{"a":1,"a":2}\n', "repeated keys: ['a']"),
         (b'{"a":NaN}\n', "NaN is not JSON"),
         (b"\xff\n", "not JSON"),
-        (b"{}\n{}\n", "number of lines of one event: 2, not 1"),
-        (b"", "number of lines of one event: 0, not 1"),
+        (b"{}\n{}\n", "number of lines of one call: 2, not 1"),
+        (b"", "number of lines of one call: 0, not 1"),
         (b'"' + b"x" * 262_144 + b'"\n', "a line of 262147 bytes"),
     ],
     ids=lambda value: str(value)[:16],
@@ -692,9 +692,9 @@ def test_what_is_no_line_is_found(written: bytes, said: str) -> None:
     """
     own = HomeMade()
 
-    def log(event: Event) -> None:
+    def log(event: LogCall) -> None:
         own.written += written
 
     with pytest.raises(AssertionError) as caught:
-        BEHAVIOURS[0].check(log, own.read)
+        BEHAVIORS[0].check(log, own.read)
     assert said in str(caught.value)

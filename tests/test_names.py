@@ -32,7 +32,7 @@ from ctxlog.line.schema import SCHEMAS, Schema
 from ctxlog.loggers.stdlib import ContextFilter
 from ctxlog.servers.asgi import ContextMiddleware
 from ctxlog.tasks._task import Task
-from ctxlog.testing import Event, capture_lines, check_adapter
+from ctxlog.testing import LogCall, capture_lines, check_adapter
 from tests.helpers import ROOT, load_line, need
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -620,7 +620,7 @@ def test_the_behaviors_hold_under_other_names(logger: str) -> None:
     `check_adapter()` goes by the process's names.
     """
 
-    def log(event: Event) -> None:
+    def log(event: LogCall) -> None:
         level = getattr(logging, event.level)
         error = event.error
         if logger == "stdlib":

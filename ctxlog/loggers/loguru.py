@@ -262,6 +262,10 @@ class JsonSink:
         self._write(record, _now())
         return False
 
+    def encode(self, record: Any) -> bytes:
+        """Return the line of a record, with the time as it is now. Never raises."""
+        return _encoded(self._encoder, record, _now())
+
     def _write(self, record: _Record, created: float) -> None:
         if self._levels is None or _is_wanted(record, self._levels):
             self._writer.write(_encoded(self._encoder, record, created))

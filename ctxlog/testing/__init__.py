@@ -1,21 +1,22 @@
 """
-For tests: what was logged, as dicts, and what every logger's adapter must do. Edge.
+Helpers for tests: the lines that were logged, as dicts, and a check for adapters.
 
 `capture_lines()` collects the lines of stdlib logging, structlog and loguru;
-`check_adapter()` holds any logger against the table of behaviours that all of them
+`check_adapter()` checks any logger against `BEHAVIORS`, the table that all of them
 share. The pytest plugin is `ctxlog.pytest_plugin`.
 """
 
 from __future__ import annotations
 
+from ctxlog.testing._bench import Behavior, LogCall
 from ctxlog.testing._capture import CapturedLines, capture_lines
-from ctxlog.testing._conformance import BEHAVIOURS, Behaviour, Event, check_adapter
+from ctxlog.testing._conformance import BEHAVIORS, check_adapter
 
 __all__ = [
-    "BEHAVIOURS",
-    "Behaviour",
+    "BEHAVIORS",
+    "Behavior",
     "CapturedLines",
-    "Event",
+    "LogCall",
     "capture_lines",
     "check_adapter",
 ]

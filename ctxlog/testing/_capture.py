@@ -4,16 +4,17 @@ Collecting lines from all loggers, whatever is configured.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
-import io
 import json
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, TypeVar, overload
 
-from ctxlog._names import Names, get_names
+from ctxlog._names import get_names
 from ctxlog.context.adapter import current_view
 from ctxlog.errors import ConfigError, MissingDependencyError
 from ctxlog.line.encoder import LineEncoder
@@ -158,17 +159,11 @@ class capture_lines:
         if type(number) is not int:
             raise ConfigError("level", level, "the name of a level, or a number")
         self._level = number
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[list[Callable[[], None]]] = []
 
     def __enter__(self) -> CapturedLines:
         lines = CapturedLines()
-        closing = [tap.open(self._level, lines.add) for tap in _taps()]
-
-        def close() -> None:
-            for one in closing:
-                one()
-
-        self._undo.append(close)
+        self._undo.append(list(_open(self._level, lines.add)))
         return lines
 
     def __exit__(
@@ -177,7 +172,8 @@ class capture_lines:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._undo.pop()()
+        for close in self._undo.pop():
+            close()
 
 
 _Take = Callable[[bytes], None]
@@ -192,38 +188,30 @@ class _Passing(threading.local):
 _passing = _Passing()
 
 
-class _Newest(Generic[_T]):
-    """What `make` makes, made anew when the process has other names."""
-
-    def __init__(self, make: Callable[[], _T]) -> None:
-        self._make = make
-        self._names: Names | None = None
-
-    def __call__(self) -> _T:
-        names = get_names()
-        if self._names is not names:
-            self._made, self._names = self._make(), names
-        return self._made
-
-
 class _Tap:
     """
-    Takes the events of one logging library, as lines, for any number of takers.
+    The events of one logging library, as lines, for any number of takers.
 
-    At the library's own code, since what is configured may change while lines are
-    collected, and is nobody's to change for that.
+    It sits in the library's own code: the configuration may change while lines are
+    collected, and stays as it is.
+
+    Args:
+        install: Begins to give lines with their level to the function that it is
+            called with; returns the function that ends it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, install: Callable[[_Tap], Callable[[], None]]) -> None:
+        self._install = install
         self._lock = threading.Lock()
         self._takers: dict[object, tuple[int, _Take]] = {}
+        self._uninstall: Callable[[], None]
 
     def open(self, level: int, take: _Take) -> Callable[[], None]:
-        """Give lines from `level` on to `take`; return what ends that."""
+        """Give lines from *level* on to *take*; return the function that ends that."""
         key = object()
         with self._lock:
             if not self._takers:
-                self._install()
+                self._uninstall = self._install(self)
             self._takers = {**self._takers, key: (level, take)}
 
         def close() -> None:
@@ -234,143 +222,111 @@ class _Tap:
 
         return close
 
-    def _give(self, level: int, line: bytes) -> None:
+    def give(self, level: int, line: bytes) -> None:
+        """Give a line to the takers of its level."""
         for least, take in self._takers.values():
             if level >= least:
                 take(line)
 
-    def _install(self) -> None:
-        raise NotImplementedError
-
-    def _uninstall(self) -> None:
-        raise NotImplementedError
+    def takes(self, level: int) -> bool:
+        """Whether a taker wants lines of this level."""
+        return any(level >= least for least, _ in self._takers.values())
 
 
-class _StdlibTap(_Tap):
-    """Between the loggers of stdlib logging and their handlers."""
+def _tap_stdlib(tap: _Tap) -> Callable[[], None]:
+    """Take records between the loggers of stdlib logging and their handlers."""
+    logger_class: Any = logging.Logger
+    is_enabled = logger_class.isEnabledFor
+    call_handlers = logger_class.callHandlers
+    formatter = _per_names(stdlib.JsonFormatter)
 
-    def _install(self) -> None:
-        is_enabled = self._is_enabled = logging.Logger.isEnabledFor
-        call_handlers = self._call_handlers = logging.Logger.callHandlers
-        formatter = _Newest(stdlib.JsonFormatter)
+    def enabled(logger: logging.Logger, level: int) -> bool:
+        return tap.takes(level) or is_enabled(logger, level)
 
-        def enabled(logger: logging.Logger, level: int) -> bool:
-            least = min((least for least, _ in self._takers.values()), default=level)
-            return level >= least or is_enabled(logger, level)
-
-        def call(logger: logging.Logger, record: logging.LogRecord) -> None:
-            if _passing.on:
-                passed = True
-            else:
-                passed = False
-                self._give(record.levelno, formatter().encode(record))
-            if is_enabled(logger, record.levelno):
-                _passing.on = True
-                try:
-                    call_handlers(logger, record)
-                finally:
-                    _passing.on = passed
-
-        self._replace(enabled, call)
-
-    def _uninstall(self) -> None:
-        self._replace(self._is_enabled, self._call_handlers)
-
-    @staticmethod
-    def _replace(is_enabled: Any, call_handlers: Any) -> None:
-        logger_class: Any = logging.Logger
-        logger_class.isEnabledFor = is_enabled
-        logger_class.callHandlers = call_handlers
-
-
-class _StructlogTap(_Tap):
-    """Where all of structlog's loggers begin to process an event."""
-
-    def __init__(self, adapter: Any) -> None:
-        super().__init__()
-        self._renderer = _Newest(adapter.JsonRenderer)
-        self._structlog = adapter.structlog
-        self._base = adapter.structlog.BoundLoggerBase
-
-    def _install(self) -> None:
-        proxy = self._proxy = self._base._proxy_to_logger
-
-        def proxied(bound: Any, method: str, event: Any = None, **fields: Any) -> Any:
-            self._take(bound, method, event, fields)
-            passed, _passing.on = _passing.on, True
+    def call(logger: logging.Logger, record: logging.LogRecord) -> None:
+        passed = _passing.on
+        if not passed:
+            tap.give(record.levelno, formatter().encode(record))
+        if is_enabled(logger, record.levelno):
+            _passing.on = True
             try:
-                return proxy(bound, method, event, **fields)
+                call_handlers(logger, record)
             finally:
                 _passing.on = passed
 
-        self._base._proxy_to_logger = proxied
+    def uninstall() -> None:
+        logger_class.isEnabledFor = is_enabled
+        logger_class.callHandlers = call_handlers
 
-    def _uninstall(self) -> None:
-        self._base._proxy_to_logger = self._proxy
+    logger_class.isEnabledFor = enabled
+    logger_class.callHandlers = call
+    return uninstall
 
-    def _take(self, bound: Any, method: str, event: Any, fields: Any) -> None:
+
+def _tap_structlog(tap: _Tap) -> Callable[[], None]:
+    """Take events where all of structlog's loggers begin to process them."""
+    adapter: Any = importlib.import_module("ctxlog.loggers.structlog")
+    renderer = _per_names(adapter.JsonRenderer)
+    base = adapter.structlog.BoundLoggerBase
+    proxy = base._proxy_to_logger
+
+    def take(bound: Any, method: str, event: Any, fields: Any) -> None:
         event_dict = {**bound._context, **fields, "event": event}
         known = current_view().fields  # the bridge's among them
-        for name, value in self._structlog.contextvars.get_contextvars().items():
+        for name, value in adapter.structlog.contextvars.get_contextvars().items():
             if name not in known:
                 event_dict.setdefault(name, value)
-        line = self._renderer().encode(bound._logger, method, event_dict)
+        line = renderer().encode(bound._logger, method, event_dict)
         level = logging.getLevelName(json.loads(line)["level"])
-        self._give(level if isinstance(level, int) else logging.INFO, line)
+        tap.give(level if isinstance(level, int) else logging.INFO, line)
 
-
-class _LoguruTap(_Tap):
-    """A further sink of loguru's."""
-
-    def __init__(self, adapter: Any) -> None:
-        super().__init__()
-        self._adapter = adapter
-
-    def _install(self) -> None:
-        taken = threading.local()
-        lines = _Lines(lambda line: self._give(taken.level, line))
-        sink = _Newest(lambda: self._adapter.JsonSink(lines))
-
-        def take(record: Any) -> bool:
-            if not _passing.on:
-                taken.level = record["level"].no
-                sink().take(record)
-            return False
-
-        # The filter takes the record, so that loguru need not format it.
-        self._id = self._adapter.logger.add(
-            sink(), level=0, format=lambda record: "", filter=take
-        )
-
-    def _uninstall(self) -> None:
+    def proxied(bound: Any, method: str, event: Any = None, **fields: Any) -> Any:
+        take(bound, method, event, fields)
+        passed, _passing.on = _passing.on, True
         try:
-            self._adapter.logger.remove(self._id)
-        except ValueError:
-            pass  # the application has removed all sinks
+            return proxy(bound, method, event, **fields)
+        finally:
+            _passing.on = passed
+
+    def uninstall() -> None:
+        base._proxy_to_logger = proxy
+
+    base._proxy_to_logger = proxied
+    return uninstall
 
 
-class _Lines(io.RawIOBase):
-    """A stream that hands on what is written to it."""
+def _tap_loguru(tap: _Tap) -> Callable[[], None]:
+    """Take records by a further sink of loguru's."""
+    adapter: Any = importlib.import_module("ctxlog.loggers.loguru")
+    sink = _per_names(adapter.JsonSink)
 
-    def __init__(self, take: _Take) -> None:
-        self._take = take
+    def take(record: Any) -> bool:
+        if not _passing.on:
+            tap.give(record["level"].no, sink().encode(record))
+        return False
 
-    def write(self, line: Any) -> int:
-        self._take(bytes(line))
-        return len(line)
+    # The filter takes the record, so that loguru need not format it.
+    number = adapter.logger.add(sink(), level=0, format=lambda record: "", filter=take)
+
+    def uninstall() -> None:
+        # The application may have removed all sinks.
+        with contextlib.suppress(ValueError):
+            adapter.logger.remove(number)
+
+    return uninstall
 
 
-_known: dict[str, _Tap] = {"stdlib": _StdlibTap()}
+def _per_names(make: Callable[[], _T]) -> Callable[[], _T]:
+    """Return a function that makes it anew when the process has other names."""
+    made = functools.lru_cache(maxsize=1)(lambda names: make())
+    return lambda: made(get_names())
 
 
-def _taps() -> list[_Tap]:
-    kinds: dict[str, Callable[[Any], _Tap]]
-    kinds = {"structlog": _StructlogTap, "loguru": _LoguruTap}
-    for name, kind in kinds.items():
-        if name not in _known:
-            try:
-                adapter = importlib.import_module(f"ctxlog.loggers.{name}")
-            except MissingDependencyError:
-                continue
-            _known.setdefault(name, kind(adapter))
-    return list(_known.values())
+_TAPS = tuple(_Tap(install) for install in (_tap_stdlib, _tap_structlog, _tap_loguru))
+
+
+def _open(level: int, take: _Take) -> Iterator[Callable[[], None]]:
+    for tap in _TAPS:
+        # structlog and loguru may not be installed.
+        with contextlib.suppress(MissingDependencyError):
+            yield tap.open(level, take)
