@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(name: str) -> Any:
     """The module of a command; `ctxlog --help` has no need of it."""
-    return importlib.import_module(f"ctxlog.viewer.{name}")
+    return importlib.import_module(f"ctxlog.viewer.commands.{name}")
 
 
 def _run(
@@ -94,7 +94,7 @@ def _run(
     if sys.stdout is None:  # `>&-`
         print(f"ctxlog {name}: standard output is closed", file=sys.stderr)
         return 2
-    both = _command("command").overwritten(chosen)
+    both = _command("common").overwritten(chosen)
     if both is not None:
         problem = f"{both} is input and output at once; write to another file"
         print(f"ctxlog {name}: {problem}", file=sys.stderr)
@@ -126,7 +126,7 @@ def _completion(
     shell: str,
 ) -> int:
     try:
-        from ctxlog.viewer.completion import SHELLS, completion
+        from ctxlog.viewer.commands.completion import SHELLS, completion
     except MissingDependencyError as error:
         print(f"ctxlog: {error}", file=sys.stderr)
         return 2

@@ -55,8 +55,8 @@ OWNER: dict[str, str | tuple[str, ...]] = {
     "uvloop": "ctxlog.runtime.uvloop",
     "websockets": "ctxlog.servers.websockets",
     "werkzeug": "ctxlog.servers.werkzeug",
-    "shtab": "ctxlog.viewer.completion",
-    "zstandard": "ctxlog.viewer.zstd",
+    "shtab": "ctxlog.viewer.commands.completion",
+    "zstandard": "ctxlog.viewer.read._zstd",
     "structlog": "ctxlog.loggers.structlog",
     "loguru": "ctxlog.loggers.loguru",
 }
@@ -86,6 +86,9 @@ ADAPTER_ROOMS = {"clients", "loggers", "runtime", "servers", "tasks"}
 
 #: The viewer reads lines of whatever origin; it knows nothing of how ours are made.
 VIEWER_MAY_IMPORT = {"ctxlog.errors", "ctxlog._json", "ctxlog.terminal"}
+
+#: The viewer is a pipeline of rooms: each imports from those to the left of it.
+VIEWER_ROOMS = ("read", "recognize", "group", "query", "show", "commands")
 
 #: Imports up, each with its reason.
 EXCEPTIONS = {
@@ -197,6 +200,8 @@ def _own_import_allowed(importer: str, found: Import) -> bool:
         return room in ("demo", "__main__")
     if room == "viewer" and room_of(target) != room:
         return target in VIEWER_MAY_IMPORT
+    if room == room_of(target) == "viewer":
+        return _is_leftwards(importer, target)
     if room_of(target) == room:
         if room not in ADAPTER_ROOMS or importer == "ctxlog._entry":
             return True
@@ -208,13 +213,26 @@ def _own_import_allowed(importer: str, found: Import) -> bool:
     return rank_of(target) < rank_of(importer) and not _is_private_to_its_room(target)
 
 
+def _is_leftwards(importer: str, target: str) -> bool:
+    """Tell whether a module of the viewer may import another one of the viewer."""
+    here, there = (f"{name}.".split(".")[2] for name in (importer, target))
+    if here == there:
+        return True
+    return (
+        here in VIEWER_ROOMS
+        and there in VIEWER_ROOMS[: VIEWER_ROOMS.index(here)]
+        and not _is_private_to_its_room(target)
+    )
+
+
 def violations(
     sources: Mapping[str, str], owner: Mapping[str, str | tuple[str, ...]] = OWNER
 ) -> list[str]:
     """
     Return what the modules in *sources*, by dotted name, do against the rules.
 
-    1. Imports are absolute, and go down in rank; within a room they are free.
+    1. Imports are absolute, and go down in rank; within a room they are free, but for
+       the rooms of the viewer, which import leftwards.
     2. A module with an underscore is imported within its room only.
     3. An adapter imports its third party and private modules of its room: no other.
     4. Ranks 0 to 3 import ctxlog and the standard library, at the top.
@@ -481,7 +499,11 @@ _GOOD = {
     ),
     "ctxlog.servers._request": "from ctxlog.context import run\n",
     "ctxlog.servers.asgi": "from ctxlog.servers._request import y\n",
-    "ctxlog.viewer": "from ctxlog.errors import ConfigError\n",
+    "ctxlog.viewer": "",
+    "ctxlog.viewer.read._zstd": "from ctxlog.errors import ConfigError\n",
+    "ctxlog.viewer.read.source": "from ctxlog.viewer.read import _zstd\n",
+    "ctxlog.viewer.query.search": "from ctxlog.viewer.read.source import Source\n",
+    "ctxlog.viewer.show.table": "from ctxlog.viewer.read.source import Source\n",
     "ctxlog.demo": "import fastapi, ctxlog\n",
     "ctxlog.__main__": "def main():\n    from ctxlog import demo\n",
 }
@@ -670,10 +692,28 @@ def test_checker_accepts_a_good_package() -> None:
             id="a room of the same rank",
         ),
         pytest.param(
-            "ctxlog.viewer",
+            "ctxlog.viewer.read.source",
             "from ctxlog.line.encoder import x\n",
-            "ctxlog.viewer:1: must not import ctxlog.line.encoder",
+            "ctxlog.viewer.read.source:1: must not import ctxlog.line.encoder",
             id="the viewer imports how lines are made",
+        ),
+        pytest.param(
+            "ctxlog.viewer.read.source",
+            "from ctxlog.viewer.query.search import Reader\n",
+            "ctxlog.viewer.read.source:1: must not import ctxlog.viewer.query.search",
+            id="a room of the viewer imports one to the right",
+        ),
+        pytest.param(
+            "ctxlog.viewer.query.search",
+            "from ctxlog.viewer.read import _zstd\n",
+            "ctxlog.viewer.query.search:1: must not import ctxlog.viewer.read._zstd",
+            id="a room of the viewer imports a private module of another",
+        ),
+        pytest.param(
+            "ctxlog.viewer.extra",
+            "from ctxlog.viewer.read import source\n",
+            "ctxlog.viewer.extra:1: must not import ctxlog.viewer.read.source",
+            id="a module of the viewer outside of its rooms",
         ),
         pytest.param(
             "ctxlog.line._fit",

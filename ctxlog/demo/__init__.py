@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from ctxlog.errors import requires
-from ctxlog.viewer.command import coloured
-from ctxlog.viewer.formats import Names
-from ctxlog.viewer.printing import paint, request_color, request_text
-from ctxlog.viewer.reading import Source
-from ctxlog.viewer.search import Reader
+from ctxlog.viewer.commands.common import coloured
+from ctxlog.viewer.query.search import Reader
+from ctxlog.viewer.read.source import Source
+from ctxlog.viewer.recognize.record import Names
+from ctxlog.viewer.show.printing import paint, request_color, request_text
 
 with requires("httpx", extra="demo"):
     import httpx

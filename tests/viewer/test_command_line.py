@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from ctxlog.__main__ import main
-from ctxlog.viewer import progress
-from ctxlog.viewer.progress import Progress
+from ctxlog.viewer.read import progress
+from ctxlog.viewer.read.progress import Progress
 from tests.helpers import need, run_python
 
 _SCRIPT = "import sys; from ctxlog.__main__ import main; sys.exit(main())"

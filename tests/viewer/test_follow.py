@@ -18,10 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctxlog.viewer.following import Tail, Watch
-from ctxlog.viewer.formats import Names, Record
-from ctxlog.viewer.printing import LinePrinter
-from ctxlog.viewer.search import Criterion, failing
+from ctxlog.viewer.query.criteria import Criterion, failing
+from ctxlog.viewer.query.watch import Watch
+from ctxlog.viewer.read.tail import Tail
+from ctxlog.viewer.recognize.record import Names, Record
+from ctxlog.viewer.show.printing import LinePrinter
 from tests.helpers import clean_environment
 
 LIMIT = 60

@@ -19,12 +19,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctxlog.viewer.formats import Names, Record
-from ctxlog.viewer.options import add_choice
-from ctxlog.viewer.reading import Block, Source
-from ctxlog.viewer.scan import Every, Hit, Ids, found, scan
-from ctxlog.viewer.search import Reader, _Rows, failing
-from ctxlog.viewer.table import Row
+from ctxlog.viewer.commands._options import add_choice
+from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.query.criteria import failing
+from ctxlog.viewer.query.scan import Every, Ids, found, scan
+from ctxlog.viewer.query.search import Reader, _Rows
+from ctxlog.viewer.read.source import Block, Hit, Source
+from ctxlog.viewer.recognize.record import Names, Record
 
 # Tests may run in a process with threads; the command line has none.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
@@ -290,7 +291,7 @@ class _Vanishing(Every):
 
 _KILLED = """
 import sys
-from ctxlog.viewer import scan
+from ctxlog.viewer.query import scan
 from ctxlog.__main__ import main
 scan._LARGE, scan._PART = 1, 4096
 scan._processors = lambda: 4
@@ -321,7 +322,7 @@ def test_many_lines_are_kept_on_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is collected beyond some size is read back as it was."""
-    monkeypatch.setattr("ctxlog.viewer.collected._IN_MEMORY", 100)
+    monkeypatch.setattr("ctxlog.viewer.group.collected._IN_MEMORY", 100)
     path = tmp_path / "app.log"
     lines = [
         f'{{"requestID":"req-{number % 7}","message":"{number}"}}\n'.encode()

@@ -22,8 +22,8 @@ from ctxlog.__main__ import main
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.schema import SCHEMAS
-from ctxlog.viewer.formats import Names, Record
-from ctxlog.viewer.printing import LinePrinter
+from ctxlog.viewer.recognize.record import Names, Record
+from ctxlog.viewer.show.printing import LinePrinter
 from tests.helpers import need
 
 #: A line as each logger documents it, its id, level, message and time.
@@ -386,8 +386,8 @@ def test_never_mixes_requests(order: list[str]) -> None:
 
 def collected(data: bytes, request: str) -> list[bytes]:
     """Return what a reader collects for a request out of *data*."""
-    from ctxlog.viewer.reading import Block
-    from ctxlog.viewer.search import Reader
+    from ctxlog.viewer.query.search import Reader
+    from ctxlog.viewer.read.source import Block
 
     class Memory:
         name = "memory"
@@ -420,8 +420,8 @@ def test_of_much_the_first_that_is_found_comes_first(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All others follow by when they began; each is whole, and none comes twice."""
-    monkeypatch.setattr("ctxlog.viewer.scan._LARGE", 1)
-    monkeypatch.setattr("ctxlog.viewer.scan._processors", lambda: 1)
+    monkeypatch.setattr("ctxlog.viewer.query.scan._LARGE", 1)
+    monkeypatch.setattr("ctxlog.viewer.query.scan._processors", lambda: 1)
     path = tmp_path / "app.log"
     order = [3, 1, 2]
     stamp = "2026-01-01T00:00:{:02}.000Z"

@@ -6,47 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ctxlog.viewer.about import About, Extent
-from ctxlog.viewer.formats import Record
-from ctxlog.viewer.printing import safe
-from ctxlog.viewer.scales import iso
-
-
-class Row:
-    """What is known of a request once its lines have gone by."""
-
-    __slots__ = ("about", "errors", "extent", "failed", "id", "lines")
-
-    def __init__(self, request: str) -> None:
-        self.id = request
-        self.extent = Extent()
-        self.lines = self.errors = 0
-        self.failed = False
-        self.about = About()
-
-    def add(self, record: Record) -> None:
-        """Take a line into account."""
-        self.lines += 1
-        is_error = record.level >= 40
-        self.errors += is_error
-        span = record.span
-        if span is not None:
-            self.extent.add(*span)
-        self.failed = self.failed or is_error or record.says_failed
-        self.about.add(record)
-
-    def merge(self, later: Row) -> None:
-        """Take into account what another one knows, of lines that come later."""
-        self.lines += later.lines
-        self.errors += later.errors
-        self.extent.merge(later.extent)
-        self.failed = self.failed or later.failed
-        self.about.merge(later.about)
-
-    @property
-    def duration(self) -> float:
-        """How long it took, in milliseconds."""
-        return self.extent.seconds * 1000
+from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.recognize.scales import iso
+from ctxlog.viewer.show.printing import safe
 
 
 def rows(requests: Iterable[Row], sort: str) -> list[list[str]]:

@@ -9,7 +9,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from ctxlog.viewer.command import (
+from ctxlog.viewer.commands._options import add_source
+from ctxlog.viewer.commands.common import (
     ambiguous,
     coloured,
     complain,
@@ -17,9 +18,8 @@ from ctxlog.viewer.command import (
     exit_code,
     reader_of,
 )
-from ctxlog.viewer.options import add_source
-from ctxlog.viewer.page import html_page
-from ctxlog.viewer.waterfall import Waterfall, waterfall_text
+from ctxlog.viewer.show.page import html_page
+from ctxlog.viewer.show.waterfall import Waterfall, waterfall_text
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctxlog.viewer.objects import WRAPPED_TIME, objects
-from ctxlog.viewer.scales import level_number, seconds
-from ctxlog.viewer.tracebacks import as_text, beside, within
+from ctxlog.viewer.recognize._objects import WRAPPED_TIME, objects
+from ctxlog.viewer.recognize._tracebacks import as_text, beside, within
+from ctxlog.viewer.recognize.scales import level_number, seconds
 
 #: Request ids first, then traces: a line with both belongs to its request.
 IDS = (

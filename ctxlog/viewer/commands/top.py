@@ -7,9 +7,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ctxlog.viewer.command import encoded, exit_code, reader_of
-from ctxlog.viewer.options import add_source
-from ctxlog.viewer.table import groups, rows
+from ctxlog.viewer.commands._options import add_source
+from ctxlog.viewer.commands.common import encoded, exit_code, reader_of
+from ctxlog.viewer.show.table import groups, rows
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

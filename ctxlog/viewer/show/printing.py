@@ -11,9 +11,9 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ctxlog.viewer.collected import Entry, Request
-from ctxlog.viewer.formats import Record
-from ctxlog.viewer.scales import iso
+from ctxlog.viewer.group.collected import Entry, Request
+from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.recognize.scales import iso
 
 #: What terminals obey: C0 without tab, DEL, C1, and what turns the reading direction.
 _CONTROL = re.compile(

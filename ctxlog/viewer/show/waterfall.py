@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctxlog.viewer.collected import Request
-from ctxlog.viewer.formats import Record
-from ctxlog.viewer.printing import header, level_name, paint, safe
+from ctxlog.viewer.group.collected import Request
+from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.show.printing import header, level_name, paint, safe
 
 _SERVICES = ("service", "service.name", "resource.service.name", "app", "name")
 _TASKS = ("task", "taskName", "task_name")

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 _BLOCK = 1 << 20
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
@@ -49,6 +49,21 @@ class Block:
             end = self.data.find(b"\n", start, self.stop) + 1 or self.stop
             yield start, self.data[start:end]
             start = end
+
+
+class Hit(NamedTuple):
+    """
+    A line that was looked for.
+
+    Attributes:
+        position: Where in its source it begins, in bytes.
+        line: Its bytes.
+        below: The lines that follow it without being JSON.
+    """
+
+    position: int
+    line: bytes
+    below: list[bytes]
 
 
 class Source:
@@ -111,9 +126,9 @@ class Source:
             return bz2.open(self.name)
         if self.name.endswith(".xz"):
             return lzma.open(self.name)
-        from ctxlog.viewer import zstd
+        from ctxlog.viewer.read import _zstd
 
-        return zstd.open_file(self.name)
+        return _zstd.open_file(self.name)
 
     def parts(self, size: int) -> Iterator[tuple[int, int]]:
         """Yield ranges for `blocks()` of about *size* bytes, if `size` is known."""

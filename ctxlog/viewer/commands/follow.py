@@ -7,11 +7,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ctxlog.viewer.command import coloured, encoded
-from ctxlog.viewer.following import Watch, followed
-from ctxlog.viewer.formats import Names
-from ctxlog.viewer.options import add_choice, add_form, add_source
-from ctxlog.viewer.printing import LinePrinter, filled
+from ctxlog.viewer.commands._options import add_choice, add_form, add_source
+from ctxlog.viewer.commands.common import coloured, encoded
+from ctxlog.viewer.query.watch import Watch
+from ctxlog.viewer.read.tail import followed
+from ctxlog.viewer.recognize.record import Names
+from ctxlog.viewer.show.printing import LinePrinter, filled
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

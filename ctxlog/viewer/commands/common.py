@@ -9,11 +9,11 @@ import os
 import stat
 import sys
 
-from ctxlog.viewer.collected import Collected
-from ctxlog.viewer.formats import Names
-from ctxlog.viewer.printing import safe
-from ctxlog.viewer.reading import Source
-from ctxlog.viewer.search import Reader
+from ctxlog.viewer.group.collected import Collected
+from ctxlog.viewer.query.search import Reader
+from ctxlog.viewer.read.source import Source
+from ctxlog.viewer.recognize.record import Names
+from ctxlog.viewer.show.printing import safe
 
 
 def reader_of(chosen: argparse.Namespace) -> Reader:

@@ -15,9 +15,9 @@ from math import isnan, nan
 from operator import itemgetter
 from typing import IO
 
-from ctxlog.viewer.about import About, Extent
-from ctxlog.viewer.formats import Names, Record
-from ctxlog.viewer.scan import Hit
+from ctxlog.viewer.group.summary import About, Extent
+from ctxlog.viewer.read.source import Hit
+from ctxlog.viewer.recognize.record import Names, Record
 
 _IN_MEMORY = 64 << 20
 _SIZES = struct.Struct("<QQ")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ctxlog.viewer.formats import Record
+from ctxlog.viewer.recognize.record import Record
 
 
 @dataclass(slots=True)
@@ -96,3 +96,40 @@ class About:
         if later.status and later._took >= self._took:
             self._took, self.status = later._took, later.status
             self._method, self._path = later._method, later._path
+
+
+class Row:
+    """What is known of a request once its lines have gone by."""
+
+    __slots__ = ("about", "errors", "extent", "failed", "id", "lines")
+
+    def __init__(self, request: str) -> None:
+        self.id = request
+        self.extent = Extent()
+        self.lines = self.errors = 0
+        self.failed = False
+        self.about = About()
+
+    def add(self, record: Record) -> None:
+        """Take a line into account."""
+        self.lines += 1
+        is_error = record.level >= 40
+        self.errors += is_error
+        span = record.span
+        if span is not None:
+            self.extent.add(*span)
+        self.failed = self.failed or is_error or record.says_failed
+        self.about.add(record)
+
+    def merge(self, later: Row) -> None:
+        """Take into account what another one knows, of lines that come later."""
+        self.lines += later.lines
+        self.errors += later.errors
+        self.extent.merge(later.extent)
+        self.failed = self.failed or later.failed
+        self.about.merge(later.about)
+
+    @property
+    def duration(self) -> float:
+        """How long it took, in milliseconds."""
+        return self.extent.seconds * 1000

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ctxlog.viewer.progress import LEAST
-from ctxlog.viewer.reading import BROKEN, Block, Source
+from ctxlog.viewer.read.progress import LEAST
+from ctxlog.viewer.read.source import BROKEN, Block, Hit, Source
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -27,21 +27,6 @@ _PREFIX = 400
 _LARGE = LEAST
 _PART = 16 << 20
 _MOST_PROCESSES = 8
-
-
-class Hit(NamedTuple):
-    """
-    A line that was looked for.
-
-    Attributes:
-        position: Where in its source it begins, in bytes.
-        line: Its bytes.
-        below: The lines that follow it without being JSON.
-    """
-
-    position: int
-    line: bytes
-    below: list[bytes]
 
 
 #: Says where in a block the lines begin that are looked for, in order.

@@ -9,9 +9,9 @@ import hashlib
 import json
 from html import escape
 
-from ctxlog.viewer.printing import level_name
-from ctxlog.viewer.scales import iso
-from ctxlog.viewer.waterfall import Step, Waterfall
+from ctxlog.viewer.recognize.scales import iso
+from ctxlog.viewer.show.printing import level_name
+from ctxlog.viewer.show.waterfall import Step, Waterfall
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #667; --line: #d8dde3;

@@ -7,18 +7,15 @@ that may be meant are parsed, and every parsed line is held against the question
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ctxlog.viewer.collected import Collected
-from ctxlog.viewer.formats import Names, Record
-from ctxlog.viewer.progress import Progress
-from ctxlog.viewer.reading import BROKEN, Source
-from ctxlog.viewer.scan import (
+from ctxlog.viewer.group.collected import Collected
+from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.query.criteria import Criterion
+from ctxlog.viewer.query.scan import (
     Every,
-    Hit,
     Ids,
     Matches,
     Scan,
@@ -26,47 +23,11 @@ from ctxlog.viewer.scan import (
     is_large,
     text_needle,
 )
-from ctxlog.viewer.table import Row
+from ctxlog.viewer.read.progress import Progress
+from ctxlog.viewer.read.source import BROKEN, Hit, Source
+from ctxlog.viewer.recognize.record import Names, Record
 
 _T = TypeVar("_T")
-
-# Quotes have backslashes where a line stands as text in another object.
-_WORDS = rb'\\?"(?i:err|crit|fatal|panic|dpanic|alert|emerg)'
-#: What a line that fails has somewhere: a level's word or number, GELF's small numbers
-#: among them, or a status. Each begins with plain bytes, which `re` looks for fast.
-_FAILING = tuple(
-    re.compile(pattern)
-    for pattern in (
-        rb'level(?:\.?name)?\\?"\s*:\s*(?:'
-        + _WORDS
-        + rb'|[5-9]\d|\d{3}|-|[0-3]\b|\{[^\n]*"name\\?"\s*:\s*'  # loguru's is an object
-        + _WORDS
-        + rb")",
-        rb'everity(?:Text)?\\?"\s*:\s*' + _WORDS,
-        rb'tatus(?:Code|_code)?\\?"\s*:\s*(?:\\?"?5\d\d|' + _WORDS + rb")",
-    )
-)
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """
-    A question about a line.
-
-    Attributes:
-        holds: Whether a line is meant.
-        needles: One of these, or of the patterns, stands on every line that is meant;
-            any line may be meant if there is neither.
-        patterns: Likewise.
-    """
-
-    holds: Callable[[Record, bytes], bool]
-    needles: Sequence[bytes] = ()
-    patterns: Sequence[re.Pattern[bytes]] = ()
-
-
-#: Lines that make their request one that failed.
-failing = Criterion(lambda record, _line: record.failed, (), _FAILING)
 
 
 class Reader:

@@ -12,17 +12,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
-from ctxlog.viewer.collected import Entry, Request
-from ctxlog.viewer.command import (
+from ctxlog.viewer.commands._options import add_choice, add_form, add_source
+from ctxlog.viewer.commands.common import (
     ambiguous,
     coloured,
     encoded,
     exit_code,
     reader_of,
 )
-from ctxlog.viewer.options import add_choice, add_form, add_source
-from ctxlog.viewer.printing import filled, request_text
-from ctxlog.viewer.search import Criterion, Reader
+from ctxlog.viewer.group.collected import Entry, Request
+from ctxlog.viewer.query.criteria import Criterion
+from ctxlog.viewer.query.search import Reader
+from ctxlog.viewer.show.printing import filled, request_text
 
 _EXAMPLES = """\
 examples:

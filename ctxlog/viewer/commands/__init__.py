@@ -1,0 +1,3 @@
+"""
+The commands of the command line: one module each, and what they share.
+"""

@@ -1,0 +1,3 @@
+"""
+The lines of one request, together.
+"""

@@ -1,0 +1,3 @@
+"""
+Finding the requests that are asked for.
+"""

@@ -1,0 +1,150 @@
+"""
+The questions about lines by which requests are chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ctxlog.viewer.query.scan import text_needle
+from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.recognize.scales import level_number, seconds
+
+# Quotes have backslashes where a line stands as text in another object.
+_WORDS = rb'\\?"(?i:err|crit|fatal|panic|dpanic|alert|emerg)'
+#: What a line that fails has somewhere: a level's word or number, GELF's small numbers
+#: among them, or a status. Each begins with plain bytes, which `re` looks for fast.
+_FAILING = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rb'level(?:\.?name)?\\?"\s*:\s*(?:'
+        + _WORDS
+        + rb'|[5-9]\d|\d{3}|-|[0-3]\b|\{[^\n]*"name\\?"\s*:\s*'  # loguru's is an object
+        + _WORDS
+        + rb")",
+        rb'everity(?:Text)?\\?"\s*:\s*' + _WORDS,
+        rb'tatus(?:Code|_code)?\\?"\s*:\s*(?:\\?"?5\d\d|' + _WORDS + rb")",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """
+    A question about a line.
+
+    Attributes:
+        holds: Whether a line is meant.
+        needles: One of these, or of the patterns, stands on every line that is meant;
+            any line may be meant if there is neither.
+        patterns: Likewise.
+    """
+
+    holds: Callable[[Record, bytes], bool]
+    needles: Sequence[bytes] = ()
+    patterns: Sequence[re.Pattern[bytes]] = ()
+
+
+#: Lines that make their request one that failed.
+failing = Criterion(lambda record, _line: record.failed, (), _FAILING)
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def duration(text: str) -> float:
+    """
+    Return the seconds of a duration such as `500ms` or `2s`.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration such as 500ms, 2s")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _moment(text: str) -> float:
+    found = seconds(text)
+    if found is not None:
+        return found
+    try:
+        return time.time() - duration(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time such as 2026-01-31T12:00:00Z or 10m"
+        ) from None
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+
+
+def by_path(text: str) -> Criterion:
+    # the longest piece of it that stands for itself
+    piece = "" if "[" in text else max(re.split("[*?/]", text), key=len)
+    return Criterion(
+        lambda record, _: fnmatch.fnmatchcase(record.path or "", text), _needles(piece)
+    )
+
+
+def by_user(text: str) -> Criterion:
+    return Criterion(lambda record, _: text in record.users, _needles(text))
+
+
+def _needles(text: str) -> Sequence[bytes]:
+    """What stands on every line that has a value which is printed as *text*."""
+    # What is no string in JSON, such as 1e3, is printed otherwise than it is written.
+    if not text[:1].isalpha() or text in ("True", "False", "None", "nan", "inf"):
+        return ()
+    needle = text_needle(text)
+    return (needle,) if needle else ()
+
+
+def by_status(text: str) -> Criterion:
+    if not re.fullmatch(r"[1-5](\d\d|xx)", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no status such as 404 or 5xx")
+    digits = text.replace("x", r"\d")
+    form = re.compile(digits)
+    written = re.compile(rb'tatus(?:Code|_code)?\\?"\s*:\s*\\?"?' + digits.encode())
+    return Criterion(
+        lambda record, _: bool(form.fullmatch(str(record.status))), (), (written,)
+    )
+
+
+def by_level(text: str) -> Criterion:
+    least = level_number(text)
+    if not least:
+        raise argparse.ArgumentTypeError(f"{text!r} is no level such as warning")
+    return Criterion(lambda record, _: record.level >= least)
+
+
+def by_grep(text: str) -> Criterion:
+    form = _pattern(text)
+    return Criterion(lambda _, line: bool(form.search(line.decode("utf-8", "replace"))))
+
+
+def by_field(text: str) -> Criterion:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return Criterion(lambda record, _: str(record.get(name)) == value, _needles(value))
+
+
+def by_since(text: str) -> Criterion:
+    least = _moment(text)
+    return Criterion(lambda record, _: (record.time or 0) >= least)
+
+
+def by_until(text: str) -> Criterion:
+    most = _moment(text)
+    return Criterion(lambda record, _: record.time is not None and record.time <= most)

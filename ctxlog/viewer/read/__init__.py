@@ -1,0 +1,3 @@
+"""
+Log files, compressed files and standard input as bytes: blocks, lines, tails.
+"""

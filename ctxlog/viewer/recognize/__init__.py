@@ -1,0 +1,3 @@
+"""
+Lines of any logger read as what they mean.
+"""
