@@ -1,5 +1,7 @@
 """
-What may be kept of names that come from outside. Core: standard library only.
+Bounded memory of names that come from outside. Core: standard library only.
+
+Such names may come without end: a logger per connection, a header per request.
 """
 
 from __future__ import annotations
@@ -9,30 +11,27 @@ from typing import Any, TypeVar
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
-# Parts of a key, and characters of all of them together.
-_PARTS, _LONGEST = 64, 1024
+_MOST_PARTS, _MOST_CHARACTERS = 64, 1024
 
 
 def remember(known: dict[_K, _V], key: _K, value: _V, most: int = 1024) -> None:
     """
-    Keep `value` under `key`, in bounded memory.
+    Keep *value* under *key*, unless the key is a long one.
 
-    Names may come from outside without end: a logger per connection, a header per
-    request. A key of over 1,024 characters, or 64 parts, is not
-    kept, and a dict that is full is
-    emptied first.
+    A dict that is full is emptied first.
 
     Args:
-        known: Where to keep it.
-        key: A name, or a tuple of names.
-        value: What is known of it; not longer than the key by much.
+        known: The dict.
+        key: A name, or a tuple of names. Keys of more than 64 names or 1,024
+            characters are not kept.
+        value: Not much longer than the key.
         most: How many entries *known* may have.
 
     Raises:
-        TypeError: If *key* cannot be hashed.
+        TypeError: if *key* cannot be hashed.
     """
     kind = type(key)
-    if kind is str and len(key) > _LONGEST:  # type: ignore[arg-type]
+    if kind is str and len(key) > _MOST_CHARACTERS:  # type: ignore[arg-type]
         return
     if kind is tuple and _is_long(key):  # type: ignore[arg-type]
         return
@@ -41,7 +40,8 @@ def remember(known: dict[_K, _V], key: _K, value: _V, most: int = 1024) -> None:
     known[key] = value
 
 
-def _is_long(key: tuple[Any, ...]) -> bool:
-    if len(key) > _PARTS:
+def _is_long(names: tuple[Any, ...]) -> bool:
+    if len(names) > _MOST_PARTS:
         return True
-    return sum(len(part) for part in key if isinstance(part, str)) > _LONGEST
+    texts = (name for name in names if isinstance(name, str))
+    return sum(map(len, texts)) > _MOST_CHARACTERS

@@ -1,10 +1,10 @@
 """
-Where the stamp of a log record is kept: beside the record, not among its attributes.
+Stamps of log records, kept beside the records' attributes. Core: standard library only.
 
 Other handlers and formatters export every attribute that they do not know, so a stamp
-must not be one. Records of our own class have a slot for it. For records of any other
-class a weak table has it, and `copyreg` takes it along in copies and pickles: the
-record, its class and its attributes stay as they are.
+must not be one. ctxlog's own record class has a slot for it. For records of any other
+class the stamp is in a weak table, and `copyreg` takes it along in copies and pickles:
+the record, its class and its attributes stay as they are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import copyreg
 import weakref
 from typing import Any
 
-#: The slot of a record class that has one.
+#: The name of the slot, in a record class that has one.
 SLOT = "_ctxlog_stamp"
 
 
@@ -33,7 +33,7 @@ _carried: weakref.WeakSet[type] = weakref.WeakSet()
 
 
 def get_stamp(record: object) -> object:
-    """Return the stamp that *record* was given, or None."""
+    """Return the stamp of *record*, or None if it has none."""
     if hasattr(type(record), SLOT):
         return getattr(record, SLOT, None)
     known = _table.get(id(record))
@@ -42,9 +42,9 @@ def get_stamp(record: object) -> object:
 
 def set_stamp(record: Any, stamp: object) -> None:
     """
-    Give *record* a stamp, or take it away with None.
+    Give *record* a stamp, or take its stamp away with None.
 
-    A record of a class that allows no weak references is left without one.
+    A record of a class that allows no weak references gets none.
     """
     kind = type(record)
     if hasattr(kind, SLOT):
@@ -63,11 +63,12 @@ def set_stamp(record: Any, stamp: object) -> None:
 
 
 def _forget(reference: _Reference, table: dict[int, Any] = _table) -> None:
-    table.pop(reference.key, None)  # bound: the module may be gone by then
+    # The table is a default: at the end of the process the module may be empty.
+    table.pop(reference.key, None)
 
 
 def _carry(kind: type) -> None:
-    """Let copies and pickles of records of *kind* take their stamps along."""
+    """Take the stamps of records of *kind* along in their copies and pickles."""
     before = copyreg.dispatch_table.get(kind)
 
     def reduced(record: Any) -> Any:
@@ -79,7 +80,7 @@ def _carry(kind: type) -> None:
 
 
 def with_stamp(reduced: Any, stamp: object) -> Any:
-    """Return what `__reduce_ex__` gave for a record, so that *stamp* comes along."""
+    """Return what a record's `__reduce_ex__` has returned, with *stamp* in it."""
     if stamp is None or not isinstance(reduced, tuple):
         return reduced
     make, args, *state = reduced
@@ -87,7 +88,7 @@ def with_stamp(reduced: Any, stamp: object) -> Any:
 
 
 def restored(make: Any, args: Any, stamp: object) -> Any:
-    """Make a record again, with its stamp: called where it is copied or unpickled."""
+    """Make a record from its copy or pickle, with its stamp."""
     record = make(*args)
     set_stamp(record, stamp)
     return record

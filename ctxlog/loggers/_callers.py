@@ -1,8 +1,8 @@
 """
-Where a log call stands in the code: the first frame that is no logger's and not ours.
+The caller of a log call: the first frame outside of loggers and ctxlog.
 
-`ctxlog.run(logger.info, "x")` and the like put frames of ours between a logger and the
-code that logs; the loggers take those for the caller.
+`ctxlog.run({}, logger.info, "x")` puts ctxlog's frames between a logger and the code
+that logs, and the loggers take those for the caller. Private to `loggers/`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def _package(frame: FrameType) -> str:
 
 
 def is_ours(module: object) -> bool:
-    """Whether a module, or a logger, with that name is ctxlog's."""
+    """Return whether a module, or a logger, with that name is ctxlog's."""
     return str(module).partition(".")[0] == "ctxlog"
 
 
@@ -33,14 +33,14 @@ def passed_on(
     path: object, line: object, variable: str, direct: int
 ) -> FrameType | None:
     """
-    Return the frame of a log call that ctxlog has passed on; None for any other call.
+    Return the caller's frame if ctxlog has passed the log call on, else None.
 
     Args:
-        path: The file in which the call stands as its logger sees it.
+        path: The file of the caller that the logger has found.
         line: The line there.
-        variable: Name of the variable in the logger's method `_log` that says how many
-            frames away the place is: `stacklevel` or `depth`.
-        direct: Its value where the place is that of the call itself.
+        variable: The variable of the logger's method `_log` that counts how many frames
+            to go up: `stacklevel` or `depth`.
+        direct: Its value if no frame is skipped.
     """
     inner: FrameType | None = sys._getframe(1)
     while inner is not None and not (
@@ -54,11 +54,12 @@ def passed_on(
     while seen.f_lineno != line or seen.f_code.co_filename != path:
         passed = passed or _package(seen) == "ctxlog"
         if seen.f_back is None:
-            return None  # structlog's asynchronous methods log in another thread
+            # structlog's asynchronous methods log in another thread.
+            return None
         seen = seen.f_back
     if not passed and _package(seen) != "ctxlog":
         return None
-    # Counted again, without ours.
+    # Go up again, without counting ctxlog's frames.
     found = _beyond(outer, "ctxlog")
     steps = inner.f_locals.get(variable)
     for _ in range(steps - direct if isinstance(steps, int) else 0):
@@ -67,7 +68,7 @@ def passed_on(
 
 
 def call_stack() -> str:
-    """Return the stack of the log call as `logging` shows it."""
+    """Return the stack of the log call, as `logging` shows it."""
     frame = _beyond(sys._getframe(1), "ctxlog", *_LOGGERS)
     lines = traceback.format_stack(frame)
     return "".join(["Stack (most recent call last):\n", *lines]).rstrip("\n")

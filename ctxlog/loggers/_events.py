@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from ctxlog._interrupts import is_interrupt
 from ctxlog._names import CASES, get_names
 from ctxlog.line.encoder import ExceptionParts
 from ctxlog.line.values import safe_str
+from ctxlog.loggers._messages import formatted, sole_mapping
 
 LEVELS = {
     "debug": ("DEBUG", logging.DEBUG),
@@ -62,7 +63,6 @@ def take_apart(
     event: Mapping[str, Any],
     created: float,
     level: str,
-    format: Callable[[object, tuple[Any, ...]], tuple[str, tuple[str, ...]]],
     slack: float = 60,
 ) -> EventParts:
     """
@@ -72,7 +72,6 @@ def take_apart(
         event: The event dict; it stays as it is.
         created: When the event was logged, in seconds since the epoch.
         level: The name of the level that the line has.
-        format: Puts positional arguments into a message.
         slack: How many seconds a time stamp may be off to be that of the event.
     """
     own = dict(event)
@@ -92,7 +91,7 @@ def take_apart(
     if isinstance(own.get("positional_args"), tuple):
         arguments = own.pop("positional_args")
         if arguments:
-            message, wrong = format(message, arguments)
+            message, wrong = formatted(message, sole_mapping(arguments))
             problems += wrong
     if _is_stamp_of_time(own.get("timestamp"), created, slack):
         del own["timestamp"]

@@ -17,7 +17,7 @@ from ctxlog._memory import remember
 from ctxlog._stamps import get_stamp, set_stamp
 from ctxlog.context.adapter import current_view
 from ctxlog.loggers._callers import is_ours, passed_on
-from ctxlog.loggers._messages import NO_MAPPINGS, only_mapping
+from ctxlog.loggers._messages import NO_MAPPINGS, sole_mapping
 from ctxlog.loggers._record import (
     ATTRIBUTES,
     HAS_TASK_NAMES,
@@ -50,7 +50,8 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch (all but Windows)
 def _process_name() -> str:
     try:
         return _modules["multiprocessing"].current_process().name  # type: ignore[no-any-return]
-    except Exception as error:  # it is being imported
+    except Exception as error:
+        # While the module is being imported it lacks the function.
         if is_interrupt(error):
             raise
         return "MainProcess"
@@ -59,11 +60,12 @@ def _process_name() -> str:
 def _task_name() -> str | None:
     asyncio: Any = sys.modules.get("asyncio")
     try:
-        # Not current_task() alone, which raises where no loop runs: that is slow.
+        # current_task() alone raises if no loop runs, which is slow.
         loop = asyncio and asyncio._get_running_loop()
         task = loop and asyncio.current_task(loop)
         return None if task is None else str(task.get_name())
-    except Exception as error:  # it is being imported, or a third-party task
+    except Exception as error:
+        # The module may be half imported; a third-party task may raise anything.
         if is_interrupt(error):
             raise
         return None
@@ -76,10 +78,10 @@ def _stamp_of_original() -> object:
     """
     Return the stamp of the record that `logging.makeLogRecord` is about to copy.
 
-    structlog's `ProcessorFormatter` copies a record so, perhaps in the thread of a
-    queue, and others do. The function is given attributes only, and calls the factory
-    without them: so the record is looked for among the variables of the caller. Return
-    None for attributes that came from elsewhere, as over a network.
+    structlog's `ProcessorFormatter` and others copy a record so, perhaps in the thread
+    of a queue. The function gets the attributes only, and calls the factory without
+    them: the record itself is looked for among the variables of the caller. Return None
+    if it is not there: the attributes may have come over a network.
     """
     frame: Any = sys._getframe(1)
     while frame is not None and frame.f_code is not _makes_copies:
@@ -89,7 +91,7 @@ def _stamp_of_original() -> object:
     given = frame.f_locals["dict"]
     created = given.get("created") if isinstance(given, dict) else None
     for value in list(frame.f_back.f_locals.values()):
-        # Each record has an object of its own there.
+        # The time of each record is an object of its own.
         if (
             created is not None
             and issubclass(type(value), logging.LogRecord)
@@ -101,11 +103,14 @@ def _stamp_of_original() -> object:
 
 class _RecordFactory:
     """
-    Makes records as the factory before it did, and stamps them.
+    Makes records as the previous factory does, and stamps them.
 
-    Stock records are made here, with the same attributes: what is the same for all
-    records of one call site is copied in one step, since making the record is
-    most of what a log call costs.
+    Making the record is most of what a log call costs. So stock records are made here,
+    with the same attributes: those that all records of one call site share are copied
+    in one step.
+
+    Args:
+        previous: The factory that was there; it makes all other records.
     """
 
     def __init__(self, previous: _Factory) -> None:
@@ -116,9 +121,9 @@ class _RecordFactory:
         self._makes = previous is logging.LogRecord and (
             tuple(stock.__dict__) == ATTRIBUTES
         )
-        # None for those of which others make the records.
+        # None for a call site whose records the previous factory makes.
         self._call_sites: dict[tuple[Any, ...], CallSite | None] = {}
-        # Of all records that another factory makes.
+        # The call site of all records that the previous factory makes.
         self._elsewhere = CallSite({})
 
     def __call__(
@@ -141,8 +146,7 @@ class _RecordFactory:
         except (KeyError, TypeError) as error:
             if is_interrupt(error):
                 raise
-            # Also where this factory works no longer.
-            site = None
+            site = None  # also after `hand_through`
             passed_on = self._passed_on(name, pathname, lineno)
             if passed_on is None:
                 site = self._first(key)
@@ -151,7 +155,7 @@ class _RecordFactory:
         if site is None or more:
             return self._chained(*key[:4], msg, args, exc_info, key[4], sinfo, **more)
         if args and len(args) == 1 and type(args[0]) not in NO_MAPPINGS:
-            args = only_mapping(args)
+            args = sole_mapping(args)
         created = _now()
         record: ContextRecord = _new_record(ContextRecord)
         record._ctxlog_call_site = site
@@ -182,12 +186,12 @@ class _RecordFactory:
         return record
 
     def hand_through(self) -> None:
-        """Stamp no longer: only call the factory of before."""
+        """Only call the previous factory from now on."""
         self.active = False
         self._call_sites.clear()
 
     def _first(self, key: tuple[Any, ...]) -> CallSite | None:
-        """Return the call site of a first record; None if others make those."""
+        """Return a new call site; None if the previous factory makes its records."""
         if not self.active:
             return None
         name, level, pathname, lineno, func = key
@@ -198,20 +202,21 @@ class _RecordFactory:
             stock = logging.LogRecord(name, level, pathname, lineno, "", (), None, func)
             shared = stock.__dict__
             for attribute in ("thread", "threadName", "processName", "process"):
-                shared[attribute] = None  # what the flags of `logging` switch off
+                # The flags of `logging` may switch it off later.
+                shared[attribute] = None
             if HAS_TASK_NAMES:
                 shared["taskName"] = None
             site = CallSite(shared)
         try:
             remember(self._call_sites, key, site, 4096)
-        except TypeError as error:  # something in it cannot be hashed
+        except TypeError as error:  # a part of the key cannot be hashed
             if is_interrupt(error):
                 raise
         return site
 
     def _passed_on(self, name: Any, path: Any, line: Any) -> tuple[Any, ...] | None:
         """Return file, line and function of a call that ctxlog has passed on."""
-        # ctxlog's own lines are logged where they say.
+        # The callers of ctxlog's own lines are in ctxlog.
         if not self.active or is_ours(name):
             return None
         frame = passed_on(path, line, "stacklevel", 1)
@@ -222,7 +227,7 @@ class _RecordFactory:
     def _chained(self, *args: Any, **more: Any) -> logging.LogRecord:
         record = self.previous(*args, **more)
         if not self.active:
-            # Another library that had replaced it has put it back.
+            # Another library that had replaced this factory has put it back.
             _remove_inactive()
             return record
         if type(record) is logging.LogRecord:
@@ -232,7 +237,7 @@ class _RecordFactory:
         return record
 
     def _taken_over(self, stock: logging.LogRecord) -> ContextRecord:
-        """Return a record of ours that has the same attributes, not copies of them."""
+        """Return a record of ours that shares the attributes of *stock*."""
         record: ContextRecord = _new_record(ContextRecord)
         record.__dict__ = stock.__dict__
         record._ctxlog_call_site = self._elsewhere
@@ -246,19 +251,19 @@ _watcher: Callable[[str], None] | None = None
 
 
 def watch_call_sites(callback: Callable[[str], None] | None) -> None:
-    """Call `callback` with the logger's name before each call site's first record."""
+    """Call *callback* with the logger's name before each call site's first record."""
     global _watcher
     _watcher = callback
 
 
 def install_record_factory() -> Callable[[], None]:
     """
-    Stamp every record where it is made, whoever logs and whichever handler writes.
+    Stamp every record of every logger where it is made.
 
-    The factory that is there is called and its records are stamped. The stamp is none
-    of a record's attributes: what exports them all does not see it, and no name of a
-    user's `extra` can clash. Records stay right in queues, in other threads, in copies
-    and in pickles. Calling it again is a no-op.
+    The previous factory is called and its records are stamped. The stamp is not an
+    attribute of the record: exporters of all attributes do not see it, and no name in
+    `extra` can clash with it. It goes along to queues, other threads, copies and
+    pickles. Calling it again is a no-op.
 
     Returns:
         `uninstall_record_factory`.
@@ -266,7 +271,7 @@ def install_record_factory() -> Callable[[], None]:
     global _installed
     current = logging.getLogRecordFactory()
     if not (isinstance(current, _RecordFactory) and current.active):
-        # One that somebody else's factory calls, or replaced, has nothing more to do.
+        # Another library's factory calls, or has replaced, the one of before.
         _hand_through()
         _installed = _RecordFactory(current)
         logging.setLogRecordFactory(_installed)
@@ -277,8 +282,8 @@ def uninstall_record_factory() -> None:
     """
     Stop stamping records where they are made.
 
-    The factory of before comes back. If somebody else's was put over ours, ours only
-    hands through to it. Without an installed factory nothing happens.
+    The previous factory comes back. If another library has put its factory over ours,
+    ours stays and only calls the previous one. Calling it again is a no-op.
     """
     _hand_through()
     _remove_inactive()

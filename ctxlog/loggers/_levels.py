@@ -9,25 +9,27 @@ from collections.abc import Mapping
 
 class Levels:
     """
-    The least level of each logger; as in `logging`, by the parts of its dotted name.
+    The least level of each logger, found by its dotted name as in `logging`.
 
     Args:
-        level: That of all others.
-        levels: Those of single loggers: name to level.
+        level: The least level of all other loggers.
+        levels: Least levels of single loggers: name to level.
+
+    Attributes:
+        least: The lowest of all these levels.
     """
 
     def __init__(self, level: int, levels: Mapping[str, int] | None = None) -> None:
         self._level = level
         self._levels = dict(levels or {})
-        #: Below this nothing is logged, whoever asks.
         self.least = min([level, *self._levels.values()])
 
     def __bool__(self) -> bool:
-        """Whether there are any of single loggers."""
+        """Return whether any single logger has a level of its own."""
         return bool(self._levels)
 
     def of(self, logger: object) -> int:
-        """Return the least level of a logger; without a name, that of all others."""
+        """Return the least level of a logger, which may have no name."""
         name = logger if isinstance(logger, str) else ""
         while name:
             if name in self._levels:

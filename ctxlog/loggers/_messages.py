@@ -1,10 +1,9 @@
 """
-Messages: a format and its arguments, which may not fit. Private to `loggers/`.
+Messages: a template and its arguments, which may not fit. Private to `loggers/`.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -15,61 +14,55 @@ from ctxlog.line.values import Walk, safe_str, type_name
 
 Problems: TypeAlias = tuple[str, ...]
 
-# The types of most single arguments: none of them is a mapping.
+#: The types of most single arguments: none of them is a mapping.
 NO_MAPPINGS = frozenset({str, int, float, bool, bytes, list, tuple, type(None)})
 
 
-def message_of(record: logging.LogRecord, stock: bool) -> tuple[str, Problems]:
+def formatted(template: object, args: Any) -> tuple[str, Problems]:
     """
-    Return the formatted message, and what was wrong with its format.
+    Return `template % args`, and what was wrong with it. Never raises.
 
-    With `stock` as the standard library formats it, else as the record's class does.
+    Args:
+        template: The message of a log call.
+        args: A tuple of arguments, or a mapping; the template stays without any.
     """
     try:
-        if stock:
-            return logging.LogRecord.getMessage(record), ()
-        return record.getMessage(), ()
-    except Exception as error:  # a third-party __str__, a wrong format
+        message = str(template)
+        return (message % args if args else message), ()
+    except Exception as error:
+        # A third-party __str__ may raise anything, and a template may not fit its
+        # arguments: the message shows both.
         if is_interrupt(error):
             raise
-        return _unformatted(record.msg, record.args, error)
+        return unformatted(template, args, error)
 
 
-def format_arguments(template: object, args: tuple[Any, ...]) -> tuple[str, Problems]:
-    """Return `template % args` as `logging` means it, and what was wrong with it."""
-    try:
-        if len(args) == 1 and type(args[0]) not in NO_MAPPINGS:
-            args = only_mapping(args)
-        return str(template) % args, ()
-    except Exception as error:  # a third-party __str__, a wrong format
-        if is_interrupt(error):
-            raise
-        return _unformatted(template, args, error)
-
-
-def _unformatted(
+def unformatted(
     template: object, args: object, error: Exception
 ) -> tuple[str, Problems]:
-    what = f"message not formatted: {type_name(error)}: {safe_str(error)}"
+    """Return a message that shows the arguments behind the template."""
+    problem = f"message not formatted: {type_name(error)}: {safe_str(error)}"
     if not args:
-        return safe_str(template), (what,)
+        return safe_str(template), (problem,)
     listed = args if isinstance(args, tuple) else (args,)
     shown = ", ".join(_shown(arg) for arg in listed)
-    return f"{safe_str(template)} [{shown}]", (what,)
+    return f"{safe_str(template)} [{shown}]", (problem,)
 
 
 def _shown(value: object) -> str:
-    walk = Walk(redactor(None), 1024, 1024)
-    plain = walk.value(value)
+    plain = Walk(redactor(None), 1024, 1024).value(value)
     return plain if isinstance(plain, str) else dumps(plain).decode()
 
 
-def only_mapping(args: Any) -> Any:
-    """Return a sole argument that is a mapping: the format's names are in there."""
+def sole_mapping(args: tuple[Any, ...]) -> Any:
+    """Return the only argument if it is a mapping, as `logging` does, else *args*."""
+    if len(args) != 1 or type(args[0]) in NO_MAPPINGS:
+        return args
     try:
         if isinstance(args[0], Mapping) and args[0]:
             return args[0]
-    except Exception as error:  # a third-party __class__ or __bool__
+    except Exception as error:
+        # A third-party __class__ or __bool__ may raise anything: it is an argument.
         if is_interrupt(error):
             raise
     return args

@@ -29,10 +29,9 @@ from ctxlog.line.console import ConsoleEncoder
 from ctxlog.line.encoder import ExceptionParts, LineEncoder
 from ctxlog.line.redact import redactor
 from ctxlog.line.values import Walk, safe_str, type_name
-from ctxlog.loggers import _messages
 from ctxlog.loggers._callers import call_stack
 from ctxlog.loggers._events import KEYS, EventParts, error_in, is_true, take_apart
-from ctxlog.loggers._messages import Problems, format_arguments
+from ctxlog.loggers._messages import Problems, formatted, unformatted
 
 STANDARD = frozenset(
     logging.LogRecord("", 0, "", 0, "", (), None).__dict__.keys()
@@ -169,12 +168,17 @@ def plain_fields(view: View) -> dict[str, Any]:
 
 
 def message_of(record: logging.LogRecord) -> tuple[str, Problems]:
-    """
-    Return the formatted message, and what was wrong with its format.
-
-    Another factory's records may have formats of their own (`{}`).
-    """
-    return _messages.message_of(record, stock=type(record) is ContextRecord)
+    """Return the formatted message, and what was wrong with it. Never raises."""
+    if type(record) is ContextRecord:
+        return formatted(record.msg, record.args)
+    try:
+        # Records of another class may have formats of their own (`{}`).
+        return record.getMessage(), ()
+    except Exception as error:
+        # Their format, or a third-party __str__, may raise anything.
+        if is_interrupt(error):
+            raise
+        return unformatted(record.msg, record.args, error)
 
 
 class CallSite:
@@ -210,7 +214,7 @@ class ContextRecord(logging.LogRecord):
 
     def getMessage(self) -> str:
         """Return the message, with the arguments if they do not fit. Never raises."""
-        return _messages.message_of(self, stock=True)[0]
+        return formatted(self.msg, self.args)[0]
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__
@@ -301,7 +305,7 @@ def _taken(
     if not isinstance(created, (int, float)):
         created = math.nan  # a record that was unpickled may hold anything
     level = str(record.levelname)
-    parts = take_apart(event, created, level, format_arguments, slack)
+    parts = take_apart(event, created, level, slack)
     if parts.logger is not None and parts.logger != record.name:
         parts.own["logger"] = parts.logger
     if parts.level is not None and parts.level[1] != record.levelno:

@@ -43,7 +43,7 @@ from ctxlog.loggers._events import (
     take_apart,
 )
 from ctxlog.loggers._levels import Levels
-from ctxlog.loggers._messages import format_arguments
+from ctxlog.loggers._messages import formatted, sole_mapping
 from ctxlog.loggers._record import plain_fields, read, stamp_of
 
 with requires("structlog"):
@@ -175,7 +175,7 @@ class JsonRenderer:
         event = {**event_dict, "event": message}
         if is_true(event.get("stack_info")):
             event.update(_render_stack(logger, "", {"stack_info": True}))
-        parts = take_apart(event, created, level[0], format_arguments)
+        parts = take_apart(event, created, level[0])
         message, own, problems = parts.message, parts.own, parts.problems
         name = parts.logger or getattr(logger, "name", None) or "root"
         level = parts.level or level
@@ -457,7 +457,7 @@ def _formatted(
         except Exception as error:  # a wrong format, a third-party __str__
             if is_interrupt(error):
                 raise
-    message, problems = format_arguments(event, args)
+    message, problems = formatted(event, sole_mapping(args))
     if problems:
         fields = {**fields, get_names().log_error: problems[0]}
     return message, fields
