@@ -19,6 +19,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from ctxlog.line.event import Encoder, Event
+
 #: The checkout that the tests stand in; the package itself is imported from where it
 #: is installed.
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,6 +53,23 @@ def need(*names: str) -> ModuleType:
                 pytest.fail(f"{name} is missing, and CTXLOG_TEST_ALL promises it")
             pytest.skip(f"{name} is not installed", allow_module_level=True)
     return modules[0]
+
+
+def encoded(encoder: Encoder, event: Event) -> bytes:
+    """
+    Encode an event; the short way gives the same bytes, or none.
+    """
+
+    def plain() -> bytes | None:
+        if event.error is None and event.stack_info is None and not event.problems:
+            return encoder.encode_plain(*event[:7])
+        return None
+
+    first, line = plain(), encoder.encode(event)
+    # What was learnt from one line makes the next one faster, and nothing else.
+    assert encoder.encode(event) == line
+    assert {first, plain()} <= {None, line}
+    return line
 
 
 def _no_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 import ctxlog
 from ctxlog.context.adapter import View, current_view, error_view
 from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.event import Event as LineEvent
 from ctxlog.line.redact import Redactor
 from ctxlog.testing import BEHAVIORS, Behavior, LogCall, check_adapter
 from tests.helpers import load_line, need
@@ -406,14 +407,16 @@ class HomeMade:
         The event's line.
         """
         return self.encoder.encode(
-            time.time(),
-            event.level,
-            NUMBERS[event.level],
-            event.logger,
-            event.message,
-            self.view(event),
-            self.own(event),
-            event.error,
+            LineEvent(
+                time.time(),
+                event.level,
+                NUMBERS[event.level],
+                event.logger,
+                event.message,
+                self.view(event),
+                self.own(event),
+                event.error,
+            )
         )
 
     def log(self, event: LogCall) -> None:

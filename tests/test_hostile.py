@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 import ctxlog
 from ctxlog.context.adapter import View, current_view
 from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.event import Event
 from ctxlog.line.redact import Redactor
 from ctxlog.line.schema import Schema
 from ctxlog.loggers._factory import _RecordFactory
-from tests.helpers import load_line, need, run_python
+from tests.helpers import encoded, load_line, need, run_python
 
 
 class Unprintable:
@@ -144,17 +145,8 @@ KEPT = {
 
 def encode(encoder: LineEncoder | None = None, **event: Any) -> dict[str, Any]:
     encoder = encoder or LineEncoder()
-    common = (
-        event.pop("created", 1_700_000_000.5),
-        event.pop("level", "INFO"),
-        event.pop("levelno", 20),
-        event.pop("logger", "shop"),
-        event.pop("message", "hello"),
-        event.pop("view", None) or current_view(),
-    )
-    line = encoder.encode(*common, **event)
-    # What was learnt from one line makes the next one faster, and nothing else.
-    assert encoder.encode(*common, **event) == line
+    usual = Event(1_700_000_000.5, "INFO", 20, "shop", "hello", current_view())
+    line = encoded(encoder, usual._replace(**event))
     assert line.count(b"\n") == 1
     assert line.endswith(b"}\n")
     assert len(line) <= encoder.max_line_bytes
@@ -167,7 +159,7 @@ def test_a_field_of_the_call_that_json_cannot_hold_is_replaced(name: str) -> Non
     One line comes out, it has the id, and it says what was replaced.
     """
     with ctxlog.scope(requestID="req-A"):
-        line = encode(own={"value": REPLACED[name]})
+        line = encode(fields={"value": REPLACED[name]})
 
     assert line["requestID"] == "req-A"
     assert "logError" in line
@@ -180,7 +172,7 @@ def test_a_bound_field_that_json_cannot_hold_is_replaced(name: str) -> None:
     """
     encoder = LineEncoder()
     with ctxlog.scope(requestID="req-A", value=REPLACED[name]):
-        lines = [encode(encoder), encode(encoder, own={"rows": 1})]
+        lines = [encode(encoder), encode(encoder, fields={"rows": 1})]
 
     assert all(line["requestID"] == "req-A" and line["logError"] for line in lines)
 
@@ -192,7 +184,7 @@ def test_a_value_with_a_usual_form_is_written_in_it(name: str) -> None:
     """
     value, shown = KEPT[name]
 
-    line = encode(own={"value": value})
+    line = encode(fields={"value": value})
 
     assert line["value"] == shown
     assert "logError" not in line
@@ -207,7 +199,7 @@ def test_attrs_pydantic_and_numpy_are_looked_into() -> None:
     model = pydantic.create_model("Model", user=(str, ...), secret=(str, ...))
 
     line = encode(
-        own={
+        fields={
             "attrs": login,
             "pydantic": model(user="A", secret="s"),
             "array": numpy.array([1, 2]),
@@ -256,7 +248,7 @@ def test_whatever_is_logged_is_one_line_with_every_key_once(
     def log() -> None:
         with ctxlog.scope(**scoped):
             for fields in ({}, own):
-                line = encode(encoder, own=fields, message=message)
+                line = encode(encoder, fields=fields, message=message)
                 assert list(line)[:2] == ["timestamp", "level"]
                 assert "requestID" in line
 
@@ -272,7 +264,7 @@ def test_no_line_is_longer_than_the_limit(
     """
     encoder = LineEncoder(max_line_bytes=limit)
 
-    encode(encoder, own={**own, "text": message * 3}, message=message * 2)
+    encode(encoder, fields={**own, "text": message * 3}, message=message * 2)
 
 
 def test_a_cut_line_keeps_its_id_and_says_so() -> None:
@@ -295,7 +287,7 @@ def test_precedence_is_call_then_scope_then_store_then_static() -> None:
 
     def log() -> dict[str, Any]:
         with ctxlog.scope(b="scope", c="scope"):
-            return encode(encoder, own={"c": "call"})
+            return encode(encoder, fields={"c": "call"})
 
     line = ctxlog.run({"a": "store", "b": "store", "c": "store"}, log)
 
@@ -311,7 +303,7 @@ def test_the_lines_own_names_cannot_be_overwritten() -> None:
         *("elapsedMs", "late", "logError"),
     )
 
-    line = encode(own=dict.fromkeys(reserved, "mine"))
+    line = encode(fields=dict.fromkeys(reserved, "mine"))
 
     assert {name: line[f"fields.{name}"] for name in reserved} == dict.fromkeys(
         reserved, "mine"
@@ -324,7 +316,7 @@ def test_the_id_of_the_call_wins_over_the_contexts() -> None:
     A log call may name the request that it speaks of.
     """
     with ctxlog.scope(requestID="req-A"):
-        assert encode(own={"requestID": "req-B"})["requestID"] == "req-B"
+        assert encode(fields={"requestID": "req-B"})["requestID"] == "req-B"
 
 
 @pytest.mark.parametrize(
@@ -488,7 +480,7 @@ def test_patterns_hide_within_texts(pattern: str, text: str, shown: str) -> None
     """
     encoder = LineEncoder(redactor=Redactor(patterns=[pattern]))
 
-    line = encode(encoder, message=text, own={"f": text}, error=ValueError(text))
+    line = encode(encoder, message=text, fields={"f": text}, error=ValueError(text))
 
     assert line["message"] == line["f"] == line["exception"]["message"] == shown
     assert ("[redacted]" in shown) == (text not in line["exception"]["stack"])
@@ -518,7 +510,7 @@ def test_a_set_of_what_has_no_order_is_a_list() -> None:
     """
     Members that cannot be compared come out in any order.
     """
-    assert sorted(map(str, encode(own={"value": {1, "a"}})["value"])) == ["1", "a"]
+    assert sorted(map(str, encode(fields={"value": {1, "a"}})["value"])) == ["1", "a"]
 
 
 def test_an_array_that_is_too_large_is_described() -> None:
@@ -528,7 +520,7 @@ def test_an_array_that_is_too_large_is_described() -> None:
     numpy = need("numpy")
 
     line = encode(
-        LineEncoder(max_line_bytes=1024), own={"value": numpy.zeros((100, 100))}
+        LineEncoder(max_line_bytes=1024), fields={"value": numpy.zeros((100, 100))}
     )
 
     assert line["value"] == "<array of 100x100 float64>"
@@ -570,7 +562,7 @@ def test_a_hundred_thousand_loggers_do_not_fill_the_memory() -> None:
     """
     encoder = LineEncoder()
     for number in range(1100):
-        encode(encoder, logger=f"l{number}", own={f"k{number}": 1})
+        encode(encoder, logger=f"l{number}", fields={f"k{number}": 1})
 
     assert len(encoder._loggers) <= 1024
     assert len(encoder._plain_keys) <= 1024
@@ -595,7 +587,9 @@ def test_names_of_any_length_are_remembered_in_bounded_memory() -> None:
     encoder = LineEncoder(redactor=redactor)
     for number in range(50):
         name = "n" * 20_000 + str(number)
-        encode(encoder, logger=name, level=name, own={name: {name: 1}, "a": {name: 1}})
+        encode(
+            encoder, logger=name, level=name, fields={name: {name: 1}, "a": {name: 1}}
+        )
     kept = (encoder._loggers, encoder._levels, encoder._plain_keys)
     for known in (*kept, redactor._verdicts, redactor._plain_shapes):
         assert len(str(list(known))) < 1024
@@ -615,7 +609,7 @@ def test_objects_that_refer_to_the_same_one_many_times_are_bounded() -> None:
         value: object = 1
         for _ in range(20):
             value = shape(value)
-        assert "value" in encode(own={"value": value})
+        assert "value" in encode(fields={"value": value})
 
 
 def test_a_place_with_a_long_name_is_not_remembered() -> None:

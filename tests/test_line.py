@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 import ctxlog
 from ctxlog.context.adapter import View, current_view, error_view
-from ctxlog.line.encoder import ExceptionParts, LineEncoder
+from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.event import Event, ExceptionParts
 from ctxlog.line.redact import Redactor
-from ctxlog.line.schema import Schema
-from tests.helpers import load_line
+from ctxlog.line.schema import SCHEMAS, Schema
+from tests.helpers import encoded, load_line
 
 AT = 1_795_383_879.123456
 
@@ -28,17 +29,9 @@ def line_of(encoder: LineEncoder, view: View | None = None, **event: Any) -> byt
     """
     Encode an event that differs from a usual one by *event*.
     """
-    known = {
-        "created": AT,
-        "level": "INFO",
-        "levelno": 20,
-        "logger": "shop",
-        "message": "hello",
-    }
     view = current_view() if view is None else view
-    line = encoder.encode(view=view, **known | event)
-    # What was learnt from one line makes the next one faster, and nothing else.
-    assert encoder.encode(view=view, **known | event) == line
+    usual = Event(AT, "INFO", 20, "shop", "hello", view)
+    line = encoded(encoder, usual._replace(**event))
     assert line.endswith(b"}\n")
     assert line.count(b"\n") == 1
     assert len(line) <= encoder.max_line_bytes
@@ -75,7 +68,7 @@ def test_a_full_line_byte_for_byte() -> None:
     line = line_of(
         LineEncoder(static={"service": "shop"}),
         view,
-        own={"rows": 3},
+        fields={"rows": 3},
         error=ExceptionParts("ValueError", "bad", "Traceback ..."),
         stack_info="Stack ...",
         problems=("one", "two", "one"),
@@ -94,7 +87,7 @@ def test_the_order_is_the_same_when_a_key_clashes() -> None:
     A line on which the call replaces a field has its keys in the usual order.
     """
     view = View({"a": 1, "b": 2}, 0)
-    keys = list(read(LineEncoder(static={"s": 0}), view, own={"a": 3, "c": 4}))
+    keys = list(read(LineEncoder(static={"s": 0}), view, fields={"a": 3, "c": 4}))
     assert keys == [
         *("timestamp", "level", "requestID", "message", "logger"),
         *("s", "b", "elapsedMs", "a", "c"),
@@ -110,7 +103,7 @@ def test_the_id_can_be_searched_for_as_bytes(request_id: str) -> None:
     with ctxlog.scope(requestID=request_id, a=1):
         lines = [
             line_of(encoder),
-            line_of(encoder, own={"a": 2}),
+            line_of(encoder, fields={"a": 2}),
             line_of(encoder, message="\ud800", error=ValueError("x")),
         ]
     prefix = {line[: line.index(b',"message":')] for line in lines}
@@ -151,7 +144,9 @@ def test_a_time_of_few_digits(created: float, shown: str) -> None:
     encoder = LineEncoder()
 
     for _ in range(2):
-        line = encoder.encode(created, "INFO", 20, "shop", "hello", View({}, None))
+        line = encoder.encode(
+            Event(created, "INFO", 20, "shop", "hello", View({}, None))
+        )
         assert load_line(line)["timestamp"] == shown
 
 
@@ -173,7 +168,7 @@ def test_control_characters_are_escaped() -> None:
         message=evil,
         logger=evil,
         level=evil,
-        own={evil + "2": evil},
+        fields={evil + "2": evil},
     )
     assert not any(byte < 0x20 for byte in line[:-1])
     assert load_line(line)["message"] == evil
@@ -200,7 +195,7 @@ def test_the_nearest_source_wins(given: set[str], encoded_before: bool) -> None:
         with ctxlog.scope(**fields["scope"]):
             if encoded_before:
                 read(encoder)
-            return read(encoder, own=fields["call"])
+            return read(encoder, fields=fields["call"])
 
     line = ctxlog.run(fields["store"], log)
     assert line["key"] == max(given, key=_SOURCES.index)
@@ -210,7 +205,7 @@ def test_none_is_a_value_and_wins() -> None:
     """
     A field that the call sets to None hides the context's.
     """
-    line = read(LineEncoder(), View({"a": 1}, None), own={"a": None})
+    line = read(LineEncoder(), View({"a": 1}, None), fields={"a": None})
     assert line["a"] is None
 
 
@@ -223,7 +218,7 @@ def test_the_lines_own_names_are_moved_aside_everywhere(where: str) -> None:
     line = read(
         LineEncoder(static=reserved if where == "static" else None),
         View(reserved if where == "bound" else {}, None),
-        own=reserved if where == "own" else None,
+        fields=reserved if where == "own" else {},
         error=ValueError("bad"),
     )
     assert [line.pop(f"fields.{name}") for name in reserved] == ["mine"] * len(reserved)
@@ -234,7 +229,7 @@ def test_two_fields_with_one_key_both_come_out() -> None:
     """
     1 and "1" are one key of JSON; neither value is lost, and the line says so.
     """
-    line = read(LineEncoder(), own={1: "number", "1": "text"})
+    line = read(LineEncoder(), fields={1: "number", "1": "text"})
     assert (line["1"], line["1#2"]) == ("number", "text")
     assert "a second key of this name" in line["logError"]
 
@@ -423,7 +418,7 @@ def test_a_hostile_field_costs_neither_the_line_nor_its_id(
             {"requestID": "req-A", **({"value": value} if where == "bound" else {})},
             None,
         ),
-        own={"value": value} if where == "own" else {"rows": 1},
+        fields={"value": value} if where == "own" else {"rows": 1},
     )
     assert (line["requestID"], line["message"]) == ("req-A", "hello")
     assert "logError" in line
@@ -445,7 +440,15 @@ def test_a_hostile_value_as_anything_else_costs_no_line(name: str) -> None:
     """
     Records that were unpickled may hold anything, as time, level, logger or exception.
     """
-    for part in ("message", "level", "logger", "created", "error", "stack_info", "own"):
+    for part in (
+        "message",
+        "level",
+        "logger",
+        "created",
+        "error",
+        "stack_info",
+        "fields",
+    ):
         assert isinstance(read(LineEncoder(), **{part: HOSTILE[name]})["message"], str)
 
 
@@ -456,7 +459,7 @@ def test_a_time_that_is_none_costs_no_field(created: Any) -> None:
     """
     The line keeps all that it has, its time is the epoch's begin.
     """
-    line = read(LineEncoder(), created=created, own={"rows": 1})
+    line = read(LineEncoder(), created=created, fields={"rows": 1})
     assert line["rows"] == 1
     assert line["timestamp"].startswith("19")
 
@@ -483,7 +486,7 @@ def test_the_limit_holds_however_much_needs_escaping(limit: int) -> None:
     line = read(
         encoder,
         View({"requestID": "req-A", **fields}, None),
-        own=fields,
+        fields=fields,
         message=long,
         logger=long,
         level=long,
@@ -571,13 +574,73 @@ def test_any_event_is_one_valid_line(
         line = read(
             encoder,
             view,
-            own=fields,
+            fields=fields,
             message=message,
             error=ValueError(message) if failing else None,
         )
         assert list(line)[:2] == ["timestamp", "level"]
         assert isinstance(line["requestID"], str)
         assert isinstance(line["message"], str)
+
+
+_PLAIN = st.dictionaries(
+    _NAMES | st.sampled_from(["rows", "hit", "a", "b"]),
+    st.none() | st.booleans() | st.integers() | st.floats() | _TEXT,
+    max_size=4,
+)
+
+
+@given(
+    created=st.floats(-10, 4e9) | st.floats(),
+    message=_TEXT,
+    logger=_TEXT,
+    bound=_PLAIN,
+    started=st.none() | st.integers(0, 4 * 10**18),
+    own=_PLAIN | st.dictionaries(st.sampled_from(["a", "b"]), _VALUES),
+    options=st.sampled_from(
+        [
+            *({}, {"timespec": "seconds"}, {"timespec": "milliseconds"}),
+            *({"static": {"a": 1}}, {"missing_request_id": None}),
+            *({"max_line_bytes": 1024}, {"case": "snake"}),
+        ]
+    ),
+    schema=st.sampled_from(list(SCHEMAS)),
+)
+def test_the_short_way_gives_the_same_bytes(
+    created: float,
+    message: str,
+    logger: str,
+    bound: dict[Any, Any],
+    started: int | None,
+    own: dict[Any, Any],
+    options: dict[str, Any],
+    schema: str,
+) -> None:
+    """
+    `encode_plain` returns the bytes of `encode`, or None; and the usual event's bytes.
+    """
+    encoder = LineEncoder(SCHEMAS[schema], **options)
+    view = View(bound, started)
+    for fields in ({}, own, {"rows": 3, "hit": True}):
+        line_of(encoder, view, fields=fields)
+        line_of(
+            encoder,
+            view,
+            created=created,
+            logger=logger,
+            message=message,
+            fields=fields,
+        )
+
+
+def test_a_usual_event_goes_the_short_way() -> None:
+    """
+    With a context and fields of plain values, as soon as their names have been seen.
+    """
+    encoder, view = LineEncoder(), View({"requestID": "A", "user": {"id": "u"}}, 0)
+    event = Event(AT, "INFO", 20, "shop", "hello", view, {"rows": 3, "took": 0.5})
+    line = encoder.encode(event)
+    assert encoder.encode_plain(*event[:7]) == line
 
 
 # What is kept between lines ------------------------------------------------------
@@ -633,10 +696,10 @@ def test_names_of_any_length_and_number_are_not_remembered() -> None:
     """
     encoder = LineEncoder()
     for number in range(20):
-        read(encoder, own={f"{number}" + "x" * 10_000: 1})
-    read(encoder, own={f"k{number}": 1 for number in range(500)})
+        read(encoder, fields={f"{number}" + "x" * 10_000: 1})
+    read(encoder, fields={f"k{number}": 1 for number in range(500)})
     assert not encoder._plain_keys
-    read(encoder, own={"rows": 1})
+    read(encoder, fields={"rows": 1})
     assert list(encoder._plain_keys) == [("rows",)]
 
 

@@ -28,6 +28,7 @@ from ctxlog.clients._call import Call, CallOptions
 from ctxlog.config import unconfigure
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.event import Event as LineEvent
 from ctxlog.line.schema import SCHEMAS, Schema
 from ctxlog.loggers.stdlib import ContextFilter
 from ctxlog.servers.asgi import ContextMiddleware
@@ -212,7 +213,7 @@ def test_a_line_has_one_id(
     name = next((one for one in order if merged.get(one) is not None), None)
     expected = "N/A" if name is None else str(merged[name])
 
-    line = encoder.encode(1.5, "INFO", 20, "shop", "m", view, own, error)
+    line = encoder.encode(LineEvent(1.5, "INFO", 20, "shop", "m", view, own, error))
     if schema == "otel":
         records = json.loads(line)["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
         attributes = [one for one in records[0]["attributes"] if one]
@@ -245,7 +246,7 @@ def test_a_static_field_of_an_aliass_name_is_a_field() -> None:
 
     def line(fields: dict[str, object]) -> dict[str, Any]:
         view = View(fields, None)
-        return load_line(encoder.encode(1.5, "INFO", 20, "shop", "m", view))
+        return load_line(encoder.encode(LineEvent(1.5, "INFO", 20, "shop", "m", view)))
 
     outside, inside = line({}), line({"correlation_id": "req-A"})
     assert (outside["requestID"], outside["correlation_id"]) == ("N/A", "deploy-7")
@@ -792,9 +793,11 @@ def test_a_vendors_names_stay_and_ours_follow(schema: str, choice: str) -> None:
         view = View({names.request_id: "req-A", "user": {"id": 7}, **trace}, 0)
         own = {"method": "GET", "path": "/", "status": 200, names.duration: 1.5}
         text = encoder.encode(
-            *(1.5, "INFO", 20, "ctxlog.request", "m", view, own, ValueError("bad")),
-            stack_info="Stack",
-            problems=("x",),
+            LineEvent(
+                *(1.5, "INFO", 20, "ctxlog.request", "m", view, own, ValueError("bad")),
+                stack_info="Stack",
+                problems=("x",),
+            )
         ).decode()
         for field in dataclasses.fields(Names):
             # GELF has a prefix.

@@ -22,6 +22,7 @@ import ctxlog.line.schema
 from ctxlog.context.adapter import View, current_view
 from ctxlog.line import redact
 from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.event import Event
 from ctxlog.line.redact import DEFAULT_KEYS, PATTERNS, REDACTED, Redactor
 from tests.helpers import load_line
 
@@ -30,16 +31,8 @@ def line_of(redactor: Redactor, view: View | None = None, **event: Any) -> bytes
     """
     Encode an event with *redactor*.
     """
-    known = {
-        "created": 0.0,
-        "level": "INFO",
-        "levelno": 20,
-        "logger": "shop",
-        "message": "hello",
-    }
-    return LineEncoder(redactor=redactor).encode(
-        view=view or current_view(), **known | event
-    )
+    usual = Event(0.0, "INFO", 20, "shop", "hello", view or current_view())
+    return LineEncoder(redactor=redactor).encode(usual._replace(**event))
 
 
 # Names -----------------------------------------------------------------------------
@@ -131,7 +124,7 @@ def test_a_number_under_a_plural_is_a_count(name: str) -> None:
     The tokens of a language model are shown; a list or a text of tokens is not.
     """
     fields = {"of": {name: 12}, name: 1.5, "list": {name: ["s3cret"]}}
-    line = load_line(line_of(Redactor(), own=fields))
+    line = load_line(line_of(Redactor(), fields=fields))
     assert line["of"] == {name: 12}
     assert line[name] == 1.5
     assert line["list"] == {name: REDACTED}
@@ -142,7 +135,7 @@ def test_a_number_under_a_singular_is_a_secret() -> None:
     A PIN is a number, mostly.
     """
     fields = {"pin": 1234, "otp": 123456, "nested": [{"token": 1}]}
-    line = load_line(line_of(Redactor(), own=fields))
+    line = load_line(line_of(Redactor(), fields=fields))
     assert (line["pin"], line["otp"]) == (REDACTED, REDACTED)
     assert line["nested"] == [{"token": REDACTED}]
 
@@ -254,11 +247,11 @@ def test_a_secret_is_hidden_at_any_depth(value: Any, patterns: tuple[str, ...]) 
     """
     redactor = Redactor(patterns=patterns)
     for line in (
-        line_of(redactor, own={"value": value}),
+        line_of(redactor, fields={"value": value}),
         line_of(redactor, View({"value": value}, None)),
-        line_of(redactor, View({"value": value}, None), own={"value": value}),
+        line_of(redactor, View({"value": value}, None), fields={"value": value}),
         LineEncoder(redactor=redactor, static={"value": value}).encode(
-            0, "INFO", 20, "shop", "hello", current_view()
+            Event(0, "INFO", 20, "shop", "hello", current_view())
         ),
     ):
         assert b"hunter2" not in line
@@ -271,7 +264,7 @@ def test_the_outermost_names_count_before_they_are_renamed() -> None:
     """
     schema = ctxlog.Schema(name="mine", rename={"token": "auth"})
     line = LineEncoder(schema).encode(
-        0, "INFO", 20, "a", "b", View({"token": "hunter2"}, None)
+        Event(0, "INFO", 20, "a", "b", View({"token": "hunter2"}, None))
     )
     assert load_line(line)["auth"] == REDACTED
 
@@ -282,7 +275,7 @@ def test_a_name_that_is_cut_is_judged_whole() -> None:
     """
     name = "a" * 400 + "_password_" + "b" * 400
     line = LineEncoder(max_line_bytes=1024).encode(
-        0, "INFO", 20, "a", "m" * 5000, current_view(), {name: "hunter2"}
+        Event(0, "INFO", 20, "a", "m" * 5000, current_view(), {name: "hunter2"})
     )
     assert b"hunter2" not in line
 
@@ -291,7 +284,7 @@ def test_no_secret_is_none() -> None:
     """
     That there is no password is no secret.
     """
-    assert load_line(line_of(Redactor(), own={"password": None}))["password"] is None
+    assert load_line(line_of(Redactor(), fields={"password": None}))["password"] is None
 
 
 def test_the_store_keeps_what_was_put_in() -> None:
@@ -348,7 +341,7 @@ def test_a_pattern_hides_everywhere(pattern: str, text: str, shown: str) -> None
             Redactor(patterns=[pattern]),
             View({"bound": [text]}, None),
             message=text,
-            own={"own": {"deep": text}, f"name {text}": 1},
+            fields={"own": {"deep": text}, f"name {text}": 1},
             error=ValueError(text),
             stack_info=text,
         )
@@ -446,7 +439,7 @@ def test_the_process_has_one_redactor_for_whoever_is_given_none() -> None:
     try:
         redact.use(Redactor(["iban"]))
         line = LineEncoder().encode(
-            0, "I", 20, "a", "b", current_view(), {"iban": "DE"}
+            Event(0, "I", 20, "a", "b", current_view(), {"iban": "DE"})
         )
     finally:
         redact.use(before)
@@ -482,7 +475,7 @@ def test_headers_as_pairs_are_looked_into(value: Any) -> None:
     """
     for line in (
         line_of(Redactor(), View({"headers": value}, None)),
-        line_of(Redactor(patterns=["card"]), own={"headers": value}),
+        line_of(Redactor(patterns=["card"]), fields={"headers": value}),
     ):
         assert b"s3cret" not in line
         assert REDACTED.encode() in line
@@ -506,7 +499,7 @@ def test_words_of_a_list_are_no_pair(value: list[Any]) -> None:
     Two plain words by themselves are words; a number may be a count.
     """
     for shown in (value, tuple(value)):
-        line = load_line(line_of(Redactor(), own={"value": shown}))
+        line = load_line(line_of(Redactor(), fields={"value": shown}))
         assert line["value"] == value
 
 
@@ -527,7 +520,7 @@ def test_a_name_and_its_value_in_an_object_are_a_pair(value: dict[str, Any]) -> 
     """
     for own in (value, {"of": value}, {"of": [value, {"name": "a", "value": 1}]}):
         for _ in range(2):
-            line = line_of(Redactor(), own=own)
+            line = line_of(Redactor(), fields=own)
             assert b"s3cret" not in line
             assert REDACTED.encode() in line
 
@@ -548,7 +541,7 @@ def test_an_object_with_a_harmless_name_is_shown(value: dict[str, Any]) -> None:
     """
     Only the value is one, and only of a name that is a secret's.
     """
-    assert load_line(line_of(Redactor(), own={"of": [value]}))["of"] == [value]
+    assert load_line(line_of(Redactor(), fields={"of": [value]}))["of"] == [value]
 
 
 def test_a_password_in_a_url_is_hidden_by_its_preset() -> None:

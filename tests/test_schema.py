@@ -13,6 +13,7 @@ import pytest
 import ctxlog
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.event import Event
 from ctxlog.line.schema import DEFAULT, SCHEMAS, Schema, find
 from tests.helpers import load_line
 
@@ -23,18 +24,20 @@ def keys_of(schema: Schema) -> list[str]:
     """
     late = View({"requestID": "A", "user": "u"}, 0, late=True)
     line = LineEncoder(schema).encode(
-        *(
-            0.0,
-            "INFO",
-            20,
-            "shop",
-            "hello",
-            late,
-            {"rows": 1},
-            ValueError("bad"),
-            "Stack",
-        ),
-        problems=("x",),
+        Event(
+            *(
+                0.0,
+                "INFO",
+                20,
+                "shop",
+                "hello",
+                late,
+                {"rows": 1},
+                ValueError("bad"),
+                "Stack",
+            ),
+            problems=("x",),
+        )
     )
     return list(load_line(line))
 
@@ -73,7 +76,7 @@ def test_a_reserved_name_is_of_the_schema_not_of_the_default() -> None:
     schema = Schema(name="mine", timestamp="@timestamp")
     line = load_line(
         LineEncoder(schema).encode(
-            0, "I", 20, "a", "b", View({"timestamp": 1, "@timestamp": 2}, None)
+            Event(0, "I", 20, "a", "b", View({"timestamp": 1, "@timestamp": 2}, None))
         )
     )
     assert (line["timestamp"], line["fields.@timestamp"]) == (1, 2)
@@ -85,7 +88,7 @@ def test_a_schema_can_give_a_reserved_field_a_name() -> None:
     """
     schema = Schema(name="mine", rename={"message": "note"})
     line = LineEncoder(schema).encode(
-        0, "I", 20, "a", "b", View({"message": "x"}, None)
+        Event(0, "I", 20, "a", "b", View({"message": "x"}, None))
     )
     assert load_line(line)["note"] == "x"
 
@@ -146,7 +149,9 @@ def test_a_constant_may_be_asked_for_when_an_encoder_is_made() -> None:
     for wanted in ("pod-1", "pod-2"):
         encoder = LineEncoder(schema)
         for _ in range(2):
-            line = load_line(encoder.encode(0, "I", 20, "a", "b", View({}, None)))
+            line = load_line(
+                encoder.encode(Event(0, "I", 20, "a", "b", View({}, None)))
+            )
             assert (line["app"], line["pod"]) == ("shop", wanted)
 
 
@@ -166,7 +171,7 @@ def test_levels_that_raise_leave_the_name() -> None:
     known = {10: 1, 20: 2, 30: 3, 40: 4, 50: 5}
     encoder = LineEncoder(Schema(levels=lambda name, number: known[number]))
     lines = [
-        load_line(encoder.encode(0, name, number, "a", "b", View({}, None)))
+        load_line(encoder.encode(Event(0, name, number, "a", "b", View({}, None))))
         for name, number in [("INFO", 20), ("MINE", 25)]
     ]
     assert [line["level"] for line in lines] == [2, "MINE"]
@@ -184,10 +189,14 @@ def test_a_place_of_ones_own_moves_fields() -> None:
 
     encoder = LineEncoder(Schema(place=place))
     view = View({"requestID": "A", "rude": "x"}, None)
-    line = load_line(encoder.encode(0, "I", 20, "a", "b", view, {"took": 3, "n": 1}))
+    line = load_line(
+        encoder.encode(Event(0, "I", 20, "a", "b", view, {"took": 3, "n": 1}))
+    )
     assert (line["took.ms"], line["n"]) == (3, 1)
     assert (line["message"], line["requestID"]) == ("b", "A")
-    line = load_line(encoder.encode(0, "I", 20, "a", "b", view, {"took": "long"}))
+    line = load_line(
+        encoder.encode(Event(0, "I", 20, "a", "b", view, {"took": "long"}))
+    )
     assert line["took"] == "long"
 
 
@@ -199,7 +208,7 @@ def test_a_place_that_fails_leaves_the_field(place: Any) -> None:
     The line is written, and says so.
     """
     encoder = LineEncoder(Schema(place=place))
-    line = load_line(encoder.encode(0, "I", 20, "a", "b", View({"n": 1}, None)))
+    line = load_line(encoder.encode(Event(0, "I", 20, "a", "b", View({"n": 1}, None))))
     assert line["n"] == 1
     assert line["logError"].startswith("n: not placed: ")
 
@@ -211,7 +220,7 @@ def test_a_vendors_schema_can_be_changed(name: str) -> None:
     """
     mine = dataclasses.replace(find(name), name="mine", late="tooLate")
     encoder = LineEncoder(mine)
-    line = encoder.encode(0, "I", 20, "a", "b", View({}, 0, late=True))
+    line = encoder.encode(Event(0, "I", 20, "a", "b", View({}, 0, late=True)))
     assert b'"tooLate"' in line
 
 
@@ -223,7 +232,7 @@ def test_the_message_can_come_before_the_id(limit: int) -> None:
     encoder = LineEncoder(Schema(message_first=True), max_line_bytes=limit)
     view = View({"requestID": "A", "n": 1}, None)
     for own in (None, {"m": 2}, {"n": 2}, {"requestID": "B"}, {"n": "x" * 5_000}):
-        line = load_line(encoder.encode(0, "I", 20, "a", "b", view, own))
+        line = load_line(encoder.encode(Event(0, "I", 20, "a", "b", view, own)))
         assert list(line)[:4] == ["timestamp", "level", "message", "logger"]
         assert line["requestID"] == (own or {}).get("requestID", "A")
 
@@ -234,7 +243,7 @@ def test_a_field_can_be_given_a_name_of_the_vendors() -> None:
     """
     schema = dataclasses.replace(find("ecs"), rename={"action": "event.action"})
     own = {"action": "login", "event": "x"}
-    line = LineEncoder(schema).encode(0, "I", 20, "a", "b", View({}, None), own)
+    line = LineEncoder(schema).encode(Event(0, "I", 20, "a", "b", View({}, None), own))
     shown = load_line(line)
     assert (shown["event.action"], shown["fields.event"]) == ("login", "x")
 

@@ -33,6 +33,7 @@ import ctxlog
 from ctxlog._json import dumps
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.event import Event
 from ctxlog.line.redact import Redactor
 from ctxlog.line.values import Walk, cut, safe_str
 from tests.helpers import need
@@ -750,7 +751,9 @@ def _line_calls(value: object) -> tuple[bytes, int]:
     own = {"data": value, "next": 1}
     lines: list[bytes] = []
     calls = _calls(
-        lambda: lines.append(encoder.encode(0, "INFO", 20, "shop", "hello", view, own))
+        lambda: lines.append(
+            encoder.encode(Event(0, "INFO", 20, "shop", "hello", view, own))
+        )
     )
     return lines[0], calls
 

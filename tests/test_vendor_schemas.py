@@ -18,6 +18,7 @@ from opentelemetry.semconv._incubating import attributes
 import ctxlog
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.event import Event
 from ctxlog.line.schema import REPORTED_ERROR, SCHEMAS
 from tests.helpers import load_line
 from tests.schemas import check, record
@@ -67,8 +68,10 @@ def test_any_line_is_valid_in_its_schema(name: str, limit: int, **event: Any) ->
     encoder = LineEncoder(SCHEMAS[name], static=event["static"], max_line_bytes=limit)
     view = View(event["bound"], 0, late=event["late"])
     line = encoder.encode(
-        *(1700000000.5, event["level"], event["levelno"], event["logger"]),
-        *(event["message"], view, event["own"], event["error"]),
+        Event(
+            *(1700000000.5, event["level"], event["levelno"], event["logger"]),
+            *(event["message"], view, event["own"], event["error"]),
+        )
     )
     assert len(line) <= limit
     check(name, line)
@@ -90,7 +93,9 @@ def completion(name: str, logger: str = "ctxlog.request") -> bytes:
     """
     view = View({"requestID": "A", "user": {"id": 7}, "traceID": "ab" * 16}, None)
     encoder = LineEncoder(SCHEMAS[name], static={"service": "shop"})
-    return encoder.encode(1.25, "WARNING", 30, logger, "GET /x", view, COMPLETION)
+    return encoder.encode(
+        Event(1.25, "WARNING", 30, logger, "GET /x", view, COMPLETION)
+    )
 
 
 @pytest.mark.parametrize(
@@ -182,9 +187,11 @@ def test_opentelemetrys_attributes_are_those_that_it_publishes() -> None:
     view = View({"requestID": "A", "user": user}, 0, late=True)
     static = {"service": "shop", "environment": "prod", "version": "1.2"}
     line = LineEncoder(SCHEMAS["otel"], static=static).encode(
-        *(1.25, "ERROR", 40, "ctxlog.request", "GET /x", view, COMPLETION),
-        ValueError("bad"),
-        "Stack",
+        Event(
+            *(1.25, "ERROR", 40, "ctxlog.request", "GET /x", view, COMPLETION),
+            ValueError("bad"),
+            "Stack",
+        )
     )
     resource = json.loads(line)["resourceLogs"][0]["resource"]["attributes"]
     found = {of["key"] for of in resource} | {a.key for a in record(line).attributes}
@@ -212,7 +219,9 @@ def test_a_level_goes_by_its_number(number: int, wanted: dict[str, Any]) -> None
     """
 
     def shown(name: str) -> Any:
-        line = LineEncoder(SCHEMAS[name]).encode(0, "MINE", number, "a", "b", NOTHING)
+        line = LineEncoder(SCHEMAS[name]).encode(
+            Event(0, "MINE", number, "a", "b", NOTHING)
+        )
         if name == "otel":
             return record(line).severity_number
         return load_line(line)[SCHEMAS[name].level]
@@ -225,7 +234,7 @@ def test_the_word_of_a_level_is_kept_where_the_vendor_has_a_place_for_it() -> No
     Under a name of the vendor's, or as a further field of GELF.
     """
     lines = {
-        name: LineEncoder(schema).encode(0, "Notice", 25, "a", "b", NOTHING)
+        name: LineEncoder(schema).encode(Event(0, "Notice", 25, "a", "b", NOTHING))
         for name, schema in SCHEMAS.items()
     }
     assert load_line(lines["default"])["level"] == "Notice"
@@ -244,7 +253,9 @@ def test_a_users_other_parts_go_aside(name: str, key: str, aside: str) -> None:
     What the vendor has no name for does not hide the user's id.
     """
     view = View({"user": {"id": 7, "plan": "pro", "name": None}}, None)
-    line = load_line(LineEncoder(SCHEMAS[name]).encode(0, "I", 20, "a", "b", view))
+    line = load_line(
+        LineEncoder(SCHEMAS[name]).encode(Event(0, "I", 20, "a", "b", view))
+    )
     assert (line[key], line[aside]) == ("7", {"plan": "pro"})
 
 
@@ -255,7 +266,7 @@ def test_no_two_names_within_a_field_are_the_same_path(name: str) -> None:
     """
     order = {"a.b": 1, "a": {"b": 2}, "a_b": 3, "": [{"c.d": 4}]}
     line = LineEncoder(SCHEMAS[name]).encode(
-        *(0, "I", 20, "a", "b", NOTHING, {"order": order})
+        Event(0, "I", 20, "a", "b", NOTHING, {"order": order})
     )
     assert load_line(line)["order"] == {
         "a_b_2": 1,
@@ -281,7 +292,7 @@ def test_labels_and_tags_of_ecs_can_be_given(key: str, right: Any, wrong: Any) -
 
     def shown(value: Any) -> dict[str, Any]:
         encoder = LineEncoder(SCHEMAS["ecs"])
-        line = encoder.encode(0, "I", 20, "a", "b", View({key: value}, None))
+        line = encoder.encode(Event(0, "I", 20, "a", "b", View({key: value}, None)))
         check("ecs", line)
         return dict(load_line(line))
 
@@ -295,7 +306,7 @@ def google(fields: dict[str, Any]) -> dict[str, Any]:
     What Google Cloud gets of a line with these fields.
     """
     encoder = LineEncoder(SCHEMAS["gcp"])
-    line = encoder.encode(0, "ERROR", 40, "a", "b", View(fields, None))
+    line = encoder.encode(Event(0, "ERROR", 40, "a", "b", View(fields, None)))
     check("gcp", line)
     return dict(load_line(line))
 
@@ -340,7 +351,9 @@ def test_error_reporting_takes_a_traceback_as_it_is() -> None:
     It looks for `stack_trace` first, and asks for no `@type` then.
     """
     line = LineEncoder(SCHEMAS["gcp"], static={"service": "shop", "version": "2"})
-    shown = load_line(line.encode(0, "E", 40, "a", "b", NOTHING, None, ValueError("x")))
+    shown = load_line(
+        line.encode(Event(0, "E", 40, "a", "b", NOTHING, {}, ValueError("x")))
+    )
     assert shown["stack_trace"] == "ValueError: x"
     assert shown["serviceContext"] == {"service": "shop", "version": "2"}
     assert "@type" not in shown
@@ -354,7 +367,7 @@ def test_gelfs_host_is_the_one_at_the_time_of_the_encoder(
     """
     for name, wanted in [("one", "one"), ("two", "two"), ("", "localhost")]:
         monkeypatch.setattr("socket.gethostname", lambda name=name: name)
-        line = LineEncoder(SCHEMAS["gelf"]).encode(0, "I", 20, "a", "b", NOTHING)
+        line = LineEncoder(SCHEMAS["gelf"]).encode(Event(0, "I", 20, "a", "b", NOTHING))
         assert load_line(line)["host"] == wanted
 
 
@@ -380,7 +393,7 @@ def test_a_value_that_does_not_fit_is_not_http(
     """
     encoder = LineEncoder(SCHEMAS[name])
     own = {**COMPLETION, field: wrong}
-    line = encoder.encode(0, "I", 20, "ctxlog.request", "m", NOTHING, own)
+    line = encoder.encode(Event(0, "I", 20, "ctxlog.request", "m", NOTHING, own))
     check(name, line)
     shown = load_line(line)
     assert shown.get(f"fields.{field}", shown.get(field)) == wrong
@@ -426,7 +439,7 @@ def datadogs(own: dict[str, Any], **bound: object) -> dict[str, Any]:
     """
     encoder = LineEncoder(SCHEMAS["datadog"], static={"environment": "test"})
     view = View(dict(bound), None)
-    line = encoder.encode(1e9, "INFO", 20, "shop", "hello", view, own)
+    line = encoder.encode(Event(1e9, "INFO", 20, "shop", "hello", view, own))
     check("datadog", line)
     return {key: of for key, of in load_line(line).items() if "dd" in key}
 

@@ -5,12 +5,9 @@ structlog's and loguru's events as records of `logging`. Private to `config`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
 
 from ctxlog._names import get_names
-from ctxlog.context.adapter import View
-from ctxlog.line.encoder import ExceptionParts
+from ctxlog.line.event import Encoder, Event, ExceptionParts
 
 _UNKNOWN = ("(unknown file)", 0)
 
@@ -18,7 +15,7 @@ _UNKNOWN = ("(unknown file)", 0)
 _TAKEN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-class RecordEncoder:
+class RecordEncoder(Encoder):
     """
     Hands every event to `logging` instead of encoding it.
 
@@ -27,37 +24,26 @@ class RecordEncoder:
     an exporter's.
     """
 
-    def encode(
-        self,
-        created: float,
-        level: str,
-        levelno: int,
-        logger: str,
-        message: str,
-        view: View,
-        own: Mapping[Any, Any] | None = None,
-        error: ExceptionParts | BaseException | None = None,
-        stack_info: str | None = None,
-        problems: tuple[str, ...] = (),
-    ) -> bytes:
-        """Hand on one event; see `LineEncoder.encode`. Never raises."""
-        log = logging.getLogger(logger)
+    def encode(self, event: Event) -> bytes:
+        """Hand on one event. Never raises."""
+        error = event.error
+        log = logging.getLogger(event.logger)
         info = None
         if isinstance(error, BaseException):
             info = (type(error), error, error.__traceback__)
         make = logging.getLogRecordFactory()
         record = make(
-            *(logger, levelno, *_UNKNOWN, "%s", (message,), info),
-            sinfo=stack_info,
+            *(event.logger, event.levelno, *_UNKNOWN, "%s", (event.message,), info),
+            sinfo=event.stack_info,
         )
-        record.levelname = level
+        record.levelname = event.level
         if isinstance(error, ExceptionParts):
             record.exc_text = error.stack
         attributes = record.__dict__
-        for name, value in (own or {}).items():
+        for name, value in event.fields.items():
             attributes[f"fields.{name}" if name in _TAKEN else str(name)] = value
-        if problems:
-            attributes[f"fields.{get_names().log_error}"] = "; ".join(problems)
+        if event.problems:
+            attributes[f"fields.{get_names().log_error}"] = "; ".join(event.problems)
         log.handle(record)
         return b""
 

@@ -14,13 +14,12 @@ import os
 import re
 import time
 import zlib
-from typing import Any
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._json import dumps
 from ctxlog._names import Names
-from ctxlog.context.adapter import View
-from ctxlog.line.encoder import ExceptionParts, with_one_id
+from ctxlog.line.encoder import with_one_id
+from ctxlog.line.event import Encoder, Event, ExceptionParts
 from ctxlog.line.redact import Redactor, active
 from ctxlog.line.values import Walk, safe_str, type_name
 
@@ -57,7 +56,7 @@ def wants_color(terminal: bool) -> bool:
     return terminal and os.environ.get("TERM") != "dumb"
 
 
-class ConsoleEncoder:
+class ConsoleEncoder(Encoder):
     """
     Turns events into text: time, level, request, logger, message, fields; tracebacks.
 
@@ -94,49 +93,22 @@ class ConsoleEncoder:
         self._id_width = 0
         self._logger_width = 0
 
-    def encode(
-        self,
-        created: float,
-        level: str,
-        levelno: int,
-        logger: str,
-        message: str,
-        view: View,
-        own: Any = None,
-        error: ExceptionParts | BaseException | None = None,
-        stack_info: str | None = None,
-        problems: tuple[str, ...] = (),
-    ) -> bytes:
-        """
-        Return the text of one event; several lines with a traceback. Never raises.
-
-        The arguments are those of `LineEncoder.encode`.
-        """
+    def encode(self, event: Event) -> bytes:
+        """Return the text of one event; several lines with a traceback."""
         try:
-            text = self._text(
-                *(created, level, levelno, logger, message, view),
-                *(own or {}, error, stack_info, problems),
-            )
-        except Exception as failure:  # a record that was unpickled may hold anything
+            text = self._text(event)
+        except Exception as failure:
+            # A record that was unpickled may hold anything: the message is left.
             if is_interrupt(failure):
                 raise
             what = f"record not readable: {type_name(failure)}"
-            text = f"{_printable(safe_str(message))} {self.names.log_error}={what}"
+            message = _printable(safe_str(event.message))
+            text = f"{message} {self.names.log_error}={what}"
         return f"{text}\n".encode("utf-8", "backslashreplace")
 
-    def _text(
-        self,
-        created: float,
-        level: str,
-        levelno: int,
-        logger: str,
-        message: str,
-        view: View,
-        own: Any,
-        error: ExceptionParts | BaseException | None,
-        stack_info: str | None,
-        problems: tuple[str, ...],
-    ) -> str:
+    def _text(self, event: Event) -> str:
+        created, level, levelno, logger, message, view = event[:6]
+        own, error, stack_info, problems = event[6:]
         walk = Walk(self.redactor, 65_536, 65_536)
         # The call's own over the context's.
         _, found, own, others = with_one_id(self.names, own, view)

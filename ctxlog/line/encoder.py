@@ -13,7 +13,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._json import FLAT_TYPES, dumps
@@ -28,10 +28,10 @@ from ctxlog._names import (
 )
 from ctxlog.context.adapter import View
 from ctxlog.errors import ConfigError
-from ctxlog.line._tracebacks import format_exception
+from ctxlog.line.event import Encoder, Event, ExceptionParts
 from ctxlog.line.redact import Redactor, active, is_named_value
 from ctxlog.line.schema import DEFAULT, Schema, undotted, without_dots
-from ctxlog.line.values import MAX_READING, Walk, reading, safe_str, type_name
+from ctxlog.line.values import Walk, safe_str, type_name
 
 _DIGITS = {"seconds": 0, "milliseconds": 3, "microseconds": 6}
 _LEAST_LINE = 1024
@@ -42,36 +42,6 @@ _MOST_KEYS, _LONGEST_KEY = 64, 128
 _FEW, _DEPTH = 16, 3
 
 _Fields = Mapping[Any, Any]
-
-
-class ExceptionParts(NamedTuple):
-    """An exception as a line shows it: three texts."""
-
-    type: str
-    message: str
-    stack: str
-
-    @classmethod
-    def of(cls, error: BaseException) -> ExceptionParts:
-        """Take an exception apart. Raises nothing but what interrupts it."""
-        within, depth = reading.reader, reading.depth
-        if depth >= MAX_READING:
-            return cls(type_name(error), "<logged by what is being logged>", "")
-        try:
-            reading.reader, reading.depth = error, depth + 1
-            return cls(type_name(error), safe_str(error), cls._stack(error))
-        finally:
-            reading.reader, reading.depth = within, depth
-
-    @staticmethod
-    def _stack(error: BaseException) -> str:
-        try:
-            stack = format_exception(error, safe_str)
-        except Exception as failure:  # third-party attributes are read
-            if is_interrupt(failure):
-                raise
-            stack = f"<traceback unreadable: {type_name(failure)}>"
-        return stack.rstrip("\n")
 
 
 class _Encoded:
@@ -121,21 +91,7 @@ class _Encoded:
         self.nameless = nameless
 
 
-class _Event(NamedTuple):
-    """The arguments of `LineEncoder.encode`, kept for building the line again."""
-
-    created: float
-    level: str
-    levelno: int
-    logger: str
-    message: str
-    view: View
-    own: _Fields | None
-    error: ExceptionParts | BaseException | None
-    stack_info: str | None
-
-
-class LineEncoder:
+class LineEncoder(Encoder):
     """
     Turns events into lines of one schema.
 
@@ -273,7 +229,7 @@ class LineEncoder:
 
     # The event ------------------------------------------------------------------
 
-    def encode(
+    def encode_plain(
         self,
         created: float,
         level: str,
@@ -281,105 +237,79 @@ class LineEncoder:
         logger: str,
         message: str,
         view: View,
-        own: _Fields | None = None,
-        error: ExceptionParts | BaseException | None = None,
-        stack_info: str | None = None,
-        problems: tuple[str, ...] = (),
-    ) -> bytes:
+        fields: _Fields,
+    ) -> bytes | None:
         """
-        Return the line of one event. Never raises.
+        Return the line of a usual event; None to be given the `Event` instead.
 
-        Args:
-            created: When it happened, in seconds since the epoch.
-            level: The level's name.
-            levelno: The level's number, on the scale of `logging`.
-            logger: The logger's name.
-            message: The message, formatted.
-            view: The context that it was logged in.
-            own: The fields of the log call, of the highest precedence.
-            error: The exception that it reports.
-            stack_info: The stack that it shows.
-            problems: What had to be replaced before the event came here.
+        It is what a log call costs, so it is written out at length. Whatever is
+        uncommon about an event is for `encode`, which gives the same line. Never
+        raises.
         """
-        if (
-            self._common
-            and type(message) is str
-            and error is None
-            and stack_info is None
-            and not problems
-        ):
-            # What most lines are, written out at length: it is what a log call costs.
-            # Whatever is uncommon about a line leaves it to `_encode_any`.
-            try:
-                known = view.encoded
-                context = known.get(self) if known else None
-                if context is None:
-                    context = self._context(view)
-                if not context.common:
-                    raise ValueError
-                comma, members, end = b"", b"", b"}\n"
-                if own:
-                    names = self._plain_keys[tuple(own)]
-                    for value in own.values():
-                        if type(value) not in FLAT_TYPES and not _is_finite(value):
-                            names = context.names
-                            break
-                    if not names.isdisjoint(context.names) or type(own) is not dict:
-                        raise ValueError
-                    # With its closing brace, which is the line's.
-                    comma, members, end = b",", dumps(own)[1:], b"\n"
-                micros = int(created * 1_000_000 + 0.5)
-                second = micros // 1_000_000
-                known_second, start = self._second
-                if second != known_second:
-                    if second < 1:  # its microseconds have too few digits
-                        raise ValueError
-                    start = self._start_of(second)
-                elapsed, lasting = b"", b""
-                if context.started is not None:
-                    lasted = micros - context.started
-                    # A clock that was put back makes nobody's time negative.
-                    elapsed = self._elapsed
-                    lasting = dumps(lasted / 1000 if lasted > 0 else 0.0)
-                line = b"".join(
-                    (
-                        start,
-                        dumps(micros)[self._fraction],
-                        self._levels[level],
-                        context.head,
-                        dumps(message),
-                        self._loggers[logger],
-                        context.body,
-                        elapsed,
-                        lasting,
-                        comma,
-                        members,
-                        end,
-                    )
+        if not self._common or type(message) is not str:
+            return None
+        try:
+            known = view.encoded
+            context = known.get(self) if known else None
+            if context is None:
+                context = self._context(view)
+            if not context.common:
+                return None
+            comma, members, end = b"", b"", b"}\n"
+            if fields:
+                if type(fields) is not dict:
+                    return None
+                names = self._plain_keys.get(tuple(fields))
+                if names is None:
+                    return None
+                for value in fields.values():
+                    if type(value) not in FLAT_TYPES and not _is_finite(value):
+                        return None
+                if not names.isdisjoint(context.names):
+                    return None
+                # With its closing brace, which is the line's.
+                comma, members, end = b",", dumps(fields)[1:], b"\n"
+            micros = int(created * 1_000_000 + 0.5)
+            second = micros // 1_000_000
+            known_second, start = self._second
+            if second != known_second:
+                if second < 1:  # its microseconds have too few digits
+                    return None
+                start = self._start_of(second)
+            elapsed, lasting = b"", b""
+            if context.started is not None:
+                lasted = micros - context.started
+                # If the clock was set back, 0 rather than a negative time.
+                elapsed = self._elapsed
+                lasting = dumps(lasted / 1000 if lasted > 0 else 0.0)
+            line = b"".join(
+                (
+                    start,
+                    dumps(micros)[self._fraction],
+                    self._levels[level],
+                    context.head,
+                    dumps(message),
+                    self._loggers[logger],
+                    context.body,
+                    elapsed,
+                    lasting,
+                    comma,
+                    members,
+                    end,
                 )
-                if len(line) <= self.max_line_bytes:
-                    return line
-            except Exception as failure:
-                if is_interrupt(failure):
-                    raise
-        return self._encode_any(
-            *(created, level, levelno, logger, message, view),
-            *(own, error, stack_info, problems),
-        )
+            )
+        except Exception as failure:
+            # A level or a logger of which nothing is known yet, a lone surrogate, a
+            # broken `created`, a key that cannot be hashed. The line is for `encode`.
+            if is_interrupt(failure):
+                raise
+            return None
+        return line if len(line) <= self.max_line_bytes else None
 
-    def _encode_any(
-        self,
-        created: float,
-        level: str,
-        levelno: int,
-        logger: str,
-        message: str,
-        view: View,
-        own: _Fields | None,
-        error: ExceptionParts | BaseException | None,
-        stack_info: str | None,
-        problems: tuple[str, ...],
-    ) -> bytes:
+    def encode(self, event: Event) -> bytes:
+        """Return the line of an event. Never raises."""
+        created, level, levelno, logger, message, view = event[:6]
+        own, error, stack_info, problems = event[6:]
         length: int | None = None
         try:
             if own and self.names.case != get_names().case and _is_ours(logger):
@@ -432,10 +362,7 @@ class LineEncoder:
             if is_interrupt(failure):
                 raise
             problems += (f"line built with difficulty: {type_name(failure)}",)
-        event = _Event(
-            *(_finite(created), level, levelno, logger, message, view),
-            *(own, error, stack_info),
-        )
+        event = event._replace(created=_finite(created), fields=own)
         try:
             return self._fitting(event, problems, length)
         except Exception as failure:  # out of memory, or of stack
@@ -859,7 +786,7 @@ class LineEncoder:
 
     def _fitting(
         self,
-        event: _Event,
+        event: Event,
         problems: tuple[str, ...],
         length: int | None = None,
     ) -> bytes:
@@ -884,7 +811,7 @@ class LineEncoder:
             room = min(room * limit // len(line), room // 2)
         return self._bare(event, what)
 
-    def _bare(self, event: _Event, what: str) -> bytes:
+    def _bare(self, event: Event, what: str) -> bytes:
         """Build a line that always fits: the message and the id, both cut short."""
         walk = self._walk(_SHORT, 1)
         schema = self.schema
@@ -916,7 +843,7 @@ class LineEncoder:
         return b'"body":{"stringValue":%s},"attributes":[%s' % (message, attributes)
 
     def _walked(
-        self, event: _Event, problems: tuple[str, ...], max_text: int, room: int
+        self, event: Event, problems: tuple[str, ...], max_text: int, room: int
     ) -> bytes:
         """Build a line as a dict: slower, and right whatever clashes or is too long."""
         schema = self.schema
@@ -929,7 +856,7 @@ class LineEncoder:
         level = self._level(walk.text(safe_str(event.level)), event.levelno)
         tail = self._tail(event.error, event.stack_info, walk)
         completion = self._shaped and event.logger == COMPLETION_LOGGER
-        parts = with_one_id(self.names, event.own or {}, view)
+        parts = with_one_id(self.names, event.fields, view)
         name, request_id, own, fields = parts
         shown, found = self._request_id(request_id, max_text)
         problems += found

@@ -15,27 +15,14 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import FrameType, FunctionType, MethodType
-from typing import Any, Protocol
+from typing import Any
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog.context.adapter import View
+from ctxlog.line.event import Encoder, Event
 
 # A line of this size is written to a pipe as a whole or not at all (POSIX).
 _AT_ONCE: int = getattr(select, "PIPE_BUF", 512)
-
-
-class _Encoder(Protocol):
-    def encode(
-        self,
-        created: float,
-        level: str,
-        levelno: int,
-        logger: str,
-        message: str,
-        view: View,
-        own: Any = None,
-        /,
-    ) -> bytes: ...
 
 
 class LineWriter:
@@ -61,7 +48,7 @@ class LineWriter:
 
     __slots__ = ("__weakref__", "_aim", "_follows", "encoder")
 
-    def __init__(self, stream: Any = None, encoder: _Encoder | None = None) -> None:
+    def __init__(self, stream: Any = None, encoder: Encoder | None = None) -> None:
         self.encoder = encoder
         self._follows = stream is None
         # The stream that is meant, and where its lines go; changed together.
@@ -145,9 +132,11 @@ class LineWriter:
             return b'{"level":"WARNING","logger":"ctxlog","message":"%s"}\n' % (
                 message.encode()
             )
-        view = View({}, None)
         level = ("WARNING", logging.WARNING, "ctxlog")
-        return self.encoder.encode(time.time(), *level, message, view, {"lost": count})
+        view = View({}, None)
+        return self.encoder.encode(
+            Event(time.time(), *level, message, view, {"lost": count})
+        )
 
 
 class _Output:

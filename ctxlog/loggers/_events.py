@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._names import CASES, get_names
-from ctxlog.line.encoder import ExceptionParts
+from ctxlog.line.event import ExceptionParts
 from ctxlog.line.values import safe_str
 from ctxlog.loggers._messages import formatted, sole_mapping
 

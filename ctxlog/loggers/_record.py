@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._names import (
@@ -25,8 +25,7 @@ from ctxlog._names import (
 )
 from ctxlog._stamps import get_stamp, with_stamp
 from ctxlog.context.adapter import View, current_view, error_view, server_view
-from ctxlog.line.console import ConsoleEncoder
-from ctxlog.line.encoder import ExceptionParts, LineEncoder
+from ctxlog.line.event import Encoder, Event, ExceptionParts
 from ctxlog.line.redact import redactor
 from ctxlog.line.values import Walk, safe_str, type_name
 from ctxlog.loggers._callers import call_stack
@@ -237,17 +236,6 @@ ATTRIBUTES = (
 # Reading ------------------------------------------------------------------------
 
 
-class Event(NamedTuple):
-    """A record taken apart: what `LineEncoder.encode` takes after the logger."""
-
-    message: str
-    view: View
-    own: dict[str, Any]
-    error: ExceptionParts | BaseException | None
-    stack_info: str | None
-    problems: tuple[str, ...]
-
-
 def read(record: logging.LogRecord) -> Event:
     """Take `record` apart. May raise what fields of a broken record raise."""
     stamped = stamp_of(record)
@@ -285,7 +273,18 @@ def read(record: logging.LogRecord) -> Event:
         own.pop("websocket", None)
     if error is None and record.exc_text:
         error = ExceptionParts("", "", record.exc_text)
-    return Event(message, stamped.view, own, error, stack_info, problems)
+    return Event(
+        record.created,
+        record.levelname,
+        record.levelno,
+        record.name,
+        message,
+        stamped.view,
+        own,
+        error,
+        stack_info,
+        problems,
+    )
 
 
 # The marks of `ProcessorFormatter.wrap_for_formatter`: the message is an event dict.
@@ -379,7 +378,7 @@ def _without_stacks(
     return error, message
 
 
-def encoded(encoder: LineEncoder | ConsoleEncoder, record: logging.LogRecord) -> bytes:
+def encoded(encoder: Encoder, record: logging.LogRecord) -> bytes:
     """Return the line of `record`. Never raises."""
     if type(record) is ContextRecord:
         attributes = record.__dict__
@@ -392,13 +391,11 @@ def encoded(encoder: LineEncoder | ConsoleEncoder, record: logging.LogRecord) ->
                 and not (attributes["exc_info"] or attributes["exc_text"])
                 and attributes["stack_info"] is None
             ):
-                # As the factory made it, but for what was added at its end. A wrong
-                # format and the like are for the other way, which does the same for
-                # any record.
+                # As the factory made it, but for what was added at its end.
                 args = attributes["args"]
                 own = _own_as_made(record, attributes)
                 if own is not None:
-                    return encoder.encode(
+                    line = encoder.encode_plain(
                         attributes["created"],
                         attributes["levelname"],
                         attributes["levelno"],
@@ -407,28 +404,29 @@ def encoded(encoder: LineEncoder | ConsoleEncoder, record: logging.LogRecord) ->
                         view,
                         own,
                     )
+                    if line is not None:
+                        return line
         except Exception as error:
-            # A __str__ that raises, a wrong format, an attribute that is gone.
+            # A __str__ that raises, a wrong format, an attribute that is gone: the
+            # event says what was wrong.
             if is_interrupt(error):
                 raise
-    return encoded_any(encoder, record)
+    return encoder.encode(event_of(record))
 
 
-def encoded_any(
-    encoder: LineEncoder | ConsoleEncoder,
-    record: logging.LogRecord,
-    problems: Problems = (),
-) -> bytes:
-    """Do the same as `encoded` for any record, and report `problems`. Never raises."""
+def event_of(record: logging.LogRecord, problems: Problems = ()) -> Event:
+    """Take any record apart, which has further `problems`. Never raises."""
     try:
         event = read(record)
-    except Exception as error:  # a record that was unpickled may hold anything
+    except Exception as error:
+        # A record that was unpickled may hold anything: the line has its message.
         if is_interrupt(error):
             raise
-        what = f"record not readable: {type_name(error)}"
-        event = Event(safe_str(record.msg), current_view(), {}, None, None, (what,))
+        problems = (f"record not readable: {type_name(error)}", *problems)
+        event = Event(
+            *(record.created, record.levelname, record.levelno, record.name),
+            *(safe_str(record.msg), current_view()),
+        )
     if problems:
         event = event._replace(problems=(*event.problems, *problems))
-    return encoder.encode(
-        record.created, record.levelname, record.levelno, record.name, *event
-    )
+    return event

@@ -25,8 +25,8 @@ from ctxlog._json import FLAT_TYPES
 from ctxlog._names import REPORTING_LOGGERS, get_names
 from ctxlog.context.adapter import View, current_view, error_view
 from ctxlog.errors import requires
-from ctxlog.line.console import ConsoleEncoder
-from ctxlog.line.encoder import ExceptionParts, LineEncoder
+from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.event import Encoder, Event, ExceptionParts
 from ctxlog.line.redact import active
 from ctxlog.line.schema import Schema, find
 from ctxlog.line.values import Walk, safe_str
@@ -141,7 +141,7 @@ def patcher(record: Any) -> Any:
             _show_caller(record)
         else:
             record["name"] = handed.name
-            own = {**read(handed).own, **own}
+            own = {**read(handed).fields, **own}
     shown = _shown(view)
     record["extra"] = extra = _Extra(shown)
     extra.update(own)
@@ -235,7 +235,7 @@ class JsonSink:
         stream: Any = None,
         *,
         schema: str | Schema = "default",
-        encoder: LineEncoder | ConsoleEncoder | None = None,
+        encoder: Encoder | None = None,
         writer: LineWriter | None = None,
         levels: Levels | None = None,
         **options: Any,
@@ -276,9 +276,7 @@ def _is_wanted(record: _Record, levels: Levels) -> bool:
     return bool(record["level"].no >= levels.of(record["name"]))
 
 
-def _encoded(
-    encoder: LineEncoder | ConsoleEncoder, record: _Record, created: float
-) -> bytes:
+def _encoded(encoder: Encoder, record: _Record, created: float) -> bytes:
     """Return the line of a record."""
     error: ExceptionParts | BaseException | None = None
     own = extra = record["extra"]
@@ -299,15 +297,13 @@ def _encoded(
     name = level.name
     if name[:6] == "Level ":
         name = _name_of(level)
+    source, message = record["name"] or "root", record["message"]
+    if error is None:
+        line = encoder.encode_plain(created, name, level.no, source, message, view, own)
+        if line is not None:
+            return line
     return encoder.encode(
-        created,
-        name,
-        level.no,
-        record["name"] or "root",
-        record["message"],
-        view,
-        own,
-        error,
+        Event(created, name, level.no, source, message, view, own, error)
     )
 
 
@@ -375,9 +371,7 @@ class _Queueing:
     makes the line.
     """
 
-    def __init__(
-        self, encoder: LineEncoder | ConsoleEncoder | None, levels: Levels | None
-    ) -> None:
+    def __init__(self, encoder: Encoder | None, levels: Levels | None) -> None:
         self._encoder = encoder
         self._levels = levels
 

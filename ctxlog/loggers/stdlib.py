@@ -25,6 +25,7 @@ from ctxlog.context.adapter import View, current_view
 from ctxlog.errors import ConfigError
 from ctxlog.line.console import ConsoleEncoder
 from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.event import Event
 from ctxlog.line.redact import REDACTED, active, redactor
 from ctxlog.line.schema import Schema, find
 from ctxlog.line.values import Walk, safe_str, type_name
@@ -34,10 +35,9 @@ from ctxlog.loggers._factory import watch_call_sites as watch_call_sites
 from ctxlog.loggers._record import (
     STANDARD,
     ContextRecord,
-    Event,
     Stamp,
     encoded,
-    encoded_any,
+    event_of,
     message_of,
     read,
     stamp_of,
@@ -294,7 +294,7 @@ class JsonFormatter(BaseJsonFormatter):
                 raise
             what = f"formatter options: {type_name(error)}: {safe_str(error)}"
             problems = (what,)
-        return encoded_any(self.encoder, record, problems)
+        return self.encoder.encode(event_of(record, problems))
 
     # With options of python-json-logger the finished line is taken apart again and put
     # together as that library does it: slower, and the same values.
@@ -335,7 +335,7 @@ class JsonFormatter(BaseJsonFormatter):
                     members[self._get_rename(key)] = line.pop(key)
         members.update((self._get_rename(k), v) for k, v in self.static_fields.items())
         members.update((self._get_rename(k), v) for k, v in message_dict.items())
-        fields = event.own.keys() | event.view.fields.keys()
+        fields = event.fields.keys() | event.view.fields.keys()
         hidden = fields & self.reserved_attrs
         for name, value in line.items():
             if name not in hidden:

@@ -27,8 +27,8 @@ from ctxlog.context.adapter import (
     remove_source,
 )
 from ctxlog.errors import requires
-from ctxlog.line.console import ConsoleEncoder
 from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.event import Encoder, Event
 from ctxlog.line.schema import Schema, find
 from ctxlog.line.values import safe_str
 from ctxlog.line.writer import LineWriter
@@ -64,7 +64,7 @@ __all__ = [
     "unconfigure",
 ]
 
-_Event = MutableMapping[str, Any]
+_EventDict = MutableMapping[str, Any]
 
 _now = time.time
 _render_stack = structlog.processors.StackInfoRenderer(additional_ignores=["ctxlog"])
@@ -73,7 +73,7 @@ _render_stack = structlog.processors.StackInfoRenderer(additional_ignores=["ctxl
 # Processors ---------------------------------------------------------------------
 
 
-def merge_context(logger: Any, method_name: str, event_dict: _Event) -> _Event:
+def merge_context(logger: Any, method_name: str, event_dict: _EventDict) -> _EventDict:
     """
     Put the context's fields into the event, for processors that look at them.
 
@@ -133,13 +133,13 @@ class JsonRenderer:
         self,
         *,
         schema: str | Schema = "default",
-        encoder: LineEncoder | ConsoleEncoder | None = None,
+        encoder: Encoder | None = None,
         **options: Any,
     ) -> None:
         self.encoder = encoder or LineEncoder(find(schema), **options)
 
     def __call__(
-        self, logger: Any, method_name: str, event_dict: _Event
+        self, logger: Any, method_name: str, event_dict: _EventDict
     ) -> str | bytes | bytearray:
         """Return the line of an event."""
         kind = type(logger)
@@ -152,7 +152,7 @@ class JsonRenderer:
             return line[:-1]
         return line[:-1].decode()
 
-    def encode(self, logger: Any, method_name: str, event_dict: _Event) -> bytes:
+    def encode(self, logger: Any, method_name: str, event_dict: _EventDict) -> bytes:
         """Return the line of an event as UTF-8, with its newline. Never raises."""
         restore_name(event_dict)
         message = event_dict.pop("event", "")
@@ -160,16 +160,16 @@ class JsonRenderer:
         if not KEYS.isdisjoint(event_dict) or isinstance(message, dict):
             return self._encode_more(logger, level, message, event_dict)
         name = getattr(logger, "name", None) or "root"
-        return self.encoder.encode(
-            _now(), *level, name, message, current_view(), event_dict
-        )
+        plain = (_now(), *level, name, message, current_view(), event_dict)
+        line = self.encoder.encode_plain(*plain)
+        return self.encoder.encode(Event(*plain)) if line is None else line
 
     def _encode_more(
         self,
         logger: Any,
         level: tuple[str, int],
         message: Any,
-        event_dict: _Event,
+        event_dict: _EventDict,
     ) -> bytes:
         created = _now()
         event = {**event_dict, "event": message}
@@ -189,7 +189,7 @@ class JsonRenderer:
             found = read(record)
             view = found.view
             if type(record.msg) is not dict:
-                own = {**found.own, **own}
+                own = {**found.fields, **own}
             error = error or found.error
             stack_info = stack_info or found.stack_info
         elif isinstance(error, BaseException):
@@ -197,14 +197,17 @@ class JsonRenderer:
         else:
             view = current_view()
         return self.encoder.encode(
-            created, *level, name, message, view, own, error, stack_info, problems
+            Event(
+                *(created, *level, name, message, view),
+                *(own, error, stack_info, problems),
+            )
         )
 
 
 _formats_records = structlog.stdlib.ProcessorFormatter.format.__code__
 
 
-def _give_record_back(frame: FrameType, event: _Event) -> None:
+def _give_record_back(frame: FrameType, event: _EventDict) -> None:
     """
     Put the record into the event again if *frame* is that of a `ProcessorFormatter`.
 
@@ -348,9 +351,14 @@ def _logging(level: str, number: int) -> Any:
         if event is None:
             event = ""
         if KEYS.isdisjoint(fields):
-            line = renderer.encoder.encode(
-                _now(), level, number, logger.name, event, current_view(), fields
+            encoder, created, view = renderer.encoder, _now(), current_view()
+            line = encoder.encode_plain(
+                created, level, number, logger.name, event, view, fields
             )
+            if line is None:
+                line = encoder.encode(
+                    Event(created, level, number, logger.name, event, view, fields)
+                )
         else:
             line = renderer.encode(logger, name, {**fields, "event": event})
         _output.writer.write(line)
@@ -469,7 +477,9 @@ class _LevelFilter:
     def __init__(self, levels: Levels) -> None:
         self._levels = levels
 
-    def __call__(self, logger: Any, method_name: str, event_dict: _Event) -> _Event:
+    def __call__(
+        self, logger: Any, method_name: str, event_dict: _EventDict
+    ) -> _EventDict:
         number = (LEVELS.get(method_name) or level_of(method_name))[1]
         if number < self._levels.of(getattr(logger, "name", None)):
             raise structlog.DropEvent

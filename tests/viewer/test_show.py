@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from ctxlog.__main__ import main
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.event import Event
 from ctxlog.line.schema import SCHEMAS
 from ctxlog.viewer.recognize.record import Names, Record
 from ctxlog.viewer.show.printing import LinePrinter
@@ -576,8 +577,10 @@ def test_both_spellings_are_read(schema: str, case: str) -> None:
     encoder = LineEncoder(SCHEMAS[schema], case=case)
     view = View({encoder.names.request_id: "a1"}, 0)
     own = {"status": 200, encoder.names.duration: 1500.0}
-    completion = encoder.encode(9.0, "INFO", 20, "ctxlog.request", "end", view, own)
-    event = encoder.encode(9.0, "INFO", 20, "shop", "begin", view, {"rows": 1})
+    completion = encoder.encode(
+        Event(9.0, "INFO", 20, "ctxlog.request", "end", view, own)
+    )
+    event = encoder.encode(Event(9.0, "INFO", 20, "shop", "begin", view, {"rows": 1}))
     (end,), (begin,) = Record.read(completion, Names()), Record.read(event, Names())
     assert (begin.request, begin.took, begin.message) == ("a1", None, "begin")
     # Of Datadog's `duration` other loggers' lines do not say the unit.
