@@ -17,7 +17,7 @@ from google.logging.type.log_severity_pb2 import LogSeverity
 from google.protobuf import json_format
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData
 
-from ctxlog.line.schema import SCHEMAS
+from ctxlog.line.vendors import SCHEMAS
 from tests.helpers import load_line
 
 _TEXT = {"type": "string"}

@@ -21,6 +21,7 @@ import pytest
 import ctxlog
 from ctxlog.config import AccessLineFilter, unconfigure
 from ctxlog.line import redact
+from ctxlog.line.redactor import get_redactor, set_redactor
 from tests.helpers import clean_environment, load_line, need, run_python
 
 
@@ -534,7 +535,7 @@ def state_of_logging() -> dict[str, Any]:
         },
         "factory": logging.getLogRecordFactory(),
         "dict_config": logging.config.dictConfigClass,  # type: ignore[attr-defined]
-        "redactor": redact.active(),
+        "redactor": get_redactor(),
     }
 
 
@@ -566,8 +567,8 @@ def test_unconfigure_brings_back_what_configure_found(stream: io.StringIO) -> No
     uvicorn.setLevel("WARNING")
     ctxlog.install_record_factory()
     mine = redact.Redactor(["mine"])
-    redact_before = redact.active()
-    redact.use(mine)
+    redact_before = get_redactor()
+    set_redactor(mine)
     before = state_of_logging()
 
     ctxlog.configure(stream=stream, levels={"noisy": "ERROR"}, access_lines="server")
@@ -576,7 +577,7 @@ def test_unconfigure_brings_back_what_configure_found(stream: io.StringIO) -> No
 
     after = state_of_logging()
     ctxlog.uninstall_record_factory()
-    redact.use(redact_before)
+    set_redactor(redact_before)
     assert after == before
 
 

@@ -19,7 +19,8 @@ from ctxlog.context.adapter import View, current_view, error_view
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event, ExceptionParts
 from ctxlog.line.redact import Redactor
-from ctxlog.line.schema import SCHEMAS, Schema
+from ctxlog.line.schema import Schema
+from ctxlog.line.vendors import SCHEMAS
 from tests.helpers import encoded, load_line
 
 AT = 1_795_383_879.123456

@@ -29,7 +29,8 @@ from ctxlog.config import unconfigure
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event as LineEvent
-from ctxlog.line.schema import SCHEMAS, Schema
+from ctxlog.line.schema import Schema
+from ctxlog.line.vendors import SCHEMAS
 from ctxlog.loggers.stdlib import ContextFilter
 from ctxlog.servers.asgi import ContextMiddleware
 from ctxlog.tasks._task import Task

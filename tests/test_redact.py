@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 import ctxlog
 import ctxlog.config
-import ctxlog.line.schema
+import ctxlog.line.vendors
 from ctxlog.context.adapter import View, current_view
-from ctxlog.line import redact
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event
 from ctxlog.line.redact import DEFAULT_KEYS, PATTERNS, REDACTED, Redactor
+from ctxlog.line.redactor import get_redactor, set_redactor
 from tests.helpers import load_line
 
 
@@ -389,7 +389,7 @@ def test_what_a_redact_option_means(option: Any, hidden: set[str]) -> None:
     """
     The default names, nothing, more names, or a Redactor of one's own.
     """
-    redactor = redact.redactor(option)
+    redactor = get_redactor(option)
     assert {
         name for name in ("password", "iban", "rows") if redactor.hides(name)
     } == hidden
@@ -398,11 +398,11 @@ def test_what_a_redact_option_means(option: Any, hidden: set[str]) -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: redact.redactor(3),
-        lambda: redact.redactor("password"),
-        lambda: redact.redactor(b"password"),
-        lambda: redact.redactor([3]),
-        lambda: redact.redactor(["-"]),
+        lambda: get_redactor(3),
+        lambda: get_redactor("password"),
+        lambda: get_redactor(b"password"),
+        lambda: get_redactor([3]),
+        lambda: get_redactor(["-"]),
         lambda: Redactor("password"),
         lambda: Redactor(3),  # type: ignore[arg-type]
         lambda: Redactor(patterns="card"),
@@ -435,14 +435,14 @@ def test_the_process_has_one_redactor_for_whoever_is_given_none() -> None:
     """
     An encoder that is given none takes the one in use.
     """
-    before = redact.active()
+    before = get_redactor()
     try:
-        redact.use(Redactor(["iban"]))
+        set_redactor(Redactor(["iban"]))
         line = LineEncoder().encode(
             Event(0, "I", 20, "a", "b", current_view(), {"iban": "DE"})
         )
     finally:
-        redact.use(before)
+        set_redactor(before)
     assert load_line(line)["iban"] == REDACTED
 
 
@@ -730,7 +730,7 @@ def test_a_preset_takes_time_linear_in_the_text(pattern: str) -> None:
         assert many < 8 * few + 0.01, part
 
 
-@pytest.mark.parametrize("schema", sorted(ctxlog.line.schema.SCHEMAS))
+@pytest.mark.parametrize("schema", sorted(ctxlog.line.vendors.SCHEMAS))
 def test_patterns_reach_tracebacks_in_every_schema(schema: str) -> None:
     """
     The message, a field, the exception's message and the source line that it shows.

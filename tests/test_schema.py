@@ -14,7 +14,8 @@ import ctxlog
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event
-from ctxlog.line.schema import DEFAULT, SCHEMAS, Schema, find
+from ctxlog.line.schema import Schema
+from ctxlog.line.vendors import DEFAULT, SCHEMAS, get_schema
 from tests.helpers import load_line
 
 
@@ -218,7 +219,7 @@ def test_a_vendors_schema_can_be_changed(name: str) -> None:
     """
     With `dataclasses.replace`, which checks the copy as a new one.
     """
-    mine = dataclasses.replace(find(name), name="mine", late="tooLate")
+    mine = dataclasses.replace(get_schema(name), name="mine", late="tooLate")
     encoder = LineEncoder(mine)
     line = encoder.encode(Event(0, "I", 20, "a", "b", View({}, 0, late=True)))
     assert b'"tooLate"' in line
@@ -241,7 +242,7 @@ def test_a_field_can_be_given_a_name_of_the_vendors() -> None:
     """
     A rename is a decision: no name is reserved against it.
     """
-    schema = dataclasses.replace(find("ecs"), rename={"action": "event.action"})
+    schema = dataclasses.replace(get_schema("ecs"), rename={"action": "event.action"})
     own = {"action": "login", "event": "x"}
     line = LineEncoder(schema).encode(Event(0, "I", 20, "a", "b", View({}, None), own))
     shown = load_line(line)
@@ -267,9 +268,9 @@ def test_a_schema_is_found_by_its_name_or_is_itself() -> None:
     What schema= takes.
     """
     mine = Schema(name="mine")
-    assert find("default") is DEFAULT
-    assert find(mine) is mine
-    assert all(find(name).name == name for name in SCHEMAS)
+    assert get_schema("default") is DEFAULT
+    assert get_schema(mine) is mine
+    assert all(get_schema(name).name == name for name in SCHEMAS)
 
 
 @pytest.mark.parametrize("wrong", ["unknown", None, 3, ["default"]], ids=str)
@@ -280,4 +281,4 @@ def test_an_unknown_schema_is_refused(wrong: Any) -> None:
     with pytest.raises(
         ctxlog.ConfigError, match="for schema: .*default, .*or a Schema"
     ):
-        find(wrong)
+        get_schema(wrong)

@@ -19,7 +19,7 @@ import ctxlog
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event
-from ctxlog.line.schema import REPORTED_ERROR, SCHEMAS
+from ctxlog.line.vendors import REPORTED_ERROR, SCHEMAS
 from tests.helpers import load_line
 from tests.schemas import check, record
 

@@ -17,9 +17,9 @@ from ctxlog._names import Names, get_names
 from ctxlog.carrier.ids import is_possible_request_id
 from ctxlog.context.adapter import View
 from ctxlog.errors import ConfigError
-from ctxlog.line.redact import active
-from ctxlog.line.schema import DEFAULT
+from ctxlog.line.redactor import get_redactor
 from ctxlog.line.values import Walk
+from ctxlog.line.vendors import DEFAULT
 
 #: The W3C header, and the member of a task's message, that holds the trace.
 PARENT = "traceparent"
@@ -92,4 +92,4 @@ def outgoing_id(view: View) -> str | None:
 def plain_fields(view: View, names: Iterable[str], max_length: int) -> dict[str, Any]:
     """Return the fields of these names, redacted and as JSON types."""
     found = [(name, view.fields[name]) for name in names if name in view.fields]
-    return Walk(active(), max_length, max_length).named(found)
+    return Walk(get_redactor(), max_length, max_length).named(found)

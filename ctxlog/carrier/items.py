@@ -12,7 +12,7 @@ from ctxlog.carrier.received import ReceivedStore
 from ctxlog.carrier.spans import outgoing_trace
 from ctxlog.carrier.trace_context import Trace
 from ctxlog.context.adapter import Entry, current_view
-from ctxlog.line.redact import active
+from ctxlog.line.redactor import get_redactor
 from ctxlog.line.values import Walk, safe_str
 
 _T = TypeVar("_T")
@@ -43,7 +43,9 @@ class CarriedItem(Generic[_T]):
         return f"<CarriedItem {self.item!r}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        fields = Walk(active(), _MAX_PICKLED, _MAX_PICKLED).named(self._fields.items())
+        fields = Walk(get_redactor(), _MAX_PICKLED, _MAX_PICKLED).named(
+            self._fields.items()
+        )
         return CarriedItem, (self.item, fields, self._trace)
 
     def store(self) -> ReceivedStore:

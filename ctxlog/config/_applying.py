@@ -24,7 +24,7 @@ from ctxlog.config._handlers import Mute, console_of
 from ctxlog.config._outside import about_handler
 from ctxlog.config._settings import Settings, formatter_of
 from ctxlog.config._sharing import NoWriter, RecordEncoder
-from ctxlog.line.redact import active, redactor, use
+from ctxlog.line.redactor import get_redactor, set_redactor
 from ctxlog.loggers import stdlib
 
 #: The loggers that web servers, frameworks and workers configure for themselves:
@@ -109,7 +109,7 @@ class Configuration:
         self.settings = settings
         self.handler = stdlib.LineHandler(settings.stream)
         # None means the default names here, not those of an earlier configure().
-        self._redactor = redactor(settings.redact is None or settings.redact)
+        self._redactor = get_redactor(settings.redact is None or settings.redact)
         description = {**formatter_of(settings), "redact": self._redactor}
         make = getattr(stdlib, description.pop("()").rpartition(".")[2])
         self._formatter = make(**description)
@@ -135,8 +135,8 @@ class Configuration:
 
     def begin(self) -> None:
         """Apply it for the first time."""
-        self._redactor_before = active()
-        use(self._redactor)
+        self._redactor_before = get_redactor()
+        set_redactor(self._redactor)
         self._names_before = get_names()
         set_names(Names.chosen(self.settings.case, self.settings.request_id_key))
         if self._stdlib:
@@ -317,7 +317,7 @@ class Configuration:
             logger.removeFilter(self._completion_filter)
             logger.removeFilter(self._server_filter)
             AccessEnabled.remove(logger)
-        use(self._redactor_before)
+        set_redactor(self._redactor_before)
         set_names(self._names_before)
         if self._stdlib and logging.getLogRecordFactory() is not self._factory_before:
             stdlib.uninstall_record_factory()

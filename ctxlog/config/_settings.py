@@ -16,10 +16,11 @@ from typing import Any
 
 from ctxlog._names import CASES
 from ctxlog.errors import ConfigError
-from ctxlog.line.console import wants_color
 from ctxlog.line.encoder import LineEncoder
-from ctxlog.line.redact import redactor
-from ctxlog.line.schema import Schema, find
+from ctxlog.line.redactor import get_redactor
+from ctxlog.line.schema import Schema
+from ctxlog.line.vendors import get_schema
+from ctxlog.terminal import wants_color
 
 _FORMATS = ("auto", "json", "console")
 _ACCESS_LINES = ("ctxlog", "server", "both")
@@ -164,7 +165,7 @@ def read_settings(options: dict[str, Any]) -> Settings:
 
 
 def _checked(options: dict[str, Any]) -> Settings:
-    chosen = find(options["schema"])
+    chosen = get_schema(options["schema"])
     case = _one_of("case", options["case"], CASES)
     if type(options["request_id_key"]) is _LeftOut:
         options["request_id_key"] = CASES[case].request_id
@@ -189,7 +190,7 @@ def _checked(options: dict[str, Any]) -> Settings:
         "environment": _text("environment", options["environment"]),
         "case": case,
     }
-    redactor(options["redact"])
+    get_redactor(options["redact"])
     stream = options["stream"]
     if stream is not None and not callable(getattr(stream, "write", None)):
         raise ConfigError("stream", stream, "a text or binary stream, or None")

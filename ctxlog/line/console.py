@@ -10,25 +10,24 @@ an exception that came through a queue as text.
 
 from __future__ import annotations
 
-import os
 import re
 import time
-import zlib
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._json import dumps
 from ctxlog._names import Names
 from ctxlog.line.encoder import with_one_id
 from ctxlog.line.event import Encoder, Event, ExceptionParts
-from ctxlog.line.redact import Redactor, active
+from ctxlog.line.redact import Redactor
+from ctxlog.line.redactor import get_redactor
 from ctxlog.line.values import Walk, safe_str, type_name
+from ctxlog.terminal import ID_WIDTH, hue, paint, printable, short_id
 
 _BOLD, _DIM, _RED, _GREEN, _YELLOW, _CYAN = "1", "2", "31", "32", "33", "36"
-_HUES = ("34", "35", "94", "95", "96", "92", "93")
 
 # The most that is shown of a message and of a field; the most that columns grow to.
 _MESSAGE, _FIELD = 8192, 500
-_ID_WIDTH, _LOGGER_WIDTH = 16, 24
+_LOGGER_WIDTH = 24
 
 # Texts that need no quotes to be told from what is next to them.
 _BARE = re.compile(r'[^\s"=]+')
@@ -37,23 +36,6 @@ _BARE = re.compile(r'[^\s"=]+')
 # two tracebacks.
 _MARGIN = re.compile(r" *\| ")
 _LINKS = ("During handling of", "The above exception was")
-
-
-def wants_color(terminal: bool) -> bool:
-    """
-    Whether text should be coloured, by the environment: as Python itself decides.
-
-    `NO_COLOR` (https://no-color.org) and `FORCE_COLOR` count with any value that is not
-    empty, in this order; a terminal is coloured unless `TERM` is `dumb`.
-
-    Args:
-        terminal: Whether the text goes to a terminal.
-    """
-    if os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR"):
-        return True
-    return terminal and os.environ.get("TERM") != "dumb"
 
 
 class ConsoleEncoder(Encoder):
@@ -87,7 +69,7 @@ class ConsoleEncoder(Encoder):
         case: str | None = None,
     ) -> None:
         self.names = Names.chosen(case, request_id_key)
-        self.redactor = active() if redactor is None else redactor
+        self.redactor = redactor or get_redactor()
         self._color = color
         self._datefmt = datefmt
         self._id_width = 0
@@ -102,7 +84,7 @@ class ConsoleEncoder(Encoder):
             if is_interrupt(failure):
                 raise
             what = f"record not readable: {type_name(failure)}"
-            message = _printable(safe_str(event.message))
+            message = printable(safe_str(event.message))
             text = f"{message} {self.names.log_error}={what}"
         return f"{text}\n".encode("utf-8", "backslashreplace")
 
@@ -114,21 +96,21 @@ class ConsoleEncoder(Encoder):
         _, found, own, others = with_one_id(self.names, own, view)
         fields = walk.named({**others, **own}.items())
         request_id = "" if found is None else safe_str(walk.value(found))
-        shown = _shortened(_printable(walk.text(message)), _MESSAGE)
+        shown = _shortened(printable(walk.text(message)), _MESSAGE)
         stacks = self._stacks(walk, error, stack_info)
         problems = (*problems, *walk.problems)
 
         seconds = time.strftime(self._datefmt, time.localtime(created))
         parts = [
             self._paint(f"{seconds}.{int(created % 1 * 1000):03d}", _DIM),
-            self._paint(_printable(f"{safe_str(level):<8}"), _level_color(levelno)),
+            self._paint(printable(f"{safe_str(level):<8}"), _level_color(levelno)),
         ]
-        short = _printable(_short_id(request_id))
-        self._id_width = max(self._id_width, min(len(short), _ID_WIDTH))
+        short = printable(short_id(request_id))
+        self._id_width = max(self._id_width, min(len(short), ID_WIDTH))
         if self._id_width:
             padding = " " * (self._id_width - len(short))
-            parts.append((short and self._paint(short, _hue(request_id))) + padding)
-        name = f"{_printable(safe_str(logger))}:"
+            parts.append((short and self._paint(short, hue(request_id))) + padding)
+        name = f"{printable(safe_str(logger))}:"
         self._logger_width = max(self._logger_width, min(len(name), _LOGGER_WIDTH))
         parts.append(self._paint(f"{name:<{self._logger_width}}", _DIM))
         parts.append(self._paint(shown, _BOLD))
@@ -143,8 +125,8 @@ class ConsoleEncoder(Encoder):
         return "\n".join([" ".join(parts), *stacks])
 
     def _field(self, name: str, value: object, code: str = _CYAN) -> str:
-        text = _shortened(_printable(_inline(value)), _FIELD)
-        return f"{self._paint(_printable(name) + '=', code)}{text}"
+        text = _shortened(printable(_inline(value)), _FIELD)
+        return f"{self._paint(printable(name) + '=', code)}{text}"
 
     def _stacks(
         self,
@@ -160,7 +142,7 @@ class ConsoleEncoder(Encoder):
             lines += walk.text(error.stack).split("\n")
         if stack_info is not None:
             lines += walk.text(safe_str(stack_info)).split("\n")
-        return [self._stack_line(_printable(line)) for line in lines]
+        return [self._stack_line(printable(line)) for line in lines]
 
     def _stack_line(self, line: str) -> str:
         text = _MARGIN.sub("", line, count=1)
@@ -173,7 +155,7 @@ class ConsoleEncoder(Encoder):
         return line
 
     def _paint(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._color else text
+        return paint(text, code, self._color)
 
 
 def _level_color(number: object) -> str:
@@ -185,18 +167,6 @@ def _level_color(number: object) -> str:
     if number < 40:
         return _YELLOW
     return _RED if number < 50 else f"{_BOLD};{_RED}"
-
-
-def _hue(request_id: str) -> str:
-    """The colour of a request, the same for all its lines in all processes."""
-    return _HUES[zlib.crc32(request_id.encode("utf-8", "replace")) % len(_HUES)]
-
-
-def _short_id(request_id: str) -> str:
-    """Begin and end: ids made from the time or a counter differ at their end only."""
-    if len(request_id) <= _ID_WIDTH:
-        return request_id
-    return f"{request_id[:8]}\u2026{request_id[-3:]}"
 
 
 def _shortened(text: str, most: int) -> str:
@@ -218,11 +188,3 @@ def _inline(value: object) -> str:
         return value
     quoted = value.replace('"', '\\"')
     return f'"{quoted}"'
-
-
-def _printable(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
-    )

@@ -28,10 +28,14 @@ from ctxlog._names import (
 )
 from ctxlog.context.adapter import View
 from ctxlog.errors import ConfigError
+from ctxlog.line._pairs import is_named_value
+from ctxlog.line._placing import undotted, without_dots
 from ctxlog.line.event import Encoder, Event, ExceptionParts
-from ctxlog.line.redact import Redactor, active, is_named_value
-from ctxlog.line.schema import DEFAULT, Schema, undotted, without_dots
+from ctxlog.line.redact import Redactor
+from ctxlog.line.redactor import get_redactor
+from ctxlog.line.schema import Schema
 from ctxlog.line.values import Walk, safe_str, type_name
+from ctxlog.line.vendors import DEFAULT
 
 _DIGITS = {"seconds": 0, "milliseconds": 3, "microseconds": 6}
 _LEAST_LINE = 1024
@@ -146,7 +150,7 @@ class LineEncoder(Encoder):
             raise ConfigError("static", static, "a mapping of names to values")
         self.names = names = Names.chosen(case, request_id_key)
         self.schema = schema = schema.spelled(names)
-        self.redactor = active() if redactor is None else redactor
+        self.redactor = redactor or get_redactor()
         self.max_line_bytes = max_line_bytes
         self._default = default
         self._stacks_as_lists = stacks_as_lists

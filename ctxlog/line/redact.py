@@ -17,19 +17,10 @@ from typing import Any
 
 from ctxlog._memory import remember
 from ctxlog.errors import ConfigError
+from ctxlog.line._pairs import VALUE_KEYS, is_named_value
 from ctxlog.line._presets import PATTERNS, REDACTED, Preset, replacing
 
-__all__ = [
-    "DEFAULT_KEYS",
-    "PATTERNS",
-    "REDACTED",
-    "Redactor",
-    "VALUE_KEYS",
-    "active",
-    "is_named_value",
-    "redactor",
-    "use",
-]
+__all__ = ["DEFAULT_KEYS", "PATTERNS", "REDACTED", "Redactor"]
 
 # The groups of `docs/redaction.md`, which gives the reason for each.
 _PASSWORDS = "password passwd passphrase passcode pwd pass pw"
@@ -131,25 +122,6 @@ def _joined(key: object) -> str:
         raise ConfigError("redact", key, "names of fields")
     return joined
 
-
-#: Keys of an object that has a name and its value as two members: HTTP archives, tags
-#: of AWS, variables of Kubernetes, attributes of OTLP, and pydantic's errors.
-VALUE_KEYS: dict[str, frozenset[str]] = {
-    "value": frozenset({"name", "key", "field", "header"}),
-    "Value": frozenset({"Name", "Key"}),
-    "input": frozenset({"loc"}),
-}
-
-
-def is_named_value(keys: Collection[object]) -> bool:
-    """Return whether an object has the name of a value and the value as members."""
-    return any(
-        key in keys and not names.isdisjoint(keys) for key, names in VALUE_KEYS.items()
-    )
-
-
-# Before the name of a pattern, in a list of names.
-_PATTERN = "pattern:"
 
 _REMEMBERED = 4096
 _FEW = 32
@@ -296,53 +268,3 @@ class Redactor:
         for preset in self.patterns:
             text = preset(text, self.hides)
         return text
-
-
-#: Hides nothing.
-_NOTHING = Redactor(keys=())
-
-_active = Redactor()
-
-
-def active() -> Redactor:
-    """Return the redactor of this process: the default one, or `configure()`'s."""
-    return _active
-
-
-def use(redactor: Redactor) -> None:
-    """Make `redactor` the one of this process, for whoever is given none."""
-    global _active
-    _active = redactor
-
-
-def redactor(option: object) -> Redactor:
-    """
-    Return the redactor that a `redact=` option means.
-
-    Args:
-        option: None is the process's, False hides nothing, True is the default one,
-            names add to the default ones, where `pattern:secrets` adds a pattern, and
-            a `Redactor` is itself.
-
-    Raises:
-        ConfigError: it is none of these.
-    """
-    if option is None:
-        return active()
-    if isinstance(option, Redactor):
-        return option
-    if option is False:
-        return _NOTHING
-    if option is True:
-        return Redactor()
-    if isinstance(option, Iterable) and not isinstance(option, (str, bytes)):
-        keys, patterns = [*DEFAULT_KEYS], []
-        for name in option:
-            if isinstance(name, str) and name.startswith(_PATTERN):
-                patterns.append(name.removeprefix(_PATTERN))
-            else:
-                keys.append(name)
-        return Redactor(keys, patterns)
-    raise ConfigError(
-        "redact", option, "None, True, False, names of fields or a Redactor"
-    )

@@ -33,7 +33,8 @@ from typing import Any
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._json import FLAT_TYPES, dumps
-from ctxlog.line.redact import REDACTED, VALUE_KEYS, Redactor
+from ctxlog.line._pairs import VALUE_KEYS
+from ctxlog.line.redact import REDACTED, Redactor
 
 #: Containers within containers, beyond which a value is replaced. Deeper documents
 #: are refused by common stores (Elasticsearch: 20, jq: 256).

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._json import dumps
-from ctxlog.line.redact import redactor
+from ctxlog.line.redactor import get_redactor
 from ctxlog.line.values import Walk, safe_str, type_name
 
 Problems: TypeAlias = tuple[str, ...]
@@ -50,7 +50,7 @@ def unformatted(
 
 
 def _shown(value: object) -> str:
-    plain = Walk(redactor(None), 1024, 1024).value(value)
+    plain = Walk(get_redactor(), 1024, 1024).value(value)
     return plain if isinstance(plain, str) else dumps(plain).decode()
 
 

@@ -26,7 +26,7 @@ from ctxlog._names import (
 from ctxlog._stamps import get_stamp, with_stamp
 from ctxlog.context.adapter import View, current_view, error_view, server_view
 from ctxlog.line.event import Encoder, Event, ExceptionParts
-from ctxlog.line.redact import redactor
+from ctxlog.line.redactor import get_redactor
 from ctxlog.line.values import Walk, safe_str, type_name
 from ctxlog.loggers._callers import call_stack
 from ctxlog.loggers._events import KEYS, EventParts, error_in, is_true, take_apart
@@ -98,7 +98,7 @@ class Stamp:
 
 def _plain_stamp(view: View, **more: object) -> tuple[Any, ...]:
     # A pickle may go over a network: builtin types only, redacted.
-    walk = Walk(redactor(None), 262_144, 262_144)
+    walk = Walk(get_redactor(), 262_144, 262_144)
     fields = walk.named(list(view.fields.items()))
     plain = {"fields": fields, "started": view.started, "late": view.late, **more}
     return dict, (list(plain.items()),)
@@ -157,7 +157,7 @@ def plain_fields(view: View) -> dict[str, Any]:
     """Return a view's fields, redacted, for what shows them as they are. Made once."""
     if view.encoded is None:
         view.encoded = {}
-    hiding, names = redactor(None), get_names()
+    hiding, names = get_redactor(), get_names()
     known: dict[str, Any] | None = view.encoded.get((plain_fields, hiding, names))
     if known is None:
         walk = Walk(hiding, 262_144, 262_144)

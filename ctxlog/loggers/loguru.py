@@ -27,9 +27,10 @@ from ctxlog.context.adapter import View, current_view, error_view
 from ctxlog.errors import requires
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Encoder, Event, ExceptionParts
-from ctxlog.line.redact import active
-from ctxlog.line.schema import Schema, find
+from ctxlog.line.redactor import get_redactor
+from ctxlog.line.schema import Schema
 from ctxlog.line.values import Walk, safe_str
+from ctxlog.line.vendors import get_schema
 from ctxlog.line.writer import LineWriter, is_console
 from ctxlog.loggers._callers import passed_on
 from ctxlog.loggers._levels import Levels
@@ -195,7 +196,7 @@ def _shown(view: View) -> dict[str, Any]:
     """What `extra` gets of a view: made once for it."""
     if view.encoded is None:
         view.encoded = {}
-    hiding, names = active(), get_names()
+    hiding, names = get_redactor(), get_names()
     seen, known = view.encoded.get(hiding) or (None, {})
     if seen is not names:
         known = {**plain_fields(view)}
@@ -240,7 +241,7 @@ class JsonSink:
         levels: Levels | None = None,
         **options: Any,
     ) -> None:
-        self._encoder = encoder or LineEncoder(find(schema), **options)
+        self._encoder = encoder or LineEncoder(get_schema(schema), **options)
         self._writer = writer or LineWriter(stream, self._encoder)
         self._levels = levels or None
 
@@ -451,7 +452,7 @@ def _pickles(value: object) -> bool:
 
 
 def _plain(value: object) -> Any:
-    return Walk(active(), 262_144, 262_144).value(value)
+    return Walk(get_redactor(), 262_144, 262_144).value(value)
 
 
 # A whole set-up -----------------------------------------------------------------

@@ -26,9 +26,11 @@ from ctxlog.errors import ConfigError
 from ctxlog.line.console import ConsoleEncoder
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event
-from ctxlog.line.redact import REDACTED, active, redactor
-from ctxlog.line.schema import Schema, find
+from ctxlog.line.redact import REDACTED
+from ctxlog.line.redactor import get_redactor
+from ctxlog.line.schema import Schema
 from ctxlog.line.values import Walk, safe_str, type_name
+from ctxlog.line.vendors import get_schema
 from ctxlog.line.writer import LineWriter
 from ctxlog.loggers._factory import install_record_factory, uninstall_record_factory
 from ctxlog.loggers._factory import watch_call_sites as watch_call_sites
@@ -95,7 +97,7 @@ class ContextFilter(logging.Filter):
         self._fields = fields
         self._missing = missing_request_id
         # The process's may still be changed by configure().
-        self._redactor = None if redact is None else redactor(redact)
+        self._redactor = None if redact is None else get_redactor(redact)
         chosen = Names.chosen(case, request_id_key)
         self._names = None if request_id_key is case is None else chosen
 
@@ -176,7 +178,7 @@ class ContextFilter(logging.Filter):
             return {names.log_error: f"context fields: {what}"}
 
     def _redacted(self, fields: Mapping[str, object]) -> dict[str, Any]:
-        hiding = self._redactor or active()
+        hiding = self._redactor or get_redactor()
         walk = Walk(hiding, 262_144, 262_144)
         own: dict[str, Any] = {}
         for name, value in fields.items():
@@ -247,8 +249,8 @@ class JsonFormatter(BaseJsonFormatter):
         if static is not None and not isinstance(static, Mapping):
             raise ConfigError("static", static, "a mapping of names to values")
         self.encoder = LineEncoder(
-            find(schema),
-            redactor=redactor(redact),
+            get_schema(schema),
+            redactor=get_redactor(redact),
             static={"service": service, "environment": environment, **(static or {})},
             missing_request_id=missing_request_id,
             timespec=timespec,
@@ -418,7 +420,7 @@ class ConsoleFormatter(logging.Formatter):
         super().__init__()
         self.encoder = ConsoleEncoder(
             color=color,
-            redactor=redactor(redact),
+            redactor=get_redactor(redact),
             datefmt=datefmt or "%H:%M:%S",
             request_id_key=request_id_key,
             case=case,

@@ -29,8 +29,9 @@ from ctxlog.context.adapter import (
 from ctxlog.errors import requires
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Encoder, Event
-from ctxlog.line.schema import Schema, find
+from ctxlog.line.schema import Schema
 from ctxlog.line.values import safe_str
+from ctxlog.line.vendors import get_schema
 from ctxlog.line.writer import LineWriter
 from ctxlog.loggers._callers import is_ours
 from ctxlog.loggers._events import (
@@ -136,7 +137,7 @@ class JsonRenderer:
         encoder: Encoder | None = None,
         **options: Any,
     ) -> None:
-        self.encoder = encoder or LineEncoder(find(schema), **options)
+        self.encoder = encoder or LineEncoder(get_schema(schema), **options)
 
     def __call__(
         self, logger: Any, method_name: str, event_dict: _EventDict

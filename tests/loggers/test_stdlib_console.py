@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ctxlog
-from ctxlog.line.console import wants_color
 from ctxlog.line.redact import Redactor
+from ctxlog.terminal import wants_color
 from tests.helpers import run_python
 
 EVIL = "a\x1b[2J\x1b]0;owned\x07\r\b\x00\x9b31m\u202e\u2028b"

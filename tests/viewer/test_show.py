@@ -22,7 +22,7 @@ from ctxlog.__main__ import main
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event
-from ctxlog.line.schema import SCHEMAS
+from ctxlog.line.vendors import SCHEMAS
 from ctxlog.viewer.recognize.record import Names, Record
 from ctxlog.viewer.show.printing import LinePrinter
 from tests.helpers import need
