@@ -17,7 +17,7 @@ from ctxlog._names import get_names
 from ctxlog.carrier.ids import is_possible_request_id, new_request_id
 from ctxlog.carrier.received import ReceivedStore
 from ctxlog.context import run
-from ctxlog.context.adapter import decorated
+from ctxlog.context.bodies import decorated
 from ctxlog.errors import ConfigError
 from ctxlog.tasks._task import FAILED, SUCCEEDED, Task, TaskOptions, exit_code
 

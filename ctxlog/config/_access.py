@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 
-from ctxlog.context.adapter import server_store
+from ctxlog.context.reporting import server_store
 
 
 class AccessLineFilter(logging.Filter):

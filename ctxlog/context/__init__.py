@@ -1,13 +1,10 @@
 """
 The store of a request, and how it travels. Imports the standard library only.
 
-`ctxlog.context.adapter` has what authors of adapters need beside it.
+`ctxlog.context.adapter` is the interface for authors of adapters.
 """
 
 from ctxlog.context._api import (
-    AsyncLocalStorage,
-    Snapshot,
-    Store,
     bind,
     detached,
     fields,
@@ -15,8 +12,9 @@ from ctxlog.context._api import (
     run,
     scope,
     unbind,
-    wrap,
 )
+from ctxlog.context._storage import AsyncLocalStorage, Snapshot, wrap
+from ctxlog.context._store import Store
 
 __all__ = [
     "AsyncLocalStorage",

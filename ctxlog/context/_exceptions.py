@@ -1,50 +1,46 @@
 """
-Which request an exception comes from.
+The request that an exception comes from.
 
 An exception that leaves a store or a scope remembers it. Nothing else could tell its
-request: it is reported by others, later, in whatever context they happen to run.
+request later, when other code reports it, in whatever context that happens to run.
 """
 
 from __future__ import annotations
 
-import contextlib
 import threading
-import weakref
 from typing import Any
 
 from ctxlog._interrupts import is_interrupt
-
-#: A frame of `_api`, which imports this module.
-_Frame = Any
+from ctxlog.context._frames import Frame, TemporaryFrame
 
 _ATTRIBUTE = "__ctxlog_origin__"
 
-#: From how many requests one instance may come at once, all not yet reported.
+#: The most unreported requests that are remembered of one exception instance.
 _MOST = 32
 
 
 class Origin:
     """
-    Where an exception was raised, once.
+    The place where an exception was raised, once.
 
     Attributes:
         frame: The innermost frame that it left.
         late: Whether the request had ended by then.
         outermost: The outermost frame that it has left so far.
-        thread: In which thread it left the first one.
+        thread: The thread in which it left the first frame.
     """
 
     __slots__ = ("frame", "late", "outermost", "thread")
 
-    def __init__(self, frame: _Frame) -> None:
+    def __init__(self, frame: Frame) -> None:
         self.frame = frame
         self.late = frame.source._view.late
         self.outermost = frame
         self.thread = threading.get_ident()
 
-    def reached(self, frame: _Frame) -> bool:
-        """Whether `frame` encloses this origin; the exception is leaving it."""
-        node: _Frame | None = self.outermost
+    def reached(self, frame: Frame) -> bool:
+        """Return whether `frame`, which the exception leaves, encloses this origin."""
+        node: Frame | None = self.outermost
         while node is not None and node is not frame:
             node = node.parent
         if node is None:
@@ -55,7 +51,7 @@ class Origin:
 
 class _Origins:
     """
-    All origins of an exception, an attribute of it; the newest one is the last.
+    All origins of an exception, the newest one last. An attribute of the exception.
 
     Mostly there is one. An instance that a program raises again and again, even in
     several requests at once, has more.
@@ -66,16 +62,16 @@ class _Origins:
     def __init__(self) -> None:
         self._all: list[Origin] = []
 
-    def add(self, frame: _Frame) -> None:
+    def add(self, frame: Frame) -> None:
         """Note that the exception is leaving `frame`."""
-        # One from within is more precise; any other is of another request.
+        # An origin inside of the frame is more precise; any other is another request's.
         if not any(origin.reached(frame) for origin in reversed(self._all[:])):
-            # Each of these is one step, whatever other threads do.
+            # Each of these statements is atomic: other threads may do the same.
             self._all.append(Origin(frame))
             del self._all[:-_MOST]
 
-    def one(self, here: _Frame | None) -> Origin | None:
-        """The origin that a report made at `here` is about; None if that is unclear."""
+    def one(self, here: Frame | None) -> Origin | None:
+        """Return the origin that a report made at `here` means; None if unclear."""
         origins = self._all[::-1]
         if len(origins) < 2:
             return origins[0] if origins else None
@@ -91,8 +87,8 @@ class _Origins:
         return None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # In another process there is None instead: a store may hold secrets, and
-        # the reader of the pickle need not have ctxlog.
+        # A pickle has None instead: a store may hold secrets, and the process that
+        # reads it may not have ctxlog.
         return type(None), ()
 
     def __copy__(self) -> _Origins:
@@ -103,67 +99,42 @@ class _Origins:
 
 
 def _look(error: BaseException, name: str) -> Any:
-    # Not getattr/setattr: an exception may be frozen, or override either, and what
-    # it overrides may raise anything.
+    # Not getattr, which the exception may override.
     try:
         return object.__getattribute__(error, name)
     except Exception as failure:
+        # A property of a user-defined exception may raise anything. Such an attribute
+        # is treated as missing, and the line is written without the fields from there.
         if is_interrupt(failure):
             raise
         return None
 
 
-def remember(frame: _Frame, error: BaseException | None) -> None:
-    """Attach a frame to an exception that is leaving it. Never raises."""
-    if error is None or frame.store is None and not frame.overlay:
+def remember(frame: Frame, error: BaseException) -> None:
+    """
+    Note that an exception is leaving a frame. Never raises.
+
+    An exception without a usable `__dict__` remembers nothing, neither does one whose
+    pickling the attribute would break.
+    """
+    if type(frame) is TemporaryFrame or frame.store is None and not frame.overlay:
         return
-    origins = _attached(error)
-    if origins is None:
-        origins = _attach(error)
-    if origins is not None:
-        origins.add(frame)
-
-
-def _attach(error: BaseException) -> _Origins | None:
     attributes = _look(error, "__dict__")
-    if not isinstance(attributes, dict) or not (
-        attributes or _pickles_with_attribute(type(error))
-    ):
-        return _put_aside(error)
+    if not isinstance(attributes, dict):
+        return
+    if not attributes and not _pickles_with_attribute(type(error)):
+        return
     # In one step: another thread may be raising the same instance.
     origins = attributes.setdefault(_ATTRIBUTE, _Origins())
-    if not isinstance(origins, _Origins):  # None, of a pickle
+    if not isinstance(origins, _Origins):  # None, from a pickle
         origins = attributes[_ATTRIBUTE] = _Origins()
-    return origins
-
-
-# Of errors that can hold no attribute, by their identity.
-_aside: dict[int, tuple[weakref.ref[BaseException], _Origins]] = {}
-
-
-def _put_aside(error: BaseException) -> _Origins | None:
-    identity = id(error)
-    with contextlib.suppress(TypeError):  # nor be referred to weakly
-        gone = weakref.ref(error, lambda _: _aside.pop(identity, None))
-        return _aside.setdefault(identity, (gone, _Origins()))[1]
-    return None
-
-
-def _attached(error: BaseException) -> _Origins | None:
-    attached = (_look(error, "__dict__") or {}).get(_ATTRIBUTE)
-    if isinstance(attached, _Origins):
-        return attached
-    if _aside:
-        kept, origins = _aside.get(id(error), (None, None))
-        if kept is not None and kept() is error:
-            return origins
-    return None
+    origins.add(frame)
 
 
 def _pickles_with_attribute(kind: type[BaseException]) -> bool:
-    # An error without attributes is pickled and copied without a state. The first
-    # attribute makes one, which some kinds cannot restore: those that refuse
-    # `setattr`, and frozen dataclasses with slots, which take it for their fields.
+    # An exception without attributes is pickled and copied without a state. The first
+    # attribute makes one, which some kinds cannot restore: those that refuse `setattr`,
+    # and frozen dataclasses with slots, which mistake it for their fields.
     restore: Any = kind.__setstate__
     if restore is BaseException.__setstate__:
         return kind.__setattr__ is BaseException.__setattr__
@@ -172,29 +143,29 @@ def _pickles_with_attribute(kind: type[BaseException]) -> bool:
 
 def origin_of(
     error: object,
-    here: _Frame | None,
+    here: Frame | None,
     known: dict[int, Origin | None] | None = None,
 ) -> Origin | None:
     """
-    Return the origin of `error`, or of the nearest that it comes from. Never raises.
+    Return the origin of `error`, or of the nearest of its causes. Never raises.
 
     Args:
-        error: What is reported; None or another object has no origin.
-        here: The frame that is active where it is reported.
-        known: What has been found of further errors, by their identities.
+        error: What is reported; any object. Return None if it is no exception.
+        here: The frame that is active where the error is reported.
+        known: The origins of exceptions that have been visited, by identity.
     """
     if known is None:
         known = {}
-    asked = []
+    visited = []
     origin = None
     while isinstance(error, BaseException):
         if id(error) in known:  # a cycle, or a common cause
             origin = known[id(error)]
             break
         known[id(error)] = None
-        asked.append(id(error))
-        origins = _attached(error)
-        if origins is not None:
+        visited.append(id(error))
+        origins = (_look(error, "__dict__") or {}).get(_ATTRIBUTE)
+        if isinstance(origins, _Origins):
             origin = origins.one(here)
             break
         origin = _common_origin(_look(error, "exceptions"), here, known)
@@ -204,14 +175,14 @@ def origin_of(
         if cause is None and not _look(error, "__suppress_context__"):
             cause = _look(error, "__context__")
         error = cause
-    known.update(dict.fromkeys(asked, origin))
+    known.update(dict.fromkeys(visited, origin))
     return origin
 
 
 def _common_origin(
-    members: object, here: _Frame | None, known: dict[int, Origin | None]
+    members: object, here: Frame | None, known: dict[int, Origin | None]
 ) -> Origin | None:
-    """The origin of an exception group's members, if all come from one store."""
+    """Return the origin of an exception group's members, if all have one store."""
     if not isinstance(members, tuple) or not members:
         return None
     origins = [origin_of(member, here, known) for member in members]

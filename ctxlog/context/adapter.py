@@ -1,47 +1,246 @@
 """
 The interface for authors of adapters: servers, queues, event loops, loggers.
 
-An adapter opens a store where its library begins a request (`Entry`), gives the context
-to what the library starts (`Carried`, `lent`), and keeps it from what belongs to no
-request (`withheld`).
+An adapter of a server or a queue opens a store where its library begins a request
+(`Entry`), logs about it with `within`, and keeps it from what the library starts for
+itself (`lent`, `ctxlog.detached`). An adapter of threads or an event loop hands the
+context over (`Carried`). An adapter of a logger asks for the context of each line
+(`current_view`, `error_view`), and may add fields to every line (`add_source`).
 """
 
-from ctxlog.context._api import (
-    Carried,
-    Entry,
-    View,
-    add_source,
-    current_view,
-    error_view,
-    lent,
-    lent_from,
-    remove_source,
-    served_store,
-    server_store,
-    server_view,
-    store_view,
-    withheld,
-    within,
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from contextvars import Context
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
+
+from ctxlog.context._api import get_store, run
+from ctxlog.context._blocks import Block, FrameRunner
+from ctxlog.context._exceptions import remember
+from ctxlog.context._frames import (
+    Frame,
+    ScopeFrame,
+    TemporaryFrame,
+    current,
+    leave,
+    standing,
 )
-from ctxlog.context._bodies import apart, continued, decorated
+from ctxlog.context._storage import set_storage_values, storage_values
+from ctxlog.context._store import Store, View
+from ctxlog.context._views import add_source, current_view, remove_source
+from ctxlog.context.bodies import Runner, continued
+from ctxlog.context.reporting import error_view, served
 
 __all__ = [
     "Carried",
     "Entry",
+    "Runner",
     "View",
     "add_source",
-    "apart",
     "continued",
     "current_view",
-    "decorated",
     "error_view",
     "lent",
-    "lent_from",
     "remove_source",
-    "served_store",
-    "server_store",
-    "server_view",
-    "store_view",
-    "withheld",
     "within",
 ]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Entry(FrameRunner):
+    """
+    A context manager for where a request enters the program.
+
+    For adapters of servers and queues. Inside, `store` is active in a frame without a
+    parent, whatever was active before: an event loop may start one request's task in
+    the context of the previous one on the same connection
+    (https://github.com/python/cpython/issues/140947). At the end `store` is closed, and
+    an exception that passes remembers it. The context that was found is restored only
+    if its own request is still open, since a stale id on the server's own lines is
+    worse than none. Leaving never raises.
+
+    A request that is served step by step (a WSGI application, then its body chunk by
+    chunk) runs each step with `step()`, which leaves nothing behind in the server's
+    thread, and ends with `done()`. An entry is used once, in one of the two ways.
+
+    Args:
+        store: The request's own, new store.
+
+    Attributes:
+        store: The same.
+    """
+
+    __slots__ = ("_found", "_served", "store")
+
+    def __init__(self, store: Store, /) -> None:
+        super().__init__(Frame(store, None), store)
+        self.store = store
+        self._found: Frame | None = None
+        self._served: weakref.ref[Store] | None = None
+
+    def __enter__(self) -> Store:
+        self._found = current.get()
+        try:
+            current.set(self._frame)
+        except BaseException:  # from a signal handler: `__exit__` will not be called
+            self.__exit__(None, None, None)
+            raise
+        return self.store
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if error is not None:
+                remember(self._frame, error)
+            self.store.close()
+        finally:
+            found, self._found = self._found, None
+            if leave(self._frame):
+                current.set(self._restored(found))
+
+    def step(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
+        """
+        Call `fn`, one step of the request, in the store and return what it returns.
+
+        Scopes that earlier steps opened are active again. After the step nothing is,
+        but the server's own lines count as the request's until it is done. An exception
+        of `fn` remembers the request.
+        """
+        try:
+            return super().step(fn, *args, **kwargs)
+        except BaseException as error:
+            remember(self._frame, error)
+            raise
+        finally:
+            if self._served is None:
+                self._served = weakref.ref(self.store)
+            served.set(self._served)
+
+    def note(self, error: BaseException | None, /) -> None:
+        """Let an exception remember the request, which goes on. Never raises."""
+        if error is not None:
+            remember(self._frame, error)
+
+    def _restored(self, found: Frame | None, /) -> Frame | None:
+        return None if _is_over(found) else standing(found)
+
+
+def _is_over(frame: Frame | None) -> bool:
+    """Return whether the request that `frame` belongs to has ended."""
+    if frame is None:
+        return False
+    node: Frame | None = frame
+    while type(node) is ScopeFrame:
+        node = node.parent
+    return (node is not None and node.left) or frame.source._view.late
+
+
+def within(
+    store: Store, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
+) -> _T:
+    """
+    Call `fn` in a store, and return what it returns.
+
+    For lines that an adapter logs about a request, wherever the library reports on it.
+    Other than `run()` it keeps the open scopes if the store is active already.
+
+    Args:
+        store: The request's store. It may be closed, and stays as it is.
+        fn: The function to call. Its exceptions pass.
+    """
+    if get_store() is store:
+        return fn(*args, **kwargs)
+    return run(store, fn, *args, **kwargs)
+
+
+class lent(Block):
+    """
+    Lend a context to a block: what captures it inside has none after the block.
+
+    For adapters that call a library which both logs for the request and registers
+    callbacks of its own. A server's `send` writes the access line, which belongs to the
+    request, and has the transport call back later, which does not. Another use is to
+    report on behalf of others: the failure of a task, a callback or a greenlet belongs
+    to its own context. `ctxlog.detached()` is the block that has no context.
+
+    Args:
+        context: The context to lend: the active one by default; an empty one is the
+            same as `detached()`. Only ctxlog's own store and scopes are taken from it.
+    """
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: Context | None = None, /) -> None:
+        self._entered = None
+        self._context = context
+
+    def _open(self) -> TemporaryFrame:
+        below = current.get()
+        context = self._context
+        lent = below if context is None else context.get(current)
+        if lent is None:
+            return TemporaryFrame(None, below)
+        return TemporaryFrame(lent.store, below, lent.overlay)
+
+
+class Carried:
+    """
+    A capture of ctxlog's part of the active context, to go on with elsewhere.
+
+    For adapters of threads, pools and greenlets. It holds the store with its scopes and
+    the values of every `AsyncLocalStorage`, and no other variable: those of async
+    libraries and of `decimal` belong to where they were set (`ctxlog.Snapshot` captures
+    all). It may be used any number of times, from any thread, and keeps the store alive
+    as long as it exists.
+    """
+
+    __slots__ = ("_frame", "_values")
+
+    def __init__(self) -> None:
+        self._frame = current.get()
+        self._values = storage_values()
+
+    @classmethod
+    def nothing(cls) -> Carried:
+        """Return a capture of no context."""
+        capture = cls.__new__(cls)
+        capture._frame, capture._values = None, {}
+        return capture
+
+    @property
+    def empty(self) -> bool:
+        """Whether there was nothing to capture."""
+        return self._frame is None and not self._values
+
+    def enter(self) -> None:
+        """Make the capture active for the rest of the current context."""
+        current.set(self._frame)
+        set_storage_values(self._values)
+
+    def run(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """
+        Call `fn` in the capture and return what it returns.
+
+        Afterwards the context is as before, since a pool uses its threads again. An
+        exception of `fn` remembers the capture.
+        """
+        found = current.get()
+        values = storage_values()
+        try:
+            self.enter()
+            return fn(*args, **kwargs)
+        except BaseException as error:
+            if self._frame is not None:
+                remember(self._frame, error)
+            raise
+        finally:
+            current.set(standing(found))
+            set_storage_values(values)

@@ -24,7 +24,8 @@ from ctxlog._names import (
     get_names,
 )
 from ctxlog._stamps import get_stamp, with_stamp
-from ctxlog.context.adapter import View, current_view, error_view, server_view
+from ctxlog.context.adapter import View, current_view, error_view
+from ctxlog.context.reporting import server_view
 from ctxlog.line.event import Encoder, Event, ExceptionParts
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.values import Walk, safe_str, type_name

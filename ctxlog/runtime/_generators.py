@@ -11,7 +11,8 @@ import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, NamedTuple
 
-from ctxlog.context.adapter import Carried, apart
+from ctxlog.context.adapter import Carried
+from ctxlog.context.bodies import apart
 from ctxlog.runtime._collecting import collecting
 
 _AsyncGenerator = AsyncGenerator[Any, Any]

@@ -12,7 +12,9 @@ from contextvars import Context
 from typing import Any
 
 from ctxlog._interrupts import is_interrupt
-from ctxlog.context.adapter import apart, lent_from
+from ctxlog.context import detached
+from ctxlog.context.adapter import lent
+from ctxlog.context.bodies import apart
 from ctxlog.runtime._collecting import collecting
 
 
@@ -33,8 +35,8 @@ def _place(report: dict[str, Any]) -> AbstractContextManager[None]:
     for name in ("task", "future", "handle"):
         culprit = report.get(name)
         if culprit is not None:
-            return lent_from(_context_of(culprit))
-    return lent_from(None) if collecting() else nullcontext()
+            return lent(_context_of(culprit) or Context())
+    return detached() if collecting() else nullcontext()
 
 
 def _context_of(culprit: Any) -> Context | None:

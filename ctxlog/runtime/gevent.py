@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any
 
 from ctxlog._patch import Patch
-from ctxlog.context.adapter import Carried, lent_from, withheld
+from ctxlog.context import detached
+from ctxlog.context.adapter import Carried, lent
 from ctxlog.errors import requires
 from ctxlog.runtime._crash import passed_on, report
 
@@ -64,7 +65,7 @@ def _spawn_in_thread(
     **kwargs: Any,
 ) -> Any:
     carried = Carried()
-    with withheld():
+    with detached():
         return previous(pool, carried.run, func, *args, **kwargs)
 
 
@@ -81,7 +82,7 @@ def _print_exception(
         # Not its repr, which has the arguments; of a thread pool it is a tuple.
         name = getattr(context, "name", None)
         message = f"Uncaught exception in {f'greenlet {name}' if name else 'gevent'}"
-        with lent_from(getattr(context, "gr_context", None)):
+        with lent(getattr(context, "gr_context", None) or Context()):
             written = report(logging.ERROR, message, kind, error, traceback)
     if not written or previous is not _PRINT:
         previous(hub, context, kind, error, traceback)

@@ -17,7 +17,8 @@ from typing import Any
 
 from ctxlog._imports import ImportHook
 from ctxlog._patch import Patch
-from ctxlog.context.adapter import apart, lent_from
+from ctxlog.context import detached
+from ctxlog.context.bodies import apart
 from ctxlog.runtime._collecting import CALLBACKS, collecting, forget
 from ctxlog.runtime._crash import passed_on, report
 
@@ -160,7 +161,7 @@ def _report_unraisable(previous: Callable[..., object], args: Any) -> None:
 def _place_of_finalizers() -> AbstractContextManager[None]:
     # What the garbage collector finalizes is another's, most likely; what lost its
     # last reference is of who dropped it.
-    return lent_from(None) if collecting() else nullcontext()
+    return detached() if collecting() else nullcontext()
 
 
 def _shown(culprit: object) -> str:

@@ -15,7 +15,8 @@ from contextvars import Context
 from typing import Any, ParamSpec, TypeVar
 
 from ctxlog._patch import Patch
-from ctxlog.context.adapter import Carried, withheld
+from ctxlog.context import detached
+from ctxlog.context.adapter import Carried
 
 __all__ = ["ContextThreadPoolExecutor", "install", "uninstall"]
 
@@ -77,7 +78,7 @@ class ContextThreadPoolExecutor(ThreadPoolExecutor):
             RuntimeError: the pool was shut down.
         """
         carried = Carried()
-        with withheld():  # a worker thread may be started by the call
+        with detached():  # a worker thread may be started by the call
             return super().submit(carried.run, fn, *args, **kwargs)
 
 
@@ -92,7 +93,7 @@ def _submit(
     carried = Carried()
     if carried.empty:
         return previous(pool, carried.run, fn, *args, **kwargs)
-    with withheld():  # a worker thread may be started by the call
+    with detached():  # a worker thread may be started by the call
         return previous(pool, carried.run, fn, *args, **kwargs)
 
 
@@ -113,7 +114,7 @@ def _start(
 ) -> None:
     carried = Carried()
     if _serves_many(thread):
-        with withheld():  # threads may inherit by themselves, greenlets do
+        with detached():  # threads may inherit by themselves, greenlets do
             previous(thread, *args, **kwargs)
         return
     if carried.empty or isinstance(getattr(thread, "_context", None), Context):

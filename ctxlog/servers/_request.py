@@ -289,7 +289,7 @@ def bind_user(store: Store, user_of: Callable[[], object]) -> None:
 
 
 class _Part:
-    """A place in an entry that does not end it."""
+    """A runner in an entry that does not end it."""
 
     __slots__ = ("done", "step")
 

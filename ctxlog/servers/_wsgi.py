@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from ctxlog._interrupts import is_interrupt
 from ctxlog._kept import Kept
 from ctxlog.carrier.ids import is_valid_request_id
-from ctxlog.context.adapter import apart
+from ctxlog.context.bodies import apart
 from ctxlog.servers._request import EXPOSE, Exchange, RequestOptions, Trust
 from ctxlog.servers._wsgi_errors import ErrorStream, report, reports_itself
 

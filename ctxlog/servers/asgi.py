@@ -18,7 +18,7 @@ from ctxlog._names import get_names
 from ctxlog.carrier.ids import is_valid_request_id
 from ctxlog.carrier.trace_context import TRACE_HEADERS
 from ctxlog.context import detached
-from ctxlog.context.adapter import lent, withheld
+from ctxlog.context.adapter import lent
 from ctxlog.servers._request import EXPOSE, Exchange, RequestOptions, Trust
 
 __all__ = ["ContextMiddleware", "install", "uninstall"]
@@ -183,7 +183,7 @@ class _Responding:
     async def receive(self) -> _Message:
         # The transport keeps the context that is active when it resumes reading, and
         # would report later garbage on the connection in it.
-        with withheld():
+        with detached():
             message = await self._receive()
         if message["type"] == "http.disconnect":
             if not self._ending:

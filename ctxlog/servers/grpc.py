@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from ctxlog._kept import Kept
 from ctxlog.carrier import spans
 from ctxlog.context import get_store, wrap
-from ctxlog.context.adapter import apart
+from ctxlog.context.bodies import apart
 from ctxlog.errors import MissingDependencyError
 from ctxlog.servers._request import Exchange, RequestOptions, RequestStore
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ctxlog._patch import Patch
-from ctxlog.context.adapter import server_store
+from ctxlog.context.reporting import server_store
 from ctxlog.errors import MissingDependencyError
 
 try:

@@ -7,7 +7,8 @@ from __future__ import annotations
 import logging
 
 from ctxlog._stamps import set_stamp
-from ctxlog.context.adapter import served_store, store_view
+from ctxlog.context.adapter import current_view, within
+from ctxlog.context.reporting import served_store
 from ctxlog.servers._request import RequestStore
 
 __all__ = ["install", "uninstall"]
@@ -27,7 +28,7 @@ class _DisconnectFilter(logging.Filter):
             # by itself has none, and most likely not the path of the one before.
             store = served_store()
             if isinstance(store, RequestStore) and text == _WORDS + store.path:
-                set_stamp(record, store_view(store))
+                set_stamp(record, within(store, current_view))
         return True
 
 

@@ -1,5 +1,5 @@
 """
-`Entry`, `lent` and `withheld`: what adapters use where a request enters the program.
+`Entry`, `lent` and `detached`: what adapters use where a request enters the program.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 import ctxlog
-from ctxlog.context.adapter import Entry, current_view, error_view, lent, withheld
+from ctxlog.context.adapter import Entry, current_view, error_view, lent
 
 
 def test_an_entry_opens_its_store_and_closes_it() -> None:
@@ -200,10 +200,10 @@ def test_a_task_that_outlives_the_request_is_late() -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "inside"), [(lent, {"id": "A", "s": 1}), (withheld, {})]
+    ("block", "inside"), [(lent, {"id": "A", "s": 1}), (ctxlog.detached, {})]
 )
 def test_what_is_captured_in_a_block_has_nothing_after_it(
-    block: Callable[[], lent], inside: dict[str, object]
+    block: Callable[[], lent | ctxlog.detached], inside: dict[str, object]
 ) -> None:
     """
     A callback registered in such a block has no context once the block has ended.
@@ -218,9 +218,9 @@ def test_what_is_captured_in_a_block_has_nothing_after_it(
         assert captured.run(ctxlog.get_store) is None
 
 
-@pytest.mark.parametrize("block", [lent, withheld])
+@pytest.mark.parametrize("block", [lent, ctxlog.detached])
 def test_what_is_captured_in_a_block_keeps_nothing_alive(
-    block: Callable[[], lent], no_gc: None
+    block: Callable[[], lent | ctxlog.detached], no_gc: None
 ) -> None:
     """
     A callback that a transport keeps from such a block does not keep the store.
@@ -245,20 +245,22 @@ def test_what_is_bound_in_a_lent_block_reaches_the_request() -> None:
         assert ctxlog.fields() == {"id": "A", "status": 200}
 
 
-@pytest.mark.parametrize("block", [lent, withheld])
+@pytest.mark.parametrize("block", [lent, ctxlog.detached])
 def test_such_a_block_outside_of_any_context_is_nothing(
-    block: Callable[[], lent],
+    block: Callable[[], lent | ctxlog.detached],
 ) -> None:
     """
-    Without a context to lend or withhold the block does nothing.
+    Without a context to lend or hide the block does nothing.
     """
     with block():
         assert ctxlog.fields() == {}
     assert ctxlog.get_store() is None
 
 
-@pytest.mark.parametrize("block", [lent, withheld])
-def test_an_error_passes_such_a_block(block: Callable[[], lent]) -> None:
+@pytest.mark.parametrize("block", [lent, ctxlog.detached])
+def test_an_error_passes_such_a_block(
+    block: Callable[[], lent | ctxlog.detached],
+) -> None:
     """
     An error in the block passes unchanged, and the request is active again.
     """
@@ -269,7 +271,7 @@ def test_an_error_passes_such_a_block(block: Callable[[], lent]) -> None:
         assert ctxlog.fields() == {"id": "A"}
 
 
-def test_withheld_around_an_await() -> None:
+def test_detached_around_an_await() -> None:
     """
     While a server's `receive` is awaited nothing is active; after it the request is.
     """
@@ -280,7 +282,7 @@ def test_withheld_around_an_await() -> None:
 
     async def main() -> None:
         with Entry(ctxlog.Store(id="A")):
-            with withheld():
+            with ctxlog.detached():
                 assert await receive() == {}
             assert ctxlog.fields() == {"id": "A"}
 

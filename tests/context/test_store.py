@@ -20,7 +20,7 @@ import pytest
 import trio
 
 import ctxlog
-from ctxlog.context import _api
+from ctxlog.context import _store
 from ctxlog.context.adapter import View, current_view
 
 #: Names that a careless signature would take for its own parameters.
@@ -791,11 +791,11 @@ def test_a_write_in_the_middle_of_a_step_is_seen(
     store = ctxlog.Store()
 
     def interrupted(*args: Any) -> View:
-        monkeypatch.setattr(_api, "View", View)
+        monkeypatch.setattr(_store, "View", View)
         store["name"] = 1
         return View(*args)
 
-    monkeypatch.setattr(_api, "View", interrupted)
+    monkeypatch.setattr(_store, "View", interrupted)
     assert getattr(store, how)("name", 2) == 1
     assert store == ({"name": 1} if how == "setdefault" else {})
 
@@ -827,7 +827,7 @@ def test_a_signal_handler_may_bind_while_the_code_does() -> None:
     A write by the same thread inside a write's last step, as by a signal, goes through.
     """
     store = ctxlog.Store()
-    with _api._swap_lock:
+    with _store._lock:
         store["a"] = 1
     assert store == {"a": 1}
 

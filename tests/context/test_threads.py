@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import ctxlog
-from ctxlog.context import _api
+from ctxlog.context import _store
 
 #: On free-threaded builds of 3.14 and later a thread inherits its starter's context.
 _INHERITS = bool(getattr(sys.flags, "thread_inherit_context", False))
@@ -179,7 +179,7 @@ def test_a_forked_child_goes_on_and_can_bind() -> None:
     writing, forked = threading.Event(), threading.Event()
 
     def write() -> None:
-        with _api._swap_lock:
+        with _store._lock:
             writing.set()
             forked.wait()
 
