@@ -43,7 +43,7 @@ OWNER: dict[str, str | tuple[str, ...]] = {
     "asgiref": "ctxlog.servers.django",
     "django": "ctxlog.servers.django",
     "flask": "ctxlog.servers.flask",
-    "grpc": ("ctxlog.servers.grpc", "ctxlog.clients.grpc"),
+    "grpc": ("ctxlog.servers.grpc", "ctxlog.servers._grpc", "ctxlog.clients.grpc"),
     "gunicorn": "ctxlog.servers.gunicorn",
     "hypercorn": "ctxlog.servers.hypercorn",
     "httpx": "ctxlog.clients.httpx",

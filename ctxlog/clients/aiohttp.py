@@ -10,14 +10,10 @@ from typing import Any
 from urllib.parse import urljoin
 
 from ctxlog.clients._call import Call, CallOptions
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 
-try:
+with requires("aiohttp"):
     import aiohttp
-except ModuleNotFoundError as error:
-    if error.name != "aiohttp":
-        raise
-    raise MissingDependencyError("aiohttp", "aiohttp") from None
 
 __all__ = ["install", "trace_config", "uninstall"]
 

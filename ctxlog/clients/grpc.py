@@ -13,15 +13,11 @@ from typing import Any
 
 from ctxlog.clients._call import Call, CallOptions
 from ctxlog.context import wrap
-from ctxlog.errors import ConfigError, MissingDependencyError
+from ctxlog.errors import ConfigError, requires
 
-try:
+with requires("grpc"):
     import grpc
     import grpc.aio
-except ModuleNotFoundError as error:
-    if error.name != "grpc":
-        raise
-    raise MissingDependencyError("grpcio", "grpc") from None
 
 __all__ = ["aio_interceptors", "interceptors"]
 

@@ -8,14 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from ctxlog.clients._call import Call, CallOptions
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 
-try:
+with requires("httpx"):
     import httpx
-except ModuleNotFoundError as error:
-    if error.name != "httpx":
-        raise
-    raise MissingDependencyError("httpx", "httpx") from None
 
 __all__ = [
     "AsyncContextTransport",

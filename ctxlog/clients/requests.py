@@ -8,15 +8,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from ctxlog.clients._call import Call, CallOptions
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 
-try:
+with requires("requests"):
     import requests
     from requests.adapters import BaseAdapter
-except ModuleNotFoundError as error:
-    if error.name != "requests":
-        raise
-    raise MissingDependencyError("requests", "requests") from None
 
 __all__ = ["ContextAdapter", "install", "uninstall"]
 

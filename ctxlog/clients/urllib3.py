@@ -8,15 +8,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from ctxlog.clients._call import Call, CallOptions
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 
-try:
+with requires("urllib3"):
     import urllib3
     from urllib3.util import Retry
-except ModuleNotFoundError as error:
-    if error.name != "urllib3":
-        raise
-    raise MissingDependencyError("urllib3", "urllib3") from None
 
 __all__ = ["install", "uninstall"]
 

@@ -1,8 +1,8 @@
 """
-`wsgi.errors` as an application gets it: text that it writes there becomes lines.
+The stream `wsgi.errors` as an application gets it: its text becomes lines.
 
-Some frameworks report an exception of the application's by writing its traceback to
-this stream (PEP 3333), past logging: Bottle, Falcon, werkzeug's debugger.
+Some frameworks report an exception of the application by writing its traceback to this
+stream (PEP 3333), past logging: Bottle, Falcon, werkzeug's debugger.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 from ctxlog._interrupts import is_interrupt
@@ -18,24 +18,26 @@ from ctxlog._kept import Kept
 from ctxlog._names import WSGI_ERRORS_LOGGER
 from ctxlog.context import Store
 from ctxlog.context.adapter import within
+from ctxlog.servers._request import RequestEntry
 
 _log = logging.getLogger(WSGI_ERRORS_LOGGER)
+
+_KEY = "wsgi.errors"
 
 #: The most characters that wait for the end of their line.
 _MOST_PENDING = 65_536
 
-
-#: Servers whose report of an exception is a line, as they call themselves: through
-#: `logging`, or as gevent's and uWSGI's through a hook. uWSGI has no name.
+#: The servers whose report of an exception is a line, by their names in the
+#: environment: through `logging`, or (gevent, uWSGI) a hook. uWSGI has no name there.
 _REPORTING = ("gevent", "granian", "gunicorn", "waitress", "werkzeug")
 
 
 def reports_itself(environ: Mapping[str, Any]) -> bool:
     """
-    Whether an exception of the application's is a line without our doing.
+    Return whether the server logs an exception of the application.
 
-    So it is where the server has no name: then there is none, but a test. Where nobody
-    would see a line it is left to the server as well.
+    A server without a name is a test. Where the line would reach no handler, the
+    exception is left to the server as well.
     """
     if not _log.hasHandlers():
         return True
@@ -48,14 +50,22 @@ def report(error: BaseException) -> None:
     _log.error("Exception in WSGI application", exc_info=error)
 
 
+def take_errors(environ: MutableMapping[str, Any], entry: RequestEntry) -> None:
+    """Log what the application writes to `wsgi.errors`, until its request ends."""
+    stream = environ.get(_KEY)
+    if stream is not None:
+        environ[_KEY] = errors = ErrorStream(stream, entry.store)
+        entry.ending = errors.end
+
+
 class ErrorStream:
     """
     The server's stream for errors, whose text is logged in the request.
 
-    By the logger `wsgi.errors`: a traceback as one line with the exception, in level
-    ERROR; any other text a line each, in level WARNING. What a handler of `logging`
-    writes is a line already and goes on to the server's stream, and so does everything
-    where that logger has no handler, or is switched off.
+    The logger `wsgi.errors` gets a traceback as one line with the exception, at level
+    ERROR, and any other text as one line per line, at level WARNING. Text of a handler
+    of `logging` is a line already and goes on to the server's stream, and so does all
+    text if that logger has no handler, or is switched off.
 
     Args:
         stream: The server's own stream.
@@ -71,12 +81,12 @@ class ErrorStream:
         self._logging = False
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # a copy that is just being made has no stream yet
+        if name.startswith("_"):  # while a copy is being made it has no stream
             raise AttributeError(name)
         return getattr(self._stream, name)
 
     def write(self, text: str) -> Any:
-        """Take text; it is logged once a line of it, or a traceback, is complete."""
+        """Take text; log it once a line of it, or a traceback, is complete."""
         if self._logging or sys._getframe(1).f_globals.get("__name__") == "logging":
             return self._stream.write(text)
         if not (_log.isEnabledFor(logging.WARNING) and _log.hasHandlers()):
@@ -95,25 +105,26 @@ class ErrorStream:
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write all of them."""
+        """Write all *lines*."""
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
-        """Log what has been written."""
+        """Log the text so far."""
         error = sys.exc_info()[1]
         self._log_pending(error if error is not None and self._shows(error) else None)
         self._stream.flush()
 
     def end(self) -> None:
-        """Log what is left at the request's end."""
+        """Log the rest of the text at the end of the request."""
         self._log_pending(None)
 
     def _shows(self, error: BaseException) -> bool:
         """Whether what has been written shows an exception."""
         try:
             shown = "".join(traceback.format_exception_only(type(error), error))
-        except Exception as failure:  # third-party attributes are read
+        except Exception as failure:
+            # A user-defined `__str__` raises anything. The text is logged without it.
             if is_interrupt(failure):
                 raise
             return False
@@ -134,5 +145,5 @@ def _log_text(text: str, error: BaseException | None) -> None:
     if error is None:
         _log.warning("%s", text.rstrip("\n"))
     else:
-        # The text has what the line has, and may have a query string, too.
+        # The text says what the line says, and may have a query string, too.
         report(error)

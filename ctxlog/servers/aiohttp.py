@@ -6,21 +6,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ctxlog._kept import Kept
 from ctxlog._names import get_names
 from ctxlog.context import run
-from ctxlog.errors import MissingDependencyError
-from ctxlog.servers._request import Exchange, RequestOptions
+from ctxlog.errors import requires
+from ctxlog.servers._options import RequestOptions, ServerOptions
+from ctxlog.servers._request import RequestEntry
 
-try:
+with requires("aiohttp"):
     from aiohttp import web
     from aiohttp.web_log import AccessLogger as _AccessLogger
-except ModuleNotFoundError as error:
-    if error.name != "aiohttp":
-        raise
-    raise MissingDependencyError("aiohttp", "aiohttp") from None
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["AccessLogger", "middleware"]
 
@@ -33,7 +33,9 @@ _DEFAULTS = RequestOptions()
 
 @web.middleware
 def middleware(
-    request: web.Request | None = None, handler: _Handler | None = None, **options: Any
+    request: web.Request | None = None,
+    handler: _Handler | None = None,
+    **options: Unpack[ServerOptions],
 ) -> Any:
     """
     Give every request and websocket a store of its own, and a completion line.
@@ -41,7 +43,7 @@ def middleware(
     Put it first: `web.Application(middlewares=[middleware])`, or with options
     `middlewares=[middleware(trust=False)]`. The id is echoed on every response, also
     on streams, websockets and the server's own 500. Inside another one of its kind it
-    does nothing.
+    is a no-op.
 
     The store is fresh for every request, also on a keep-alive connection, and closed
     when the handler returns: before aiohttp sends a response that is not a stream. An
@@ -49,16 +51,18 @@ def middleware(
     context, so the report does too. What the handler started and that goes on says
     `late` on its lines.
 
-    Trusted is the request id header only, from the clients that *trust* names, and
-    only a valid id; anything else is replaced by a new one and never logged.
+    The request id and the trace in a request's headers are used only if they are valid,
+    and only from clients that *trust* accepts; any other id is replaced by a new one
+    and never logged.
 
     Args:
         request: Given by aiohttp.
         handler: Given by aiohttp.
-        options: Those of the ASGI middleware; `user` is called with the request.
+        options: The options of all server adapters, see
+            `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the request.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
     if request is not None and handler is not None:
         return _serve(_DEFAULTS, request, handler)
@@ -77,36 +81,36 @@ async def _serve(
     if _MARK in request:
         return await handler(request)
     user = options.user
-    exchange = Exchange(
+    entry = RequestEntry(
         options,
         method=request.method,
         path=request.path,
         client=request.remote,
         values=functools.partial(_header_values, request),
         user_of=None if user is None else functools.partial(user, request),
+        parameters=request.match_info.values,
     )
-    exchange.parameters = request.match_info.values
-    request[_MARK] = Kept(exchange.store)
-    _echo(exchange, request)
-    with exchange:
+    request[_MARK] = Kept(entry.store)
+    _echo(entry, request)
+    with entry:
         try:
             response = await handler(request)
         except web.HTTPException as answer:
-            exchange.status = answer.status
-            exchange.echo(answer.headers)
+            entry.status = answer.status
+            entry.echo(answer.headers)
             failure = answer
         else:
-            exchange.status = getattr(response, "status", None)
+            entry.status = getattr(response, "status", None)
             if isinstance(response, web.WebSocketResponse):
-                exchange.details[get_names().close_code] = response.close_code or 1006
+                entry.details[get_names().close_code] = response.close_code or 1006
             if isinstance(response, web.StreamResponse) and not response.prepared:
-                exchange.echo(response.headers)
+                entry.echo(response.headers)
             return response
     # Raised out here: it is a response, not a failure of the request.
     raise failure
 
 
-def _echo(exchange: Exchange, request: web.Request) -> None:
+def _echo(entry: RequestEntry, request: web.Request) -> None:
     """Put the id on whatever response is sent, also one made outside middlewares."""
     # aiohttp has signals of an application only, and those cannot be added to by now;
     # this is how it sends them for one request.
@@ -114,8 +118,8 @@ def _echo(exchange: Exchange, request: web.Request) -> None:
 
     async def prepare(response: web.StreamResponse) -> None:
         await signal(response)
-        exchange.status = response.status
-        exchange.echo(response.headers)
+        entry.status = response.status
+        entry.echo(response.headers)
 
     vars(request)["_prepare_hook"] = prepare
 

@@ -5,15 +5,17 @@ Django projects, under WSGI and ASGI. Adapter: imports Django and core.
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
-from ctxlog.errors import ConfigError, MissingDependencyError
-from ctxlog.servers._request import Exchange, RequestOptions
-from ctxlog.servers._wsgi_errors import ErrorStream
+from ctxlog.errors import ConfigError, requires
+from ctxlog.servers._options import RequestOptions, ServerOptions
+from ctxlog.servers._request import RequestEntry
+from ctxlog.servers._wsgi import header_values
+from ctxlog.servers._wsgi_errors import take_errors
 
-try:
+with requires("asgiref", extra="django"), requires("django"):
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
     from django.conf import settings  # type: ignore[import-untyped]
     from django.http import HttpRequest  # type: ignore[import-untyped]
@@ -25,30 +27,26 @@ try:
         empty,
     )
     from django.utils.log import log_response  # type: ignore[import-untyped]
-except ModuleNotFoundError as error:
-    if error.name not in ("asgiref", "django"):
-        raise
-    raise MissingDependencyError("django", "django") from None
 
 __all__ = ["ContextMiddleware"]
 
 _SETTING = "CTXLOG"
-_OPTIONS = inspect.signature(RequestOptions).parameters
 
 
 class ContextMiddleware:
     """
     Give every request to a Django project a store, and a completion line.
 
-    Trusted is the request id header only, from the clients that the option `trust`
-    names, and only a valid id; anything else is replaced by a new one and never logged.
-    The id is echoed on the response, also on Django's own 404 and 500.
+    The request id and the trace in a request's headers are used only if they are valid,
+    and only from clients that the option `trust` accepts; any other id is replaced by a
+    new one and never logged. The id is echoed on the response, also on Django's own 404
+    and 500.
 
-    Put it first in `MIDDLEWARE`, as `"ctxlog.servers.django.ContextMiddleware"`. Its
-    options are the keys of the setting `CTXLOG`, a dict: those of the WSGI middleware
-    (`request_id_header`, `accept_headers`, `trust`, `generator`, `validator`,
-    `ignore_paths`, `completion_line`, `expose_header`); `user` is called with Django's
-    request.
+    Put it first in `MIDDLEWARE`, as `"ctxlog.servers.django.ContextMiddleware"`. The
+    setting `CTXLOG` is a dict of the options of all server adapters
+    (`request_id_header`, `accept_headers`, `trust`, `generator`, `validator`, `user`,
+    `ignore_paths`, `completion_line`, `expose_header`), see
+    `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with Django's request.
 
     The store is active in all that runs for the request, in sync and async views, and
     until the response is closed: a streamed body and the signal `request_finished` are
@@ -56,11 +54,10 @@ class ContextMiddleware:
     loaded it; none is loaded for the sake of a log line.
 
     Args:
-        get_response: What comes next, given by Django.
+        get_response: The next middleware or the view, given by Django.
 
     Raises:
-        ConfigError: the setting has an unknown key, or an option a value that it
-            cannot have.
+        ConfigError: if the setting has an unknown key, or an option is invalid.
     """
 
     sync_capable = True
@@ -74,102 +71,91 @@ class ContextMiddleware:
             markcoroutinefunction(self)  # Django looks at it to choose the chain
 
     def __call__(self, request: HttpRequest) -> Any:
-        """Serve one request: returns the response, or a coroutine that does."""
+        """Serve one request: return the response, or a coroutine that does."""
         if self._is_async:
             return self._serve_async(request)
-        exchange = self._begin(request)
+        entry = self._begin(request)
         try:
-            response = exchange.step(self.get_response, request)
-            self._take(exchange, response)
+            response = entry.step(self.get_response, request)
+            _take(entry, response)
             if response.status_code >= 400:
-                exchange.step(_log_response, request, response)
+                entry.step(_log_response, request, response)
         except BaseException as error:
-            exchange.end(error)
+            entry.end(error)
             raise
         return response
 
     async def _serve_async(self, request: HttpRequest) -> HttpResponseBase:
-        exchange = self._begin(request)
+        entry = self._begin(request)
         try:
-            response = await exchange.run(self.get_response, request)
-            self._take(exchange, response)
+            response = await entry.run(self.get_response, request)
+            _take(entry, response)
             if response.status_code >= 400:
                 # In a thread, as Django does: a handler may send mail.
                 log = sync_to_async(_log_response, thread_sensitive=False)
-                await exchange.run(log, request, response)
+                await entry.run(log, request, response)
         except BaseException as error:
-            exchange.end(error)
+            entry.end(error)
             raise
         return cast(HttpResponseBase, response)
 
-    def _begin(self, request: HttpRequest) -> Exchange:
+    def _begin(self, request: HttpRequest) -> RequestEntry:
         read_user = self._options.user or _loaded_user
-        exchange = Exchange(
+        entry = RequestEntry(
             self._options,
             method=request.method or "GET",
             path=request.path,
             client=request.META.get("REMOTE_ADDR") or None,
-            values=functools.partial(_header_values, request),
+            values=functools.partial(header_values, request.META),
             user_of=functools.partial(read_user, request),
+            parameters=functools.partial(_path_parameters, request),
         )
-        exchange.parameters = functools.partial(_path_parameters, request)
-        _take_errors(exchange, getattr(request, "environ", {}))
-        return exchange
-
-    def _take(self, exchange: Exchange, response: Any) -> None:
-        """Let the exchange follow the response until it is closed."""
-        exchange.status = response.status_code
-        exchange.echo(response.headers)
-        exchange.bind_user()
-        # A file is left to the server, which may have a quicker way to send it.
-        if response.streaming and getattr(response, "file_to_stream", None) is None:
-            content = response.streaming_content
-            parts = _parts_async if response.is_async else _parts
-            response.streaming_content = exchange.run(parts, exchange, content)
-        response.close = functools.partial(exchange.close, response.close)
+        # A debugger around Django (runserver_plus) writes its report there.
+        take_errors(getattr(request, "environ", {}), entry)
+        return entry
 
 
-def _parts(exchange: Exchange, content: Iterator[bytes]) -> Iterator[bytes]:
-    with _watched(exchange):
+def _take(entry: RequestEntry, response: Any) -> None:
+    """Let the entry follow the response until it is closed."""
+    entry.status = response.status_code
+    entry.echo(response.headers)
+    entry.bind_user()
+    # A file is left to the server, which may have a quicker way to send it.
+    if response.streaming and getattr(response, "file_to_stream", None) is None:
+        content = response.streaming_content
+        parts = _parts_async if response.is_async else _parts
+        response.streaming_content = entry.run(parts, entry, content)
+    response.close = functools.partial(entry.close, response.close)
+
+
+def _parts(entry: RequestEntry, content: Iterator[bytes]) -> Iterator[bytes]:
+    with _answering(entry):
         yield from content
 
 
 async def _parts_async(
-    exchange: Exchange, content: AsyncIterator[bytes]
+    entry: RequestEntry, content: AsyncIterator[bytes]
 ) -> AsyncIterator[bytes]:
-    with _watched(exchange):
+    with _answering(entry):
         async for part in content:
             yield part
 
 
-def _take_errors(exchange: Exchange, environ: dict[str, Any]) -> None:
-    # The report of a debugger around Django (runserver_plus) goes there.
-    stream = environ.get("wsgi.errors")
-    if stream is not None:
-        environ["wsgi.errors"] = errors = ErrorStream(stream, exchange.store)
-        exchange.ending = errors.end
-
-
-class _watched:
-    """Notes how the streaming of a body ended."""
-
-    __slots__ = ("_exchange",)
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        self._exchange.answered()
-        if error is not None:
-            self._exchange.raised(error)
+@contextmanager
+def _answering(entry: RequestEntry) -> Iterator[None]:
+    """Note how the streaming of a body ended."""
+    try:
+        yield
+    except BaseException as error:
+        entry.raised(error)
+        raise
+    finally:
+        entry.answered()
 
 
 def _log_response(request: HttpRequest, response: HttpResponseBase) -> None:
-    # Django logs it where the request's context is not active any more, and only if
-    # nobody has before. These are its own words.
+    # Django logs it where the request's context is no longer active, and only if it
+    # has not been logged before. These are its own words.
     log_response(
         "%s: %s",
         response.reason_phrase,
@@ -183,27 +169,21 @@ def _options() -> RequestOptions:
     given = getattr(settings, _SETTING, {})
     if not isinstance(given, Mapping):
         raise ConfigError(_SETTING, given, "a dict of options")
+    names = ServerOptions.__annotations__
     for name in given:
-        if name not in _OPTIONS:
-            allowed = f"one of: {', '.join(_OPTIONS)}"
-            raise ConfigError(_SETTING, name, allowed)
+        if name not in names:
+            raise ConfigError(_SETTING, name, f"one of: {', '.join(names)}")
     return RequestOptions(**given)
 
 
-def _header_values(request: HttpRequest, name: str) -> list[str]:
-    # Of a header that came twice servers make one, with a comma: not a valid id.
-    value = request.META.get("HTTP_" + name.upper().replace("-", "_"))
-    return [] if value is None else [value]
-
-
 def _path_parameters(request: HttpRequest) -> tuple[object, ...]:
-    """Return what Django has found in the path."""
+    """Return the values that Django found in the path."""
     match: Any = request.resolver_match
     return () if match is None else (*match.args, *match.kwargs.values())
 
 
 def _loaded_user(request: HttpRequest) -> object:
-    """Return `request.user` if the request has loaded it; never asks the database."""
+    """Return `request.user` if the request has loaded it; never ask the database."""
     user: Any = getattr(request, "user", None)
     if isinstance(user, LazyObject) and user._wrapped is empty:
         user = getattr(request, "_acached_user", None)  # what `request.auser()` loaded

@@ -4,101 +4,93 @@ Flask applications. Adapter: imports Flask and core.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
-from ctxlog.carrier.ids import is_valid_request_id
 from ctxlog.context import get_store
-from ctxlog.errors import MissingDependencyError
-from ctxlog.servers._request import RequestStore, Trust, bind_user, checked_callable
-from ctxlog.servers._wsgi import ContextMiddleware
+from ctxlog.errors import requires
+from ctxlog.servers._options import ServerOptions
+from ctxlog.servers._request import RequestStore, bind_user
+from ctxlog.servers._wsgi import ContextMiddleware, remote_user
 
-try:
+with requires("flask"):
     import flask
-except ModuleNotFoundError as error:
-    if error.name != "flask":
-        raise
-    raise MissingDependencyError("flask", "flask") from None
 
-__all__ = ["init_app"]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["init_app", "install", "uninstall"]
 
 _NAME = "ctxlog"
 
 
-def init_app(
-    app: flask.Flask,
-    *,
-    request_id_header: str = "X-Request-ID",
-    accept_headers: Iterable[str] = ("X-Correlation-ID",),
-    trust: Trust = True,
-    generator: Callable[[], str] | None = None,
-    validator: Callable[[str], bool] | None = is_valid_request_id,
-    user: Callable[[flask.Request], object] | None = None,
-    ignore_paths: Iterable[str] = (),
-    completion_line: bool = True,
-    expose_header: bool = False,
-) -> None:
+def install(app: flask.Flask, **options: Unpack[ServerOptions]) -> None:
     """
     Give every request of a Flask application a store, and a completion line.
 
-    Trusted is the request id header only, from the clients that *trust* names, and
-    only a valid id; anything else is replaced by a new one and never logged. The id is
-    echoed on the response, also on the 500.
+    The request id and the trace in a request's headers are used only if they are valid,
+    and only from clients that *trust* accepts; any other id is replaced by a new one
+    and never logged. The id is echoed on the response, also on the 500.
 
     Wraps `app.wsgi_app`, so all of Flask runs in the store: views, hooks, error
     handlers, teardown functions, streamed bodies. Call it where the application is
-    made, in a factory too; once is enough, a second time changes nothing.
+    made, in a factory too. Calling it again is a no-op; it lasts until
+    `uninstall(app)`. `init_app()` is the same, by the name that Flask's extensions use.
 
     Args:
         app: The application.
-        request_id_header: Header of the id, in requests and responses.
-        accept_headers: Further headers to take an id from, in this order.
-        trust: Whose ids are used: True for everybody's, False for nobody's, networks
-            such as `10.0.0.0/8`, or a callable that gets the client's address or None.
-        generator: Makes a new id; 32 hexadecimal digits unless given.
-        validator: Whether an id that came in may be used: at most 128 characters of
-            `A-Za-z0-9._~:/+=@-` unless given; None for any that fits into a header.
-        user: Called with `flask.request` when the request is torn down, so `flask.g`
-            and `flask.session` still work; returns the user to bind, or None. Without
-            it Flask-Login's user is taken if the request has loaded it, else
-            `REMOTE_USER`.
-        ignore_paths: Paths without a completion line: as they are, or with `*`.
-        completion_line: Whether to log a line when a request has ended.
-        expose_header: Whether scripts of other origins may read the id, by
-            `Access-Control-Expose-Headers` on every response.
+        options: The options of all server adapters, see
+            `ctxlog.servers.asgi.ContextMiddleware`. `user` is called with
+            `flask.request` when the request is torn down, so `flask.g` and
+            `flask.session` still work. Without it Flask-Login's user is bound if the
+            request has loaded it, else `REMOTE_USER`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
-        TypeError: *app* is no Flask application.
+        ConfigError: if an option is invalid.
+        TypeError: if *app* is not a Flask application.
     """
     if not isinstance(app, flask.Flask):
-        raise TypeError(f"init_app() takes a Flask application, not {app!r}")
+        raise TypeError(f"install() takes a Flask application, not {app!r}")
     if _NAME in app.extensions:
         return
-    middleware = ContextMiddleware(
-        app.wsgi_app,
-        request_id_header=request_id_header,
-        accept_headers=accept_headers,
-        trust=trust,
-        generator=generator,
-        validator=validator,
-        ignore_paths=ignore_paths,
-        completion_line=completion_line,
-        expose_header=expose_header,
-    )
-    binding = _UserBinding(checked_callable("user", user or _flask_login_user))
+    middleware = _Middleware(app, **options)
     # Both, since a test client may keep the request from being torn down, and an
     # error that passes through from being answered.
-    app.after_request(binding.after_request)
-    app.teardown_request(binding.teardown_request)
+    app.after_request(middleware.after_request)
+    app.teardown_request(middleware.teardown_request)
     app.extensions[_NAME] = middleware
     app.wsgi_app = middleware  # type: ignore[method-assign]
 
 
-class _UserBinding:
-    """Binds the user while Flask's own context is there to ask."""
+init_app = install
 
-    def __init__(self, user_of: Callable[[flask.Request], object]) -> None:
-        self._user_of = user_of
+
+def uninstall(app: flask.Flask) -> None:
+    """Undo `install(app)`. Without it, a no-op."""
+    middleware: _Middleware | None = app.extensions.pop(_NAME, None)
+    if middleware is None:
+        return
+    app.after_request_funcs[None].remove(middleware.after_request)
+    app.teardown_request_funcs[None].remove(middleware.teardown_request)
+    # Else it stays within another middleware, as a pass-through.
+    if vars(app)["wsgi_app"] is middleware:
+        app.wsgi_app = middleware.app  # type: ignore[method-assign]
+
+
+class _Middleware(ContextMiddleware):
+    """The middleware of one application, which binds the user within Flask."""
+
+    def __init__(self, app: flask.Flask, **options: Unpack[ServerOptions]) -> None:
+        super().__init__(app.wsgi_app, **options)
+        self._extensions = app.extensions
+
+    def serve(self, app: Any, environ: Any, start_response: Any) -> Iterable[bytes]:
+        if self._extensions.get(_NAME) is not self:
+            return app(environ, start_response)  # type: ignore[no-any-return]
+        return super().serve(app, environ, start_response)
+
+    def _read_user(self, environ: Any) -> object:
+        return remote_user(environ)
 
     def after_request(self, response: flask.Response) -> flask.Response:
         self._bind()
@@ -110,11 +102,11 @@ class _UserBinding:
     def _bind(self) -> None:
         store = get_store()
         if isinstance(store, RequestStore):
-            bind_user(store, self._ask)
+            bind_user(store, self._read_flask_user)
             store.parameters = (flask.request.view_args or {}).values()
 
-    def _ask(self) -> object:
-        return self._user_of(flask.request)
+    def _read_flask_user(self) -> object:
+        return (self._options.user or _flask_login_user)(flask.request)
 
 
 def _flask_login_user(request: flask.Request) -> object:

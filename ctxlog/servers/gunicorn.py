@@ -13,15 +13,11 @@ from typing import Any
 
 from ctxlog._names import get_names
 from ctxlog.config import dict_config
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 from ctxlog.loggers.stdlib import JsonFormatter
 
-try:
+with requires("gunicorn"):
     from gunicorn import glogging  # type: ignore[import-untyped]
-except ModuleNotFoundError as error:
-    if error.name != "gunicorn":
-        raise
-    raise MissingDependencyError("gunicorn", "gunicorn") from None
 
 __all__ = ["Logger"]
 

@@ -11,14 +11,10 @@ from typing import Any
 
 from ctxlog._patch import Patch
 from ctxlog.context.reporting import server_store
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 
-try:
+with requires("hypercorn"):
     from hypercorn.logging import Logger
-except ModuleNotFoundError as error:
-    if error.name != "hypercorn":
-        raise
-    raise MissingDependencyError("hypercorn", "hypercorn") from None
 
 __all__ = ["install", "uninstall"]
 

@@ -6,27 +6,28 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctxlog._kept import Kept
 from ctxlog.context import get_store
-from ctxlog.errors import MissingDependencyError
-from ctxlog.servers._request import Exchange, RequestOptions, RequestStore
+from ctxlog.errors import requires
+from ctxlog.servers._options import RequestOptions, ServerOptions
+from ctxlog.servers._request import RequestEntry, RequestStore
+from ctxlog.servers._subclass import give_subclass, take_subclass
 
-try:
+with requires("sanic"):
     from sanic import Request, Sanic
     from sanic.http import Stage
-except ModuleNotFoundError as error:
-    if error.name != "sanic":
-        raise
-    raise MissingDependencyError("sanic", "sanic") from None
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["install", "uninstall"]
 
-_EXCHANGE = "_ctxlog_exchange"
+_ENTRY = "_ctxlog_entry"
 
 
-def install(app: Any, **options: Any) -> None:
+def install(app: Any, **options: Unpack[ServerOptions]) -> None:
     """
     Give every request and websocket of an application a store, and a completion line.
 
@@ -34,106 +35,102 @@ def install(app: Any, **options: Any) -> None:
     streamed response. It is fresh for every request, also on a keep-alive connection,
     and closed when the response has been sent. The id is echoed on every response, also
     on errors that Sanic answers itself; not on the handshake of a websocket, whose
-    headers Sanic's server leaves to nobody. Call it where the application is made. It
-    lasts until `uninstall(app)`; a second time changes nothing. Inside the ASGI
-    middleware it does nothing.
+    headers Sanic's server does not let anyone change. Call it where the application is
+    made. It lasts until `uninstall(app)`; calling it again is a no-op. Inside the ASGI
+    middleware it is a no-op, too.
 
-    Trusted is the request id header only, from the clients that *trust* names, and
-    only a valid id; anything else is replaced by a new one and never logged.
+    The request id and the trace in a request's headers are used only if they are valid,
+    and only from clients that *trust* accepts; any other id is replaced by a new one
+    and never logged.
 
     Args:
         app: The `sanic.Sanic` application.
-        options: Those of the ASGI middleware; `user` is called with the request.
+        options: The options of all server adapters, see
+            `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the request.
 
     Raises:
-        TypeError: *app* is not a Sanic application.
-        ConfigError: an option has a value that it cannot have.
+        TypeError: if *app* is not a Sanic application.
+        ConfigError: if an option is invalid.
     """
     if not isinstance(app, Sanic):
         raise TypeError(f"install() takes a Sanic application, not {app!r}")
     checked = RequestOptions(**options)
-    if isinstance(app, _Stamping):
-        return
-    # An application has slots only, and its methods are what its server calls.
-    kind: type = type(app)
-    members = {"__slots__": (), "_ctxlog_options": checked, "_ctxlog_kind": kind}
-    make: Any = type(kind)
-    app.__class__ = make(kind.__name__, (_Stamping, kind), members)
+    if not isinstance(app, _Stamping):
+        # An application has slots only, and its methods are what its server calls.
+        give_subclass(app, _Stamping, _ctxlog_options=checked)
 
 
 def uninstall(app: Any) -> None:
-    """Take away what `install(app)` did; if that was not called, nothing."""
+    """Undo `install(app)`. Without it, a no-op."""
     if isinstance(app, _Stamping):
-        app.__class__ = app._ctxlog_kind
+        take_subclass(app)
 
 
 class _Stamping:
-    """What an application's class gets in front."""
+    """The mixin of an application whose requests are in a store."""
 
     __slots__ = ()
     _ctxlog_options: RequestOptions
-    _ctxlog_kind: type
 
     async def handle_request(self, request: Request) -> None:
         handle: Any = super().handle_request  # type: ignore[misc]
         if isinstance(get_store(), RequestStore) and request.app.asgi:
             await handle(request)
             return
-        exchange = _exchange(self._ctxlog_options, request)
-        setattr(request.ctx, _EXCHANGE, Kept(exchange))
-        _echo(exchange, request)
+        entry = _entry(self._ctxlog_options, request)
+        setattr(request.ctx, _ENTRY, Kept(entry))
+        _echo(entry, request)
         failure: BaseException | None = None
         try:
-            await exchange.run(handle, request)
+            await entry.run(handle, request)
         except BaseException as error:
             lost = getattr(request.conn_info, "lost", False)
             if isinstance(error, asyncio.CancelledError) and lost:
-                # Sanic makes a response all the same, which nobody gets.
-                _take_status(exchange, request)
-                exchange.details["disconnected"] = True
+                # Sanic makes a response all the same, which is not sent.
+                _take_status(entry, request)
+                entry.details["disconnected"] = True
             failure = error
             raise
         finally:
             if not _is_to_be_answered(request, failure):
-                _end(exchange, request, failure)
+                _end(entry, request, failure)
 
     async def handle_exception(
         self, request: Request, exception: BaseException, run_middleware: bool = True
     ) -> None:
         handle: Any = super().handle_exception  # type: ignore[misc]
-        kept: Kept[Exchange] | None = getattr(request.ctx, _EXCHANGE, None)
-        exchange = None if kept is None else kept.take()
-        if exchange is None or exchange.store.closed:
+        kept: Kept[RequestEntry] | None = getattr(request.ctx, _ENTRY, None)
+        entry = None if kept is None else kept.take()
+        if entry is None or entry.store.closed:
             await handle(request, exception, run_middleware)
             return
-        if not _is_lost(exchange) and getattr(exception, "status_code", 500) >= 500:
-            exchange.details["error"] = type(exception).__name__
-        if get_store() is exchange.store:
+        if not _is_lost(entry) and getattr(exception, "status_code", 500) >= 500:
+            entry.details["error"] = type(exception).__name__
+        if get_store() is entry.store:
             await handle(request, exception, run_middleware)
             return
         # The server's own call, after a time-out or an answer that failed.
         failure: BaseException | None = None
         try:
-            await exchange.run(handle, request, exception, run_middleware)
+            await entry.run(handle, request, exception, run_middleware)
         except BaseException as error:
             failure = error
             raise
         finally:
-            _end(exchange, request, failure)
+            _end(entry, request, failure)
 
 
-def _exchange(options: RequestOptions, request: Request) -> Exchange:
+def _entry(options: RequestOptions, request: Request) -> RequestEntry:
     user = options.user
-    exchange = Exchange(
+    return RequestEntry(
         options,
         method=request.method,
         path=request.path,
         client=request.ip or None,
         values=functools.partial(_header_values, request),
         user_of=None if user is None else functools.partial(user, request),
+        parameters=lambda: request.match_info.values(),
     )
-    exchange.parameters = lambda: request.match_info.values()
-    return exchange
 
 
 def _header_values(request: Request, name: str) -> list[str]:
@@ -153,24 +150,24 @@ def _is_to_be_answered(request: Request, failure: BaseException | None) -> bool:
     return isinstance(failure, Exception)
 
 
-def _end(exchange: Exchange, request: Request, failure: BaseException | None) -> None:
-    if not _is_lost(exchange):
-        _take_status(exchange, request)
-        if exchange.status is None and failure is None:
-            exchange.status = 101 if request.scheme in ("ws", "wss") else None
-    exchange.end(failure)
+def _end(entry: RequestEntry, request: Request, failure: BaseException | None) -> None:
+    if not _is_lost(entry):
+        _take_status(entry, request)
+        if entry.status is None and failure is None:
+            entry.status = 101 if request.scheme in ("ws", "wss") else None
+    entry.end(failure)
 
 
-def _is_lost(exchange: Exchange) -> bool:
-    return "disconnected" in exchange.details
+def _is_lost(entry: RequestEntry) -> bool:
+    return "disconnected" in entry.details
 
 
-def _take_status(exchange: Exchange, request: Request) -> None:
+def _take_status(entry: RequestEntry, request: Request) -> None:
     response = getattr(request.stream, "response", None)
-    exchange.status = None if response is None else response.status
+    entry.status = None if response is None else response.status
 
 
-def _echo(exchange: Exchange, request: Request) -> None:
+def _echo(entry: RequestEntry, request: Request) -> None:
     """Put the id on whatever response is sent, also one made by an error handler."""
     stream: Any = request.stream
     # Sanic's server writes the head of a response by this, ASGI connects one by that.
@@ -181,7 +178,7 @@ def _echo(exchange: Exchange, request: Request) -> None:
     def with_id(*args: Any, **kwargs: Any) -> Any:
         response = stream.response if name == "response_func" else args[0]
         if response is not None:
-            exchange.echo(response.headers)
+            entry.echo(response.headers)
         return write(*args, **kwargs)
 
     setattr(stream, name, with_id)

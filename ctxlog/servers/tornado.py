@@ -8,19 +8,19 @@ import asyncio
 import functools
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctxlog._kept import Kept
 from ctxlog.context.adapter import lent
-from ctxlog.errors import MissingDependencyError
-from ctxlog.servers._request import Exchange, RequestOptions
+from ctxlog.errors import requires
+from ctxlog.servers._options import RequestOptions, ServerOptions
+from ctxlog.servers._request import RequestEntry
 
-try:
+with requires("tornado"):
     from tornado import httputil, web
-except ModuleNotFoundError as error:
-    if error.name != "tornado":
-        raise
-    raise MissingDependencyError("tornado", "tornado") from None
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["install", "uninstall"]
 
@@ -28,7 +28,7 @@ _INSTALLED = "_ctxlog_installed"
 _SERVING = "_ctxlog_serving"
 
 
-def install(app: web.Application, **options: Any) -> None:
+def install(app: web.Application, **options: Unpack[ServerOptions]) -> None:
     """
     Give every request and websocket of an application a store, and a completion line.
 
@@ -37,20 +37,22 @@ def install(app: web.Application, **options: Any) -> None:
     on a keep-alive connection, and closed when the handler has ended. The id is echoed
     on every response, also on errors that Tornado answers itself. Handlers need not
     change; subclasses of `Application` keep their `log_request()`. It lasts until
-    `uninstall(app)`; a second time changes nothing.
+    `uninstall(app)`; calling it again is a no-op.
 
-    Trusted is the request id header only, from the clients that *trust* names, and
-    only a valid id; anything else is replaced by a new one and never logged.
+    The request id and the trace in a request's headers are used only if they are valid,
+    and only from clients that *trust* accepts; any other id is replaced by a new one
+    and never logged.
 
     Args:
         app: The application.
-        options: Those of the ASGI middleware; `user` is called with the
-            `RequestHandler`. Without it `current_user` is taken if the request has
+        options: The options of all server adapters, see
+            `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the
+            `RequestHandler`. Without it `current_user` is bound if the request has
             asked for it.
 
     Raises:
-        TypeError: *app* is not a Tornado application.
-        ConfigError: an option has a value that it cannot have.
+        TypeError: if *app* is not a Tornado application.
+        ConfigError: if an option is invalid.
     """
     if not isinstance(app, web.Application):
         raise TypeError(f"install() takes a tornado.web.Application, not {app!r}")
@@ -80,7 +82,7 @@ def install(app: web.Application, **options: Any) -> None:
 
 
 def uninstall(app: web.Application) -> None:
-    """Take away what `install(app)` did; if that was not called, nothing."""
+    """Undo `install(app)`. Without it, a no-op."""
     if hasattr(app, _INSTALLED):
         for name in ("get_handler_delegate", "log_request", _INSTALLED):
             delattr(app, name)
@@ -107,35 +109,35 @@ class _Request:
         self._handler: Any = None
         self._user = options.user or _current_user
         self._finished: asyncio.Future[None] | None = None
-        self._exchange = Exchange(
+        self._entry = RequestEntry(
             options,
             method=request.method or "",
             path=request.path or "",
             client=request.remote_ip,
             values=request.headers.get_list,
             user_of=self._read_user,
+            parameters=self._path_parameters,
         )
-        self._exchange.parameters = self._path_parameters
         self._connection(request.connection)
 
     def _connection(self, connection: Any) -> None:
         """Put the id on what is written, and see a client that leaves."""
-        exchange = self._exchange
+        entry = self._entry
         write_headers = connection.write_headers
         set_close_callback = connection.set_close_callback
 
         def with_id(start: Any, headers: httputil.HTTPHeaders, *rest: Any) -> Any:
-            exchange.echo(headers)
+            entry.echo(headers)
             # What the stream registers with the event loop is not the request's.
             with lent():
                 return write_headers(start, headers, *rest)
 
         def closing(callback: Callable[[], None] | None) -> None:
             def closed() -> None:
-                if exchange.pending:
-                    exchange.details["disconnected"] = True
+                if entry.pending:
+                    entry.details["disconnected"] = True
                 if callback is not None:
-                    exchange.step(callback)
+                    entry.step(callback)
                 self._finish()
 
             set_close_callback(None if callback is None else closed)
@@ -148,18 +150,18 @@ class _Request:
     def begin(self, make: Callable[[], web.RequestHandler]) -> Any:
         """Make the handler, whose parts will run in the store."""
         try:
-            handler: Any = self._exchange.step(make)
+            handler: Any = self._entry.step(make)
         except BaseException as error:
-            self._exchange.end(error)
+            self._entry.end(error)
             raise
         self._handler = handler
         execute, data_received = handler._execute, handler.data_received
 
         async def in_store(*args: Any, **kwargs: Any) -> None:
-            with self._exchange:
+            with self._entry:
                 await execute(*args, **kwargs)
                 if not (handler._auto_finish or handler._finished):
-                    # It ends when somebody calls its `finish()`.
+                    # It ends when the application calls its `finish()`.
                     self._finished = asyncio.get_running_loop().create_future()
                     await self._finished
             # Else they would refer to each other until garbage is collected.
@@ -168,24 +170,24 @@ class _Request:
                 delattr(handler, name)
 
         handler._execute = in_store
-        handler.data_received = functools.partial(self._exchange.run, data_received)
+        handler.data_received = functools.partial(self._entry.run, data_received)
         setattr(handler, _SERVING, Kept(self))
         return handler
 
     def answered(self) -> None:
-        """The response is complete, or the websocket open."""
-        exchange = self._exchange
+        """Note that the response is complete, or the websocket open."""
+        entry = self._entry
         handler = self._handler
         if handler is not None:
-            exchange.status = handler.get_status()
-            exchange.bind_user()
-        if exchange.status == 101:
+            entry.status = handler.get_status()
+            entry.bind_user()
+        if entry.status == 101:
             return
-        exchange.answered()
+        entry.answered()
         # Tornado answers a failure while it handles it.
         error = sys.exc_info()[1]
-        if isinstance(error, Exception) and (exchange.status or 0) >= 500:
-            exchange.details["error"] = type(error).__name__
+        if isinstance(error, Exception) and (entry.status or 0) >= 500:
+            entry.details["error"] = type(error).__name__
         self._finish()
 
     def _finish(self) -> None:
@@ -193,7 +195,7 @@ class _Request:
             self._finished.set_result(None)
 
     def _path_parameters(self) -> tuple[object, ...]:
-        """What Tornado has found in the path."""
+        """Return the values that Tornado found in the path."""
         handler = self._handler
         if handler is None:
             return ()

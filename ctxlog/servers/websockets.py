@@ -11,24 +11,24 @@ import functools
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctxlog._kept import Kept
 from ctxlog._names import get_names
 from ctxlog.context import Store
 from ctxlog.context.adapter import within
-from ctxlog.errors import MissingDependencyError
-from ctxlog.servers._request import Exchange, RequestOptions
+from ctxlog.errors import requires
+from ctxlog.servers._options import RequestOptions, ServerOptions
+from ctxlog.servers._request import RequestEntry
 
-try:
+with requires("websockets"):
     from websockets.asyncio.server import ServerConnection
     from websockets.exceptions import ConnectionClosed
     from websockets.frames import CloseCode
     from websockets.http11 import Request, Response
-except ModuleNotFoundError as error:
-    if error.name != "websockets":
-        raise
-    raise MissingDependencyError("websockets", "websockets") from None
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["ContextConnection", "connection"]
 
@@ -39,9 +39,9 @@ class ContextConnection(ServerConnection):
     """
     A connection with a store of its own, and a completion line.
 
-    Trusted are the request id and the trace in the handshake's headers only, from the
-    clients that *trust* names, and only valid ones; an id that is not is replaced by a
-    new one and never logged. The id is echoed on the response to the handshake, also if
+    The request id and the trace in the handshake's headers are used only if they are
+    valid, and only from clients that *trust* accepts; any other id is replaced by a new
+    one and never logged. The id is echoed on the response to the handshake, also if
     that refuses.
 
     For `serve(handler, host, port, create_connection=ContextConnection)`; with options
@@ -56,7 +56,7 @@ class ContextConnection(ServerConnection):
 
     Args:
         args: Given by websockets.
-        options: What `connection()` has checked.
+        options: The options that `connection()` has checked.
         settings: Given by websockets.
     """
 
@@ -90,7 +90,7 @@ class ContextConnection(ServerConnection):
 
     def _begin(self, request: Request) -> None:
         address = self.remote_address
-        exchange = Exchange(
+        entry = RequestEntry(
             self._options,
             method=getattr(request, "method", "GET"),  # newer versions read others
             path=request.path.partition("?")[0],
@@ -98,34 +98,35 @@ class ContextConnection(ServerConnection):
             values=request.headers.get_all,
             user_of=functools.partial(self._options.user or _username, self),
         )
-        self.logger = self.protocol.logger = _Logger(self.logger, exchange.store)
+        self.logger = self.protocol.logger = _Logger(self.logger, entry.store)
         send = self.protocol.send_response
+        header = self._options.request_id_header
 
         def send_response(response: Response) -> None:
-            exchange.status = response.status_code
-            if exchange.request_id:
-                # A value that is set is one more.
-                response.headers.pop(exchange.header, None)
-                response.headers[exchange.header] = exchange.request_id
+            entry.status = response.status_code
+            if entry.request_id:
+                # Setting a header adds a value.
+                response.headers.pop(header, None)
+                response.headers[header] = entry.request_id
             send(response)
 
         # There is no hook for the responses that websockets makes by itself.
         vars(self.protocol)["send_response"] = send_response
-        # The task is the connection's own: what is active in it is nobody else's.
-        exchange.__enter__()
+        # The task is the connection's own: no other request is active in it.
+        entry.__enter__()
         task = asyncio.current_task()
         assert task is not None
-        task.add_done_callback(functools.partial(self._end, exchange))
+        task.add_done_callback(functools.partial(self._end, entry))
 
-    def _end(self, exchange: Exchange, task: asyncio.Task[Any]) -> None:
+    def _end(self, entry: RequestEntry, task: asyncio.Task[Any]) -> None:
         error, self._failure = self._failure, None
         if isinstance(error, ConnectionClosed):
             error = None  # how a handler learns of it
-        if exchange.status == 101:
-            exchange.details[get_names().close_code] = self.close_code
+        if entry.status == 101:
+            entry.details[get_names().close_code] = self.close_code
             if self.close_code == CloseCode.ABNORMAL_CLOSURE:
-                exchange.details["disconnected"] = True
-        exchange.end(error)
+                entry.details["disconnected"] = True
+        entry.end(error)
 
 
 class _Logger(logging.LoggerAdapter):  # type: ignore[type-arg]  # not in 3.10
@@ -141,20 +142,23 @@ class _Logger(logging.LoggerAdapter):  # type: ignore[type-arg]  # not in 3.10
 
 
 def _username(connection: ServerConnection) -> object:
-    """Return whom `basic_auth()` has authenticated."""
+    """Return the user that `basic_auth()` has authenticated."""
     name = getattr(connection, "username", None)
     return {"name": name} if name else None
 
 
-def connection(**options: Any) -> Callable[..., ContextConnection]:
+def connection(
+    **options: Unpack[ServerOptions],
+) -> Callable[..., ContextConnection]:
     """
-    Return what makes connections with options, for `serve(create_connection=...)`.
+    Return a factory of connections with options, for `serve(create_connection=...)`.
 
     Args:
-        options: Those of the ASGI middleware; `user` is called with the connection.
-            Without it the name that `basic_auth()` has checked is taken.
+        options: The options of all server adapters, see
+            `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the
+            connection. Without it the name that `basic_auth()` has checked is bound.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
     return functools.partial(ContextConnection, options=RequestOptions(**options))

@@ -9,15 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ctxlog._patch import Patch
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 from ctxlog.servers._wsgi import ContextMiddleware
 
-try:
+with requires("werkzeug"):
     from werkzeug.debug import DebuggedApplication
-except ModuleNotFoundError as error:
-    if error.name != "werkzeug":
-        raise
-    raise MissingDependencyError("werkzeug", "werkzeug") from None
 
 __all__ = ["install", "uninstall"]
 

@@ -16,7 +16,8 @@ from ctxlog.errors import ConfigError
 from tests.helpers import LogEnvironment, need
 
 flask = need("flask")
-init_app = need("ctxlog.servers.flask").init_app
+adapter = need("ctxlog.servers.flask")
+init_app, uninstall = adapter.init_app, adapter.uninstall
 
 LOG = logging.getLogger("tests.app")
 
@@ -229,8 +230,43 @@ def test_no_store_is_left_behind(lines: LogEnvironment) -> None:
 
 def test_what_is_no_application_is_refused() -> None:
     """
-    The error says what `init_app()` takes, and what it was given.
+    The error says what `install()` takes, and what it was given.
     """
     wrong: Any = 5
-    with pytest.raises(TypeError, match=r"init_app\(\) takes a Flask .*, not 5"):
+    with pytest.raises(TypeError, match=r"install\(\) takes a Flask .*, not 5"):
         init_app(wrong)
+
+
+def test_install_and_init_app_are_one() -> None:
+    """
+    `init_app` is the name that users of Flask expect.
+    """
+    assert adapter.install is init_app
+
+
+def test_uninstall_undoes_install(lines: LogEnvironment) -> None:
+    """
+    After uninstall() the application is as before, also if it is called twice.
+    """
+    app = make_app()
+    uninstall(app)
+    uninstall(app)
+    assert app.wsgi_app == type(app).wsgi_app.__get__(app)
+    assert app.extensions == {}
+    assert app.after_request_funcs[None] == []
+    response = app.test_client().get("/page", buffered=True)
+    assert response.status_code == 200
+    assert "X-Request-ID" not in response.headers
+
+
+def test_uninstall_within_another_middleware(lines: LogEnvironment) -> None:
+    """
+    A middleware that was put around later stays; ctxlog's is a pass-through.
+    """
+    app = make_app()
+    inner = app.wsgi_app
+    app.wsgi_app = lambda *args: inner(*args)  # type: ignore[method-assign]
+    uninstall(app)
+    response = app.test_client().get("/page", buffered=True)
+    assert response.status_code == 200
+    assert "X-Request-ID" not in response.headers

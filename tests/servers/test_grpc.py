@@ -22,6 +22,7 @@ from tests.helpers import LogEnvironment, need
 
 grpc = need("grpc")
 adapter = need("ctxlog.servers.grpc")
+_grpc = need("ctxlog.servers._grpc")
 
 LOG = logging.getLogger("tests.app")
 ID = (("x-request-id", "req-1"),)
@@ -933,4 +934,4 @@ def test_the_client_is_the_address_in_the_peer(peer: str, address: str | None) -
     """
     Without port, brackets and what grpc quotes; None where there is none.
     """
-    assert adapter._address(peer) == address
+    assert _grpc.address_of(peer) == address

@@ -391,6 +391,12 @@ def test_only_a_sanic_application_is_taken(app: Any) -> None:
         adapter.install(app, trust=5)
 
 
+def test_the_asgi_adapter_names_this_one(app: Any) -> None:
+    """`asgi.install()`, which Sanic's own server would not notice, is refused."""
+    with pytest.raises(TypeError, match=r"use ctxlog\.servers\.sanic\.install\(\)"):
+        ctxlog.servers.asgi.install(app)
+
+
 @pytest.mark.parametrize(
     ("given", "sent"), [("", "X-Request-ID"), ("ETag", "ETag, X-Request-ID")]
 )

@@ -1,0 +1,74 @@
+"""
+The completion line: how a request has ended, in the words of all server adapters.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import nullcontext
+from typing import Any
+
+from ctxlog import _trackers
+from ctxlog._names import COMPLETION_LOGGER
+from ctxlog._unheard import warn_if_unheard
+from ctxlog.carrier import datadog
+
+_log = logging.getLogger(COMPLETION_LOGGER)
+
+
+def http_outcome(
+    status: int | None, error: BaseException | None, *, disconnected: bool
+) -> tuple[int | None, str, int]:
+    """
+    Return the status of a request, the end of its message, and the line's level.
+
+    Args:
+        status: The status of the response, None if none has begun.
+        error: The exception that has ended the request, if one has.
+        disconnected: Whether the client went away.
+    """
+    failed = isinstance(error, Exception)
+    if status is None and failed:
+        status = 500  # the server's answer
+    if status is None:
+        return None, "cancelled" if error else "no response", logging.WARNING
+    if failed or status >= 500:
+        return status, str(status), logging.ERROR
+    if status >= 400 or error is not None or disconnected:
+        return status, str(status), logging.WARNING
+    return status, str(status), logging.INFO
+
+
+def log_completion(
+    level: int,
+    message: str,
+    args: tuple[str, ...],
+    fields: dict[str, object],
+    span: Any,
+) -> None:
+    """
+    Log that a request has ended.
+
+    Args:
+        level: The line's level.
+        message: The template of the message.
+        args: The arguments of the template.
+        fields: What is known of the request.
+        span: Datadog's span of the request, None without one.
+    """
+    warn_if_unheard(_log)
+    if not _log.isEnabledFor(level):
+        return
+    _trackers.watch()
+    # As `_log.log()` does, which would look for the caller: it is known.
+    record = _log.makeRecord(
+        _log.name, level, *_PLACE, message, args, None, _FUNCTION, fields
+    )
+    with nullcontext() if span is None else datadog.lent_span(span):
+        _log.handle(record)
+
+
+# Where completion lines are logged.
+_CODE = log_completion.__code__
+_PLACE = (_CODE.co_filename, _CODE.co_firstlineno)
+_FUNCTION = _CODE.co_name

@@ -1,0 +1,222 @@
+"""
+The options of all server adapters: whose ids are used, and what is logged.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, TypeAlias, TypedDict, TypeVar
+
+from ctxlog._interrupts import is_interrupt
+from ctxlog.carrier.ids import (
+    is_possible_request_id,
+    is_valid_request_id,
+    new_request_id,
+)
+from ctxlog.errors import ConfigError
+
+_T = TypeVar("_T")
+
+_log = logging.getLogger("ctxlog")
+
+#: Whose ids are used: those of all clients or of none, of clients in some networks, or
+#: of clients whose address a callable accepts.
+Trust: TypeAlias = bool | Iterable[str] | Callable[[str | None], bool]
+
+
+class ServerOptions(TypedDict, total=False):
+    """The keyword arguments of every server adapter, see `RequestOptions`."""
+
+    request_id_header: str
+    accept_headers: Iterable[str]
+    trust: Trust
+    generator: Callable[[], str] | None
+    validator: Callable[[str], bool] | None
+    user: Callable[[Any], object] | None
+    ignore_paths: Iterable[str]
+    completion_line: bool
+    expose_header: bool
+
+
+@dataclass(eq=False, kw_only=True)
+class RequestOptions:
+    """
+    The options of a server adapter, checked.
+
+    The request id and the trace (`traceparent`, or the header of another tracing
+    system) are used only if they are valid, and only from clients that *trust* accepts.
+    An id that is not used is never logged.
+
+    Args:
+        request_id_header: The header of the id, in requests and responses.
+        accept_headers: Further headers to take an id from, in this order.
+        trust: Whose ids are used: True for those of all clients, False for those of
+            none, networks such as `10.0.0.0/8`, or a callable that gets the client's
+            address.
+        generator: Makes a new id.
+        validator: Decides if an id from a client is used; None for every id that fits
+            into a header.
+        user: Called at the end of the request with what the adapter documents; returns
+            the user to bind, or None. Without it the framework's own user is bound.
+        ignore_paths: Paths without a completion line; `*` stands for any characters.
+        completion_line: Log a line when a request has ended.
+        expose_header: Let scripts of other origins read the id: the header is named in
+            `Access-Control-Expose-Headers` on every response.
+
+    Raises:
+        ConfigError: if an option is invalid.
+    """
+
+    request_id_header: str = "X-Request-ID"
+    accept_headers: Iterable[str] = ("X-Correlation-ID",)
+    trust: Trust = True
+    generator: Callable[[], str] | None = None
+    validator: Callable[[str], bool] | None = is_valid_request_id
+    user: Callable[[Any], object] | None = None
+    ignore_paths: Iterable[str] = ()
+    completion_line: bool = True
+    expose_header: bool = False
+
+    def __post_init__(self) -> None:
+        names = [_header("request_id_header", self.request_id_header)]
+        for name in _strings("accept_headers", self.accept_headers):
+            names.append(_header("accept_headers", name))
+        #: The headers that an id is taken from, in lower case and in this order.
+        self.accepted = tuple(dict.fromkeys(name.lower() for name in names))
+        self._is_trusted = _predicate(self.trust)
+        #: Whether the client's address decides if its id is used.
+        self.needs_client = not isinstance(self.trust, bool)
+        #: Whether code of the application decides on the id.
+        self.calls_application = (
+            callable(self.trust)
+            or self.generator is not None
+            or self.validator not in (None, is_valid_request_id)
+        )
+        for option in ("generator", "validator", "user"):
+            value = getattr(self, option)
+            if value is not None and not callable(value):
+                raise ConfigError(option, value, "a callable")
+        ignored = _strings("ignore_paths", self.ignore_paths)
+        self._ignored = frozenset(path for path in ignored if "*" not in path)
+        self._ignored_patterns = tuple(path for path in ignored if "*" in path)
+        for option in ("completion_line", "expose_header"):
+            value = getattr(self, option)
+            if not isinstance(value, bool):
+                raise ConfigError(option, value, "True or False")
+
+    def completes(self, path: str) -> bool:
+        """Return whether a request of *path* gets a completion line."""
+        if not self.completion_line or path in self._ignored:
+            return False
+        return not any(fnmatchcase(path, wanted) for wanted in self._ignored_patterns)
+
+    def choose_id(
+        self, values: Callable[[str], list[str]], client: str | None
+    ) -> tuple[str, str | None]:
+        """
+        Return the id of a request, and the header whose id was replaced, if any.
+
+        Args:
+            values: Returns the values of a header, given its name in lower case.
+            client: The client's address.
+        """
+        for name in self.accepted:
+            found = values(name)
+            if not found:
+                continue
+            request_id = found[0].strip(" \t")
+            # Two different values: a proxy on the way added one.
+            is_single = all(other.strip(" \t") == request_id for other in found[1:])
+            if is_single and self._is_usable(request_id) and self.trusts(client):
+                return request_id, None
+            return self._new_id(), name
+        return self._new_id(), None
+
+    def _new_id(self) -> str:
+        if self.generator is None:
+            return new_request_id()
+        failure = "the request id generator failed"
+        request_id = ask(failure, new_request_id(), self.generator)
+        if is_possible_request_id(request_id):
+            return request_id
+        _log.warning("the request id generator returned no usable id")
+        return new_request_id()
+
+    def _is_usable(self, request_id: str) -> bool:
+        if not is_possible_request_id(request_id):
+            return False
+        validator = self.validator
+        if validator is None:
+            return True
+        failure = "the request id validator failed"
+        return ask(failure, False, lambda: bool(validator(request_id)))
+
+    def trusts(self, client: str | None) -> bool:
+        """Return whether the headers of a client are used."""
+        return ask("the trust callable failed", False, lambda: self._is_trusted(client))
+
+
+def ask(failure: str, default: _T, fn: Callable[[], _T]) -> _T:
+    """
+    Return what a callable of the application returns, or *default* if it raises.
+
+    Args:
+        failure: The message of the line that is logged then.
+        default: What to return then.
+        fn: The callable.
+    """
+    try:
+        return fn()
+    except Exception as error:
+        # Code of the application raises anything. The request is served all the same.
+        if is_interrupt(error):
+            raise
+        _log.exception(failure)
+        return default
+
+
+def _header(option: str, name: object) -> str:
+    tokens = "!#$%&'*+-.^_`|~"
+    if (
+        isinstance(name, str)
+        and name.isascii()
+        and name
+        and all(c.isalnum() or c in tokens for c in name)
+    ):
+        return name
+    raise ConfigError(option, name, "the name of a header (RFC 9110, section 5.1)")
+
+
+def _strings(option: str, values: object) -> tuple[str, ...]:
+    if isinstance(values, Iterable) and not isinstance(values, (str, bytes)):
+        listed = tuple(values)
+        if all(isinstance(value, str) for value in listed):
+            return listed
+    raise ConfigError(option, values, "a list of strings")
+
+
+def _predicate(trust: object) -> Callable[[str | None], bool]:
+    """Return the function that tells if the client of an address is trusted."""
+    if isinstance(trust, bool):
+        return lambda client: trust
+    if callable(trust):
+        return lambda client: bool(trust(client))
+    names = _strings("trust", trust)
+    try:
+        networks = [ipaddress.ip_network(name) for name in names]
+    except ValueError as error:
+        allowed = f"True, False, networks or a callable; {error}"
+        raise ConfigError("trust", trust, allowed) from None
+
+    def in_networks(client: str | None) -> bool:
+        try:
+            address = ipaddress.ip_address(client or "")
+        except ValueError:  # a Unix socket, a test client's name
+            return False
+        return any(address in network for network in networks)
+
+    return in_networks
