@@ -21,12 +21,14 @@ from ctxlog._names import (
     REPORTING_LOGGERS,
     SERVER_LOGGERS,
     SERVERS_OWN_LOGGERS,
+    Names,
     get_names,
 )
 from ctxlog._stamps import get_stamp, with_stamp
 from ctxlog.context.adapter import View, current_view, error_view
 from ctxlog.context.reporting import server_view
 from ctxlog.line.event import Encoder, Event, ExceptionParts
+from ctxlog.line.redact import Redactor
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.values import Walk, safe_str, type_name
 from ctxlog.loggers._callers import call_stack
@@ -154,11 +156,20 @@ def stamp_of(record: logging.LogRecord) -> View | Stamp:
     return stamp(record)
 
 
-def plain_fields(view: View) -> dict[str, Any]:
-    """Return a view's fields, redacted, for what shows them as they are. Made once."""
+def plain_fields(
+    view: View, hiding: Redactor | None = None, names: Names | None = None
+) -> dict[str, Any]:
+    """
+    Return a view's fields, plain and redacted, for programs that show them. Made once.
+
+    Args:
+        view: The view; it keeps what is returned.
+        hiding: What to hide; by default, the process's.
+        names: The spelling of ctxlog's own names; by default, the process's.
+    """
     if view.encoded is None:
         view.encoded = {}
-    hiding, names = get_redactor(), get_names()
+    hiding, names = hiding or get_redactor(), names or get_names()
     known: dict[str, Any] | None = view.encoded.get((plain_fields, hiding, names))
     if known is None:
         walk = Walk(hiding, 262_144, 262_144)

@@ -17,7 +17,6 @@ from typing import Any
 from pythonjsonlogger.core import BaseJsonFormatter
 
 from ctxlog._interrupts import is_interrupt
-from ctxlog._json import FLAT_TYPES
 from ctxlog._names import ALIASES, Names, get_names
 from ctxlog._stamps import set_stamp
 from ctxlog.context import AsyncLocalStorage
@@ -26,7 +25,6 @@ from ctxlog.errors import ConfigError
 from ctxlog.line.console import ConsoleEncoder
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event
-from ctxlog.line.redact import REDACTED
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.schema import Schema
 from ctxlog.line.values import Walk, safe_str, type_name
@@ -41,6 +39,7 @@ from ctxlog.loggers._record import (
     encoded,
     event_of,
     message_of,
+    plain_fields,
     read,
     stamp_of,
 )
@@ -60,18 +59,17 @@ class ContextFilter(logging.Filter):
     """
     Set the context's fields as attributes of every record, for any formatter.
 
-    For handlers (a filter on a logger does not see its children's records), also on a
-    `QueueHandler`: the record is stamped in the thread that logs. It never drops a
-    record and never replaces an attribute that is there. The request's id is always
-    set, as `requestID` unless another name was chosen, except from another storage or
-    by a callable, which set their own fields only. Secrets are redacted; other values
-    are as they were bound, containers copied.
+    For handlers: a filter on a logger does not see its children's records. On a
+    `QueueHandler` it stamps the record in the thread that logs. It never drops a record
+    and never replaces an attribute. The request's id is always set, as `requestID`
+    unless another name was chosen; fields of another storage, or of a callable, are set
+    as they are. Secrets are redacted; other values are copies of what was bound.
 
     Args:
-        storage: Where the fields come from: ctxlog's store and scopes unless given.
-        fields: Called with the storage's value (with ctxlog's active store) when there
-            is one; returns the fields as a mapping. Without it a mapping is taken as
-            it is, and any other value is one field with the storage's name.
+        storage: The source of the fields; by default, ctxlog's store and scopes.
+        fields: Called with the storage's value, or with ctxlog's fields; returns the
+            fields as a mapping. By default a value that is a mapping is the fields, and
+            any other value is one field with the storage's name.
         missing_request_id: The id outside of any request; None leaves it out.
         redact: What to hide: see `configure()`.
         request_id_key: The name of the request's id; the process's unless given.
@@ -96,64 +94,49 @@ class ContextFilter(logging.Filter):
         self._storage = storage
         self._fields = fields
         self._missing = missing_request_id
-        # The process's may still be changed by configure().
+        # None stands for the process's, which configure() may still change.
         self._redactor = None if redact is None else get_redactor(redact)
         chosen = Names.chosen(case, request_id_key)
         self._names = None if request_id_key is case is None else chosen
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Stamp `record` and set its attributes; always True. Never raises."""
+        """Stamp *record* and set its attributes; always True. Never raises."""
         found = stamp_of(record)
         stamp = Stamp(found) if isinstance(found, View) else found
         if record.args:
-            text, problems = message_of(record)
+            message, problems = message_of(record)
             if problems:  # the stock QueueHandler would lose the line
-                record.msg, record.args = text, None
+                record.msg, record.args = message, None
         attributes = record.__dict__
-        of_view = self._storage is None and self._fields is None
-        own = self._of_view(stamp.view) if of_view else self._of_storage()
-        if of_view and not attributes.keys().isdisjoint(ALIASES):
-            own = self._of_call(own, stamp, attributes)
-        names = [n for n in own if n not in attributes and n not in STANDARD]
-        for name in names:
-            attributes[name] = own[name]
-        if of_view:
-            stamp = stamp.with_names(names)
-        set_stamp(record, stamp)
+        of_context = self._storage is None and self._fields is None
+        if of_context:
+            fields = self._of_context(stamp, attributes)
+        else:
+            fields = self._of_storage()
+        added = [n for n in fields if n not in attributes and n not in STANDARD]
+        for name in added:
+            attributes[name] = fields[name]
+        set_stamp(record, stamp.with_names(added) if of_context else stamp)
         return True
 
-    def _of_view(self, view: View) -> dict[str, Any]:
-        names = self._names or get_names()
-        if view.encoded is None:
-            view.encoded = {}
-        known: dict[str, Any] | None = view.encoded.get((self, names))
-        if known is not None:
-            return known
-        key = names.request_id
-        own = self._redacted(names.applied(view.fields))
-        if own.get(key) is None:
-            own[key] = self._missing
-        elif not isinstance(own[key], str):
-            own[key] = safe_str(own[key])
-        if own[key] is None:
-            del own[key]
-        view.encoded[self, names] = own
-        return own
-
-    def _of_call(
-        self, own: dict[str, Any], stamp: Stamp, attributes: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Take the id from the call's own fields where the line does so."""
-        names = self._names or get_names()
-        given = {
-            name: attributes[name]
-            for name in ALIASES
-            if name in attributes and name not in stamp.names
-        }
-        name = names.id_name({**stamp.view.fields, **given})
-        return (
-            {**own, names.request_id: safe_str(given[name])} if name in given else own
-        )
+    def _of_context(self, stamp: Stamp, attributes: dict[str, Any]) -> dict[str, Any]:
+        names, view = self._names or get_names(), stamp.view
+        fields = plain_fields(view, self._redactor, names)
+        request_id = fields.get(names.request_id)
+        if not attributes.keys().isdisjoint(ALIASES):
+            # The line takes the id from the call's own fields, too.
+            known = attributes.keys() - stamp.names
+            own = {name: attributes[name] for name in ALIASES if name in known}
+            name = names.id_name({**view.fields, **own})
+            request_id = own.get(name, request_id)
+        if request_id is None:
+            request_id = self._missing
+        if type(request_id) is str and fields.get(names.request_id) == request_id:
+            return fields
+        others = {n: v for n, v in fields.items() if n != names.request_id}
+        if request_id is None:
+            return others
+        return {**others, names.request_id: safe_str(request_id)}
 
     def _of_storage(self) -> dict[str, Any]:
         storage = self._storage
@@ -169,28 +152,14 @@ class ContextFilter(logging.Filter):
                 value = self._fields(value)
             elif not isinstance(value, Mapping):
                 value = {storage.name if storage else "context": value}
-            return self._redacted(dict(value))
-        except Exception as error:  # a callable of the user's
+            pairs = list(dict(value).items())
+        except Exception as error:
+            # The user's callable may raise anything. The record says so.
             if is_interrupt(error):
                 raise
-            what = f"{type_name(error)}: {safe_str(error)}"
-            names = self._names or get_names()
-            return {names.log_error: f"context fields: {what}"}
-
-    def _redacted(self, fields: Mapping[str, object]) -> dict[str, Any]:
-        hiding = self._redactor or get_redactor()
-        walk = Walk(hiding, 262_144, 262_144)
-        own: dict[str, Any] = {}
-        for name, value in fields.items():
-            if type(name) is not str:
-                name = safe_str(name)
-            if hiding.hides(name, value):
-                own[name] = REDACTED
-            elif isinstance(value, str) or type(value) not in FLAT_TYPES:
-                own[name] = walk.value(value)
-            else:
-                own[name] = value
-        return own
+            problem = f"context fields: {type_name(error)}: {safe_str(error)}"
+            return {(self._names or get_names()).log_error: problem}
+        return Walk(self._redactor or get_redactor(), 262_144, 262_144).named(pairs)
 
 
 # Formatting ---------------------------------------------------------------------
