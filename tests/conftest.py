@@ -19,6 +19,19 @@ import pytest
 
 import ctxlog
 from tests.helpers import ALL_PROMISED, LogEnvironment
+from tests.reruns import (
+    pytest_collection_modifyitems,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
+
+__all__ = [
+    "log_env",
+    "pytest_collection_modifyitems",
+    "pytest_report_header",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+]
 
 # No test may depend on the clock, so nothing has a deadline and slowness is not
 # unhealthy; and a red run must be red for everybody, so the examples are always the

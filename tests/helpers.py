@@ -5,14 +5,16 @@ to memory, fresh interpreters.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -27,6 +29,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Whether this environment promises every optional library.
 ALL_PROMISED = os.environ.get("CTXLOG_TEST_ALL", "") not in ("", "0")
+
+
+#: After so many seconds a real process is taken for one that hangs. Machines may be
+#: loaded, so this is long; nothing waits for it that goes well.
+LIMIT = 60
 
 
 def _is_absence_of(error: ImportError, name: str) -> bool:
@@ -189,6 +196,42 @@ def clean_environment(**extra: str) -> dict[str, str]:
         and name not in ("NO_COLOR", "FORCE_COLOR", "PYTHONPATH")
     }
     return {**kept, **extra}
+
+
+def free_port() -> int:
+    """
+    Return a port of 127.0.0.1 on which nothing listens.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def until(process: subprocess.Popen[Any], reached: Callable[[], bool]) -> None:
+    """
+    Return when something holds that a process brings about; fail if it ends before.
+    """
+    for _ in range(LIMIT * 20):
+        if reached():
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.05)
+            break
+    assert reached(), f"the process did not come so far; it is {process.poll()}"
+
+
+def until_listening(process: subprocess.Popen[Any], port: int) -> None:
+    """
+    Return when a process accepts connections on a port of 127.0.0.1.
+    """
+
+    def reached() -> bool:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=LIMIT).close()
+            return True
+        return False
+
+    until(process, reached)
 
 
 def run_python(

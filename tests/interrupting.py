@@ -124,7 +124,7 @@ requests()
 # A lock that is held would keep this thread for ever.
 last = threading.Thread(target=lambda: fields(last=True), daemon=True)
 last.start()
-last.join(20)
+last.join(60)
 print(json.dumps([swallowed, leaked, last.is_alive()]))
 """
 

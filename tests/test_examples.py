@@ -8,10 +8,8 @@ import contextlib
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -21,12 +19,12 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import ROOT, need
+from tests.helpers import LIMIT, ROOT, free_port, need, until_listening
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, timeout=50
+        [sys.executable, *command], capture_output=True, text=True, timeout=LIMIT
     )
 
 
@@ -144,7 +142,12 @@ def test_what_the_demo_proposes_works() -> None:
         (grep, '"requestID":"req-05"'),
     ):
         done = subprocess.run(
-            command, shell=True, capture_output=True, text=True, timeout=50, check=False
+            command,
+            shell=True,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
         )
         assert done.returncode == 0, command + done.stderr
         assert found in done.stdout
@@ -321,8 +324,7 @@ def test_the_example_of_a_server_stamps_every_line(server: str) -> None:
     Its own line and the completion line have the id and the user.
     """
     need(server)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     program = str(ROOT / "examples" / f"{server}_app.py")
     process = subprocess.Popen(
         [sys.executable, "-I", program, str(port)], stdout=subprocess.PIPE, text=True
@@ -331,14 +333,9 @@ def test_the_example_of_a_server_stamps_every_line(server: str) -> None:
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/orders/7", headers={"X-Request-ID": "req-A"}
         )
-        for _ in range(500):
-            try:
-                with urllib.request.urlopen(request, timeout=10) as response:
-                    assert response.headers["X-Request-ID"] == "req-A"
-                break
-            except urllib.error.URLError:  # it does not listen yet
-                assert process.poll() is None
-                time.sleep(0.02)
+        until_listening(process, port)
+        with urllib.request.urlopen(request, timeout=LIMIT) as response:
+            assert response.headers["X-Request-ID"] == "req-A"
         assert process.stdout
         output = []
         for line in process.stdout:
@@ -348,7 +345,7 @@ def test_the_example_of_a_server_stamps_every_line(server: str) -> None:
     finally:
         # How a server stops is not the example's matter.
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=LIMIT)
     lines = [json.loads(line) for line in output]
     lines = [line for line in lines if line["requestID"] != "N/A"]
     assert [line["message"] for line in lines] == [
@@ -370,24 +367,17 @@ def _lines_until(process: subprocess.Popen[str], last: str) -> list[dict[str, An
 
 @contextlib.contextmanager
 def _served(name: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     program = str(ROOT / "examples" / f"{name}_app.py")
     process = subprocess.Popen(
         [sys.executable, "-I", program, str(port)], stdout=subprocess.PIPE, text=True
     )
     try:
-        for _ in range(500):
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=10).close()
-                break
-            except OSError:  # it does not listen yet
-                assert process.poll() is None
-                time.sleep(0.02)
+        until_listening(process, port)
         yield process, port
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=LIMIT)
 
 
 def test_the_example_of_grpc_stamps_every_line() -> None:
@@ -398,10 +388,14 @@ def test_the_example_of_grpc_stamps_every_line() -> None:
     with _served("grpc") as (process, port):
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             get = channel.unary_unary("/shop.Orders/Get")
-            assert get(b"7", metadata=[("x-request-id", "req-A")], timeout=20) == b"7"
+            assert (
+                get(b"7", metadata=[("x-request-id", "req-A")], timeout=LIMIT) == b"7"
+            )
             export = channel.unary_stream("/shop.Orders/Export")
-            list(export(b"", metadata=[("x-request-id", "req-B")], timeout=20))
-            refused = get.future(b"0", metadata=[("x-request-id", "req-C")], timeout=20)
+            list(export(b"", metadata=[("x-request-id", "req-B")], timeout=LIMIT))
+            refused = get.future(
+                b"0", metadata=[("x-request-id", "req-C")], timeout=LIMIT
+            )
             assert refused.code() is grpc.StatusCode.NOT_FOUND
         lines = _lines_until(process, "POST /shop.Orders/Get NOT_FOUND")
     assert [(line["requestID"], line["message"]) for line in lines] == [

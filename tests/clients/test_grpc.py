@@ -14,13 +14,12 @@ import pytest
 
 import ctxlog
 from ctxlog import config
-from tests.helpers import LogEnvironment, need
+from tests.helpers import LIMIT, LogEnvironment, need
 
 grpc = need("grpc")
 adapter = need("ctxlog.clients.grpc")
 
 KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
-LIMIT = 60
 
 
 class Service:

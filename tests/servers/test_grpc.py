@@ -18,7 +18,7 @@ import pytest
 import ctxlog
 from ctxlog import config
 from ctxlog.context import get_store
-from tests.helpers import LogEnvironment, need
+from tests.helpers import LIMIT, LogEnvironment, need
 
 grpc = need("grpc")
 adapter = need("ctxlog.servers.grpc")
@@ -26,9 +26,6 @@ _grpc = need("ctxlog.servers._grpc")
 
 LOG = logging.getLogger("tests.app")
 ID = (("x-request-id", "req-1"),)
-
-#: A test waits for what happens in a server at most so long.
-LIMIT = 60
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import ctxlog
-from tests.helpers import clean_environment, load_line, need
+from tests.helpers import clean_environment, free_port, load_line, need, until_listening
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="gunicorn is for Unix, and signals end the servers"
@@ -234,12 +234,6 @@ class Server:
         self.process.stdout.close()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     """
@@ -248,27 +242,14 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     source, library, command, _ = STACKS[request.param]
     need(library)
     (tmp_path / "served.py").write_text(source, encoding="utf-8")
-    port = _free_port()
+    port = free_port()
     filled = [part.format(port=port) for part in command]
     served = Server(filled, port, tmp_path)
     try:
-        _wait_until_it_listens(served)
+        until_listening(served.process, served.port)
         yield served
     finally:
         served.stop()
-
-
-def _wait_until_it_listens(server: Server) -> None:
-    tries = threading.Event()
-    for _ in range(600):
-        try:
-            server.connect().close()
-        except ConnectionRefusedError:
-            assert server.process.poll() is None, "the server has ended"
-            tries.wait(0.05)  # there is nothing else to wait for
-        else:
-            return
-    pytest.fail("the server does not listen")
 
 
 def is_completion(event: Event) -> bool:

@@ -16,7 +16,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,12 +24,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from tests.helpers import clean_environment
+from tests.helpers import LIMIT, clean_environment, free_port, until_listening
 
 APPS = Path(__file__).parent / "apps"
 
-#: How long anything may take, in seconds: the limit of what hangs, never waited out.
-LIMIT = 60
 
 #: What each kind of request logs in every application.
 STEPS: dict[str, tuple[str, ...]] = {
@@ -194,7 +191,8 @@ class Gate:
         """Return when a handler of the request is waiting."""
         with self._changed:
             arrived = self._changed.wait_for(
-                lambda: any(n.startswith(token + "/") for n, _ in self._waiting), LIMIT
+                lambda: any(n.startswith(token + "/") for n, _ in self._waiting),
+                LIMIT,
             )
         assert arrived, f"no handler of {token} came to its gate"
 
@@ -219,7 +217,7 @@ class Server:
     """A running server and the lines that it has written so far."""
 
     def __init__(self, stack: Stack, gate: Gate, env: Mapping[str, str] = {}) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.lines: list[str] = []
         self._changed = threading.Condition()
         self._output: IO[str]
@@ -265,18 +263,10 @@ class Server:
 
     def until_listening(self) -> None:
         """Return when the port answers."""
-        ends = time.monotonic() + LIMIT
-        while time.monotonic() < ends:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                try:
-                    self.process.wait(timeout=0.05)
-                except subprocess.TimeoutExpired:
-                    continue
-                break
-        raise AssertionError("the server does not listen:\n" + "".join(self.lines))
+        try:
+            until_listening(self.process, self.port)
+        except AssertionError as error:
+            raise AssertionError("".join(self.lines)) from error
 
     def until(self, enough: Callable[[list[str]], bool]) -> bool:
         """Whether its lines are, within the limit, what `enough` says."""
@@ -301,12 +291,6 @@ class Server:
             self.process.wait()
             self._reader.join()
             self._output.close()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

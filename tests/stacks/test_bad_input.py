@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.stacks.driver import LIMIT, Gate, Server, Stack, running
+from tests.helpers import LIMIT
+from tests.stacks.driver import Gate, Server, Stack, running
 from tests.stacks.stacks import granian, gunicorn, hypercorn, uvicorn
 from tests.stacks.test_stacks import need_stack
 

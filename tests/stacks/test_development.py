@@ -8,10 +8,8 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -20,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import clean_environment
+from tests.helpers import clean_environment, free_port, until, until_listening
 
 _HEAD = """
 import logging
@@ -117,12 +115,13 @@ COMMANDS = {
 
 
 @contextlib.contextmanager
-def running(command: str, folder: Path) -> Iterator[tuple[str, Path]]:
+def running(
+    command: str, folder: Path
+) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
     """
-    Start a command, and yield where it listens and what it writes.
+    Start a command, and yield it, where it listens and what it writes.
     """
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     program, *options = command.replace("PORT", port).split()
     output = folder / "output"
     with output.open("wb") as stream:
@@ -136,13 +135,8 @@ def running(command: str, folder: Path) -> Iterator[tuple[str, Path]]:
             start_new_session=True,
         )
     try:
-        for _ in range(1500):
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", int(port))).close()
-                break
-            assert process.poll() is None, output.read_text()
-            time.sleep(0.02)
-        yield f"http://127.0.0.1:{port}", output
+        until_listening(process, int(port))
+        yield process, f"http://127.0.0.1:{port}", output
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(timeout=20)
@@ -170,21 +164,24 @@ def lines_of(output: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.startswith("{")]
 
 
+def completed(output: Path) -> list[dict[str, Any]]:
+    """
+    The completion lines so far.
+    """
+    return [line for line in lines_of(output) if line["logger"] == "ctxlog.request"]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_request_has_one_line_about_it(name: str, tmp_path: Path) -> None:
     """Also one that fails, shown by a debugger or not: with its id, as the response."""
     source, command = COMMANDS[name]
     (tmp_path / "shop.py").write_text(source)
     paths = ("/ok", "/crash", "/missing")
-    with running(command, tmp_path) as (url, output):
+    with running(command, tmp_path) as (process, url, output):
         for path in paths:
             assert ask(url + path, f"id{path}") == f"id{path}"
-        for _ in range(1500):
-            lines = lines_of(output)
-            done = [line for line in lines if line["logger"] == "ctxlog.request"]
-            if len(done) == len(paths):
-                break
-            time.sleep(0.02)
+        until(process, lambda: len(completed(output)) == len(paths))
+        lines, done = lines_of(output), completed(output)
     # In any order: each ends in a thread of its own, after its response.
     ended = {line["requestID"]: line["status"] for line in done}
     assert ended == {"id/ok": 200, "id/crash": 500, "id/missing": 404}

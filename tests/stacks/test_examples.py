@@ -7,17 +7,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.helpers import ROOT, clean_environment
+from tests.helpers import LIMIT, ROOT, clean_environment, free_port, until_listening
 
 EXAMPLES = {
     "starlette": ("uvicorn", "starlette_app:app", "--port", "PORT"),
@@ -33,8 +31,7 @@ EXAMPLES = {
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_stamps_every_line(name: str) -> None:
     """Its own line and the completion line have the id and the user."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     program, *options = (one.replace("PORT", port) for one in EXAMPLES[name])
     process = subprocess.Popen(
         [str(Path(sys.executable).parent / program), *options],
@@ -48,15 +45,10 @@ def test_an_example_stamps_every_line(name: str) -> None:
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/orders/7", headers={"X-Request-ID": "req-A"}
         )
-        for _ in range(500):
-            try:
-                with urllib.request.urlopen(request, timeout=10) as response:
-                    assert response.headers["X-Request-ID"] == "req-A"
-                    assert json.load(response) == {"order": "7"}
-                break
-            except urllib.error.URLError:  # it does not listen yet
-                assert process.poll() is None
-                time.sleep(0.02)
+        until_listening(process, port)
+        with urllib.request.urlopen(request, timeout=LIMIT) as response:
+            assert response.headers["X-Request-ID"] == "req-A"
+            assert json.load(response) == {"order": "7"}
         assert process.stdout
         lines = []
         for text in process.stdout:

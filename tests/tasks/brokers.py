@@ -6,26 +6,15 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.helpers import need
+from tests.helpers import free_port, need, until_listening
 
-__all__ = ["LIMIT", "nats", "valkey"]
-
-#: How long anything may take, in seconds: the limit of what hangs, never waited out.
-LIMIT = 60
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+__all__ = ["nats", "valkey"]
 
 
 @contextlib.contextmanager
@@ -36,13 +25,7 @@ def _running(command: Sequence[str], port: int, folder: Path) -> Iterator[None]:
             command, cwd=folder, stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        for _ in range(LIMIT * 50):
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=0.02)
-                raise AssertionError(log.read_text(errors="replace"))
+        until_listening(process, port)
         yield
     finally:
         process.kill()

@@ -21,8 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import need
-from tests.tasks.brokers import free_port
+from tests.helpers import free_port, need
 from tests.tasks.worker import Process, running
 
 need("celery", "rq", "dramatiq", "taskiq", "taskiq_redis", "faststream", "uvicorn")

@@ -8,8 +8,7 @@ import urllib.request
 
 import pytest
 
-from tests.helpers import ROOT
-from tests.tasks.brokers import free_port
+from tests.helpers import ROOT, free_port
 from tests.tasks.worker import running
 
 WORKERS = {

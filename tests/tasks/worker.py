@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import ctxlog
-from tests.helpers import clean_environment
-from tests.tasks.brokers import LIMIT
+from tests.helpers import LIMIT, clean_environment
 
 __all__ = ["Event", "Process", "running"]
 

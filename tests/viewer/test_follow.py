@@ -23,9 +23,7 @@ from ctxlog.viewer.query.watch import Watch
 from ctxlog.viewer.read.tail import Tail
 from ctxlog.viewer.recognize.record import Names, Record
 from ctxlog.viewer.show.printing import LinePrinter
-from tests.helpers import clean_environment
-
-LIMIT = 60
+from tests.helpers import LIMIT, clean_environment
 
 
 def line(request: str, message: str, level: str = "INFO", **more: object) -> str:

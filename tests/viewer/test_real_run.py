@@ -8,22 +8,20 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ctxlog.__main__ import main
-from tests.helpers import ROOT, clean_environment, need
+from tests.helpers import LIMIT, ROOT, clean_environment, free_port, need, until
 
 REQUESTS = 120
-LIMIT = 60
 
 
 @contextlib.contextmanager
@@ -49,17 +47,6 @@ def serving(file: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(LIMIT)
 
 
-def until(process: subprocess.Popen[bytes], reached: Callable[[], bool]) -> None:
-    """Return when something holds of what the processes have written."""
-    for _ in range(LIMIT * 20):
-        if reached():
-            return
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.05)
-            break
-    raise AssertionError("the shop did not come so far")
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="ends the group of processes")
 def test_a_real_run_is_read_back_whole(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
@@ -67,8 +54,7 @@ def test_a_real_run_is_read_back_whole(
     """Every request is there, with all its lines, in order, and none of another."""
     need("fastapi", "uvicorn")
     file = tmp_path / "shop.log"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     ids = [f"real-{number:03d}" for number in range(REQUESTS)]
 
     def ask(request_id: str) -> int:
