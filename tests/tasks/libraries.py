@@ -410,8 +410,7 @@ LIBRARIES = {
     ),
     "taskiq, processes": Library(
         "taskiq",
-        TASKIQ
-        + "\nfrom ctxlog.tasks import multiprocessing\nmultiprocessing.install()\n",
+        TASKIQ + "\nfrom ctxlog.tasks import processes\nprocesses.install()\n",
         ("taskiq", "worker", "shop:broker", "-w", "1", "--use-process-pool"),
         "Listening started",
         own=("Executing task",),
