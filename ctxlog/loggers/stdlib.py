@@ -1,14 +1,13 @@
 """
 The standard library's `logging`. Adapter: imports core and python-json-logger.
 
-A record is stamped with the context in which it was made:
-by `ContextFilter` or by the record factory, else when it is formatted. From then on
-it may wait in a queue, be pickled or be written by another thread.
+The record factory or `ContextFilter` stamps a record with the context in which it was
+made; otherwise it is stamped when it is formatted. From then on it may wait in a queue,
+be pickled or be written by another thread.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -17,37 +16,23 @@ from typing import Any
 from pythonjsonlogger.core import BaseJsonFormatter
 
 from ctxlog._interrupts import is_interrupt
-from ctxlog._names import ALIASES, Names, get_names
-from ctxlog._stamps import set_stamp
-from ctxlog.context import AsyncLocalStorage
-from ctxlog.context.adapter import View, current_view
 from ctxlog.errors import ConfigError
 from ctxlog.line.console import ConsoleEncoder
-from ctxlog.line.encoder import LineEncoder
-from ctxlog.line.event import Event
+from ctxlog.line.encoder import LineEncoder, with_one_id
+from ctxlog.line.event import Event, ExceptionParts
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.schema import Schema
-from ctxlog.line.values import Walk, safe_str, type_name
+from ctxlog.line.values import safe_str, type_name
 from ctxlog.line.vendors import get_schema
 from ctxlog.line.writer import LineWriter
 from ctxlog.loggers._factory import install_record_factory, uninstall_record_factory
 from ctxlog.loggers._factory import watch_call_sites as watch_call_sites
-from ctxlog.loggers._record import (
-    STANDARD,
-    ContextRecord,
-    Stamp,
-    encoded,
-    event_of,
-    message_of,
-    plain_fields,
-    read,
-    stamp_of,
-)
+from ctxlog.loggers._filter import ContextFilter
+from ctxlog.loggers._record import STANDARD, encoded, event_of
 
 __all__ = [
     "ConsoleFormatter",
     "ContextFilter",
-    "ContextRecord",
     "JsonFormatter",
     "LineHandler",
     "install_record_factory",
@@ -55,125 +40,26 @@ __all__ = [
 ]
 
 
-class ContextFilter(logging.Filter):
-    """
-    Set the context's fields as attributes of every record, for any formatter.
-
-    For handlers: a filter on a logger does not see its children's records. On a
-    `QueueHandler` it stamps the record in the thread that logs. It never drops a record
-    and never replaces an attribute. The request's id is always set, as `requestID`
-    unless another name was chosen; fields of another storage, or of a callable, are set
-    as they are. Secrets are redacted; other values are copies of what was bound.
-
-    Args:
-        storage: The source of the fields; by default, ctxlog's store and scopes.
-        fields: Called with the storage's value, or with ctxlog's fields; returns the
-            fields as a mapping. By default a value that is a mapping is the fields, and
-            any other value is one field with the storage's name.
-        missing_request_id: The id outside of any request; None leaves it out.
-        redact: What to hide: see `configure()`.
-        request_id_key: The name of the request's id; the process's unless given.
-        case: The spelling of ctxlog's own names; the process's unless given.
-
-    Raises:
-        ConfigError: if an option is invalid.
-    """
-
-    def __init__(
-        self,
-        name: str = "",
-        *,
-        storage: AsyncLocalStorage[Any] | None = None,
-        fields: Callable[[Any], Mapping[str, object]] | None = None,
-        missing_request_id: str | None = "N/A",
-        redact: object = None,
-        request_id_key: str | None = None,
-        case: str | None = None,
-    ) -> None:
-        super().__init__(name)
-        self._storage = storage
-        self._fields = fields
-        self._missing = missing_request_id
-        # None stands for the process's, which configure() may still change.
-        self._redactor = None if redact is None else get_redactor(redact)
-        chosen = Names.chosen(case, request_id_key)
-        self._names = None if request_id_key is case is None else chosen
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Stamp *record* and set its attributes; always True. Never raises."""
-        found = stamp_of(record)
-        stamp = Stamp(found) if isinstance(found, View) else found
-        if record.args:
-            message, problems = message_of(record)
-            if problems:  # the stock QueueHandler would lose the line
-                record.msg, record.args = message, None
-        attributes = record.__dict__
-        of_context = self._storage is None and self._fields is None
-        if of_context:
-            fields = self._of_context(stamp, attributes)
-        else:
-            fields = self._of_storage()
-        added = [n for n in fields if n not in attributes and n not in STANDARD]
-        for name in added:
-            attributes[name] = fields[name]
-        set_stamp(record, stamp.with_names(added) if of_context else stamp)
-        return True
-
-    def _of_context(self, stamp: Stamp, attributes: dict[str, Any]) -> dict[str, Any]:
-        names, view = self._names or get_names(), stamp.view
-        fields = plain_fields(view, self._redactor, names)
-        request_id = fields.get(names.request_id)
-        if not attributes.keys().isdisjoint(ALIASES):
-            # The line takes the id from the call's own fields, too.
-            known = attributes.keys() - stamp.names
-            own = {name: attributes[name] for name in ALIASES if name in known}
-            name = names.id_name({**view.fields, **own})
-            request_id = own.get(name, request_id)
-        if request_id is None:
-            request_id = self._missing
-        if type(request_id) is str and fields.get(names.request_id) == request_id:
-            return fields
-        others = {n: v for n, v in fields.items() if n != names.request_id}
-        if request_id is None:
-            return others
-        return {**others, names.request_id: safe_str(request_id)}
-
-    def _of_storage(self) -> dict[str, Any]:
-        storage = self._storage
-        if storage is None:
-            view = current_view()
-            value: Any = None if view.empty else view.fields
-        else:
-            value = storage.get_store()
-        if value is None:
-            return {}
-        try:
-            if self._fields is not None:
-                value = self._fields(value)
-            elif not isinstance(value, Mapping):
-                value = {storage.name if storage else "context": value}
-            pairs = list(dict(value).items())
-        except Exception as error:
-            # The user's callable may raise anything. The record says so.
-            if is_interrupt(error):
-                raise
-            problem = f"context fields: {type_name(error)}: {safe_str(error)}"
-            return {(self._names or get_names()).log_error: problem}
-        return Walk(self._redactor or get_redactor(), 262_144, 262_144).named(pairs)
-
-
 # Formatting ---------------------------------------------------------------------
+
+
+#: The methods of python-json-logger that a subclass may override.
+_HOOKS = ("add_fields", "process_log_record", "jsonify_log_record")
+
+
+def _time_of(event: Event) -> datetime:
+    return datetime.fromtimestamp(event.created, tz=timezone.utc)
 
 
 class JsonFormatter(BaseJsonFormatter):
     """
     Format records as ctxlog's JSON lines. Formatting never raises.
 
-    As it is, it writes the line of the chosen schema. The options of python-json-logger
-    keep their meaning: with `fmt` the line has those attributes of the record in place
-    of `timestamp`, `level`, `message` and `logger`; the rest of the line stays.
+    The options and hooks of python-json-logger keep their meaning: with `fmt` the line
+    begins with those attributes of the record instead of `timestamp`, `level`, the
+    request's id, `message` and `logger`. They are slower, and for the default schema.
 
-    One may be shared by any handlers and threads. Its `encoder` makes the lines.
+    Handlers and threads may share a formatter. Its `encoder` makes the lines.
 
     Args:
         fmt: Attributes of the record to write instead of the schema's first keys.
@@ -191,7 +77,7 @@ class JsonFormatter(BaseJsonFormatter):
         options: Those of `pythonjsonlogger.core.BaseJsonFormatter`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
 
     def __init__(
@@ -217,10 +103,16 @@ class JsonFormatter(BaseJsonFormatter):
         super().__init__(fmt, datefmt, style, validate, **options)
         if static is not None and not isinstance(static, Mapping):
             raise ConfigError("static", static, "a mapping of names to values")
+        self._static = {
+            "service": service,
+            "environment": environment,
+            **(static or {}),
+        }
+        self._timespec = timespec
         self.encoder = LineEncoder(
             get_schema(schema),
             redactor=get_redactor(redact),
-            static={"service": service, "environment": environment, **(static or {})},
+            static=self._static,
             missing_request_id=missing_request_id,
             timespec=timespec,
             max_line_bytes=max_line_bytes,
@@ -230,19 +122,20 @@ class JsonFormatter(BaseJsonFormatter):
             stacks_as_lists=(self.exc_info_as_array, self.stack_info_as_array),
         )
         self._has_fmt = fmt is not None
-        in_place = {"exc_info_as_array", "stack_info_as_array"}
-        hooks = ("add_fields", "process_log_record", "jsonify_log_record")
+        as_arrays = {"exc_info_as_array", "stack_info_as_array"}
         self._assembled = (
-            fmt is not None
-            or any(options[name] for name in options.keys() - in_place)
+            self._has_fmt
+            or any(options[name] for name in options.keys() - as_arrays)
             or any(
-                getattr(type(self), hook) is not getattr(JsonFormatter, hook)
-                for hook in hooks
+                getattr(type(self), n) is not getattr(JsonFormatter, n) for n in _HOOKS
             )
         )
+        if self._assembled and get_schema(schema) != get_schema("default"):
+            expected = "'default' with a hook or an option of python-json-logger"
+            raise ConfigError("schema", schema, expected)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line of `record`, without its newline. Never raises."""
+        """Return the line of *record*, without its newline. Never raises."""
         return self.encode(record)[:-1].decode()
 
     @property
@@ -251,24 +144,20 @@ class JsonFormatter(BaseJsonFormatter):
         return not self._assembled and type(self).encode is JsonFormatter.encode
 
     def encode(self, record: logging.LogRecord) -> bytes:
-        """Return the line of `record` as UTF-8, with its newline. Never raises."""
+        """Return the line of *record* as UTF-8, with its newline. Never raises."""
         if not self._assembled:
             return encoded(self.encoder, record)
-        problems: tuple[str, ...] = ()
         try:
             data: dict[str, Any] = {}
             self.add_fields(data, record, {})
             data = self.process_log_record(data)
             return (self.serialize_log_record(data) + "\n").encode()
-        except Exception as error:  # hooks of a subclass
+        except Exception as error:
+            # A subclass's hook may raise anything. The line is that of the schema.
             if is_interrupt(error):
                 raise
-            what = f"formatter options: {type_name(error)}: {safe_str(error)}"
-            problems = (what,)
-        return self.encoder.encode(event_of(record, problems))
-
-    # With options of python-json-logger the finished line is taken apart again and put
-    # together as that library does it: slower, and the same values.
+            problem = f"formatter options: {type_name(error)}: {safe_str(error)}"
+        return self.encoder.encode(event_of(record, (problem,)))
 
     def add_fields(
         self,
@@ -277,75 +166,101 @@ class JsonFormatter(BaseJsonFormatter):
         message_dict: dict[str, Any],
     ) -> None:
         """
-        Collect the line's members in `log_data`; for subclasses to extend.
+        Collect the line's members in *log_data*; subclasses may extend it.
 
-        In python-json-logger's order: defaults, the required fields, static fields,
-        the context's and the call's, the time stamp.
+        In python-json-logger's order: defaults, the first keys, static fields, the
+        context's and the call's fields, the timestamp. Values need not be plain.
         """
-        event = read(record)
-        line: dict[str, Any] = json.loads(encoded(self.encoder, record))
-        schema = self.encoder.schema
-        first = (schema.timestamp, schema.level, schema.message, schema.logger)
-        members = {self._get_rename(k): v for k, v in self.defaults.items()}
-        if self._has_fmt:
-            for key in first:
-                line.pop(key, None)
-            error = line.pop(schema.exception, None)
-            if error is not None:
-                line["exc_info"] = error[schema.exception_stack]
-            if schema.stack_info in line:
-                line["stack_info"] = line.pop(schema.stack_info)
-            for name in self._required_fields:
-                value = self._attribute(name, record, event, line)
-                if name in line:  # a field that is called as the record's own
-                    line[f"fields.{name}"] = line.pop(name)
-                members[self._get_rename(name)] = value
-        else:
-            for key in (*first[:2], schema.request_id, *first[2:]):
-                if key in line:
-                    members[self._get_rename(key)] = line.pop(key)
-        members.update((self._get_rename(k), v) for k, v in self.static_fields.items())
-        members.update((self._get_rename(k), v) for k, v in message_dict.items())
-        fields = event.fields.keys() | event.view.fields.keys()
-        hidden = fields & self.reserved_attrs
-        for name, value in line.items():
-            if name not in hidden:
-                members[self._get_rename(name)] = value
-        for name, value in record.__dict__.items():
-            # Only there if the option reserved_attrs leaves some of them out.
-            if name in STANDARD - self._skip_fields and not name.startswith("_"):
-                members.setdefault(self._get_rename(name), value)
+        event = event_of(record)
+        fields = self._fields(event)
+        first = self._first(event, record, fields)
+        for part in (self.defaults, first, self.static_fields, message_dict, fields):
+            log_data.update((self._get_rename(name), part[name]) for name in part)
+        # Attributes that the option reserved_attrs does not have.
+        for name in record.__dict__.keys() & (STANDARD - self._skip_fields):
+            if not name.startswith("_"):
+                log_data.setdefault(self._get_rename(name), record.__dict__[name])
         if self.timestamp:
             key = self.timestamp if isinstance(self.timestamp, str) else "timestamp"
-            created = datetime.fromtimestamp(record.created, tz=timezone.utc)
-            members[self._get_rename(key)] = created
+            log_data[self._get_rename(key)] = _time_of(event)
         if self.rename_fields_keep_missing:
             for name in self.rename_fields.values():
-                members.setdefault(name, None)
-        log_data.update(members)
+                log_data.setdefault(name, None)
 
-    def _attribute(
-        self,
-        name: str,
-        record: logging.LogRecord,
-        event: Event,
-        line: dict[str, Any],
-    ) -> object:
-        if name == "message":
-            return event.message
-        if name == "asctime":
-            return self.formatTime(record, self.datefmt)
-        standard = name in STANDARD and name not in ("exc_info", "stack_info")
-        if name in line and not standard:
-            return line.pop(name)
-        return record.__dict__.get(name)
+    def _first(
+        self, event: Event, record: logging.LogRecord, fields: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return the first members of a line; those among *fields* are taken out."""
+        if self._has_fmt:
+            own: dict[str, Any] = {"message": event.message}
+            if "asctime" in self._required_fields:
+                own["asctime"] = self.formatTime(record, self.datefmt)
+            known = {**record.__dict__, **own}
+            return {n: fields.pop(n, known.get(n)) for n in self._required_fields}
+        schema = self.encoder.schema
+        time = _time_of(event).isoformat(timespec=self._timespec)
+        first = {
+            schema.timestamp: time.replace("+00:00", "Z"),
+            schema.level: event.level,
+        }
+        if schema.request_id in fields:
+            first[schema.request_id] = fields.pop(schema.request_id)
+        return {**first, schema.message: event.message, schema.logger: event.logger}
+
+    def _fields(self, event: Event) -> dict[str, Any]:
+        """Return the id, all fields and the stacks, under the keys of the line."""
+        encoder, schema, view = self.encoder, self.encoder.schema, event.view
+        key, request_id, own, context = with_one_id(encoder.names, event.fields, view)
+        if request_id is None:
+            request_id = encoder.missing_request_id
+        taken = {schema.request_id, *schema.own_keys}
+        if self._has_fmt:
+            taken = {"exc_info", "stack_info", *self._required_fields} & STANDARD
+        fields: dict[str, Any] = {}
+        if request_id is not None:
+            fields[schema.request_id] = safe_str(request_id)
+        static = {n: v for n, v in self._static.items() if v is not None}
+        for name, value in {**static, **context, **own}.items():
+            if name in (key, encoder.names.request_id):
+                continue
+            if name in taken:
+                fields[schema.aside(name)] = value
+            elif name not in self.reserved_attrs:
+                fields[safe_str(name)] = value
+        if view.started is not None:
+            lasted = event.created * 1000 - view.started / 1_000_000
+            fields[schema.elapsed] = max(round(lasted, 3), 0.0)
+        if view.late:
+            fields[schema.late] = True
+        fields.update(self._stacks(event))
+        if event.problems:
+            fields[schema.log_error] = "; ".join(event.problems)
+        return fields
+
+    def _stacks(self, event: Event) -> dict[str, Any]:
+        schema, error = self.encoder.schema, event.error
+        stacks: dict[str, Any] = {}
+        if isinstance(error, BaseException):
+            error = ExceptionParts.of(error)
+        if error is not None:
+            as_list = self.exc_info_as_array
+            stack = error.stack.splitlines() if as_list else error.stack
+            if self._has_fmt:
+                stacks["exc_info"] = stack
+            else:
+                stacks[schema.exception] = {**error._asdict(), "stack": stack}
+        if event.stack_info is not None:
+            info = safe_str(event.stack_info)
+            key = "stack_info" if self._has_fmt else schema.stack_info
+            stacks[key] = info.splitlines() if self.stack_info_as_array else info
+        return stacks
 
     def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
         """
-        Return `log_data` as JSON, whatever it holds, cut to size.
+        Return *log_data* as JSON, made plain and cut to size.
 
         Raises:
-            ValueError: it is too long even with every value cut.
+            ValueError: if it is too long even with every value cut.
         """
         limit = self.encoder.max_line_bytes - len(self.prefix.encode()) - 1
         share = limit
@@ -361,11 +276,11 @@ class ConsoleFormatter(logging.Formatter):
     """
     Format records as text for people: time, level, request, logger, message, fields.
 
-    What is in the data cannot drive the terminal: control characters are escaped. `fmt`
-    and `style` are taken as `dictConfig` passes them, and not used.
+    Data cannot drive the terminal: control characters are escaped. `dictConfig` passes
+    `fmt` and `style`, which have no effect.
 
     Args:
-        color: Whether to colour the level and the request's id.
+        color: Whether to color the level and the request's id.
         redact: What to hide: see `configure()`.
         request_id_key: The name of the request's id; the process's unless given.
         case: The spelling of ctxlog's own names; the process's unless given.
@@ -396,7 +311,7 @@ class ConsoleFormatter(logging.Formatter):
         )
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the text of `record`; several lines with a traceback. Never raises."""
+        """Return the text of *record*; several lines with a traceback. Never raises."""
         return encoded(self.encoder, record)[:-1].decode()
 
 
@@ -408,13 +323,13 @@ class LineHandler(logging.Handler):
     Write every record as one line, by one write.
 
     A line is encoded before the lock is taken, so a slow value delays its own thread
-    only. To a file, a pipe or a terminal the bytes go by the descriptor, unbuffered:
+    only. Bytes go to the descriptor of a file, a pipe or a terminal, unbuffered:
     nothing is left to flush at exit. A line that cannot be written (a full disk, a
     closed pipe) goes to standard error instead. Logging never raises.
 
     Args:
-        stream: A text or binary stream; unless given, `sys.stdout` as it is when a line
-            is written.
+        stream: A text or binary stream; by default, `sys.stdout` at the time of each
+            line.
         level: The least level to write.
     """
 
@@ -427,7 +342,7 @@ class LineHandler(logging.Handler):
 
     @property
     def stream(self) -> Any:
-        """Where the lines go."""
+        """The stream that the lines go to."""
         return self.writer.stream
 
     def __repr__(self) -> str:
@@ -447,7 +362,7 @@ class LineHandler(logging.Handler):
         self.writer.encoder = ours.encoder
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Filter, encode and write `record`. Never raises."""
+        """Filter, encode and write *record*. Never raises."""
         if self.filters:
             passed: Any = self.filter(record)
             if not passed:
@@ -458,14 +373,15 @@ class LineHandler(logging.Handler):
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Encode and write `record`. Never raises."""
+        """Encode and write *record*. Never raises."""
         encoder = self._encoder
         try:
-            # Straight to the encoder: it is what nearly every line takes.
+            # Straight to the encoder, as for nearly every line.
             line = (
                 self._formatted(record) if encoder is None else encoded(encoder, record)
             )
-        except Exception as error:  # a third-party formatter
+        except Exception as error:
+            # A third-party formatter may raise anything. The last resort never raises.
             if is_interrupt(error):
                 raise
             self.handleError(record)
@@ -480,11 +396,8 @@ class LineHandler(logging.Handler):
         return text.encode("utf-8", "backslashreplace")
 
     def flush(self) -> None:
-        """Write what was interrupted; else there is nothing to do, or too late."""
+        """Write the rest of a line whose writing was interrupted."""
         self.writer.flush()
-
-
-_LAST_RESORT: JsonFormatter
 
 
 _LAST_RESORT = JsonFormatter()

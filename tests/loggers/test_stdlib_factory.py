@@ -26,7 +26,7 @@ from pythonjsonlogger.json import JsonFormatter as StockJsonFormatter
 
 import ctxlog
 from ctxlog._stamps import get_stamp
-from ctxlog.loggers import stdlib
+from ctxlog.loggers._record import ContextRecord
 from tests.helpers import LogEnvironment, load_line, run_python
 
 install, uninstall = ctxlog.install_record_factory, ctxlog.uninstall_record_factory
@@ -391,7 +391,7 @@ def test_a_subclass_of_our_record_may_extend_it() -> None:
     Calling super().getMessage() there ends.
     """
 
-    class Mine(stdlib.ContextRecord):
+    class Mine(ContextRecord):
         def getMessage(self) -> str:
             return f"mine: {super().getMessage()}"
 
@@ -485,7 +485,7 @@ class ValueRecord(logging.LogRecord):
         return isinstance(other, ValueRecord) and vars(self) == vars(other)
 
 
-class OursExtended(stdlib.ContextRecord):
+class OursExtended(ContextRecord):
     """
     A record of a class that extends ours.
     """

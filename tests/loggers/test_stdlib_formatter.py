@@ -497,6 +497,27 @@ def test_no_option_makes_a_line_too_long(options: dict[str, Any], limit: int) ->
     assert b'"requestID":"A"' in line
 
 
+def test_its_options_and_hooks_are_for_the_default_schema() -> None:
+    """
+    A vendor's schema and a format of one's own would be two layouts of one line.
+    """
+
+    class Mine(ctxlog.JsonFormatter):
+        def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+            return log_data
+
+    for make in (
+        lambda: ctxlog.JsonFormatter("%(message)s", schema="ecs"),
+        lambda: ctxlog.JsonFormatter(schema="ecs", timestamp=True),
+        lambda: Mine(schema="ecs"),
+    ):
+        with pytest.raises(
+            ctxlog.ConfigError, match="^invalid value for schema: "
+        ):
+            make()
+    assert ctxlog.JsonFormatter(schema="ecs", exc_info_as_array=True).direct
+
+
 def test_a_wrong_option_of_ours_is_a_config_error() -> None:
     """
     Named as everywhere.
