@@ -113,7 +113,8 @@ def test_pythons_agree() -> None:
     workflow = ROOT / ".github" / "workflows" / "ci.yml"
     matrix = re.search(r"python: \[(.*)\]", workflow.read_text(encoding="utf-8"))
     assert matrix is not None
-    assert re.findall(r"3\.\d+", matrix[1]) == classified
+    # A Python that is run there and not yet classified comes last.
+    assert re.findall(r"3\.\d+", matrix[1])[: len(classified)] == classified
 
 
 def test_the_command_line_starts() -> None:
