@@ -434,7 +434,7 @@ def test_a_circle_of_wrappers_ends() -> None:
 
 #: Modules whose patches are looked at here; those of queues are in tests/tasks.
 HERE = [
-    "loggers.structlog",
+    "loggers._structlog_setup",
     "runtime._event_loop",
     "runtime.gevent",
     "runtime.hooks",
@@ -446,7 +446,7 @@ HERE = [
     "tasks.processes",
 ]
 THERE = [
-    "loggers.structlog",
+    "loggers._structlog_setup",
     "tasks.apscheduler",
     "tasks.arq",
     "tasks.celery",
@@ -464,7 +464,7 @@ def test_each_patch_in_company(name: str) -> None:
     """
     library = name.rpartition(".")[2]
     if library not in ("hooks", "_event_loop", "threads", "processes"):
-        need(library)
+        need({"_structlog_setup": "structlog"}.get(library, library))
     module = importlib.import_module(f"ctxlog.{name}")
     found = [*getattr(module, "_PATCHES", ()), getattr(module, "_patch", None)]
     patches = [patch for patch in found if patch is not None]

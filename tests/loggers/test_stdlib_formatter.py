@@ -511,9 +511,7 @@ def test_its_options_and_hooks_are_for_the_default_schema() -> None:
         lambda: ctxlog.JsonFormatter(schema="ecs", timestamp=True),
         lambda: Mine(schema="ecs"),
     ):
-        with pytest.raises(
-            ctxlog.ConfigError, match="^invalid value for schema: "
-        ):
+        with pytest.raises(ctxlog.ConfigError, match="^invalid value for schema: "):
             make()
     assert ctxlog.JsonFormatter(schema="ecs", exc_info_as_array=True).direct
 

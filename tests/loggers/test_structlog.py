@@ -20,6 +20,7 @@ from tests.helpers import LogEnvironment, load_line, need
 structlog = need("structlog")
 
 from ctxlog.loggers import structlog as adapter  # noqa: E402 (after the guard)
+from ctxlog.loggers._structlog_logger import LineLogger  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -550,9 +551,9 @@ def test_text_of_another_renderer_is_written_as_it_is(stream: io.StringIO) -> No
     A console renderer may stand in the place of ours.
     """
     adapter.configure(stream=stream)
-    adapter.LineLogger("shop").info("text")
+    LineLogger("shop").info("text")
     assert stream.getvalue() == "text\n"
-    assert repr(adapter.LineLogger("shop")) == "<LineLogger 'shop'>"
+    assert repr(LineLogger("shop")) == "<LineLogger 'shop'>"
 
 
 class Hostile:

@@ -1,0 +1,264 @@
+"""
+The loggers that structlog gets from `configure()`. Private to `loggers/`.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+from ctxlog._interrupts import is_interrupt
+from ctxlog._names import get_names
+from ctxlog.context.adapter import current_view
+from ctxlog.errors import requires
+from ctxlog.line.event import Event
+from ctxlog.line.values import safe_str
+from ctxlog.line.writer import LineWriter
+from ctxlog.loggers._callers import is_ours
+from ctxlog.loggers._events import KEYS, LEVELS
+from ctxlog.loggers._messages import formatted, sole_mapping
+
+with requires("structlog"):
+    import structlog
+
+_now = time.time
+
+
+class LineLogger:
+    """
+    What structlog's loggers write to: finished lines, to one stream.
+
+    Args:
+        name: The logger's name.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<LineLogger {self.name!r}>"
+
+    def msg(self, line: str | bytes) -> None:
+        """Write one line, whole: with its newline if it is bytes. Never raises."""
+        if isinstance(line, str):  # of a renderer other than ours
+            line = f"{line}\n".encode("utf-8", "backslashreplace")
+        output.writer.write(line)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
+
+
+class _Output:
+    """Where all `LineLogger`s write to, also those that structlog has cached."""
+
+    def __init__(self) -> None:
+        self.writer = LineWriter()
+        self.renderer: Any = None
+        self.before: dict[str, Any] | None = None
+        self.processors: list[Any] = []
+
+
+output = _Output()
+
+
+def make_logger(*names: Any) -> LineLogger:
+    name = names[0] if names else _asking_module()
+    return LineLogger(name if isinstance(name, str) else safe_str(name))
+
+
+def _asking_module() -> str:
+    # `structlog.stdlib.LoggerFactory` knows, too, but changes logging's logger class.
+    frame: Any = sys._getframe()
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__"))
+        if name.partition(".")[0] not in ("ctxlog", "structlog"):
+            return name
+        frame = frame.f_back
+    return "root"
+
+
+_EveryLevel: Any = structlog.make_filtering_bound_logger(logging.NOTSET)
+
+
+class FilteringLogger(_EveryLevel):  # type: ignore[misc]
+    """
+    structlog's logger that filters by level, and two things beside.
+
+    Its messages always format: structlog formats `%` arguments before any processor
+    sees the event, so that a wrong format would raise in the log call. And where our
+    renderer is all there is, the event goes straight to it.
+
+    One class for all levels: `filter_at` changes its methods, so a logger that was
+    bound or cached earlier follows.
+    """
+
+    least = logging.NOTSET
+
+    @classmethod
+    def filter_at(cls, least: int) -> None:
+        """Log nothing below a level from now on."""
+        cls.least = least
+        for name, (_, number) in LEVELS.items():
+            enabled = number >= least
+            setattr(cls, name, _CALLS[name] if enabled else _nothing)
+            setattr(cls, f"a{name}", _CALLS[f"a{name}"] if enabled else _anothing)
+
+    def is_enabled_for(self, level: int) -> bool:
+        return level >= self.least
+
+    def get_effective_level(self) -> int:
+        return self.least
+
+
+def _nothing(self: Any, event: Any = None, *args: Any, **fields: Any) -> None:
+    return None
+
+
+async def _anothing(self: Any, event: Any = None, *args: Any, **fields: Any) -> None:
+    return None
+
+
+def _logging(level: str, number: int) -> Any:
+    name = level.lower()
+
+    def method(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
+        if args:
+            event, fields = _formatted(event, args, fields)
+        processors, logger = self._processors, self._logger
+        renderer = processors[0] if len(processors) == 1 else None
+        if (
+            renderer is None
+            or renderer is not output.renderer
+            or type(logger) is not LineLogger
+        ):
+            return _to_logger(self, name, number, event, fields)
+        # Our renderer is all there is: the event goes straight to it.
+        if self._context:
+            fields = {**self._context, **fields}
+        if event is None:
+            event = ""
+        if KEYS.isdisjoint(fields):
+            encoder, created, view = renderer.encoder, _now(), current_view()
+            line = encoder.encode_plain(
+                created, level, number, logger.name, event, view, fields
+            )
+            if line is None:
+                line = encoder.encode(
+                    Event(created, level, number, logger.name, event, view, fields)
+                )
+        else:
+            line = renderer.encode(logger, name, {**fields, "event": event})
+        output.writer.write(line)
+        return None
+
+    return method
+
+
+def _to_logger(
+    self: Any, name: str, number: int, event: Any, fields: dict[str, Any]
+) -> Any:
+    """Process an event and hand it to the logger, which may know no such method."""
+    if name in LEVELS or hasattr(self._logger, name):
+        return self._proxy_to_logger(name, event, **fields)
+    try:
+        args, more = self._process_event(name, event, fields)
+    except structlog.DropEvent:
+        return None
+    if isinstance(self._logger, logging.Logger):
+        return self._logger.log(number, *args, **more)
+    return self._logger.msg(*args, **more)
+
+
+def _formatting(method: Any) -> Any:
+    @functools.wraps(method)
+    def call(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
+        if args:
+            event, fields = _formatted(event, args, fields)
+        return method(self, event, **fields)
+
+    return call
+
+
+def _log(self: Any, level: int, event: Any = None, *args: Any, **fields: Any) -> Any:
+    """Log at a level that is given by its number."""
+    if level < self.least:
+        return None
+    return _method_of(level)(self, event, *args, **fields)
+
+
+def _alog(self: Any, level: int, event: Any = None, *args: Any, **fields: Any) -> Any:
+    if args:
+        event, fields = _formatted(event, args, fields)
+    name = _NAMES.get(level)
+    if level < self.least:
+        return _anothing(self)
+    if name is None:  # structlog's own methods know only its levels
+        return _at_once(_method_of(level), self, event, **fields)
+    return _awaited(sys._getframe(1), name, self, event, fields)
+
+
+def _asynchronous(name: str) -> Any:
+    @functools.wraps(getattr(_EveryLevel, f"a{name}"))
+    def call(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
+        if args:
+            event, fields = _formatted(event, args, fields)
+        return _awaited(sys._getframe(1), name, self, event, fields)
+
+    return call
+
+
+def _awaited(
+    frame: FrameType, name: str, self: Any, event: Any, fields: dict[str, Any]
+) -> Any:
+    """Return what structlog's asynchronous method returns when *frame* calls it."""
+    if is_ours(frame.f_globals.get("__name__")):
+        # `await run(log.ainfo, "x")`: ctxlog awaits, and would be taken for the caller.
+        return _at_once(_CALLS[name], self, event, **fields)
+    return getattr(_EveryLevel, f"a{name}")(self, event, **fields)
+
+
+async def _at_once(method: Any, *args: Any, **fields: Any) -> Any:
+    return method(*args, **fields)
+
+
+_NAMES = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
+
+
+def _method_of(level: int) -> Any:
+    name = _NAMES.get(level)
+    if name is not None:
+        return _CALLS[name]
+    return _logging(str(logging.getLevelName(level)), level)
+
+
+# The methods of `FilteringLogger` that log, by their names.
+_CALLS: dict[str, Any] = {
+    name: functools.wraps(getattr(_EveryLevel, name))(_logging(*LEVELS[name]))
+    for name in LEVELS
+    if name != "exception"
+}
+_CALLS["exception"] = _formatting(_EveryLevel.exception)
+_CALLS.update((f"a{name}", _asynchronous(name)) for name in LEVELS)
+FilteringLogger.log = functools.wraps(_EveryLevel.log)(_log)
+FilteringLogger.alog = functools.wraps(_EveryLevel.alog)(_alog)
+
+
+def _formatted(
+    event: Any, args: Any, fields: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    if type(event) is str and (len(args) > 1 or type(args[0]) is str):
+        try:
+            return event % args, fields
+        except Exception as error:  # a wrong format, a third-party __str__
+            if is_interrupt(error):
+                raise
+    message, problems = formatted(event, sole_mapping(args))
+    if problems:
+        fields = {**fields, get_names().log_error: problems[0]}
+    return message, fields
