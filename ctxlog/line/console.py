@@ -16,7 +16,6 @@ import time
 from ctxlog._interrupts import is_interrupt
 from ctxlog._json import dumps
 from ctxlog._names import Names
-from ctxlog.line.encoder import with_one_id
 from ctxlog.line.event import Encoder, Event, ExceptionParts
 from ctxlog.line.redact import Redactor
 from ctxlog.line.redactor import get_redactor
@@ -93,7 +92,7 @@ class ConsoleEncoder(Encoder):
         own, error, stack_info, problems = event[6:]
         walk = Walk(self.redactor, 65_536, 65_536)
         # The call's own over the context's.
-        _, found, own, others = with_one_id(self.names, own, view)
+        _, found, own, others = event.divided(self.names)
         fields = walk.named({**others, **own}.items())
         request_id = "" if found is None else safe_str(walk.value(found))
         shown = _shortened(printable(walk.text(message)), _MESSAGE)

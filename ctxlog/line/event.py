@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ctxlog._interrupts import is_interrupt
+from ctxlog._names import Names
 from ctxlog.context.adapter import View
 from ctxlog.line._tracebacks import format_exception
 from ctxlog.line.values import MAX_READING, reading, safe_str, type_name
@@ -73,6 +74,43 @@ class Event(NamedTuple):
     error: ExceptionParts | BaseException | None = None
     stack_info: str | None = None
     problems: tuple[str, ...] = ()
+
+    def divided(
+        self, names: Names
+    ) -> tuple[str, object, Mapping[Any, Any], dict[Any, Any]]:
+        """
+        Return the name and the value of the line's request id, and all other fields.
+
+        Args:
+            names: The name of the id, and those of the context's fields.
+
+        Returns:
+            The name; the value, None without an id; the fields of the call; those of
+            the context.
+        """
+        own, context, key = self.fields, self.view.fields, names.request_id
+        known: dict[Any, Any] = {}
+        try:
+            known = own = dict(own)
+        except Exception as error:
+            # A third-party mapping may raise anything: it is reported where it is read.
+            if is_interrupt(error):
+                raise
+        merged = {**context, **{k: v for k, v in known.items() if v is not None}}
+        name = names.id_name(merged)
+        request_id = merged.get(name)
+        if known:
+            own = {k: v for k, v in known.items() if k not in (key, name)}
+        others = {k: v for k, v in context.items() if k not in (key, name)}
+        # A processor may have put the id of the context into the call, too.
+        again = names.id_name(context)
+        if (
+            name == key
+            and again in others
+            and safe_str(others[again]) == safe_str(request_id)
+        ):
+            del others[again]
+        return name, request_id, own, dict(names.respelled(others))
 
 
 class Encoder:

@@ -217,7 +217,7 @@ class Schema:
         allowed = f"a name that the schema {self.name!r} leaves free"
         raise ConfigError("request_id_key", key, allowed)
 
-    def aside(self, name: str) -> str:
+    def prefixed(self, name: str) -> str:
         """Return the key of a field that must not be written under its own name."""
         if self.undotted:
             name = without_dots(name)

@@ -18,7 +18,7 @@ from pythonjsonlogger.core import BaseJsonFormatter
 from ctxlog._interrupts import is_interrupt
 from ctxlog.errors import ConfigError
 from ctxlog.line.console import ConsoleEncoder
-from ctxlog.line.encoder import LineEncoder, with_one_id
+from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event, ExceptionParts
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.schema import Schema
@@ -210,7 +210,7 @@ class JsonFormatter(BaseJsonFormatter):
     def _fields(self, event: Event) -> dict[str, Any]:
         """Return the id, all fields and the stacks, under the keys of the line."""
         encoder, schema, view = self.encoder, self.encoder.schema, event.view
-        key, request_id, own, context = with_one_id(encoder.names, event.fields, view)
+        key, request_id, own, context = event.divided(encoder.names)
         if request_id is None:
             request_id = encoder.missing_request_id
         taken = {schema.request_id, *schema.own_keys}
@@ -224,7 +224,7 @@ class JsonFormatter(BaseJsonFormatter):
             if name in (key, encoder.names.request_id):
                 continue
             if name in taken:
-                fields[schema.aside(name)] = value
+                fields[schema.prefixed(name)] = value
             elif name not in self.reserved_attrs:
                 fields[safe_str(name)] = value
         if view.started is not None:
