@@ -1,6 +1,6 @@
 """
-structlog's event dicts: one reader for those that structlog hands to our renderer and
-for those that arrive in a record of `logging`. Private to `loggers/`.
+The reader of structlog's event dicts, which structlog hands to our renderer or puts in
+a record of `logging`. Private to `loggers/`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._names import CASES, get_names
-from ctxlog.line.event import ExceptionParts
+from ctxlog.line.event import Event, ExceptionParts
 from ctxlog.line.values import safe_str
 from ctxlog.loggers._messages import formatted, sole_mapping
 
@@ -30,48 +30,25 @@ LEVELS = {
     "fatal": ("CRITICAL", logging.CRITICAL),
 }
 
-#: structlog's own keys, and what its processors add.
+#: structlog's own keys, and those that its processors add.
 STRUCTLOGS = frozenset(
     {
         *("event", "exc_info", "exception", "level", "logger", "stack", "stack_info"),
         *("timestamp", "positional_args", "_record", "_from_structlog"),
     }
 )
-#: What may be no field: these, and what our loggers say of a wrong format.
+#: Keys that may not be fields: these, and the report of a message that did not fit.
 KEYS = STRUCTLOGS.union(names.log_error for names in CASES.values())
 
 
-class EventParts(NamedTuple):
-    """
-    An event dict taken apart.
-
-    Attributes:
-        level: The name and number of the level that `add_log_level` has put there.
-        logger: The name that `add_logger_name` has put there.
-    """
-
-    message: str
-    own: dict[str, Any]
-    level: tuple[str, int] | None
-    logger: str | None
-    error: ExceptionParts | BaseException | None
-    stack: str | None
-    problems: tuple[str, ...]
-
-
-def take_apart(
-    event: Mapping[str, Any],
-    created: float,
-    level: str,
-    slack: float = 60,
-) -> EventParts:
+def take_apart(event: Mapping[str, Any], known: Event, slack: float = 60) -> Event:
     """
     Take an event dict apart, whatever processors have made of it. Never raises.
 
     Args:
         event: The event dict; it stays as it is.
-        created: When the event was logged, in seconds since the epoch.
-        level: The name of the level that the line has.
+        known: The time, level, logger and context; the event dict may name another
+            level and logger.
         slack: How many seconds a time stamp may be off to be that of the event.
     """
     own = dict(event)
@@ -85,21 +62,22 @@ def take_apart(
         own.pop("logger", None)
     else:
         logger = None
-    named = _named_level(own, level)
+    level = _named_level(own, known.level) or (known.level, known.levelno)
     found = own.pop(get_names().log_error, None)
     problems: tuple[str, ...] = () if found is None else (safe_str(found),)
     if isinstance(own.get("positional_args"), tuple):
-        arguments = own.pop("positional_args")
-        if arguments:
-            message, wrong = formatted(message, sole_mapping(arguments))
-            problems += wrong
-    if _is_stamp_of_time(own.get("timestamp"), created, slack):
+        message, wrong = formatted(message, sole_mapping(own.pop("positional_args")))
+        problems += wrong
+    if _is_stamp_of_time(own.get("timestamp"), known.created, slack):
         del own["timestamp"]
     own.pop("stack_info", None)
     error, stack = _error(own), _stack(own)
     if not isinstance(message, str):
         message = safe_str(message)
-    return EventParts(message, own, named, logger, error, stack, problems)
+    return Event(
+        *(known.created, *level, logger or known.logger, message, known.view),
+        *(own, error, stack, problems),
+    )
 
 
 def restore_name(event: MutableMapping[str, Any]) -> None:
@@ -113,7 +91,7 @@ def restore_name(event: MutableMapping[str, Any]) -> None:
 
 
 def level_of(name: object) -> tuple[str, int]:
-    """Return the level that a method of a logger, or a level, is called by."""
+    """Return the level of a logger's method, or of a level's name."""
     known = LEVELS.get(name) if isinstance(name, str) else None
     if known is not None:
         return known
@@ -123,13 +101,13 @@ def level_of(name: object) -> tuple[str, int]:
         if isinstance(number, int):
             return named, number
     word, _, number = shown.partition(" ")
-    if word.lower() == "level" and number.isdigit():  # as logging calls one without
+    if word.lower() == "level" and number.isdigit():  # a level without a name
         return f"Level {number}", int(number)
     return shown.upper(), logging.INFO
 
 
 def error_in(event: Mapping[str, Any]) -> BaseException | None:
-    """Return the exception that an event dict is about, where it is one itself."""
+    """Return the exception of an event dict, unless it is rendered already."""
     info = event.get("exc_info")
     if isinstance(info, tuple) and len(info) == 3:
         info = info[1]
@@ -139,7 +117,7 @@ def error_in(event: Mapping[str, Any]) -> BaseException | None:
 
 
 def _named_level(own: dict[str, Any], level: str) -> tuple[str, int] | None:
-    """Take what `add_log_level` has put there; any other value is a field."""
+    """Take the level of `add_log_level` out of the fields; another value is a field."""
     named = own.get("level")
     if not isinstance(named, str):
         return None
@@ -151,12 +129,12 @@ def _named_level(own: dict[str, Any], level: str) -> tuple[str, int] | None:
 
 
 def _is_stamp_of_time(value: object, now: float, slack: float) -> bool:
-    """Whether a `TimeStamper` has put *value* there: a time, just now."""
+    """Return whether *value* is the time of a `TimeStamper`: just now."""
     if isinstance(value, str):
         try:
             read = _read_time(value)
             values = [read.timestamp()]
-            if read.tzinfo is None:  # of a format without one: local, or UTC
+            if read.tzinfo is None:  # local time, or UTC
                 values.append(read.replace(tzinfo=timezone.utc).timestamp())
         except (ValueError, OverflowError, OSError) as error:
             if is_interrupt(error):
@@ -170,7 +148,7 @@ def _is_stamp_of_time(value: object, now: float, slack: float) -> bool:
 def _read_time(text: str) -> datetime:
     if _ISO.match(text):
         return datetime.fromisoformat(text.replace("Z", "+00:00"))
-    # Of any format from years down to seconds: structlog's default is no ISO format.
+    # Any format from years down to seconds.
     return datetime.strptime(_NO_DIGITS.sub("", text)[:14], "%Y%m%d%H%M%S")
 
 
@@ -179,7 +157,7 @@ _NO_DIGITS = re.compile("[^0-9]+")
 
 
 def _error(own: dict[str, Any]) -> ExceptionParts | BaseException | None:
-    """Take the exception out of the fields, also one that is rendered already."""
+    """Take the exception out of the fields; it may be rendered already."""
     error = error_in(own)
     own.pop("exc_info", None)
     if error is not None:
@@ -188,7 +166,7 @@ def _error(own: dict[str, Any]) -> ExceptionParts | BaseException | None:
     if rendered is None:
         return None
     del own["exception"]
-    # A renderer leaves the text only; mostly the exception is still at hand.
+    # Only its text is left, but mostly the exception is still being handled.
     error = sys.exc_info()[1]
     last = rendered.stack.rpartition("\n")[2]
     if error is not None and type(error).__name__ in last:
@@ -197,7 +175,7 @@ def _error(own: dict[str, Any]) -> ExceptionParts | BaseException | None:
 
 
 def _rendered(exception: object) -> ExceptionParts | None:
-    """Read what `format_exc_info` or `dict_tracebacks` has made of an exception."""
+    """Read the exception that `format_exc_info` or `dict_tracebacks` has rendered."""
     if isinstance(exception, str):
         return ExceptionParts("", "", exception.rstrip("\n"))
     if not isinstance(exception, list) or not exception:
@@ -231,10 +209,11 @@ def _stack_of_trace(trace: dict[str, Any]) -> str:
 
 
 def is_true(value: object) -> bool:
-    """Whether *value* counts as true; one that cannot be asked does not."""
+    """Return whether *value* counts as true. Never raises."""
     try:
         return bool(value)
-    except Exception as error:  # a __bool__ that raises
+    except Exception as error:
+        # A third-party __bool__ may raise anything: such a value does not.
         if is_interrupt(error):
             raise
         return False

@@ -32,7 +32,7 @@ from ctxlog.line.redact import Redactor
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.values import Walk, safe_str, type_name
 from ctxlog.loggers._callers import call_stack
-from ctxlog.loggers._events import KEYS, EventParts, error_in, is_true, take_apart
+from ctxlog.loggers._events import KEYS, error_in, is_true, take_apart
 from ctxlog.loggers._messages import Problems, formatted, unformatted
 
 STANDARD = frozenset(
@@ -249,53 +249,44 @@ ATTRIBUTES = (
 
 
 def read(record: logging.LogRecord) -> Event:
-    """Take `record` apart. May raise what fields of a broken record raise."""
+    """Take *record* apart. May raise whatever fields of a broken record raise."""
     stamped = stamp_of(record)
     if isinstance(stamped, View):
         stamped = Stamp(stamped)
-    # Who adds them to the record later is right, too.
+    # Another library may add them to the record after it was stamped.
     error = _error_of(record) or stamped.error
     stack_info = record.stack_info or stamped.stack_info
     own = _own(record.__dict__, stamped.names)
     message: Any = record.msg
     problems: Problems = ()
     event = message if isinstance(message, dict) else _queued(stamped.event, message)
+    slack = 60.0
     if event is None:
         message, problems = message_of(record)
-        if not _OF_PROCESSORS.isdisjoint(own):
-            # structlog's `render_to_log_kwargs` makes attributes of an event.
-            named = {name: own.pop(name) for name in _OF_PROCESSORS & own.keys()}
-            parts = _taken(record, {"event": message, **named}, slack=1.5)
-            own.update(parts.own)
-            message, problems = parts.message, problems + parts.problems
-            error, stack_info = error or parts.error, stack_info or parts.stack
-    elif record.__dict__.keys() >= _OF_STRUCTLOG:
-        parts = _taken(record, event)
-        message, own, problems = parts.message, {**own, **parts.own}, parts.problems
-        error, stack_info = error or parts.error, stack_info or parts.stack
-    else:
+        # structlog's `render_to_log_kwargs` makes attributes of an event.
+        named = {name: own.pop(name) for name in _OF_PROCESSORS & own.keys()}
+        if named:
+            event, slack = {"event": message, **named}, 1.5
+    elif not record.__dict__.keys() >= _OF_STRUCTLOG:
         # As in python-json-logger: a dict for a message is the event's fields.
-        message, own = "", {**event, **own}
+        message, own, event = "", {**event, **own}, None
+    if event is not None:
+        parts = _taken(record, stamped.view, event, slack)
+        message, problems = parts.message, problems + parts.problems
+        own.update(parts.fields)
+        error, stack_info = error or parts.error, stack_info or parts.stack_info
     if not record.exc_info and (error is not None or stack_info):
         error, message = _without_stacks(error, stack_info, message)
     if is_servers(record.name):
         message = _ANSI.sub("", message).rstrip("\n")  # werkzeug's, uvicorn's
-        # Objects of the server's: as text Django's request shows the query string.
+        # The server's objects: Django's request shows the query string as text.
         own.pop("request", None)
         own.pop("websocket", None)
     if error is None and record.exc_text:
         error = ExceptionParts("", "", record.exc_text)
     return Event(
-        record.created,
-        record.levelname,
-        record.levelno,
-        record.name,
-        message,
-        stamped.view,
-        own,
-        error,
-        stack_info,
-        problems,
+        *(record.created, record.levelname, record.levelno, record.name, message),
+        *(stamped.view, own, error, stack_info, problems),
     )
 
 
@@ -309,19 +300,20 @@ _OF_PROCESSORS = KEYS & {
 
 
 def _taken(
-    record: logging.LogRecord, event: dict[str, Any], slack: float = 60
-) -> EventParts:
-    """Take structlog's event apart; what the record says, too, is no field."""
+    record: logging.LogRecord, view: View, event: dict[str, Any], slack: float
+) -> Event:
+    """Take structlog's event apart; values that the record has, too, are no fields."""
     created: Any = record.created
     if not isinstance(created, (int, float)):
         created = math.nan  # a record that was unpickled may hold anything
-    level = str(record.levelname)
-    parts = take_apart(event, created, level, slack)
-    if parts.logger is not None and parts.logger != record.name:
-        parts.own["logger"] = parts.logger
-    if parts.level is not None and parts.level[1] != record.levelno:
-        parts.own["level"] = event["level"]
-    return parts
+    known = Event(created, str(record.levelname), record.levelno, record.name, "", view)
+    parts = take_apart(event, known, slack)
+    own = dict(parts.fields)
+    if parts.logger != record.name:
+        own["logger"] = parts.logger
+    if parts.levelno != record.levelno:
+        own["level"] = event["level"]
+    return parts._replace(fields=own)
 
 
 def _queued(event: dict[Any, Any] | None, message: Any) -> dict[Any, Any] | None:

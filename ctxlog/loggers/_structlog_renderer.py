@@ -144,37 +144,30 @@ class JsonRenderer:
         message: Any,
         event_dict: EventDict,
     ) -> bytes:
-        created = _now()
-        event = {**event_dict, "event": message}
-        if is_true(event.get("stack_info")):
-            event.update(_render_stack(logger, "", {"stack_info": True}))
-        parts = take_apart(event, created, level[0])
-        message, own, problems = parts.message, parts.own, parts.problems
-        name = parts.logger or getattr(logger, "name", None) or "root"
-        level = parts.level or level
-        error, stack_info = parts.error, parts.stack
-        record = own.get("_record")
-        if isinstance(record, logging.LogRecord) and "_from_structlog" in own:
-            del own["_record"], own["_from_structlog"]
+        named = {**event_dict, "event": message}
+        if is_true(named.get("stack_info")):
+            named.update(_render_stack(logger, "", {"stack_info": True}))
+        name = getattr(logger, "name", None) or "root"
+        event = take_apart(named, Event(_now(), *level, name, "", current_view()))
+        fields = dict(event.fields)
+        record = fields.get("_record")
+        if isinstance(record, logging.LogRecord) and "_from_structlog" in fields:
             # Made by a log call some time ago, perhaps in another thread.
-            created, name = record.created, record.name
-            level = record.levelname, record.levelno
+            del fields["_record"], fields["_from_structlog"]
             found = read(record)
-            view = found.view
             if type(record.msg) is not dict:
-                own = {**found.fields, **own}
-            error = error or found.error
-            stack_info = stack_info or found.stack_info
-        elif isinstance(error, BaseException):
-            view = error_view(error, reporting=name in REPORTING_LOGGERS)
-        else:
-            view = current_view()
-        return self.encoder.encode(
-            Event(
-                *(created, *level, name, message, view),
-                *(own, error, stack_info, problems),
+                fields = {**found.fields, **fields}
+            event = found._replace(
+                message=event.message,
+                fields=fields,
+                error=event.error or found.error,
+                stack_info=event.stack_info or found.stack_info,
+                problems=event.problems,
             )
-        )
+        elif isinstance(event.error, BaseException):
+            reporting = event.logger in REPORTING_LOGGERS
+            event = event._replace(view=error_view(event.error, reporting=reporting))
+        return self.encoder.encode(event)
 
 
 _formats_records = structlog.stdlib.ProcessorFormatter.format.__code__
