@@ -613,7 +613,7 @@ def test_a_sink_that_reports_elsewhere_is_no_set_up_of_the_application(
     finally:
         logger.remove(number)
         logger.configure(patcher=lambda record: None)
-        adapter._core.patcher = None
+        logger._core.patcher = None
     assert tracker == ["hello req-A\n"]
     (line,) = written(stream)
     assert (line["requestID"], line["traced"]) == ("req-A", 1)

@@ -1,0 +1,251 @@
+"""
+How loguru is set up, by the application or by ctxlog. Private to `loggers/`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from types import CellType
+from typing import Any
+
+from ctxlog.errors import requires
+from ctxlog.line.writer import LineWriter, is_console
+from ctxlog.loggers._levels import Levels
+from ctxlog.loggers._loguru_record import Chained, Record, patcher
+from ctxlog.loggers._loguru_sink import JsonSink, QueuedSink
+
+with requires("loguru"):
+    from loguru import logger
+
+# loguru has no public way to ask for its patcher and its sinks.
+_core: Any = logger._core  # type: ignore[attr-defined]
+
+_sink_id: int | None = None
+_patcher_before: Callable[[Record], None] | None = None
+
+# loguru's handlers that wrote to the console, by their numbers, while ours does.
+_aside: dict[int, Any] = {}
+
+
+def _default(handlers: Mapping[int, Any]) -> int | None:
+    """
+    Return the number of the handler that loguru comes with: 0, by which applications
+    remove it, unless a tracer has added one while loguru was imported. None if it is
+    not there.
+    """
+    for number in range(len(handlers)):
+        if number not in handlers:
+            break
+        if _stream_of(handlers[number]) is not None:
+            return number
+    return None
+
+
+def install(
+    stream: Any = None,
+    *,
+    level: int | str = "INFO",
+    levels: Mapping[str, int] | None = None,
+    enqueue: bool = False,
+    context: Any = None,
+    writer: LineWriter | None = None,
+    **options: Any,
+) -> None:
+    """
+    Let loguru write stamped lines, the same as those of stdlib logging.
+
+    For the whole process, until `uninstall()`. Sinks that write to the console, as
+    loguru's default one, would write every event a second time: they are set aside
+    until then. All other sinks stay and find the context's fields in `extra`; a patcher
+    that is there is kept. A further call replaces the one before. The sink has the
+    number of loguru's default one where that was there, so `logger.remove(0)` and
+    `logger.remove()` mean what they always do.
+
+    Args:
+        stream: Where the lines go; unless given, `sys.stdout` as it is when a line is
+            written.
+        level: The least level that is logged: one of loguru's names, or a number.
+        levels: Least levels of single loggers (modules): name to level.
+        enqueue: Whether another thread writes; also for child processes. The line is
+            finished in the thread that logs: a field or an exception that does not
+            pickle costs none.
+        context: How those are started, as `logger.add()` takes it: `spawn`, ...
+        writer: Writes the lines, in place of one for *stream*.
+        options: Those of `JsonSink`.
+
+    Raises:
+        ConfigError: an option is invalid.
+        ValueError: loguru has no such level.
+    """
+    global _sink_id, _patcher_before
+    number = level if isinstance(level, int) else logger.level(level).no
+    least = Levels(number, levels)
+    make = QueuedSink if enqueue else JsonSink
+    sink = make(stream, writer=writer, levels=least, **options)
+    chosen: Any = sink.queueing() if isinstance(sink, QueuedSink) else sink.take
+    # loguru takes it from version 0.7 on.
+    started = {} if context is None else {"context": context}
+    uninstall()
+    added = logger.add(
+        sink,
+        level=least.least,
+        format=_no_text,
+        filter=chosen,
+        enqueue=enqueue,
+        colorize=False,
+        backtrace=False,
+        diagnose=False,
+        # Ours raises nothing but what interrupts it, which is not to be caught. Where
+        # loguru writes in a thread of its own, that must survive.
+        catch=enqueue,
+        **started,
+    )
+    _sink_id = _put_in_place(added)
+    _patcher_before = _core.patcher
+    chained = patcher if _patcher_before is None else patcher(_patcher_before)
+    logger.configure(patcher=chained)
+
+
+def _no_text(record: Any) -> str:
+    return ""
+
+
+def _put_in_place(added: int) -> int:
+    """Set aside what writes to the console; return the number that ours has then."""
+    with _core.lock:
+        handlers = _core.handlers.copy()
+        ours = handlers.pop(added)
+        default = _default(handlers)
+        for number in list(handlers):
+            # The default one writes to what was standard error at its import.
+            if number == default or _is_on_console(handlers[number]):
+                _aside[number] = handlers.pop(number)
+        number = added if default is None else default
+        handlers[number] = ours
+        _have_handlers(handlers)
+    return number
+
+
+def _have_handlers(handlers: dict[int, Any]) -> None:
+    # As `logger.add()` and `remove()` do it; there is no other way to have one back.
+    levels = (handler.levelno for handler in handlers.values())
+    _core.min_level = min(levels, default=float("inf"))
+    _core.handlers = handlers
+
+
+def uninstall() -> None:
+    """
+    Give loguru back what it had before `install()`; without one, a no-op.
+
+    Sinks that were set aside stay so if the application has removed ctxlog's: it has
+    set up sinks of its own since.
+    """
+    global _sink_id, _patcher_before
+    if _sink_id is None:
+        return
+    if _is_ours(_core.handlers.get(_sink_id)):
+        logger.remove(_sink_id)
+        with _core.lock:
+            _have_handlers({**_core.handlers, **_aside})
+    _aside.clear()
+    current = _core.patcher
+    if current is patcher or isinstance(current, Chained):
+        with _core.lock:
+            _core.patcher = _patcher_before
+    _sink_id, _patcher_before = None, None
+
+
+# What the application has set up --------------------------------------------------
+
+
+def is_configured() -> bool:
+    """
+    Whether the application has set up loguru's output by itself.
+
+    By a sink of its own to the console, or by removing the default one. What trackers
+    and tracers add, a sink that reports elsewhere or a patcher, does not count.
+    """
+    if _is_installed():
+        return False
+    handlers = dict(_core.handlers)
+    default = _default(handlers)
+    if default is None:
+        return True
+    del handlers[default]
+    return any(map(_is_on_console, handlers.values()))
+
+
+def outside() -> str | None:
+    """Return why loguru's lines are not ctxlog's; None where they are."""
+    printing = [one for one in _core.handlers.values() if _is_on_console(one)]
+    others = [one for one in printing if not _is_ours(one)]
+    if not others:
+        return None
+    if _is_installed():
+        return (
+            "loguru was given a sink for the console after ctxlog: its lines come out "
+            "a second time; leave that sink out"
+        )
+    if _sink_id is not None:
+        return (
+            "loguru was configured by the application after ctxlog: call "
+            "ctxlog.configure(loggers=['stdlib', 'loguru']) after that, or add "
+            "ctxlog.loggers.loguru.JsonSink() in place of its sink for the console"
+        )
+    if not is_configured():
+        return None
+    return (
+        "loguru was configured by the application and is left alone: add "
+        "ctxlog.loggers.loguru.JsonSink() in place of its sink for the console, or "
+        "pass configure(loggers=['stdlib', 'loguru'])"
+    )
+
+
+def is_fed_by(handler: logging.Handler) -> bool:
+    """
+    Whether a handler of `logging` hands its records to loguru.
+
+    As the `InterceptHandler` of loguru's documentation does, by whatever name: its
+    `emit` refers to loguru's logger.
+    """
+    code = getattr(type(handler).emit, "__code__", None)
+    if code is None:
+        return False
+    names = type(handler).emit.__globals__
+    known = [names.get(name) for name in code.co_names]
+    known += [_content(cell) for cell in type(handler).emit.__closure__ or ()]
+    return "loguru" in code.co_names or any(one is logger for one in known)
+
+
+def _content(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not assigned yet
+        return None
+
+
+def sinks_on_console() -> list[bool]:
+    """Return of each sink whether it writes to the console; ctxlog's does."""
+    found = [one for one in _core.handlers.values()]
+    return [_is_ours(one) or _is_on_console(one) for one in found]
+
+
+def _is_installed() -> bool:
+    return _sink_id is not None and _is_ours(_core.handlers.get(_sink_id))
+
+
+def _is_ours(handler: Any) -> bool:
+    return isinstance(_stream_of(handler), JsonSink)
+
+
+def _is_on_console(handler: Any) -> bool:
+    stream = _stream_of(handler)
+    # A sink may be a handler of `logging`, with a stream of its own.
+    return is_console(stream) or is_console(getattr(stream, "stream", None))
+
+
+def _stream_of(handler: Any) -> Any:
+    """Return the stream, or handler of `logging`, that a handler of loguru has."""
+    sink = getattr(handler, "_sink", None)
+    return getattr(sink, "_stream", None) or getattr(sink, "_handler", None)

@@ -1,0 +1,162 @@
+"""
+The sinks that write loguru's records as lines. Private to `loggers/`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+from ctxlog._json import FLAT_TYPES
+from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.event import Encoder
+from ctxlog.line.schema import Schema
+from ctxlog.line.vendors import get_schema
+from ctxlog.line.writer import LineWriter
+from ctxlog.loggers._levels import Levels
+from ctxlog.loggers._loguru_record import Extra, Record, encoded, make_extra
+from ctxlog.loggers._pickles import Packed, pickles, plain
+
+_now = time.time
+
+
+class JsonSink:
+    """
+    A sink that writes ctxlog's JSON lines, for `logger.add(JsonSink(), format="")`.
+
+    The line is the same as that of a record of stdlib logging. The context is the
+    stamp's that the `patcher` left on the record, else the active one. `install()` does
+    both. Never raises.
+
+    Args:
+        stream: Where the lines go; unless given, `sys.stdout` as it is when a line is
+            written.
+        schema: Name of a schema, or one.
+        encoder: Turns the event into the line, in place of an encoder of *schema*.
+        writer: Writes the lines, in place of one for *stream*.
+        levels: Least levels of single loggers: name to level.
+        options: Those of `ctxlog.line.LineEncoder`.
+
+    Raises:
+        ConfigError: an option has a value that it cannot have.
+    """
+
+    def __init__(
+        self,
+        stream: Any = None,
+        *,
+        schema: str | Schema = "default",
+        encoder: Encoder | None = None,
+        writer: LineWriter | None = None,
+        levels: Levels | None = None,
+        **options: Any,
+    ) -> None:
+        self._encoder = encoder or LineEncoder(get_schema(schema), **options)
+        self._writer = writer or LineWriter(stream, self._encoder)
+        self._levels = levels or None
+
+    def __repr__(self) -> str:
+        return f"<JsonSink {getattr(self._writer.stream, 'name', '')}>"
+
+    def write(self, message: Any) -> None:
+        """Write the line of a message, as loguru calls it. Never raises."""
+        self._write(message.record, message.record["time"].timestamp())
+
+    def take(self, record: Any) -> bool:
+        """
+        Write the line of a record; always False. Never raises.
+
+        As the `filter` of a sink it spares all that loguru would do to show the record:
+        copies, formats and renders the exception, only for us to pass it over.
+        """
+        # Its time is this one, and takes long to read off.
+        self._write(record, _now())
+        return False
+
+    def encode(self, record: Any) -> bytes:
+        """Return the line of a record, with the time as it is now. Never raises."""
+        return encoded(self._encoder, record, _now())
+
+    def _write(self, record: Record, created: float) -> None:
+        if self._levels is None or _is_wanted(record, self._levels):
+            self._writer.write(encoded(self._encoder, record, created))
+
+
+def _is_wanted(record: Record, levels: Levels) -> bool:
+    """Whether a record has at least the level of its logger."""
+    return bool(record["level"].no >= levels.of(record["name"]))
+
+
+# Through a queue ----------------------------------------------------------------
+
+
+class QueuedSink(JsonSink):
+    """Writes, in the thread of loguru's queue, what `_Queueing` made of the records."""
+
+    def write(self, message: Any) -> None:
+        line = getattr(message.record["extra"], "line", None)
+        if line is None:
+            super().write(message)
+        else:
+            self._writer.write(line)
+
+    def queueing(self) -> _Queueing:
+        """Return the filter that belongs to it."""
+        return _Queueing(self._encoder, self._levels)
+
+
+class _Queueing:
+    """
+    As the filter of a queued sink: finishes the line in the thread that logs.
+
+    loguru's queue pickles whole records, and drops those that do not pickle. So the
+    line is made before, and all else in the record is made to pickle; that is for other
+    queued sinks: those without a queue find the values as they are.
+
+    It goes to spawned processes. Where the encoder cannot, the process of the queue
+    makes the line.
+    """
+
+    def __init__(self, encoder: Encoder | None, levels: Levels | None) -> None:
+        self._encoder = encoder
+        self._levels = levels
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (Packed(self._encoder, None), self._levels)
+
+    def __call__(self, record: Record) -> bool:
+        if self._levels is not None and not _is_wanted(record, self._levels):
+            return False
+        extra = record["extra"]
+        if type(extra) is not Extra:  # a patcher that came later has replaced it
+            extra = record["extra"] = make_extra(extra, None, extra)
+        if self._encoder is not None:
+            extra.line = encoded(self._encoder, record, _now())
+        if record["exception"] is not None:
+            record["exception"] = _Exception(*record["exception"])
+        # What patchers have added.
+        for name in record.keys() - _KEYS:
+            value = record[name]
+            if type(value) not in FLAT_TYPES and not pickles(value):
+                record[name] = plain(value)
+        return True
+
+
+_KEYS = frozenset(
+    {
+        *("elapsed", "exception", "extra", "file", "function", "level", "line"),
+        *("message", "module", "name", "process", "thread", "time"),
+    }
+)
+
+
+class _Exception(NamedTuple):
+    """The exception of a record, as loguru's own, whose type may fail to pickle."""
+
+    type: Any
+    value: Any
+    traceback: Any
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kind = Packed(self.type, Exception)
+        return _Exception, (kind, Packed(self.value, None), None)
