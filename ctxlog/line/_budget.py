@@ -125,7 +125,9 @@ class Budget:
             return key
         if key is None or key is True or key is False:
             return {None: "null", True: "true", False: "false"}[key]
-        if issubclass(type(key), Enum):  # isinstance() would ask a foreign __class__
+        if issubclass(
+            type(key), Enum
+        ):  # isinstance() would ask a third-party __class__
             key = getattr(key, "_value_", key)
         return key if type(key) is str else self._str(key)
 

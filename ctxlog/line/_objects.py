@@ -37,7 +37,7 @@ def pairs(value: Any) -> Iterable[Any]:
 
 
 def is_paired(value: Any) -> bool:
-    """Whether a value is a mapping without saying so, as many headers and rows are."""
+    """Return whether a value is a mapping that does not say so, as many headers."""
     kind = type(value)
     if hasattr(kind, "getAllRawHeaders"):
         return True
@@ -50,7 +50,7 @@ def is_paired(value: Any) -> bool:
 
 
 def cookies(value: Any) -> list[tuple[str, str]] | None:
-    """The cookies of a jar of the standard library, requests or httpx, hidden."""
+    """Return the cookies of a jar, of the standard library or httpx, hidden."""
     library: Any = sys.modules.get("http.cookiejar")
     if library is None:
         return None
@@ -96,10 +96,10 @@ def ordered(members: Set[Any]) -> Iterable[Any]:
 
 
 def attributes(value: Any) -> list[tuple[str, Any]] | None:
-    """The fields of a record-like value, known by what its library documents."""
+    """Return the fields of a record-like value, known by what its library documents."""
     kind = type(value)
     if dataclasses.is_dataclass(value):
-        # repr=False is how an author says: not for printing.
+        # With repr=False the author says that a field is not for printing.
         names = [field.name for field in dataclasses.fields(value) if field.repr]
     elif hasattr(kind, "__attrs_attrs__"):
         names = [field.name for field in kind.__attrs_attrs__ if field.repr]
@@ -126,7 +126,7 @@ def _is_arguments(kind: type) -> bool:
 
 
 def _model_fields(kind: Any) -> dict[str, Any] | None:
-    """What describes the fields of a pydantic model, of version 2 or 1."""
+    """Return the descriptions of a pydantic model's fields, of version 2 or 1."""
     if hasattr(kind, "__pydantic_core_schema__"):
         fields = getattr(kind, "__pydantic_fields__", None)
         fields = getattr(kind, "model_fields", None) if fields is None else fields

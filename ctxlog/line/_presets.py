@@ -1,7 +1,7 @@
 """
-Patterns for secrets within texts. Core: standard library only.
+Patterns for secrets within texts.
 
-Each takes time linear in the text, whoever made it: a part of a text that was looked
+Each takes time linear in any text: a part of a text that was looked
 at is either replaced or not looked at by the same pattern again, but for a bounded
 number of characters.
 """
@@ -17,7 +17,7 @@ from typing import TypeAlias
 #: What stands in the place of a secret.
 REDACTED = "[redacted]"
 
-#: Whether a name is that of a secret, given its value.
+#: Returns whether a name is that of a secret, given its value.
 Hides: TypeAlias = Callable[[str, object], bool]
 
 #: Hides the secrets of one kind in a text.

@@ -1,5 +1,5 @@
 """
-Tracebacks as Python shows them, which an interrupt may stop. Core.
+Tracebacks as Python shows them, which an interrupt may stop.
 
 `traceback.format_exception` swallows whatever is raised while it reads the text of an
 exception, a time limit that a signal handler raises among it.

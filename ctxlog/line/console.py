@@ -1,11 +1,9 @@
 """
-The event as text for people. Core.
+The event as text for people: the counterpart of a line on a terminal.
 
-The counterpart of `ctxlog.line` on a terminal: the same events, taken by the same call.
-
-Tracebacks are Python's own, coloured line by line. Those of rich and of structlog show
-the values of variables, secrets among them, unless told not to, and cannot be made from
-an exception that came through a queue as text.
+Tracebacks are Python's own, colored line by line. Those of rich and of structlog show
+the values of variables, secrets among them, by default, and cannot be made from an
+exception that came through a queue as text.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ _BOLD, _DIM, _RED, _GREEN, _YELLOW, _CYAN = "1", "2", "31", "32", "33", "36"
 _MESSAGE, _FIELD = 8192, 500
 _LOGGER_WIDTH = 24
 
-# Texts that need no quotes to be told from what is next to them.
+# Texts that need no quotes: it is clear where they end.
 _BARE = re.compile(r'[^\s"=]+')
 
 # What precedes a line of a traceback in a group of exceptions, and what stands between
@@ -42,14 +40,14 @@ class ConsoleEncoder(Encoder):
     Turns events into text: time, level, request, logger, message, fields; tracebacks.
 
     The columns of the request and of the logger grow with what was seen, so that lines
-    stand below each other. A long id is shown by its begin and its end, in a colour of
+    stand below each other. A long id is shown by its begin and its end, in a color of
     its own, the same in every process; a long field by its begin. The time since the
     request began follows as `+12.3ms`. What is in the data cannot drive the terminal:
     control characters are escaped.
 
     Args:
-        color: Whether to colour.
-        redactor: What to hide; the process's unless given.
+        color: Whether to color.
+        redactor: What to hide; by default, the process-wide redactor.
         datefmt: Shape of the time, local, as `time.strftime` takes it.
         request_id_key: The name of the request's id; the process's unless given.
         case: The spelling of ctxlog's own names; the process's unless given.
@@ -175,7 +173,7 @@ def _shortened(text: str, most: int) -> str:
 
 
 def _elapsed(seconds: float) -> str:
-    # A clock that was put back makes nobody's time negative.
+    # If the clock was set back, report 0 rather than a negative time.
     seconds = max(seconds, 0.0)
     return f"+{seconds * 1000:.1f}ms" if seconds < 10 else f"+{seconds:.1f}s"
 

@@ -1,5 +1,5 @@
 """
-Hiding of secrets. Core: standard library and core only.
+Hiding of secrets.
 
 Redaction happens where values are encoded, so that one rule serves every logger:
 by the name of a field at any depth, and by patterns over text where asked for. The
@@ -144,7 +144,7 @@ class Redactor:
             compared whole: `next_page_token` shows `nextPageToken`.
 
     Raises:
-        ConfigError: a pattern is not a regular expression, or a key is not a name.
+        ConfigError: If a pattern is no regular expression, or a key is no name.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 """
-Which names a line's keys have, and what vendors ask of a line. Core.
+The names of a line's keys.
 
 A schema decides once: per schema, per level, per change of the context. Only the
 fields of a log call that have to be renamed are looked at per line.
@@ -49,12 +49,13 @@ class Schema:
         levels: What stands under *level* for a level's name and number, a text or a
             whole number; its name unless given, and where it raises.
         level_value: Key of the level's number; none unless given.
-        level_text: Key of the level's name beside what *levels* gives; likewise.
+        level_text: Key of the level's name beside what *levels* gives; none unless
+            given.
         seconds: Write the time as a number of seconds since the epoch.
         constants: Members of every line: texts, or callables that give one when an
             encoder is made.
         reserved: Further names that a field must not have, alone or before a dot; it
-            is moved aside.
+            is prefixed with `fields.`.
         place: Members of JSON's types for a field of a name and a value, already
             plain, and whether it is of a completion line; None to leave the field
             where it is. With an attribute `names`, only these are asked about outside
@@ -68,8 +69,7 @@ class Schema:
     With an empty *exception*, its three stand among the line's own keys.
 
     Raises:
-        ConfigError: a key is not a string of at most 64 bytes, or two are the same,
-            or an attribute is of a wrong type.
+        ConfigError: If an attribute is invalid, or two keys are the same.
     """
 
     name: str = "default"
@@ -160,7 +160,7 @@ class Schema:
         Return the members of every line, as they are now.
 
         Raises:
-            ConfigError: one of *constants* does not give a text.
+            ConfigError: If one of *constants* does not give a text.
         """
         members: dict[str, str] = {}
         for key, text in self.constants.items():
@@ -172,7 +172,7 @@ class Schema:
 
     @property
     def own_keys(self) -> tuple[str, ...]:
-        """The keys that the line itself sets; a field of that name is moved aside."""
+        """Return the keys that the line sets; a field of that name is prefixed."""
         exception = (
             (self.exception,)
             if self.exception != ""
@@ -197,7 +197,7 @@ class Schema:
         Return the schema with `names` for the keys that are ctxlog's, not the vendor's.
 
         Raises:
-            ConfigError: if the line has another key of the request id's name.
+            ConfigError: If the line has another key of the request id's name.
         """
         changed: dict[str, Any] = {}
         for attribute in ("request_id", "elapsed", "stack_info", "log_error"):
@@ -225,7 +225,7 @@ class Schema:
 
     @property
     def plain(self) -> bool:
-        """Whether fields are at most renamed."""
+        """Return whether fields are at most renamed."""
         return not (
             self.place or self.prefix or self.scalars or self.undotted or self.reserved
         )
@@ -254,6 +254,7 @@ def _check_levels(levels: object) -> None:
         try:
             shown = levels(name, number)
         except Exception as error:
+            # The callable is the user's, and may raise anything; no line is lost here.
             raise ConfigError("levels", levels, allowed) from error
         if type(shown) is not int and not _is_text(shown):
             raise ConfigError("levels", shown, allowed)

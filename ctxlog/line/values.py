@@ -130,7 +130,7 @@ class Walk(Budget):
     def _is_named(
         self, key: str, value: object, pairs: Iterable[tuple[object, object]]
     ) -> bool:
-        """Whether another member of an object says that `value` is a secret."""
+        """Return whether another member of an object says that `value` is a secret."""
         for other, name in islice(pairs, _FEW):
             if type(other) is str and other in VALUE_KEYS[key]:
                 if other == "loc" and isinstance(name, (list, tuple)) and name:
@@ -161,7 +161,9 @@ class Walk(Budget):
             if within is not self:
                 reading.reader, reading.depth = self, depth + 1
             return self._other(value)
-        except Exception as error:  # a third-party property, method, __class__
+        except Exception as error:
+            # A third-party property, method or __class__ may raise anything: the line
+            # says so in place of the value.
             if is_interrupt(error):
                 raise
             return self._unreadable(value, error)
@@ -193,7 +195,7 @@ class Walk(Budget):
         return copy
 
     def _is_secret(self, pair: Any) -> bool:
-        """Whether `pair` is the name of a secret and its value, as headers have it."""
+        """Return whether `pair` is a secret and the name before it, as in headers."""
         if not issubclass(type(pair), (list, tuple)) or len(pair) != 2:
             return False
         name = _text_of(pair[0])
@@ -312,7 +314,7 @@ def _unique(name: str, taken: dict[str, Any]) -> str:
 
 
 def _text_of(name: Any) -> str | None:
-    """The text that names a value: of a header, in bytes too."""
+    """Return the text that names a value: that of a header may be bytes."""
     kind = type(name)
     if issubclass(kind, str):
         return str.__str__(name)

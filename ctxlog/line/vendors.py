@@ -1,8 +1,9 @@
 """
-What vendors ask of a line, and the schemas that can be named.
+The schemas that can be named: ctxlog's own and those of vendors.
 
 A vendor's schema is one `Schema`, after the vendor's own specification; where fields of
-ctxlog have a place of their own there, a placer says which.
+ctxlog have a place of their own there, a placer says which. The module is long because
+it is mostly tables.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def _user(value: Any, keys: Mapping[str, str]) -> dict[str, Any] | None:
     """
     Return the members of a user: a text or a number, or an object with parts.
 
-    Parts that the vendor does not have go aside, so that the others can be searched.
+    Parts that the vendor does not have stand in `fields.user`, so that the others can
+    be searched.
     """
     if type(value) in (str, int):
         return {keys["id"]: str(value)}
@@ -248,7 +250,7 @@ _ECS = Schema(
     constants={"ecs.version": "9.4.0"},
     message_first=True,
     undotted=True,
-    # The field sets of the reference, its base fields, and where others go aside.
+    # The field sets of the reference, its base fields, and the prefix of others.
     reserved=frozenset(
         "@timestamp message tags labels fields agent as base client cloud "
         "code_signature container data_stream destination device dll dns ecs elf "

@@ -1,10 +1,9 @@
 """
-Where lines go: one stream, one write per line. Core: standard library only.
+Where lines go: one stream, one write per line.
 """
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import select
@@ -14,11 +13,11 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from types import FrameType, FunctionType, MethodType
 from typing import Any
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog.context.adapter import View
+from ctxlog.line import _streams
 from ctxlog.line.event import Encoder, Event
 
 # A line of this size is written to a pipe as a whole or not at all (POSIX).
@@ -80,6 +79,8 @@ class LineWriter:
                 if written != len(line):
                     output.put(line, written)
             except Exception as error:
+                # A closed or full stream, or a third-party one, may raise anything:
+                # what it does not take goes elsewhere.
                 if is_interrupt(error):
                     raise
                 output.note(error)
@@ -170,12 +171,12 @@ class _Output:
         self.waiting: deque[bytes] = deque()
         self.refused: deque[bytes] = deque()
         self.lost = 0
-        self.descriptor: Any = _descriptor_of(stream)
-        self.logs = self.descriptor is None and _logs(stream)
-        self.flush: Callable[[], object] = _nothing
+        self.descriptor: Any = _streams.descriptor_of(stream)
+        self.logs = self.descriptor is None and _streams.logs(stream)
+        self.flush: Callable[[], object] = _streams.nothing
         if self.descriptor is not None:
             self.flush = stream.flush
-        self._blocks = self.descriptor is None or _blocks(self.descriptor)
+        self._blocks = self.descriptor is None or _streams.blocks(self.descriptor)
         self.ready = self.descriptor is not None and self._blocks
         self._lost_line: Callable[[int], bytes] | None = None
         # The line that is being written in parts, and the parts' sizes.
@@ -247,7 +248,8 @@ class _Output:
                 self.lost -= lost
             if line:
                 self._send(line, written)
-        except Exception as error:  # a third-party stream may raise anything
+        except Exception as error:
+            # A third-party stream may raise anything: the line is kept, for another.
             if is_interrupt(error):
                 raise
             self.refused.append(line)
@@ -298,7 +300,7 @@ class _Output:
                 if is_interrupt(error):
                     raise
                 self.note(error)
-                _wait_until_writable(self.descriptor)
+                _streams.wait_until_writable(self.descriptor)
                 if self.stream.closed:
                     raise ValueError("the stream was closed meanwhile") from None
             written = sum(self._written)
@@ -314,21 +316,21 @@ class _Output:
                     # The text layer drops what does not fit into the buffer below. So
                     # that is emptied before, and there must be room for a part.
                     getattr(self.stream, "buffer", self.stream).flush()
-                    _wait_until_writable(self.descriptor)
+                    _streams.wait_until_writable(self.descriptor)
                 self.flush()
                 return
             except BlockingIOError as error:
                 if is_interrupt(error):
                     raise
                 self.note(error)
-                _wait_until_writable(self.descriptor)
+                _streams.wait_until_writable(self.descriptor)
 
     def _give(self, line: bytes) -> None:
         """Write to a stream by its own method."""
-        if self.logs or _is_writing(self.stream):
+        if self.logs or _streams.is_writing(self.stream):
             raise ValueError("the stream logs what is written to it")
-        _write_text(self.stream, line)
-        echoes = [logged for logged in self.waiting if _echoes(logged, line)]
+        _streams.write_text(self.stream, line)
+        echoes = [logged for logged in self.waiting if _streams.echoes(logged, line)]
         if echoes:
             self.logs = True
             for echo in echoes:
@@ -352,66 +354,9 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch (all but Windows)
     os.register_at_fork(after_in_child=_renew_outputs)
 
 
-def _descriptor_of(stream: Any) -> int | None:
-    """
-    Return the descriptor of `stream` if writing to it is as good as to the stream.
-
-    Only for these very types: others that have a `fileno()` may compress, copy or
-    convert what is written to them (`gzip`, a notebook's output, a tee).
-    """
-    raw = stream
-    try:
-        if type(raw) is io.TextIOWrapper:
-            raw = raw.buffer
-        if type(raw) is io.BufferedWriter:
-            raw = raw.raw
-        return raw.fileno() if type(raw) is io.FileIO else None
-    except ValueError:  # closed, or detached
-        return None
-
-
-def _nothing() -> None:
-    """What stands for `flush` where bytes are not written by the descriptor."""
-
-
-def _blocks(descriptor: int) -> bool:
-    try:
-        return os.get_blocking(descriptor)
-    except (AttributeError, OSError):  # Windows before 3.12
-        return True
-
-
-def _wait_until_writable(descriptor: int) -> None:
-    if hasattr(select, "poll"):  # select() takes no descriptor over 1023
-        poll = select.poll()
-        poll.register(descriptor, select.POLLOUT)
-        poll.poll(1000)
-    else:
-        select.select((), (descriptor,), (), 1.0)
-
-
-def _write_text(stream: Any, line: bytes) -> None:
-    """Write `line` to any stream, binary or text. Raises what the stream does."""
-    if isinstance(stream, (io.RawIOBase, io.BufferedIOBase)):
-        stream.write(line)
-    else:
-        text = line.decode("utf-8", "replace")
-        try:
-            stream.write(text)
-        except UnicodeEncodeError:  # a text stream with a narrow encoding
-            stream.write(text.encode("ascii", "backslashreplace").decode())
-        except TypeError as error:  # a binary stream that is none of io's
-            if is_interrupt(error):
-                raise
-            stream.write(line)
-    flush = getattr(stream, "flush", None)
-    if flush is not None:
-        flush()
-
-
 def is_console(stream: Any) -> bool:
     """
-    Whether `stream` is standard output or error, by any name. Never raises.
+    Return whether `stream` is standard output or error, by any name. Never raises.
 
     `/dev/stdout`, opened anew, is one as well: another descriptor of the same file.
     """
@@ -422,7 +367,8 @@ def is_console(stream: Any) -> bool:
         return True
     try:
         opened = os.fstat(stream.fileno())
-    except Exception:  # no such method, or one that raises anything
+    except Exception:
+        # A third-party stream has no such method, or one that raises anything.
         return False
     return any(os.path.samestat(opened, one) for one in _standard_files())
 
@@ -433,56 +379,3 @@ def _standard_files() -> Iterator[os.stat_result]:
             yield os.fstat(descriptor)
         except OSError:  # closed
             continue
-
-
-# Streams that log ---------------------------------------------------------------
-
-
-def _logs(stream: Any) -> bool:
-    """
-    Return whether a stream seems to hand what is written to it to a logger.
-
-    Its `write` is of Python, and the stream holds a logger, or `write` names one.
-    """
-    write = getattr(type(stream), "write", None)
-    if type(write) is not FunctionType:
-        return False
-    held = list(getattr(stream, "__dict__", {}).values())
-    held += [write.__globals__.get(name) for name in write.__code__.co_names]
-    for cell in write.__closure__ or ():
-        try:
-            held.append(cell.cell_contents)
-        except ValueError:  # it is empty yet
-            continue
-    return any(map(_is_logger, held))
-
-
-def _is_logger(value: Any) -> bool:
-    if type(value) is MethodType:
-        value = value.__self__
-    kind = type(value)
-    return (
-        value is logging
-        or issubclass(kind, (logging.Logger, logging.LoggerAdapter))
-        or str(kind.__module__).partition(".")[0] in ("loguru", "structlog")
-    )
-
-
-def _is_writing(stream: Any) -> bool:
-    """Return whether the `write` of a stream is running: what it calls is logging."""
-    write = getattr(type(stream), "write", None)
-    if type(write) is not FunctionType:
-        return False
-    code = write.__code__
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code is code and frame.f_locals.get(code.co_varnames[0]) is stream:
-            return True
-        frame = frame.f_back
-    return False
-
-
-def _echoes(logged: bytes, line: bytes) -> bool:
-    """Return whether the message of a line is another line."""
-    # Within JSON there are backslashes before the quotation marks.
-    return line.replace(b"\\", b"").strip()[:256] in logged.replace(b"\\", b"")
