@@ -8,7 +8,6 @@ import functools
 import logging
 import sys
 import time
-from types import FrameType
 from typing import Any
 
 from ctxlog._interrupts import is_interrupt
@@ -30,7 +29,7 @@ _now = time.time
 
 class LineLogger:
     """
-    What structlog's loggers write to: finished lines, to one stream.
+    The logger that structlog's loggers wrap: writes finished lines to one stream.
 
     Args:
         name: The logger's name.
@@ -45,8 +44,8 @@ class LineLogger:
         return f"<LineLogger {self.name!r}>"
 
     def msg(self, line: str | bytes) -> None:
-        """Write one line, whole: with its newline if it is bytes. Never raises."""
-        if isinstance(line, str):  # of a renderer other than ours
+        """Write a line: text, or bytes with its newline. Never raises."""
+        if isinstance(line, str):  # another renderer's
             line = f"{line}\n".encode("utf-8", "backslashreplace")
         output.writer.write(line)
 
@@ -55,7 +54,7 @@ class LineLogger:
 
 
 class _Output:
-    """Where all `LineLogger`s write to, also those that structlog has cached."""
+    """The set-up that all loggers share, also those that structlog has cached."""
 
     def __init__(self) -> None:
         self.writer = LineWriter()
@@ -68,12 +67,13 @@ output = _Output()
 
 
 def make_logger(*names: Any) -> LineLogger:
+    """Return the logger of a name, or of the calling module: structlog's factory."""
     name = names[0] if names else _asking_module()
     return LineLogger(name if isinstance(name, str) else safe_str(name))
 
 
 def _asking_module() -> str:
-    # `structlog.stdlib.LoggerFactory` knows, too, but changes logging's logger class.
+    # `structlog.stdlib.LoggerFactory` would change logging's logger class.
     frame: Any = sys._getframe()
     while frame is not None:
         name = str(frame.f_globals.get("__name__"))
@@ -88,14 +88,14 @@ _EveryLevel: Any = structlog.make_filtering_bound_logger(logging.NOTSET)
 
 class FilteringLogger(_EveryLevel):  # type: ignore[misc]
     """
-    structlog's logger that filters by level, and two things beside.
+    structlog's logger that filters by level, with two differences.
 
-    Its messages always format: structlog formats `%` arguments before any processor
-    sees the event, so that a wrong format would raise in the log call. And where our
-    renderer is all there is, the event goes straight to it.
+    A wrong format costs no line: structlog formats `%` arguments before any processor
+    sees the event, and raises in the log call. And if our renderer is the only
+    processor, the event goes straight to it.
 
-    One class for all levels: `filter_at` changes its methods, so a logger that was
-    bound or cached earlier follows.
+    There is one class for all levels. `filter_at` changes its methods, so loggers that
+    are bound or cached follow.
     """
 
     least = logging.NOTSET
@@ -138,7 +138,7 @@ def _logging(level: str, number: int) -> Any:
             or type(logger) is not LineLogger
         ):
             return _to_logger(self, name, number, event, fields)
-        # Our renderer is all there is: the event goes straight to it.
+        # Our renderer is the only processor: the event goes straight to it.
         if self._context:
             fields = {**self._context, **fields}
         if event is None:
@@ -163,7 +163,7 @@ def _logging(level: str, number: int) -> Any:
 def _to_logger(
     self: Any, name: str, number: int, event: Any, fields: dict[str, Any]
 ) -> Any:
-    """Process an event and hand it to the logger, which may know no such method."""
+    """Process an event and hand it to the logger, which may lack such a method."""
     if name in LEVELS or hasattr(self._logger, name):
         return self._proxy_to_logger(name, event, **fields)
     try:
@@ -175,14 +175,9 @@ def _to_logger(
     return self._logger.msg(*args, **more)
 
 
-def _formatting(method: Any) -> Any:
-    @functools.wraps(method)
-    def call(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
-        if args:
-            event, fields = _formatted(event, args, fields)
-        return method(self, event, **fields)
-
-    return call
+def _exception(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
+    fields.setdefault("exc_info", True)
+    return self.error(event, *args, **fields)
 
 
 def _log(self: Any, level: int, event: Any = None, *args: Any, **fields: Any) -> Any:
@@ -193,34 +188,25 @@ def _log(self: Any, level: int, event: Any = None, *args: Any, **fields: Any) ->
 
 
 def _alog(self: Any, level: int, event: Any = None, *args: Any, **fields: Any) -> Any:
-    if args:
-        event, fields = _formatted(event, args, fields)
-    name = _NAMES.get(level)
     if level < self.least:
         return _anothing(self)
+    name = _NAMES.get(level)
     if name is None:  # structlog's own methods know only its levels
-        return _at_once(_method_of(level), self, event, **fields)
-    return _awaited(sys._getframe(1), name, self, event, fields)
+        return _at_once(_method_of(level), self, event, *args, **fields)
+    return _CALLS[f"a{name}"](self, event, *args, **fields)
 
 
 def _asynchronous(name: str) -> Any:
     @functools.wraps(getattr(_EveryLevel, f"a{name}"))
     def call(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
+        if is_ours(sys._getframe(1).f_globals.get("__name__")):
+            # `await run(log.ainfo, "x")`: ctxlog awaits, and would be the caller.
+            return _at_once(_CALLS[name], self, event, *args, **fields)
         if args:
             event, fields = _formatted(event, args, fields)
-        return _awaited(sys._getframe(1), name, self, event, fields)
+        return getattr(_EveryLevel, f"a{name}")(self, event, **fields)
 
     return call
-
-
-def _awaited(
-    frame: FrameType, name: str, self: Any, event: Any, fields: dict[str, Any]
-) -> Any:
-    """Return what structlog's asynchronous method returns when *frame* calls it."""
-    if is_ours(frame.f_globals.get("__name__")):
-        # `await run(log.ainfo, "x")`: ctxlog awaits, and would be taken for the caller.
-        return _at_once(_CALLS[name], self, event, **fields)
-    return getattr(_EveryLevel, f"a{name}")(self, event, **fields)
 
 
 async def _at_once(method: Any, *args: Any, **fields: Any) -> Any:
@@ -243,7 +229,7 @@ _CALLS: dict[str, Any] = {
     for name in LEVELS
     if name != "exception"
 }
-_CALLS["exception"] = _formatting(_EveryLevel.exception)
+_CALLS["exception"] = functools.wraps(_EveryLevel.exception)(_exception)
 _CALLS.update((f"a{name}", _asynchronous(name)) for name in LEVELS)
 FilteringLogger.log = functools.wraps(_EveryLevel.log)(_log)
 FilteringLogger.alog = functools.wraps(_EveryLevel.alog)(_alog)
@@ -255,7 +241,8 @@ def _formatted(
     if type(event) is str and (len(args) > 1 or type(args[0]) is str):
         try:
             return event % args, fields
-        except Exception as error:  # a wrong format, a third-party __str__
+        except Exception as error:
+            # A wrong format, or a third-party __str__: `formatted` says so.
             if is_interrupt(error):
                 raise
     message, problems = formatted(event, sole_mapping(args))

@@ -1,6 +1,5 @@
 """
-structlog's processors: what shows the context, and what renders lines. Private to
-`loggers/`.
+structlog's processors: one shows the context, one renders lines. Private to `loggers/`.
 """
 
 from __future__ import annotations
@@ -50,11 +49,10 @@ def merge_context(logger: Any, method_name: str, event_dict: EventDict) -> Event
     """
     Put the context's fields into the event, for processors that look at them.
 
-    A processor, for the front of a chain: native, of `structlog.stdlib`, or the
-    `foreign_pre_chain` of a `ProcessorFormatter`. What is bound to the logger or given
-    in the call wins; what was bound through `structlog.contextvars` comes along, and
-    wins over the store. Secrets of the context are redacted, whatever renders the event
-    then. `JsonRenderer` needs no help from it. Never raises.
+    A processor for the front of any chain, also the `foreign_pre_chain` of a
+    `ProcessorFormatter`. Fields that the event has already win over those bound through
+    `structlog.contextvars`, and those over the store. Secrets of the context are
+    redacted. `JsonRenderer` finds the context without it. Never raises.
     """
     record = event_dict.get("_record")
     if isinstance(record, logging.LogRecord):
@@ -66,15 +64,14 @@ def merge_context(logger: Any, method_name: str, event_dict: EventDict) -> Event
         event_dict.setdefault(name, value)
     log_error = get_names().log_error
     for name, value in plain_fields(view).items():
-        # A field must not pass for what processors take as instructions.
+        # Processors would take such a field for an instruction.
         if name not in STRUCTLOGS and name != log_error:
             event_dict.setdefault(name, value)
     return event_dict
 
 
 def _bound_elsewhere() -> Mapping[str, Any]:
-    # Looking for them goes through all context variables there are, so only where
-    # something was ever bound.
+    # Only if a field was ever bound: structlog looks at all context variables.
     return structlog.contextvars.get_contextvars() if _ever_bound else _NOTHING
 
 
@@ -86,20 +83,19 @@ class JsonRenderer:
     """
     Render events as ctxlog's JSON lines; the last processor of a chain.
 
-    The line is the same as that of a record of stdlib logging: it takes the context
-    by itself, and understands what earlier processors have made of the event (level,
-    logger, time stamp, rendered exceptions and stacks). It returns text, and bytes to
-    a `structlog.BytesLogger`. Also the last of a `ProcessorFormatter`. Never raises.
-
-    One may be shared by any number of loggers and threads.
+    The line is the same as that of a record of stdlib logging. It has the context, and
+    each thing once that earlier processors put into the event: level, logger, time
+    stamp, rendered exceptions and stacks. The renderer returns text, and bytes to a
+    `structlog.BytesLogger`. It may be the last processor of a `ProcessorFormatter`, and
+    be shared by loggers and threads. Never raises.
 
     Args:
         schema: Name of a schema, or one.
-        encoder: Turns the event into the line, in place of an encoder of *schema*.
-        options: Those of `ctxlog.line.LineEncoder`.
+        encoder: Encodes the events instead of a `LineEncoder` of *schema*.
+        options: Those of `LineEncoder`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
 
     def __init__(
@@ -177,8 +173,8 @@ def _give_record_back(frame: FrameType, event: EventDict) -> None:
     """
     Put the record into the event again if *frame* is that of a `ProcessorFormatter`.
 
-    `remove_processors_meta`, in front of most renderers, has taken it away; it knows
-    the logger, the time, the fields and the context of the log call.
+    `remove_processors_meta`, in front of most renderers, has taken it away. The record
+    has the logger, the time, the fields and the context of the log call.
     """
     if frame.f_code is _formats_records:
         record = frame.f_locals["record"]
@@ -191,7 +187,7 @@ def processors(*between: Any, **options: Any) -> list[Any]:
     Return the processors for `structlog.configure(processors=...)`.
 
     Args:
-        between: Further processors; they find the context's fields in the event.
+        between: Further processors, which see the context's fields in the event.
         options: Those of `JsonRenderer`.
     """
     renderer = JsonRenderer(**options)
@@ -200,14 +196,14 @@ def processors(*between: Any, **options: Any) -> list[Any]:
 
 def bridge() -> None:
     """
-    Let what is bound through `structlog.contextvars` be on every logger's lines.
+    Show fields bound through `structlog.contextvars` on the lines of every logger.
 
-    Such fields win over the store's. On with `configure()`, also where the application
-    has configured structlog by itself; calling it again is a no-op.
+    Such fields win over the store's. `configure()` calls it, also if the application
+    has configured structlog by itself. Calling it again is a no-op.
     """
     add_source(_bound_elsewhere)
 
 
 def unbridge() -> None:
-    """Leave them to structlog's own lines again; without a bridge, nothing."""
+    """Undo `bridge()`; without it, a no-op."""
     remove_source(_bound_elsewhere)

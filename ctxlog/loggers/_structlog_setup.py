@@ -16,17 +16,18 @@ with requires("structlog"):
 
 
 def is_ours() -> bool:
+    """Return whether the configuration is that of ctxlog's `configure()`."""
     processors: object = structlog.get_config()["processors"]
     return processors is output.processors
 
 
 def is_configured() -> bool:
-    """Whether the application has configured structlog by itself, before or since."""
+    """Return whether the application has configured structlog by itself."""
     configured: bool = structlog.is_configured()
     return configured and not (output.before is not None and is_ours())
 
 
-# What hands events over to `logging` as they are, for a handler to render.
+# The processors that hand events over to `logging`, whose handlers render them.
 _HANDING_OVER = tuple(
     getattr(structlog.stdlib, name)
     for name in ("render_to_log_kwargs", "render_to_log_args_and_kwargs")
@@ -35,7 +36,7 @@ _HANDING_OVER = tuple(
 
 
 def outside() -> str | None:
-    """Return why structlog's lines are not ctxlog's; None where they are."""
+    """Return why structlog's lines are not ctxlog's, or None if they are."""
     if not is_configured():
         return None
     configured = structlog.get_config()
@@ -47,7 +48,7 @@ def outside() -> str | None:
     factory = configured["logger_factory"]
     if isinstance(factory, structlog.stdlib.LoggerFactory):
         if last is wrapping or last in _HANDING_OVER:
-            return None  # its events become records, which are read as events
+            return None  # the records are read as events
         return (
             "structlog renders its events before it hands them to logging: put "
             "structlog.stdlib.ProcessorFormatter.wrap_for_formatter last in its "
@@ -74,8 +75,8 @@ def _find_beyond_ours(find: Any, ignored: Any = None, /, **options: Any) -> Any:
     return find([*(ignored or ()), "ctxlog."], **options)
 
 
-# structlog looks for the caller outside of itself; each of its modules has imported
-# the function. There is no public way to name further modules for all processors.
+# There is no public way to have all processors pass over further modules. Two modules
+# of structlog have imported the function.
 _PATCHES = [
     Patch(module, "_find_first_app_frame_and_name", _find_beyond_ours)
     for module in (structlog.processors, structlog.stdlib)
@@ -87,8 +88,8 @@ def show_callers() -> None:
     """
     Let structlog look for the caller of a log call beyond ctxlog's frames.
 
-    For `CallsiteParameterAdder`, stacks and the names of loggers, in any chain. On with
-    `configure()`; calling it again is a no-op.
+    For `CallsiteParameterAdder`, stacks and the names of loggers, in any chain.
+    `configure()` calls it. Calling it again is a no-op.
     """
     for finder in _PATCHES:
         finder.install()

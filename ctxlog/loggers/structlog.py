@@ -1,9 +1,9 @@
 """
-structlog. Adapter: imports core, its sibling for records and structlog.
+structlog. Adapter: imports core, private modules of `loggers/` and structlog.
 
 structlog runs its processors in the thread and the context of the log call, so the
-context is taken where the event is rendered. Where structlog hands events over to
-`logging` (`ProcessorFormatter`), the record's own stamp says in which one it was made.
+renderer takes the active context. If structlog hands its events over to `logging`
+(`ProcessorFormatter`), the record's stamp has the context.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 
 
 class _LevelFilter:
-    """Drops what is below the level of its logger."""
+    """Drops events below the level of their logger."""
 
     def __init__(self, levels: Levels) -> None:
         self._levels = levels
@@ -67,24 +67,23 @@ def configure(
     **options: Any,
 ) -> None:
     """
-    Configure structlog: stamped lines to one stream, the same as of stdlib logging.
+    Configure structlog to write the same lines as stdlib logging, to one stream.
 
-    For the whole process, until `unconfigure()`, which brings back what was configured
-    before. A further call replaces the set-up, also for loggers that were used since.
-    Loggers that were used *before* the first call may have been cached by structlog
-    with the chain of then; nothing can reach those.
+    For the whole process, until `unconfigure()` brings back the configuration of
+    before. A further call replaces the set-up, also for loggers in use. A logger that
+    was used *before* the first call may keep its chain: structlog caches it.
 
     Args:
         between: Further processors, in their order.
         level: The least level that is logged.
         levels: Least levels of single loggers: name to level.
-        stream: Where the lines go; unless given, `sys.stdout` as it is when a line is
-            written.
-        writer: Writes the lines, in place of one for *stream*.
+        stream: A stream for the lines; by default, `sys.stdout` at the time of each
+            line.
+        writer: Writes the lines instead of a writer for *stream*.
         options: Those of `JsonRenderer`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
     chain = processors(*between, **options)
     filtered = Levels(level, levels)
@@ -96,7 +95,7 @@ def configure(
     output.writer = writer or LineWriter(stream, chain[-1].encoder)
     output.renderer = chain[0] if len(chain) == 1 else None
     FilteringLogger.filter_at(filtered.least)
-    # In place: loggers that are cached keep the list.
+    # In place: cached loggers keep the list.
     output.processors[:] = chain
     structlog.configure(
         processors=output.processors,
@@ -109,7 +108,7 @@ def configure(
 
 
 def unconfigure() -> None:
-    """Give structlog back what it had before `configure()`; without one, nothing."""
+    """Bring back the configuration of before `configure()`; without it, a no-op."""
     before, ours = output.before, is_ours()
     output.before = None
     if before is None:
