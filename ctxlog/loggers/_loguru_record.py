@@ -36,14 +36,14 @@ class Extra(dict[Any, Any]):
     """
     A record's `extra` with the context's fields in it, and with the record's stamp.
 
-    loguru hands one record to all sinks, and some show everything that is in it: so
-    the stamp is an attribute here, and no key of the record.
+    loguru hands one record to all sinks, and some show all keys of it. So the stamp is
+    an attribute here.
 
     Attributes:
-        stamp: What the record took from its context, as on a record of stdlib logging.
+        stamp: The stamp, as on a record of stdlib logging.
         shown: The context's fields, as they were put here.
-        own: The names of the fields that are not the context's.
-        line: The finished line of a record on its way through a queue; else not set.
+        own: The names of the other fields.
+        line: The finished line, if the record goes through a queue; else not set.
     """
 
     __slots__ = ("line", "own", "shown", "stamp")
@@ -73,8 +73,10 @@ class Extra(dict[Any, Any]):
 def make_extra(
     items: Any, stamp: Any, own: Iterable[Any], line: bytes | None = None
 ) -> Extra:
+    """Return what a pickle of an `Extra` holds, or a dict with a line."""
     extra = Extra(items)
-    extra.stamp, extra.shown, extra.own, extra.line = stamp, {}, own, line
+    extra.stamp, extra.own, extra.line = stamp, own, line
+    extra.shown = {name: value for name, value in extra.items() if name not in own}
     return extra
 
 
@@ -86,28 +88,19 @@ def patcher(record: Any) -> Any:
     Stamp a record with the context, for `logger.configure(patcher=patcher)`.
 
     The context's fields are put into `extra`, so that every sink can show them (with
-    the format `{extra[requestID]} {message}`); what is bound to the logger or given in
-    the call stays. The request's id is always there, under the name that was chosen for
-    it, `N/A` outside of any request. The context's secrets are redacted; what the call
-    brings is as loguru has it.
+    the format `{extra[requestID]} {message}`); fields of the logger and of the call
+    stay. The request's id is always there, under the chosen name, `N/A` outside of any
+    request. The context's secrets are redacted; the call's fields stay as they are.
 
-    `configure(patcher=...)` replaces a patcher that is there. To keep it, give it:
-    `logger.configure(patcher=patcher(mine))`; `install()` keeps it by itself.
+    `logger.configure(patcher=...)` replaces the previous patcher. To keep it, pass it
+    on: `logger.configure(patcher=patcher(mine))`; `install()` keeps it.
 
     Args:
         record: loguru's record; or another patcher, to return one that does both.
     """
     if callable(record):
         return Chained(record)
-    exception = record["exception"]
-    stamp: View | Stamp
-    if exception is None:
-        stamp = view = current_view()
-    else:
-        error = exception.value
-        reporting = record["name"] in REPORTING_LOGGERS
-        view = error_view(error, reporting=reporting)
-        stamp = Stamp(view, error)
+    stamp = current_view() if record["exception"] is None else _stamp(record)
     own = record["extra"]
     name = record["name"]
     if type(name) is str and name[:7] == "ctxlog.":
@@ -117,20 +110,27 @@ def patcher(record: Any) -> Any:
         else:
             record["name"] = handed.name
             own = {**read(handed).fields, **own}
-    shown = _shown(view)
+    shown = _shown(stamp if isinstance(stamp, View) else stamp.view)
     record["extra"] = extra = Extra(shown)
     extra.update(own)
     extra.stamp, extra.shown, extra.own = stamp, shown, own
     return None
 
 
+def _stamp(record: Record) -> View | Stamp:
+    if record["exception"] is None:
+        return current_view()
+    error = record["exception"].value
+    reporting = record["name"] in REPORTING_LOGGERS
+    return Stamp(error_view(error, reporting=reporting), error)
+
+
 def _handed_on() -> logging.LogRecord | None:
     """
     Return the record of a line of ctxlog's own that `logging` has handed to loguru.
 
-    The handler of loguru's documentation, `InterceptHandler`, hands on the text of a
-    record; a completion line without its fields says little. The line gets the name
-    of the logger, too, in place of a module's.
+    The `InterceptHandler` of loguru's documentation hands on the text of a record only.
+    A completion line needs its fields, and the name of its logger.
     """
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
@@ -143,7 +143,7 @@ def _handed_on() -> logging.LogRecord | None:
 
 
 def _show_caller(record: Record) -> None:
-    """Show where a log call stands that ctxlog has passed on, as `run` does."""
+    """Show the caller of a log call that ctxlog has passed on."""
     frame = passed_on(record["file"].path, record["line"], "depth", 0)
     if frame is None:
         return
@@ -156,7 +156,7 @@ def _show_caller(record: Record) -> None:
 
 
 class Chained:
-    """Two patchers: the one that was there, then ours."""
+    """Calls the previous patcher, then ours."""
 
     def __init__(self, previous: Callable[[Record], object]) -> None:
         self.previous = previous
@@ -167,7 +167,7 @@ class Chained:
 
 
 def _shown(view: View) -> dict[str, Any]:
-    """What `extra` gets of a view: made once for it."""
+    """Return the fields of a view for `extra`. Made once."""
     if view.encoded is None:
         view.encoded = {}
     hiding, names = get_redactor(), get_names()
@@ -185,22 +185,19 @@ def _shown(view: View) -> dict[str, Any]:
 
 
 def encoded(encoder: Encoder, record: Record, created: float) -> bytes:
-    """Return the line of a record."""
-    error: ExceptionParts | BaseException | None = None
-    own = extra = record["extra"]
+    """Return the line of a record. Never raises."""
+    extra = record["extra"]
     stamp = extra.stamp if type(extra) is Extra else None
+    own = extra if stamp is None else _own(extra)
+    if stamp is None:
+        stamp = _stamp(record)
+    elif isinstance(stamp, dict):  # it was pickled
+        stamp = Stamp.revived(stamp)
+    error: ExceptionParts | BaseException | None = None
     if isinstance(stamp, View):
         view = stamp
-        own = _own(extra)
-    elif stamp is None:
-        view, error = _unstamped(record)
-    elif isinstance(stamp, Stamp):
+    else:
         view, error = stamp.view, stamp.error
-        own = _own(extra)
-    else:  # it was pickled
-        revived = Stamp.revived(stamp)
-        view, error = revived.view, revived.error
-        own = {name: extra[name] for name in extra.own if name in extra}
     level = record["level"]
     name = level.name
     if name[:6] == "Level ":
@@ -216,11 +213,11 @@ def encoded(encoder: Encoder, record: Record, created: float) -> bytes:
 
 
 def _name_of(level: Any) -> str:
-    """Return the name of a level that was given by its number, which has a name."""
+    """Return the name of a level that a log call has given by its number."""
     name = str(logging.getLevelName(level.no))
     if not name.startswith("Level "):
         return name
-    # The application's, where loguru has one with that number, too.
+    # loguru may have several of that number; the application's comes last.
     named = [one.name for one in list(_core.levels.values()) if one.no == level.no]
     return str(named[-1]) if named else name
 
@@ -229,7 +226,7 @@ _MISSING = object()
 
 
 def _own(extra: Extra) -> dict[Any, Any]:
-    """Return what is in `extra` besides what the patcher put there."""
+    """Return the fields in `extra` that the patcher did not put there."""
     shown = extra.shown
     own = {}
     for name in extra.own:
@@ -239,11 +236,3 @@ def _own(extra: Extra) -> dict[Any, Any]:
         if name not in own and shown.get(name, _MISSING) is not value:
             own[name] = value
     return own
-
-
-def _unstamped(record: Record) -> tuple[View, BaseException | None]:
-    exception = record["exception"]
-    if exception is None:
-        return current_view(), None
-    reporting = record["name"] in REPORTING_LOGGERS
-    return error_view(exception.value, reporting=reporting), exception.value

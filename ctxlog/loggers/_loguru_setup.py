@@ -24,15 +24,15 @@ _core: Any = logger._core  # type: ignore[attr-defined]
 _sink_id: int | None = None
 _patcher_before: Callable[[Record], None] | None = None
 
-# loguru's handlers that wrote to the console, by their numbers, while ours does.
+# By their numbers, the console handlers of loguru that ours has replaced.
 _aside: dict[int, Any] = {}
 
 
 def _default(handlers: Mapping[int, Any]) -> int | None:
     """
-    Return the number of the handler that loguru comes with: 0, by which applications
-    remove it, unless a tracer has added one while loguru was imported. None if it is
-    not there.
+    Return the number of loguru's default handler, or None if it has been removed.
+
+    It is 0 unless a tracer has added a handler while loguru was imported.
     """
     for number in range(len(handlers)):
         if number not in handlers:
@@ -53,30 +53,30 @@ def install(
     **options: Any,
 ) -> None:
     """
-    Let loguru write stamped lines, the same as those of stdlib logging.
+    Let loguru write the same lines as stdlib logging, to one stream.
 
-    For the whole process, until `uninstall()`. Sinks that write to the console, as
-    loguru's default one, would write every event a second time: they are set aside
-    until then. All other sinks stay and find the context's fields in `extra`; a patcher
-    that is there is kept. A further call replaces the one before. The sink has the
-    number of loguru's default one where that was there, so `logger.remove(0)` and
-    `logger.remove()` mean what they always do.
+    For the whole process, until `uninstall()`. Sinks that write to the console, such as
+    loguru's default one, would write every event a second time: they are replaced until
+    then. All other sinks stay and have the context's fields in `extra`; the previous
+    patcher is kept. A further call replaces the set-up. The sink takes the number of
+    loguru's default one, so that `logger.remove(0)` and `logger.remove()` keep their
+    meaning.
 
     Args:
-        stream: Where the lines go; unless given, `sys.stdout` as it is when a line is
-            written.
+        stream: A stream for the lines; by default, `sys.stdout` at the time of each
+            line.
         level: The least level that is logged: one of loguru's names, or a number.
         levels: Least levels of single loggers (modules): name to level.
         enqueue: Whether another thread writes; also for child processes. The line is
-            finished in the thread that logs: a field or an exception that does not
-            pickle costs none.
-        context: How those are started, as `logger.add()` takes it: `spawn`, ...
-        writer: Writes the lines, in place of one for *stream*.
+            finished in the thread that logs, so that no line is lost to a field or an
+            exception that does not pickle.
+        context: How these processes are started, as `logger.add()` takes it.
+        writer: Writes the lines instead of a writer for *stream*.
         options: Those of `JsonSink`.
 
     Raises:
-        ConfigError: an option is invalid.
-        ValueError: loguru has no such level.
+        ConfigError: if an option is invalid.
+        ValueError: if loguru has no such level.
     """
     global _sink_id, _patcher_before
     number = level if isinstance(level, int) else logger.level(level).no
@@ -96,8 +96,8 @@ def install(
         colorize=False,
         backtrace=False,
         diagnose=False,
-        # Ours raises nothing but what interrupts it, which is not to be caught. Where
-        # loguru writes in a thread of its own, that must survive.
+        # The sink raises interrupts only, which must not be caught. A thread of
+        # loguru's that writes must survive them.
         catch=enqueue,
         **started,
     )
@@ -112,13 +112,13 @@ def _no_text(record: Any) -> str:
 
 
 def _put_in_place(added: int) -> int:
-    """Set aside what writes to the console; return the number that ours has then."""
+    """Replace the console handlers by ours, and return its number."""
     with _core.lock:
         handlers = _core.handlers.copy()
         ours = handlers.pop(added)
         default = _default(handlers)
         for number in list(handlers):
-            # The default one writes to what was standard error at its import.
+            # The default one's stream may have been replaced as standard error since.
             if number == default or _is_on_console(handlers[number]):
                 _aside[number] = handlers.pop(number)
         number = added if default is None else default
@@ -128,7 +128,7 @@ def _put_in_place(added: int) -> int:
 
 
 def _have_handlers(handlers: dict[int, Any]) -> None:
-    # As `logger.add()` and `remove()` do it; there is no other way to have one back.
+    # Like `logger.add()` and `remove()`, which cannot bring a handler back.
     levels = (handler.levelno for handler in handlers.values())
     _core.min_level = min(levels, default=float("inf"))
     _core.handlers = handlers
@@ -136,10 +136,10 @@ def _have_handlers(handlers: dict[int, Any]) -> None:
 
 def uninstall() -> None:
     """
-    Give loguru back what it had before `install()`; without one, a no-op.
+    Bring back loguru's sinks and patcher of before `install()`; without it, a no-op.
 
-    Sinks that were set aside stay so if the application has removed ctxlog's: it has
-    set up sinks of its own since.
+    If the application has removed ctxlog's sink, it has set up sinks of its own since:
+    the replaced ones stay away.
     """
     global _sink_id, _patcher_before
     if _sink_id is None:
@@ -161,10 +161,10 @@ def uninstall() -> None:
 
 def is_configured() -> bool:
     """
-    Whether the application has set up loguru's output by itself.
+    Return whether the application has set up loguru's output by itself.
 
-    By a sink of its own to the console, or by removing the default one. What trackers
-    and tracers add, a sink that reports elsewhere or a patcher, does not count.
+    That is, whether it has added a console sink or removed the default one. Patchers
+    and other sinks, such as those of trackers and tracers, do not count.
     """
     if _is_installed():
         return False
@@ -177,7 +177,7 @@ def is_configured() -> bool:
 
 
 def outside() -> str | None:
-    """Return why loguru's lines are not ctxlog's; None where they are."""
+    """Return why loguru's lines are not ctxlog's, or None if they are."""
     printing = [one for one in _core.handlers.values() if _is_on_console(one)]
     others = [one for one in printing if not _is_ours(one)]
     if not others:
@@ -204,10 +204,10 @@ def outside() -> str | None:
 
 def is_fed_by(handler: logging.Handler) -> bool:
     """
-    Whether a handler of `logging` hands its records to loguru.
+    Return whether a handler of `logging` hands its records to loguru.
 
-    As the `InterceptHandler` of loguru's documentation does, by whatever name: its
-    `emit` refers to loguru's logger.
+    Its `emit` refers to loguru's logger, like that of the `InterceptHandler` in the
+    documentation of loguru.
     """
     code = getattr(type(handler).emit, "__code__", None)
     if code is None:
@@ -226,8 +226,8 @@ def _content(cell: CellType) -> object:
 
 
 def sinks_on_console() -> list[bool]:
-    """Return of each sink whether it writes to the console; ctxlog's does."""
-    found = [one for one in _core.handlers.values()]
+    """Return for each sink whether it writes to the console; ctxlog's counts as one."""
+    found = list(_core.handlers.values())
     return [_is_ours(one) or _is_on_console(one) for one in found]
 
 

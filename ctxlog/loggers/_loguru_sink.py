@@ -24,21 +24,21 @@ class JsonSink:
     """
     A sink that writes ctxlog's JSON lines, for `logger.add(JsonSink(), format="")`.
 
-    The line is the same as that of a record of stdlib logging. The context is the
-    stamp's that the `patcher` left on the record, else the active one. `install()` does
-    both. Never raises.
+    The line is the same as that of a record of stdlib logging. It has the context that
+    the `patcher` left on the record, or the active one. `install()` does both. Never
+    raises.
 
     Args:
-        stream: Where the lines go; unless given, `sys.stdout` as it is when a line is
-            written.
+        stream: A stream for the lines; by default, `sys.stdout` at the time of each
+            line.
         schema: Name of a schema, or one.
-        encoder: Turns the event into the line, in place of an encoder of *schema*.
-        writer: Writes the lines, in place of one for *stream*.
+        encoder: Encodes the events instead of a `LineEncoder` of *schema*.
+        writer: Writes the lines instead of a writer for *stream*.
         levels: Least levels of single loggers: name to level.
-        options: Those of `ctxlog.line.LineEncoder`.
+        options: Those of `LineEncoder`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
 
     def __init__(
@@ -66,10 +66,10 @@ class JsonSink:
         """
         Write the line of a record; always False. Never raises.
 
-        As the `filter` of a sink it spares all that loguru would do to show the record:
-        copies, formats and renders the exception, only for us to pass it over.
+        As the `filter` of a sink it saves the work of loguru after it: copying and
+        formatting the record, rendering the exception.
         """
-        # Its time is this one, and takes long to read off.
+        # The record's own time is this one, and reading it is slow.
         self._write(record, _now())
         return False
 
@@ -83,7 +83,7 @@ class JsonSink:
 
 
 def _is_wanted(record: Record, levels: Levels) -> bool:
-    """Whether a record has at least the level of its logger."""
+    """Return whether a record has at least the level of its logger."""
     return bool(record["level"].no >= levels.of(record["name"]))
 
 
@@ -91,7 +91,7 @@ def _is_wanted(record: Record, levels: Levels) -> bool:
 
 
 class QueuedSink(JsonSink):
-    """Writes, in the thread of loguru's queue, what `_Queueing` made of the records."""
+    """Writes, in the thread of loguru's queue, the lines that `_Queueing` made."""
 
     def write(self, message: Any) -> None:
         line = getattr(message.record["extra"], "line", None)
@@ -101,20 +101,19 @@ class QueuedSink(JsonSink):
             self._writer.write(line)
 
     def queueing(self) -> _Queueing:
-        """Return the filter that belongs to it."""
+        """Return the filter of this sink."""
         return _Queueing(self._encoder, self._levels)
 
 
 class _Queueing:
     """
-    As the filter of a queued sink: finishes the line in the thread that logs.
+    The filter of a queued sink: finishes the line in the thread that logs.
 
     loguru's queue pickles whole records, and drops those that do not pickle. So the
-    line is made before, and all else in the record is made to pickle; that is for other
-    queued sinks: those without a queue find the values as they are.
+    line is made before, and all other values are made to pickle.
 
-    It goes to spawned processes. Where the encoder cannot, the process of the queue
-    makes the line.
+    The filter itself is pickled for spawned processes. If the encoder does not pickle,
+    the process of the queue makes the line.
     """
 
     def __init__(self, encoder: Encoder | None, levels: Levels | None) -> None:
@@ -134,7 +133,7 @@ class _Queueing:
             extra.line = encoded(self._encoder, record, _now())
         if record["exception"] is not None:
             record["exception"] = _Exception(*record["exception"])
-        # What patchers have added.
+        # Keys that other patchers have added.
         for name in record.keys() - _KEYS:
             value = record[name]
             if type(value) not in FLAT_TYPES and not pickles(value):
@@ -151,7 +150,7 @@ _KEYS = frozenset(
 
 
 class _Exception(NamedTuple):
-    """The exception of a record, as loguru's own, whose type may fail to pickle."""
+    """The exception of a record, like loguru's own; its type may fail to pickle."""
 
     type: Any
     value: Any

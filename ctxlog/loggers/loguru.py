@@ -1,8 +1,8 @@
 """
-loguru. Adapter: imports core, its siblings for records and levels, and loguru.
+loguru. Adapter: imports core, private modules of `loggers/` and loguru.
 
-A record is stamped by a *patcher*, which loguru calls in the thread that logs; from
-then on it may wait in a queue (`enqueue=True`) or go to another process.
+A *patcher*, which loguru calls in the thread that logs, stamps a record. From then on
+it may wait in a queue (`enqueue=True`) or go to another process.
 
 loguru formats a message before any patcher or sink sees it: a wrong `{}` raises in the
 log call, as it does without ctxlog.
