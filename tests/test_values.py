@@ -33,6 +33,7 @@ import ctxlog
 from ctxlog._json import dumps
 from ctxlog.context.adapter import View
 from ctxlog.line._budget import cut
+from ctxlog.line._copies import Copier
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event
 from ctxlog.line.redact import Redactor
@@ -705,7 +706,7 @@ def test_the_quick_look_at_a_value_changes_nothing(value: Any) -> None:
     A value is the same whether or not all of its members were looked at together.
     """
     quick, careful = walk(max_bytes=10**6), walk(max_bytes=10**6)
-    careful._copier.looks = 0  # it looks at each member by itself
+    careful._copier = Copier(Redactor(), 0)  # it looks at each member by itself
     for walking in (quick, careful):
         walking._path.append("field")
     shown = quick.value(value)

@@ -55,6 +55,8 @@ class Copier:
             max_text: How long a text may be.
             levels: How many levels of containers there may be.
         """
+        if self.looks <= 0:
+            return None
         length = len(value)
         most = min(max(room, 0) // 4 + 1, length)  # a member takes four bytes or more
         whole = self._taken(value, most, room, max_text, levels)

@@ -13,7 +13,7 @@ from typing import Any
 from ctxlog._interrupts import is_interrupt
 from ctxlog._json import dumps
 from ctxlog._names import COMPLETION_LOGGER
-from ctxlog.line._layout import Layout, Parts
+from ctxlog.line._layout import Layout
 from ctxlog.line._shape import Shape
 from ctxlog.line.event import Event
 from ctxlog.line.values import safe_str
@@ -83,15 +83,15 @@ class Fitter:
         if request_id is None:
             request_id = self._missing
         shown = None if request_id is None else walk.text(safe_str(request_id))
-        parts = Parts(
-            level=self._level(event, walk.text(safe_str(event.level))),
-            head=layout.head(shown, {}),
-            text=dumps(shape.message(event.message, walk)),
-            logger=layout.logger(walk.text(safe_str(event.logger))) + layout.constants,
-            body=self._id_in_body(shown),
-            tail=layout.joined({shape.schema.log_error: what}),
+        return layout.shortest_line(
+            micros_of(event.created),
+            self._level(event, walk.text(safe_str(event.level))),
+            layout.head(shown, {}),
+            dumps(shape.message(event.message, walk)),
+            layout.logger(walk.text(safe_str(event.logger))) + layout.constants,
+            self._id_in_body(shown),
+            layout.joined({shape.schema.log_error: what}),
         )
-        return layout.shortest_line(micros_of(event.created), parts)
 
     def _within(
         self, event: Event, problems: tuple[str, ...], max_text: int, room: int
@@ -126,16 +126,17 @@ class Fitter:
         report = shape.report(
             (*problems, *walk.problems), max(max_text, LEAST_LINE // 4)
         )
-        parts = Parts(
-            level=level,
-            head=layout.head(shown, trace),
-            text=text,
-            logger=logger + layout.constants + layout.joined(statics),
-            body=self._id_in_body(shown) + layout.joined(body),
-            own=layout.joined(own),
-            tail=tail + layout.joined(report),
+        return layout.line(
+            micros_of(event.created),
+            event.view,
+            level,
+            layout.head(shown, trace),
+            text,
+            logger + layout.constants + layout.joined(statics),
+            self._id_in_body(shown) + layout.joined(body),
+            layout.joined(own),
+            tail + layout.joined(report),
         )
-        return layout.line(micros_of(event.created), event.view, parts)
 
     def _level(self, event: Event, level: str) -> bytes:
         return self._layout.level(self._shape.level(level, event.levelno))

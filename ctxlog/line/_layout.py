@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._json import dumps
@@ -16,29 +16,6 @@ from ctxlog.line.schema import Schema
 
 #: The timestamp's precisions: how many digits follow the second.
 DIGITS = {"seconds": 0, "milliseconds": 3, "microseconds": 6}
-
-
-class Parts(NamedTuple):
-    """
-    The parts of a line, encoded.
-
-    Attributes:
-        level: From the timestamp's end to the level.
-        head: From the request's id to the message's key.
-        text: The message.
-        logger: The logger and the static fields.
-        body: The fields of the context.
-        own: The fields of the call.
-        tail: The exception, the stack and the report of problems.
-    """
-
-    level: bytes
-    head: bytes
-    text: bytes
-    logger: bytes
-    body: bytes = b""
-    own: bytes = b""
-    tail: bytes = b""
 
 
 class Layout:
@@ -119,18 +96,41 @@ class Layout:
         """Divide fields in the ids of a trace that precede the message, and others."""
         return {}, fields
 
-    def line(self, micros: int, view: View, parts: Parts) -> bytes:
-        """Return the line of an event at a time in microseconds."""
-        level, head, text, logger, body, own, tail = parts
+    def line(
+        self,
+        micros: int,
+        view: View,
+        level: bytes,
+        head: bytes,
+        text: bytes,
+        logger: bytes,
+        body: bytes,
+        own: bytes,
+        tail: bytes,
+    ) -> bytes:
+        """
+        Return the line of an event, given its parts.
+
+        Args:
+            micros: Its time, in microseconds.
+            view: Its context, for the time since the store was made.
+            level: From the timestamp's end to the level.
+            head: From the request's id to the message's key.
+            text: The message.
+            logger: The logger and the static fields.
+            body: The fields of the context.
+            own: The fields of the call.
+            tail: The exception, the stack and the report of problems.
+        """
+        started = view.started
+        since = b"" if started is None else self._since(started, view.late, micros)
+        start = self.time(micros)
         return b"".join(
-            (
-                *(self.time(micros), level, head, text, logger, body),
-                *(self._since(view, micros), own, tail, self.end),
-            )
+            (start, level, head, text, logger, body, since, own, tail, self.end)
         )
 
-    def shortest_line(self, micros: int, parts: Parts) -> bytes:
-        """Return the line without the time since the store was made, and resource."""
+    def shortest_line(self, micros: int, *parts: bytes) -> bytes:
+        """Return the line of some parts, without what may be long in its opening."""
         start = self.shortest + self.time(micros)[len(self.opening) :]
         return b"".join((start, *parts, self.end))
 
@@ -158,12 +158,10 @@ class Layout:
             self.second = second, start
         return start
 
-    def _since(self, view: View, micros: int) -> bytes:
-        if view.started is None:
-            return b""
-        lasted = dumps(max(micros - view.started // 1000, 0) / 1000)
+    def _since(self, started: int, late: bool, micros: int) -> bytes:
+        lasted = dumps(max(micros - started // 1000, 0) / 1000)
         elapsed = self.elapsed + lasted + self.elapsed_end
-        return elapsed + self.late if view.late else elapsed
+        return elapsed + self.late if late else elapsed
 
 
 def quoted(key: str) -> bytes:

@@ -61,10 +61,10 @@ def placed(
     return members
 
 
-def _free(wanted: str, *taken: Collection[str]) -> str:
+def _free(wanted: str, taken: Collection[str], reserved: Collection[str] = ()) -> str:
     """Return a key that is not taken: the one that is wanted, or one with a number."""
     key, number = wanted, 2
-    while any(key in keys for keys in taken):
+    while key in taken or key in reserved:
         key, number = f"{wanted}_{number}", number + 1
     return key
 

@@ -7,7 +7,7 @@ per second, level and logger once each; per event there remain the message, the
 microseconds and the call's own fields, and one join.
 
 A usual event takes the short way, `encode_plain`. Any other takes the general one,
-`encode`, which makes the `Parts` of the line by the plan of the schema (`_shape`) and
+`encode`, which makes the parts of the line by the plan of the schema (`_shape`) and
 joins them (`_layout`). Where a key would come twice or the line is too long, the parts
 are made once more, without what is known of the context (`_fit`).
 """
@@ -31,7 +31,7 @@ from ctxlog.context.adapter import View
 from ctxlog.errors import ConfigError
 from ctxlog.line._fields import NO_PROBLEMS, Context, Fields, cut_reported
 from ctxlog.line._fit import LEAST_LINE, Fitter, micros_of
-from ctxlog.line._layout import DIGITS, Layout, Parts
+from ctxlog.line._layout import DIGITS, Layout
 from ctxlog.line._otlp import OtlpLayout
 from ctxlog.line._shape import NO_NAMES, Shape
 from ctxlog.line.event import Encoder, Event
@@ -219,35 +219,40 @@ class LineEncoder(Encoder):
 
     def encode(self, event: Event) -> bytes:
         """Return the line of an event. Never raises."""
-        problems, length = event.problems, None
+        created, level, levelno, logger, message, view, fields, *_, problems = event
+        length = None
         try:
-            event = self._respelled(event)
-            context = (event.view.encoded or {}).get(self) or self._fields.context(
-                event.view, self
-            )
-            head, fields = context.head, event.fields
-            if context.nameless and type(fields) is dict:
+            if fields and self.names.case != get_names().case and _is_ours(logger):
+                fields = self.names.respelled(fields)
+                event = event._replace(fields=fields)
+            context = (view.encoded or {}).get(self)
+            if context is None:
+                context = self._fields.context(view, self)
+            own, names, head = b"", NO_NAMES, context.head
+            if fields and context.nameless and type(fields) is dict:
                 head, fields, found = self._fields.own_id(head, fields)
                 problems += found
-            own, names = b"", NO_NAMES
             if fields:
-                completion = self._shape.placing and event.logger == COMPLETION_LOGGER
-                room = self._room_beside(context, event.message)
-                own, names, found = self._fields.members(fields, completion, room)
+                own, names, found = self._fields.members(
+                    fields,
+                    self._shape.placing and logger == COMPLETION_LOGGER,
+                    self._room_beside(context, message),
+                )
                 problems += found
             if not context.clash and names.isdisjoint(context.names):
-                text, found = self._text(event.message)
+                text, found = self._text(message)
                 problems += found + context.problems
-                parts = Parts(
-                    level=self._level(event.level, event.levelno),
-                    head=head,
-                    text=text,
-                    logger=self._logger(event.logger),
-                    body=context.body,
-                    own=own,
-                    tail=self._tail(event, problems),
+                line = self._layout.line(
+                    micros_of(created),
+                    view,
+                    self._level(level, levelno),
+                    head,
+                    text,
+                    self._loggers.get(logger) or self._logger(logger),
+                    context.body,
+                    own,
+                    self._tail(event, problems),
                 )
-                line = self._layout.line(micros_of(event.created), event.view, parts)
                 length = len(line)
                 if length <= self.max_line_bytes:
                     return line
@@ -257,7 +262,7 @@ class LineEncoder(Encoder):
             if is_interrupt(failure):
                 raise
             problems += (f"line built with difficulty: {type_name(failure)}",)
-        event = event._replace(created=_finite(event.created))
+        event = event._replace(created=_finite(created))
         try:
             return self._fitter.line(event, problems, length)
         except Exception as failure:
@@ -266,12 +271,6 @@ class LineEncoder(Encoder):
                 raise
             what = f"line built with difficulty: {type_name(failure)}"
             return self._fitter.shortest(event, what)
-
-    def _respelled(self, event: Event) -> Event:
-        """Return the event with ctxlog's fields in the encoder's spelling."""
-        if self.names.case == get_names().case or not _is_ours(event.logger):
-            return event
-        return event._replace(fields=self.names.respelled(event.fields))
 
     def json(self, members: Mapping[Any, Any], share: int) -> bytes:
         """
@@ -319,11 +318,9 @@ class LineEncoder(Encoder):
         return member
 
     def _logger(self, logger: str) -> bytes:
-        member = self._loggers.get(logger)
-        if member is None:
-            name = self._layout.logger(self._shape.short(logger))
-            member = name + self._layout.statics
-            remember(self._loggers, logger, member)
+        name = self._layout.logger(self._shape.short(logger))
+        member = name + self._layout.statics
+        remember(self._loggers, logger, member)
         return member
 
     def _tail(self, event: Event, problems: tuple[str, ...]) -> bytes:

@@ -77,7 +77,7 @@ class Walk(Budget):
         super().__init__(redactor, max_text, max_bytes)
         self._soon = max_bytes - _MANY_BYTES
         self._spare = max_bytes // 8
-        self._copier = Copier(redactor, max_bytes)
+        self._copier: Copier | None = None
         self._default = default
         self._active: set[int] = set()
 
@@ -172,7 +172,9 @@ class Walk(Budget):
 
     def _builtin(self, value: Any) -> Any:
         # Few values are read one by one sooner than all together.
-        if self._copier.looks > 0 and (len(value) > _FEW or self._room < self._soon):
+        if len(value) > _FEW or self._room < self._soon:
+            if self._copier is None:
+                self._copier = Copier(self._redactor, self._soon + _MANY_BYTES)
             levels = _MAX_DEPTH - len(self._active)
             found = self._copier.copy(value, self._room, self.max_text, levels)
             if found is not None:
