@@ -1,5 +1,5 @@
 """
-The filter that shows the context to any formatter. Private to `loggers/`.
+The filter that makes the context attributes of records. Private to `loggers/`.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def install(
             line.
         level: The least level that is logged: one of loguru's names, or a number.
         levels: Least levels of single loggers (modules): name to level.
-        enqueue: Whether another thread writes; also for child processes. The line is
+        enqueue: Write in another thread, also for child processes. The line is
             finished in the thread that logs, so that no line is lost to a field or an
             exception that does not pickle.
         context: How these processes are started, as `logger.add()` takes it.
@@ -156,7 +156,7 @@ def uninstall() -> None:
     _sink_id, _patcher_before = None, None
 
 
-# What the application has set up --------------------------------------------------
+# The application's set-up ---------------------------------------------------------
 
 
 def is_configured() -> bool:

@@ -1,7 +1,7 @@
 """
-Records: how they are made and stamped, and how they are read. Private to `loggers/`.
+Records: their stamps, and how they are read. Private to `loggers/`.
 
-A record is stamped with the context in which it was made. From then on it may wait in
+A stamp is the context in which the record was made. From then on the record may wait in
 a queue, be pickled or be written by another thread.
 """
 
@@ -48,11 +48,17 @@ STANDARD = frozenset(
 
 class Stamp:
     """
-    The stamp of a record that needs more than the context's view. Never changes.
+    The stamp of a record that needs more than the context's view. It never changes.
 
-    It keeps the parts that the stock `QueueHandler.prepare` destroys (it merges the
-    stacks into the message, and makes text of a message that is a dict), and the names
-    of the attributes that `ContextFilter` set, which are not the log call's own.
+    The stock `QueueHandler.prepare` merges the stacks into the message, and makes text
+    of a message that is a dict: the stamp keeps both.
+
+    Attributes:
+        view: The context.
+        error: The exception.
+        stack_info: The stack.
+        names: The attributes that `ContextFilter` set: they are not the log call's own.
+        event: The message that is a dict.
     """
 
     __slots__ = ("error", "event", "names", "stack_info", "view")
@@ -72,7 +78,7 @@ class Stamp:
         self.event = event
 
     def with_names(self, names: Iterable[str]) -> Stamp:
-        """Return one that knows further attributes that a filter has set."""
+        """Return a stamp with further names."""
         known = self.names.union(names)
         return Stamp(self.view, self.error, self.stack_info, known, self.event)
 
@@ -89,7 +95,7 @@ class Stamp:
 
     @classmethod
     def revived(cls, plain: Mapping[str, Any]) -> Stamp:
-        """Return the stamp that a pickle or a deep copy holds as plain values."""
+        """Return the stamp that a pickle or a deep copy has as plain values."""
         error = plain.get("error")
         return cls(
             View(plain["fields"], plain["started"], plain["late"]),
@@ -100,7 +106,7 @@ class Stamp:
 
 
 def _plain_stamp(view: View, **more: object) -> tuple[Any, ...]:
-    # A pickle may go over a network: builtin types only, redacted.
+    # A pickle may go over a network: it has builtin types only, redacted.
     walk = Walk(get_redactor(), 262_144, 262_144)
     fields = walk.named(list(view.fields.items()))
     plain = {"fields": fields, "started": view.started, "late": view.late, **more}
@@ -111,7 +117,7 @@ copyreg.pickle(View, _plain_stamp)
 
 
 def stamp(record: logging.LogRecord) -> View | Stamp:
-    """Return what stamps `record`, taken from the context that is active now."""
+    """Return a stamp for *record* from the active context."""
     event = record.msg if type(record.msg) is dict else None
     if not record.exc_info and record.stack_info is None and event is None:
         if not is_servers(record.name):
@@ -136,7 +142,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def is_servers(name: object) -> bool:
-    """Whether a logger is a server's, or Django's, which speaks of requests, too."""
+    """Return whether a logger is a server's, or Django's, which reports requests."""
     return name in SERVER_LOGGERS or str(name).startswith(("django.", "gunicorn."))
 
 
@@ -147,7 +153,7 @@ def _error_of(record: logging.LogRecord) -> BaseException | None:
 
 
 def stamp_of(record: logging.LogRecord) -> View | Stamp:
-    """Return the stamp that `record` has, else one of the active context."""
+    """Return the stamp of *record*, or one from the active context."""
     found = get_stamp(record)
     if isinstance(found, (View, Stamp)):
         return found
@@ -197,9 +203,9 @@ class CallSite:
     A line of code that logs, through one logger and at one level.
 
     Attributes:
-        attributes: What all records made there share.
-        added: The names of what was last added to a record, in their order: at one
-            call site mostly the same. They are looked up, not trusted.
+        attributes: The attributes that all its records share.
+        added: The names of the attributes last added to a record, mostly the same ones
+            at a call site. They are looked up, not trusted.
     """
 
     __slots__ = ("added", "attributes")
@@ -213,11 +219,10 @@ class ContextRecord(logging.LogRecord):
     """
     A `LogRecord` whose message can always be formatted.
 
-    The record factory makes these, so that a wrong format string costs no handler its
-    line, ours or another's.
+    The record factory makes these: a wrong format string costs no handler its line.
     """
 
-    # Beside the attributes, which others read and copy.
+    # Slots, beside the attributes that other libraries read and copy.
     __slots__ = ("_ctxlog_call_site", "_ctxlog_stamp")
 
     _ctxlog_call_site: CallSite
@@ -290,10 +295,10 @@ def read(record: logging.LogRecord) -> Event:
     )
 
 
-# The marks of `ProcessorFormatter.wrap_for_formatter`: the message is an event dict.
+# `ProcessorFormatter.wrap_for_formatter` sets these: the message is an event dict.
 _OF_STRUCTLOG = {"_logger", "_name"}
 
-# Attributes of a record that structlog's processors may have made of an event.
+# Attributes of a record that may be an event's keys.
 _OF_PROCESSORS = KEYS & {
     *("exception", "level", "logger", "positional_args", "stack", "timestamp")
 }
@@ -317,7 +322,7 @@ def _taken(
 
 
 def _queued(event: dict[Any, Any] | None, message: Any) -> dict[Any, Any] | None:
-    """Return the event of which the stock `QueueHandler` has made text."""
+    """Return the event if the stock `QueueHandler` has made text of it, else None."""
     if event is None or not isinstance(message, str):
         return None
     return event if message.startswith(safe_str(event)) else None
@@ -328,7 +333,7 @@ _AS_MADE, _LAST = len(ATTRIBUTES), ATTRIBUTES[-1]
 
 
 def _own(attributes: dict[str, Any], set_by_filter: frozenset[str]) -> dict[str, Any]:
-    """Return the log call's own fields: what is on the record beyond the standard."""
+    """Return the log call's own fields: all attributes that are not standard."""
     return {
         name: value
         # A copy: another thread's handler may be setting attributes.
@@ -341,9 +346,9 @@ def _own_as_made(
     record: ContextRecord, attributes: dict[str, Any]
 ) -> dict[str, Any] | None:
     """
-    Do the same for a record that the factory made, by looking at its end only.
+    Return the same for a record of the factory, by looking at its end only.
 
-    Return None if some of it may be no field.
+    Return None if it may have attributes that are no fields.
     """
     count = len(attributes) - _AS_MADE
     own: dict[str, Any] = {}
@@ -351,17 +356,17 @@ def _own_as_made(
         return own
     site = record._ctxlog_call_site
     if len(site.added) == count:
-        # Most likely the same as last time: then all of them are there, and no other.
+        # Most likely the same as last time: then all of them are there.
         for name in site.added:
             if name not in attributes:
                 break
             own[name] = attributes[name]
         else:
             return own
-    # With the one behind which they stand: or something is no longer there.
+    # Together with the last one before them, unless an attribute was removed.
     *backwards, last = islice(reversed(attributes), count + 1)
     if last != _LAST or not STANDARD.isdisjoint(backwards):
-        return _own(attributes, frozenset())  # other formatters put something there
+        return _own(attributes, frozenset())  # another formatter has added some
     if not _OF_PROCESSORS.isdisjoint(backwards):
         return None
     site.added = tuple(reversed(backwards))
@@ -371,19 +376,19 @@ def _own_as_made(
 def _without_stacks(
     error: ExceptionParts | BaseException | None, stack_info: str | None, message: str
 ) -> tuple[ExceptionParts | None, str]:
-    """Undo what the stock `QueueHandler` did: it merges stacks into the message."""
+    """Take the stacks out of the message: the stock `QueueHandler` puts them there."""
     if isinstance(error, BaseException):
         error = ExceptionParts.of(error)
     for stack in (error and error.stack, stack_info):
         if stack:
-            # Without its last line, which may show a broken exception otherwise.
+            # Without its last line: a broken exception may be shown otherwise.
             frames = stack.rpartition("\n")[0] or stack
             message = message.partition(f"\n{frames}")[0]
     return error, message
 
 
 def encoded(encoder: Encoder, record: logging.LogRecord) -> bytes:
-    """Return the line of `record`. Never raises."""
+    """Return the line of *record*. Never raises."""
     if type(record) is ContextRecord:
         attributes = record.__dict__
         try:
@@ -395,7 +400,7 @@ def encoded(encoder: Encoder, record: logging.LogRecord) -> bytes:
                 and not (attributes["exc_info"] or attributes["exc_text"])
                 and attributes["stack_info"] is None
             ):
-                # As the factory made it, but for what was added at its end.
+                # As the factory made it, but for the fields at its end.
                 args = attributes["args"]
                 own = _own_as_made(record, attributes)
                 if own is not None:
@@ -419,7 +424,7 @@ def encoded(encoder: Encoder, record: logging.LogRecord) -> bytes:
 
 
 def event_of(record: logging.LogRecord, problems: Problems = ()) -> Event:
-    """Take any record apart, which has further `problems`. Never raises."""
+    """Take any record apart, and add *problems*. Never raises."""
     try:
         event = read(record)
     except Exception as error:

@@ -140,7 +140,7 @@ class JsonFormatter(BaseJsonFormatter):
 
     @property
     def direct(self) -> bool:
-        """Whether `encode` does nothing but ask the `encoder`."""
+        """Return whether `encode` only calls the `encoder`."""
         return not self._assembled and type(self).encode is JsonFormatter.encode
 
     def encode(self, record: logging.LogRecord) -> bytes:
@@ -280,7 +280,7 @@ class ConsoleFormatter(logging.Formatter):
     `fmt` and `style`, which have no effect.
 
     Args:
-        color: Whether to color the level and the request's id.
+        color: Use colors for the level and the request's id.
         redact: What to hide: see `configure()`.
         request_id_key: The name of the request's id; the process's unless given.
         case: The spelling of ctxlog's own names; the process's unless given.

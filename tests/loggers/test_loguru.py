@@ -180,7 +180,7 @@ def test_an_exception_brings_its_context(stream: io.StringIO) -> None:
 
 def test_options_of_a_call_keep_their_meaning(stream: io.StringIO) -> None:
     """
-    Lazy values, colour marks, the record as a field, a depth.
+    Lazy values, color marks, the record as a field, a depth.
     """
     adapter.install(stream)
     logger.opt(lazy=True).info("lazy {}", lambda: 7)
@@ -227,7 +227,7 @@ def test_a_wrong_format_raises_in_the_log_call_as_ever(stream: io.StringIO) -> N
 
 def test_hostile_fields_cost_no_line(stream: io.StringIO) -> None:
     """
-    What JSON cannot hold is replaced, and the line says so.
+    A value that is not JSON is replaced, and the line says so.
     """
 
     class Hostile:
@@ -483,7 +483,7 @@ def test_the_sinks_of_the_application_keep_their_values(stream: io.StringIO) -> 
 
 def test_a_queue_has_the_levels_of_single_loggers(stream: io.StringIO) -> None:
     """
-    What is below them does not even get into it.
+    A record below its level does not get into the queue.
     """
     adapter.install(stream, level="ERROR", levels={"shop.db": 10}, enqueue=True)
     logger.patch(lambda record: record.update(name="shop.db")).debug("seen")

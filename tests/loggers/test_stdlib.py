@@ -490,9 +490,9 @@ def test_console_text_is_for_people(log_env: LogEnvironment) -> None:
     assert rest[-1] == "ValueError: bad"
 
 
-def test_console_colours_a_request_the_same_on_every_line() -> None:
+def test_console_colors_a_request_the_same_on_every_line() -> None:
     """
-    The colour depends on the id only.
+    The color depends on the id only.
     """
     formatter = ctxlog.ConsoleFormatter(color=True)
     record = logging.makeLogRecord({"msg": "x", "levelname": "INFO", "levelno": 20})
@@ -510,7 +510,7 @@ def test_console_colours_a_request_the_same_on_every_line() -> None:
 
 def test_lines_and_prints_come_in_order(tmp_path: Path) -> None:
     """
-    What `print` left in the buffer comes before the line that was logged after it.
+    Text that `print` left in the buffer comes before the line that was logged after it.
     """
     program = (
         "import ctxlog, logging; ctxlog.configure(format='json');"
@@ -542,7 +542,7 @@ def test_a_line_that_cannot_be_written_goes_to_standard_error(tmp_path: Path) ->
 
 def test_a_closed_stream_costs_no_line(capfd: pytest.CaptureFixture[str]) -> None:
     """
-    A stream that somebody closed: the line goes to standard error.
+    The line of a closed stream goes to standard error.
     """
     stream = io.StringIO()
     handler = ctxlog.LineHandler(stream)
@@ -624,7 +624,7 @@ def test_a_full_pipe_that_does_not_block_loses_nothing() -> None:
     assert load_line(received[0])["message"] == "x" * 200_000
 
 
-def test_a_foreign_formatter_that_raises_costs_no_line(
+def test_a_third_party_formatter_that_raises_costs_no_line(
     log_env: LogEnvironment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """

@@ -88,16 +88,16 @@ def test_the_calls_own_fields_win() -> None:
     ],
     ids=lambda values: next(iter(values)) if values.keys() != {EVIL} else "key",
 )
-@pytest.mark.parametrize("color", [True, False], ids=["colour", "plain"])
+@pytest.mark.parametrize("color", [True, False], ids=["color", "plain"])
 def test_nothing_in_the_data_drives_the_terminal(
     values: dict[str, Any], color: bool
 ) -> None:
     """
-    No control character but the newlines of a traceback and our own colours.
+    No control character but the newlines of a traceback and our own colors.
     """
     with ctxlog.scope(requestID=EVIL, bound=EVIL):
         text = text_of(ctxlog.ConsoleFormatter(color=color), **values)
-    # Our own colours, and no other.
+    # Only our own colors.
     text = re.sub(r"\x1b\[(0|1|2|3[1-6]|1;31|9[2-6])m", "", text)
     assert all(line.isprintable() for line in text.split("\n"))
 
@@ -146,18 +146,18 @@ def test_a_wrong_format_string_is_reported() -> None:
     assert 'logError="message not formatted' in text
 
 
-def test_colours_are_of_the_level_and_the_request() -> None:
+def test_colors_are_of_the_level_and_the_request() -> None:
     """
     Only where asked for; without them the text is the same.
     """
     values = {"rows": 3, "exc_info": raised(ValueError("bad"))}
     with ctxlog.scope(requestID="A"):
-        coloured = text_of(ctxlog.ConsoleFormatter(color=True), **values)
+        colored = text_of(ctxlog.ConsoleFormatter(color=True), **values)
         plain = text_of(ctxlog.ConsoleFormatter(), **values)
-    assert "\x1b[32mINFO    \x1b[0m" in coloured
-    assert "\x1b[1mhello\x1b[0m" in coloured
-    assert coloured.endswith("\x1b[31mValueError: bad\x1b[0m")
-    assert re.sub(r"\x1b\[[0-9;]+m", "", coloured)[12:] == plain[12:]
+    assert "\x1b[32mINFO    \x1b[0m" in colored
+    assert "\x1b[1mhello\x1b[0m" in colored
+    assert colored.endswith("\x1b[31mValueError: bad\x1b[0m")
+    assert re.sub(r"\x1b\[[0-9;]+m", "", colored)[12:] == plain[12:]
     assert "\x1b" not in plain
 
 
@@ -165,7 +165,7 @@ def test_colours_are_of_the_level_and_the_request() -> None:
     ("number", "code"),
     [(5, "2"), (10, "2"), (25, "32"), (30, "33"), (45, "31"), (50, "1;31")],
 )
-def test_levels_between_the_known_ones_have_their_colours(
+def test_levels_between_the_known_ones_have_their_colors(
     number: int, code: str
 ) -> None:
     """
@@ -176,7 +176,7 @@ def test_levels_between_the_known_ones_have_their_colours(
     assert f"\x1b[{code}mOWN     \x1b[0m" in text
 
 
-def test_a_request_has_one_colour_in_every_process(tmp_path: Path) -> None:
+def test_a_request_has_one_color_in_every_process(tmp_path: Path) -> None:
     """
     Whatever the seed of `hash()`; and not all requests have the same.
     """
@@ -281,7 +281,7 @@ def test_a_record_made_by_hand_is_shown() -> None:
     assert "logError" not in text
 
 
-def test_a_group_of_exceptions_is_coloured_too() -> None:
+def test_a_group_of_exceptions_is_colored_too() -> None:
     """
     Behind its margins: headings, places in the code, what was raised.
     """
@@ -322,7 +322,7 @@ def test_a_group_of_exceptions_is_coloured_too() -> None:
         ({"TERM": "dumb", "FORCE_COLOR": "1"}, True, True),
     ],
 )
-def test_the_environment_decides_on_colours(
+def test_the_environment_decides_on_colors(
     environment: dict[str, str],
     terminal: bool,
     expected: bool,

@@ -159,7 +159,7 @@ def test_the_flags_of_logging_switch_attributes_off(
     monkeypatch: pytest.MonkeyPatch, flag: str, names: tuple[str, ...]
 ) -> None:
     """
-    What `logging` says not to look up is None, as on a stock record.
+    A value that `logging` is told not to look up is None, as on a stock record.
     """
     if not hasattr(logging, flag):
         pytest.skip(f"this Python has no logging.{flag}")
@@ -276,7 +276,7 @@ def test_nothing_is_put_among_the_attributes_of_a_record() -> None:
 
 def test_an_extra_with_the_name_of_a_field_is_no_key_error() -> None:
     """
-    What a factory that sets public attributes breaks; the call's own wins.
+    An attribute that another factory sets does not replace a field of the call.
     """
     install()
     record = ctxlog.run(
@@ -300,7 +300,7 @@ def test_another_factory_works_under_and_over_ours(order: str) -> None:
 
 def is_stamped() -> bool:
     """
-    Whether a record made now is stamped at once.
+    Return whether a record made now is stamped at once.
     """
     return get_stamp(make_record()) is not None
 
@@ -317,7 +317,7 @@ def test_uninstall_brings_back_the_factory_of_before() -> None:
 
 def test_uninstall_under_another_factory_leaves_that_and_stops_stamping() -> None:
     """
-    Ours cannot be taken out of somebody's closure: it only hands through.
+    Ours cannot be taken out of another factory's closure: it only calls the previous.
     """
     install()
     theirs = closure("theirs")
@@ -399,7 +399,7 @@ def test_a_subclass_of_our_record_may_extend_it() -> None:
     assert line_of(record)["message"] == "mine: seen 1"
 
 
-def test_a_message_that_somebody_masked_later_stays_masked(
+def test_a_message_that_was_masked_later_stays_masked(
     log_env: LogEnvironment,
 ) -> None:
     """
@@ -454,7 +454,7 @@ def copied(how: str, record: logging.LogRecord) -> logging.LogRecord:
     if how == "makeLogRecord":
         return logging.makeLogRecord(record.__dict__)
     if how == "of a dict":
-        attributes = {**vars(record), "colour": "red"}
+        attributes = {**vars(record), "color": "red"}
         return logging.makeLogRecord(attributes)
     loaded: logging.LogRecord = pickle.loads(pickle.dumps(record, int(how)))
     return loaded
@@ -511,7 +511,7 @@ def test_a_copy_of_a_record_has_its_stamp(how: str, kind: Any, chained: bool) ->
     again = ctxlog.run({"requestID": "B"}, copied, how, record)
     line = ctxlog.run({"requestID": "C"}, line_of, again)
     assert (line["requestID"], line["rows"], line["message"]) == ("A", 3, "seen")
-    assert vars(again).keys() - plain <= {"message", "asctime", "colour"}
+    assert vars(again).keys() - plain <= {"message", "asctime", "color"}
     assert isinstance(again, kind)
     if kind is SlottedRecord:
         assert again.cost == 7  # type: ignore[attr-defined]

@@ -58,7 +58,7 @@ def test_the_text_and_the_bytes_are_the_same_line() -> None:
 
 def test_a_dict_as_a_message_is_fields_with_extra_over_them() -> None:
     """
-    python-json-logger's convention; the dict itself is left alone.
+    The convention of python-json-logger; the dict itself stays as it is.
     """
     message = {"rows": 1, "message": "m", "password": "p", 3: 4}
     line = line_of(ctxlog.JsonFormatter(), msg=message, args=None, rows=2)
@@ -84,7 +84,7 @@ def test_what_servers_put_on_records_is_no_field(name: str) -> None:
     assert name not in line_of(ctxlog.JsonFormatter(), **{name: "\x1b[31mred"})
 
 
-def test_djangos_request_is_no_field_and_anybody_elses_is() -> None:
+def test_djangos_request_is_no_field_and_any_other_is() -> None:
     """
     Its text has the query string, which holds secrets.
     """
@@ -377,7 +377,7 @@ def test_an_option_does_what_it_does_there(
     options: dict[str, Any], values: dict[str, Any]
 ) -> None:
     """
-    For records of every kind the line is the stock formatter's, the id aside.
+    For records of every kind the line is the stock formatter's, but for the id.
     """
     fmt = "%(asctime)s %(levelname)s %(message)s"
     ours = ctxlog.JsonFormatter(fmt, missing_request_id=None, **options)
@@ -518,7 +518,7 @@ def test_its_options_and_hooks_are_for_the_default_schema() -> None:
 
 def test_a_wrong_option_of_ours_is_a_config_error() -> None:
     """
-    Named as everywhere.
+    The error names the option.
     """
     for wrong in ({"schema": "x"}, {"timespec": "x"}, {"redact": 3}, {"static": 3}):
         with pytest.raises(

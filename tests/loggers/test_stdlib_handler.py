@@ -40,7 +40,7 @@ class Pipe:
 
     def take(self) -> bytes:
         """
-        What is in the pipe now: one read, as much as there is.
+        Return the bytes in the pipe, by one read.
         """
         return os.read(self.reading, 1 << 20)
 
@@ -360,7 +360,7 @@ class Bytes:
 
 def test_any_stream_is_written_to_in_its_way(tmp_path: Path) -> None:
     """
-    Files of either kind, memory, foreign ones; what an encoding lacks is escaped.
+    Files, memory, a class of its own; a character that an encoding lacks is escaped.
     """
     record = make_record("caf\u00e9")
     shown = []
@@ -369,10 +369,10 @@ def test_any_stream_is_written_to_in_its_way(tmp_path: Path) -> None:
         with open(path, mode, encoding=None if "b" in mode else "utf-8") as file:
             ctxlog.LineHandler(file).handle(record)
         shown.append(path.read_bytes())
-    binary, text, foreign = io.BytesIO(), io.StringIO(), Bytes()
-    for stream in (binary, text, foreign):
+    binary, text, own = io.BytesIO(), io.StringIO(), Bytes()
+    for stream in (binary, text, own):
         ctxlog.LineHandler(stream).handle(record)
-    shown += [binary.getvalue(), text.getvalue().encode(), foreign.data]
+    shown += [binary.getvalue(), text.getvalue().encode(), own.data]
     assert {load_line(data)["message"] for data in shown} == {"caf\u00e9"}
 
     narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
@@ -397,7 +397,7 @@ def test_the_standard_output_is_that_of_the_time_of_the_line(
     assert (following.stream, fixed.stream) == (second, first)
 
 
-def test_a_slow_value_holds_nobody_else_up(log_env: Any) -> None:
+def test_a_slow_value_delays_its_own_thread_only(log_env: Any) -> None:
     """
     A line is encoded before the lock is taken.
     """

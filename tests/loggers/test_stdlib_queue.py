@@ -119,7 +119,7 @@ def test_a_stack_without_an_exception_is_not_in_the_message(queued: Queued) -> N
 
 def test_a_format_of_the_queues_own_stays_in_the_message(queued: Queued) -> None:
     """
-    A formatter on the queue's handler is somebody's decision; the stack is apart.
+    A formatter on the queue's handler is the application's; the stack stays a field.
     """
     queued.handler.setFormatter(logging.Formatter("[%(levelname)s] %(message)s"))
     try:
@@ -133,7 +133,7 @@ def test_a_format_of_the_queues_own_stays_in_the_message(queued: Queued) -> None
 
 def test_a_mask_before_the_queue_holds_behind_it(queued: Queued) -> None:
     """
-    What a filter took out of a crash's message does not come back.
+    Text that a filter took out of a crash's message does not come back.
     """
 
     def mask(record: logging.LogRecord) -> bool:
@@ -190,7 +190,7 @@ def pickled(
     handler: logging.handlers.SocketHandler, record: logging.LogRecord
 ) -> bytes:
     """
-    What a stock SocketHandler sends of a record.
+    Return the bytes that a stock SocketHandler sends of a record.
     """
     data = handler.makePickle(record)
     (length,) = struct.unpack(">L", data[:4])

@@ -231,7 +231,7 @@ def test_asynchronous_methods_take_the_callers_context(stream: io.StringIO) -> N
 
 def test_hostile_fields_cost_no_line(stream: io.StringIO) -> None:
     """
-    What JSON cannot hold is replaced, and the line says so.
+    A value that is not JSON is replaced, and the line says so.
     """
 
     class Hostile:
@@ -367,7 +367,7 @@ def test_without_the_bridge_they_stay_with_structlog(log_env: LogEnvironment) ->
 
 def test_merge_context_fills_in_what_is_not_there() -> None:
     """
-    What the event has wins; structlog's contextvars win over the store.
+    Fields of the event win over structlog's contextvars, and those over the store.
     """
 
     def work() -> Any:
@@ -557,7 +557,7 @@ def test_text_of_another_renderer_is_written_as_it_is(stream: io.StringIO) -> No
 
 
 class Hostile:
-    """A value that may not even be asked whether it is true."""
+    """A value whose truth cannot be tested."""
 
     def __bool__(self) -> bool:
         raise RuntimeError("no")

@@ -137,7 +137,7 @@ def test_asyncio_reports_a_slow_callback(configured: LogEnvironment) -> None:
     assert {line["requestID"] for line in lines} == {"job-1"}
 
 
-def test_asyncio_reports_a_task_whose_error_nobody_took(
+def test_asyncio_reports_a_task_whose_error_was_not_retrieved(
     configured: LogEnvironment,
 ) -> None:
     """
