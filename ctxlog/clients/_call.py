@@ -1,8 +1,8 @@
 """
-One outgoing call, whatever the client: what all client adapters have in common.
+One outgoing call: what all adapters of this folder have in common.
 
-Shared by the adapters of this folder; imports core only and does no input or output
-besides logging.
+An adapter makes a `Call` before its library sends a request, lets it add the headers,
+and notes how it ended.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
 from ctxlog._names import get_names
@@ -25,60 +26,67 @@ CLIENT_LOGGER = "ctxlog.client"
 _completion_log = logging.getLogger(CLIENT_LOGGER)
 
 
+class _Hosts(TypedDict):
+    hosts: Iterable[str]
+
+
+class ClientOptions(_Hosts, total=False):
+    """The keyword arguments of every client adapter, see `CallOptions`."""
+
+    fields: Iterable[str]
+    completion_line: bool
+
+
+@dataclass(eq=False, kw_only=True)
 class CallOptions:
     """
-    The options of all client adapters, checked.
+    The options of a client adapter, checked.
 
     Args:
         hosts: The hosts that get the headers: names as in URLs (`payments`,
             `api.example.com`, `[::1]`), with `*` for any part of one
             (`*.internal`), and with a port to mean only that (`localhost:8001`).
         fields: The names of further fields to send as `baggage`.
-        completion_line: Whether to log a line when a call has ended, to any host.
+        completion_line: Log a line when a call has ended, to any host.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
 
-    __slots__ = ("_hosts", "completion_line", "fields")
+    hosts: Iterable[str]
+    fields: Iterable[str] = ()
+    completion_line: bool = False
 
-    def __init__(
-        self,
-        *,
-        hosts: Iterable[str],
-        fields: Iterable[str] = (),
-        completion_line: bool = False,
-    ) -> None:
+    def __post_init__(self) -> None:
+        hosts = self.hosts
         allowed = "a list of names of hosts, such as api.example.com or *.internal"
         if isinstance(hosts, (str, bytes)) or not isinstance(hosts, Iterable):
             raise ConfigError("hosts", hosts, allowed)
-        names = tuple(hosts)
-        for name in names:
+        self.hosts = tuple(hosts)
+        for name in self.hosts:
             if not isinstance(name, str) or not name or set(name) & set("/?#@ \t\r\n"):
                 raise ConfigError("hosts", name, allowed)
-        self._hosts = tuple(name.lower() for name in names)
-        self.fields = checked_fields(fields)
-        if not isinstance(completion_line, bool):
-            raise ConfigError("completion_line", completion_line, "True or False")
-        self.completion_line = completion_line
+        self.fields = checked_fields(self.fields)
+        if not isinstance(self.completion_line, bool):
+            raise ConfigError("completion_line", self.completion_line, "True or False")
 
     def allow(self, url: str) -> bool:
-        """Whether a call of `url` takes the headers along."""
+        """Return whether a call of *url* takes the headers along."""
         target = _Target.of(url)
         if not target.host:
             return False
         names = (target.host, f"{target.host}:{target.port}")
-        return any(_matches(name, wanted) for wanted in self._hosts for name in names)
+        return any(_matches(name, wanted) for wanted in self.hosts for name in names)
 
 
 class _Target(NamedTuple):
     """
-    Where a call goes.
+    The target of a call.
 
     Attributes:
         host: Its name in lower case, an IPv6 address in brackets; empty without one.
-        port: Its port, also where the URL does not say it.
-        shown: The host with the port that the URL says.
+        port: Its port; the scheme's own if the URL has none.
+        shown: The host, with the port if the URL has one.
         path: The path, without the query string: that holds secrets.
     """
 
@@ -89,7 +97,7 @@ class _Target(NamedTuple):
 
     @classmethod
     def of(cls, url: str) -> _Target:
-        """Take a URL apart; one that is none has no host."""
+        """Return the target of a URL; an invalid one has no host."""
         try:
             parts = urlsplit(url)
             said = parts.port
@@ -103,6 +111,7 @@ class _Target(NamedTuple):
 
 
 def _matches(host: str, wanted: str) -> bool:
+    wanted = wanted.lower()
     if "*" not in wanted:
         return host == wanted
     # Brackets are of an IPv6 address here, not a choice of characters.
@@ -113,12 +122,12 @@ class Call:
     """
     One outgoing call, from before it is sent until its response has begun.
 
-    Made in the context of the caller. Nothing here raises.
+    Made in the context of the caller. Its methods do not raise.
 
     Args:
         options: The adapter's options.
         method: The call's method; may be corrected until the end.
-        url: Where it goes.
+        url: Its URL.
     """
 
     __slots__ = ("_ended", "_options", "_started", "_url", "method")
@@ -131,7 +140,7 @@ class Call:
         self._started = time.perf_counter()
 
     def inject(self, headers: MutableMapping[str, str]) -> frozenset[str]:
-        """Add the headers if the host may have them; return the names of those."""
+        """Add the headers if the host may have them; return their names."""
         if not self._options.allow(self._url):
             return frozenset()
         before = frozenset(headers)
@@ -139,12 +148,12 @@ class Call:
         return frozenset(headers) - before
 
     def end(self, status: int) -> None:
-        """Say that a response has begun."""
+        """Log that a response has begun."""
         level = logging.INFO if status < 400 else logging.WARNING
         self._complete(level, str(status), {"status": status})
 
     def fail(self, error: BaseException) -> None:
-        """Say that there was no response."""
+        """Log that there was no response."""
         name = type(error).__name__
         self._complete(logging.WARNING, name, {"error": name})
 

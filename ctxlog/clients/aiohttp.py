@@ -4,22 +4,24 @@ Calls by aiohttp. Adapter: imports aiohttp and core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-from ctxlog.clients._call import Call, CallOptions
+from ctxlog.clients._call import Call, CallOptions, ClientOptions
 from ctxlog.errors import requires
 
 with requires("aiohttp"):
     import aiohttp
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 __all__ = ["install", "trace_config", "uninstall"]
 
 
 class _Context(SimpleNamespace):
-    """What the signals of one request share."""
+    """The state that the signals of one request share."""
 
     call: Call
     added: frozenset[str]
@@ -40,7 +42,7 @@ class _TraceConfig(aiohttp.TraceConfig):
         self.on_request_exception.append(self._fail)
 
     def of(self, session: aiohttp.ClientSession) -> bool:
-        """Whether `install()` has made it for this session."""
+        """Return whether `install()` has made it for this session."""
         return self._only is session
 
     def _begin(self, context: Any, method: str, url: str, headers: Any) -> None:
@@ -59,8 +61,8 @@ class _TraceConfig(aiohttp.TraceConfig):
         context.call.end(response.status)
         for name in context.added:
             params.headers.popall(name, None)
-        # What aiohttp is going to ask for next: with these headers, and the method
-        # that it decides upon later.
+        # The next request of aiohttp: with these headers, and the method that it
+        # decides upon later.
         target = response.headers.get("Location") or response.headers.get("URI", "")
         url = urljoin(str(params.url), target)
         self._begin(context, params.method, url, params.headers)
@@ -76,9 +78,7 @@ class _TraceConfig(aiohttp.TraceConfig):
             context.call.fail(params.exception)
 
 
-def trace_config(
-    *, hosts: Iterable[str], fields: Iterable[str] = (), completion_line: bool = False
-) -> aiohttp.TraceConfig:
+def trace_config(**options: Unpack[ClientOptions]) -> aiohttp.TraceConfig:
     """
     Return a trace configuration that adds the active context to calls.
 
@@ -95,43 +95,33 @@ def trace_config(
             `ctxlog.client`, to any host; each redirect is a call.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
-    return _TraceConfig(
-        CallOptions(hosts=hosts, fields=fields, completion_line=completion_line)
-    )
+    return _TraceConfig(CallOptions(**options))
 
 
-def install(
-    session: aiohttp.ClientSession,
-    *,
-    hosts: Iterable[str],
-    fields: Iterable[str] = (),
-    completion_line: bool = False,
-) -> None:
+def install(session: aiohttp.ClientSession, **options: Unpack[ClientOptions]) -> None:
     """
-    Let all calls of `session` carry the active context, to some hosts.
+    Let all calls of a session carry the active context, to some hosts.
 
-    It lasts until `uninstall(session)`; a second time replaces the options.
+    It lasts until `uninstall(session)`; calling it again replaces the options.
 
     Args:
         session: An `aiohttp.ClientSession`.
-        hosts: The hosts that get the headers, see `trace_config()`.
-        fields: The names of further fields to send, as `baggage`.
-        completion_line: Whether to log a line when a call has ended.
+        options: The options of `trace_config()`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
-    options = CallOptions(hosts=hosts, fields=fields, completion_line=completion_line)
+    checked = CallOptions(**options)
     uninstall(session)
-    config = _TraceConfig(options, session)
+    config = _TraceConfig(checked, session)
     config.freeze()
     session.trace_configs.append(config)
 
 
 def uninstall(session: aiohttp.ClientSession) -> None:
-    """Take away what `install()` did; if that was not called, nothing."""
+    """Undo `install()`. Without it, a no-op."""
     for config in session.trace_configs[:]:
         if isinstance(config, _TraceConfig) and config.of(session):
             session.trace_configs.remove(config)

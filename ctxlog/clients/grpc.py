@@ -7,11 +7,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ctxlog.clients._call import Call, CallOptions
+from ctxlog.clients._call import Call, CallOptions, ClientOptions
 from ctxlog.context import wrap
 from ctxlog.errors import ConfigError, requires
 
@@ -19,18 +19,15 @@ with requires("grpc"):
     import grpc
     import grpc.aio
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 __all__ = ["aio_interceptors", "interceptors"]
 
 _DETAILS = ("method", "timeout", "metadata", "credentials", "wait_for_ready")
 
 
-def interceptors(
-    target: str,
-    *,
-    hosts: Iterable[str],
-    fields: Iterable[str] = (),
-    completion_line: bool = False,
-) -> list[Any]:
+def interceptors(target: str, **options: Unpack[ClientOptions]) -> list[Any]:
     """
     Return interceptors that add the active context to the calls of a channel.
 
@@ -43,23 +40,16 @@ def interceptors(
         hosts: The hosts that get the metadata: names (`payments`), with `*` for any
             part of one (`*.internal`), and with a port to mean only that.
         fields: The names of further fields to send, as `baggage`.
-        completion_line: Whether to log a line when a call has ended, from the logger
+        completion_line: Log a line when a call has ended, from the logger
             `ctxlog.client`, to any host: `status` is the name of the gRPC status code.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
-    calling = _calling(target, hosts, fields, completion_line)
-    return [_Interceptor(calling)]
+    return [_Interceptor(target, options)]
 
 
-def aio_interceptors(
-    target: str,
-    *,
-    hosts: Iterable[str],
-    fields: Iterable[str] = (),
-    completion_line: bool = False,
-) -> list[Any]:
+def aio_interceptors(target: str, **options: Unpack[ClientOptions]) -> list[Any]:
     """
     The same as `interceptors()`, for channels of `grpc.aio`.
 
@@ -68,16 +58,13 @@ def aio_interceptors(
 
     Args:
         target: The target of the channel.
-        hosts: The hosts that get the metadata.
-        fields: The names of further fields to send, as `baggage`.
-        completion_line: Whether to log a line when a call has ended.
+        options: The options of `interceptors()`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
-    calling = _calling(target, hosts, fields, completion_line)
     kinds = (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)
-    return [kind(calling) for kind in kinds]
+    return [kind(target, options) for kind in kinds]
 
 
 class _Call(Call):
@@ -86,14 +73,14 @@ class _Call(Call):
     __slots__ = ()
 
     def end_with(self, code: grpc.StatusCode) -> None:
-        """Say how it has ended."""
+        """Log how the call has ended."""
         level = logging.INFO if code is grpc.StatusCode.OK else logging.WARNING
         self._complete(level, code.name, {"status": code.name})
 
     def with_context(self, metadata: Iterable[tuple[str, Any]] | None) -> list[Any]:
-        """Return the metadata with what is added."""
+        """Return the metadata with the context."""
         given = list(metadata or ())
-        # Those that end so are bytes, and none of ours.
+        # Values of names that end so are bytes, and not ours.
         before = {k: v for k, v in given if not k.endswith("-bin")}
         headers = dict(before)
         self.inject(headers)
@@ -103,21 +90,22 @@ class _Call(Call):
         return [*kept, *added.items()]
 
 
-_Calling = Callable[[str], _Call]
+class _Calls:
+    """The calls of a channel."""
 
+    def __init__(self, target: str, options: ClientOptions) -> None:
+        self.options = CallOptions(**options)
+        if not isinstance(target, str):
+            raise ConfigError("target", target, "the target of a channel, a string")
+        self._url = f"grpc://{_authority(target)}"
 
-def _calling(
-    target: str, hosts: Iterable[str], fields: Iterable[str], completion_line: bool
-) -> tuple[_Calling, bool]:
-    options = CallOptions(hosts=hosts, fields=fields, completion_line=completion_line)
-    if not isinstance(target, str):
-        raise ConfigError("target", target, "the target of a channel, a string")
-    url = f"grpc://{_authority(target)}"
-    return lambda method: _Call(options, "POST", url + method), completion_line
+    def begin(self, method: str) -> _Call:
+        """Return a call that begins now."""
+        return _Call(self.options, "POST", self._url + method)
 
 
 def _authority(target: str) -> str:
-    """Host and port in a target (https://grpc.github.io/grpc/core/md_doc_naming.html)."""
+    """Return host and port of a target (https://grpc.github.io/grpc/core/md_doc_naming.html)."""
     scheme, colon, rest = target.partition(":")
     if colon and rest.startswith("//"):
         return rest[2:].partition("/")[2]
@@ -127,6 +115,7 @@ def _authority(target: str) -> str:
 
 
 class _Interceptor(
+    _Calls,
     grpc.UnaryUnaryClientInterceptor,
     grpc.UnaryStreamClientInterceptor,
     grpc.StreamUnaryClientInterceptor,
@@ -134,16 +123,13 @@ class _Interceptor(
 ):
     """Adds the context to the calls of a channel, of every kind."""
 
-    def __init__(self, calling: tuple[_Calling, bool]) -> None:
-        self._calling, self._logs = calling
-
     def _intercept(self, continuation: Any, details: Any, request: Any) -> Any:
-        call = self._calling(details.method)
+        call = self.begin(details.method)
         names = (*_DETAILS, "compression")
         found = {name: getattr(details, name, None) for name in names}
         found["metadata"] = call.with_context(found["metadata"])
         outcome = continuation(SimpleNamespace(**found), request)
-        if self._logs:
+        if self.options.completion_line:
             # grpc's thread, which calls it, has no context.
             outcome.add_done_callback(wrap(functools.partial(_end, call)))
         return outcome
@@ -158,23 +144,23 @@ def _end(call: _Call, outcome: Any) -> None:
     call.end_with(outcome.code())
 
 
-class _AioInterceptor:
+class _AioInterceptor(_Calls):
     """Adds the context to the calls of a channel of `grpc.aio`, of one kind."""
 
-    def __init__(self, calling: tuple[_Calling, bool]) -> None:
-        self._calling, self._logs = calling
+    def __init__(self, target: str, options: ClientOptions) -> None:
+        super().__init__(target, options)
         self._ending: set[asyncio.Task[None]] = set()
 
     async def _intercept(self, continuation: Any, details: Any, request: Any) -> Any:
         method = details.method
-        call = self._calling(method.decode() if isinstance(method, bytes) else method)
+        call = self.begin(method.decode() if isinstance(method, bytes) else method)
         found: dict[str, Any] = {
             name: getattr(details, name, None) for name in _DETAILS
         }
         metadata = call.with_context(found["metadata"])
         found["metadata"] = grpc.aio.Metadata(*metadata)
         answered = await continuation(grpc.aio.ClientCallDetails(**found), request)
-        if self._logs:
+        if self.options.completion_line:
             task = asyncio.create_task(_end_async(call, answered))
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)

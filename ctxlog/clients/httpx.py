@@ -4,14 +4,17 @@ Calls by httpx. Adapter: imports httpx and core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
-from ctxlog.clients._call import Call, CallOptions
+from ctxlog.clients._call import Call, CallOptions, ClientOptions
 from ctxlog.errors import requires
 
 with requires("httpx"):
     import httpx
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = [
     "AsyncContextTransport",
@@ -21,8 +24,8 @@ __all__ = [
     "uninstall",
 ]
 
-# Under which name a request keeps the headers that are ours: a redirect copies them
-# all, also to a host that must not have them.
+# The extension by which a request knows the headers that are ours: a redirect copies
+# all headers, also to a host that must not have them.
 _OURS = "ctxlog.headers"
 
 
@@ -46,29 +49,24 @@ class ContextTransport(httpx.BaseTransport):
     the caller has set stay. It closes the transport below with itself.
 
     Args:
-        transport: What sends the calls.
+        transport: The transport below, which sends the calls.
         hosts: The hosts that get the headers: names (`payments`), with `*` for any
             part of one (`*.internal`), and with a port to mean only that.
         fields: The names of further fields to send, as `baggage`.
-        completion_line: Whether to log a line when a call has ended, from the logger
+        completion_line: Log a line when a call has ended, from the logger
             `ctxlog.client`, to any host.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
 
     def __init__(
         self,
         transport: httpx.BaseTransport,
-        *,
-        hosts: Iterable[str],
-        fields: Iterable[str] = (),
-        completion_line: bool = False,
+        **options: Unpack[ClientOptions],
     ) -> None:
         self.transport = transport
-        self._options = CallOptions(
-            hosts=hosts, fields=fields, completion_line=completion_line
-        )
+        self._options = CallOptions(**options)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request by the transport below."""
@@ -91,27 +89,20 @@ class AsyncContextTransport(httpx.AsyncBaseTransport):
     The same as `ContextTransport`, for `httpx.AsyncClient`.
 
     Args:
-        transport: What sends the calls.
-        hosts: The hosts that get the headers.
-        fields: The names of further fields to send, as `baggage`.
-        completion_line: Whether to log a line when a call has ended.
+        transport: The transport below, which sends the calls.
+        options: The options of `ContextTransport`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
 
     def __init__(
         self,
         transport: httpx.AsyncBaseTransport,
-        *,
-        hosts: Iterable[str],
-        fields: Iterable[str] = (),
-        completion_line: bool = False,
+        **options: Unpack[ClientOptions],
     ) -> None:
         self.transport = transport
-        self._options = CallOptions(
-            hosts=hosts, fields=fields, completion_line=completion_line
-        )
+        self._options = CallOptions(**options)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request by the transport below."""
@@ -131,59 +122,43 @@ class AsyncContextTransport(httpx.AsyncBaseTransport):
 
 def install(
     client: httpx.Client | httpx.AsyncClient,
-    *,
-    hosts: Iterable[str],
-    fields: Iterable[str] = (),
-    completion_line: bool = False,
+    **options: Unpack[ClientOptions],
 ) -> None:
     """
-    Let all calls of `client` carry the active context, to some hosts.
+    Let all calls of a client carry the active context, to some hosts.
 
-    It lasts until `uninstall(client)`; a second time replaces the options. Proxies and
-    mounted transports are covered.
+    It lasts until `uninstall(client)`; calling it again replaces the options. Proxies
+    and mounted transports are covered.
 
     Args:
         client: An `httpx.Client` or `httpx.AsyncClient`.
-        hosts: The hosts that get the headers, see `ContextTransport`.
-        fields: The names of further fields to send, as `baggage`.
-        completion_line: Whether to log a line when a call has ended.
+        options: The options of `ContextTransport`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
-        TypeError: *client* is no client of httpx.
+        ConfigError: if an option is invalid.
+        TypeError: if *client* is not a client of httpx.
     """
     if not isinstance(client, (httpx.Client, httpx.AsyncClient)):
         raise TypeError(f"install() takes an httpx client, not {client!r}")
-    options = CallOptions(hosts=hosts, fields=fields, completion_line=completion_line)
-    uninstall(client)
+    CallOptions(**options)  # raises before anything is changed
     is_async = isinstance(client, httpx.AsyncClient)
-    kind = AsyncContextTransport if is_async else ContextTransport
-    # httpx has no public way to change the transports of a client.
-    held: Any = client
-    held._transport = _over(kind, held._transport, options)
-    for pattern, transport in held._mounts.items():
-        if transport is not None:
-            held._mounts[pattern] = _over(kind, transport, options)
-
-
-def _over(kind: Any, transport: Any, options: CallOptions) -> Any:
-    context = kind(transport, hosts=())
-    context._options = options
-    return context
+    kind: Any = AsyncContextTransport if is_async else ContextTransport
+    uninstall(client)
+    _replace_transports(client, lambda transport: kind(transport, **options))
 
 
 def uninstall(client: httpx.Client | httpx.AsyncClient) -> None:
-    """Take away what `install()` did; if that was not called, nothing."""
-    held: Any = client
-    held._transport = _without(held._transport)
-    for pattern, transport in held._mounts.items():
-        held._mounts[pattern] = _without(transport)
+    """Undo `install()`. Without it, a no-op."""
+    kinds = (ContextTransport, AsyncContextTransport)
+    _replace_transports(client, lambda t: t.transport if isinstance(t, kinds) else t)
 
 
-def _without(transport: Any) -> Any:
-    if isinstance(transport, (ContextTransport, AsyncContextTransport)):
-        return transport.transport
-    return transport
+def _replace_transports(client: Any, replaced: Callable[[Any], Any]) -> None:
+    # httpx has no public way to change the transports of a client.
+    client._transport = replaced(client._transport)
+    for pattern, transport in client._mounts.items():
+        if transport is not None:  # None means no proxy
+            client._mounts[pattern] = replaced(transport)
 
 
 def event_hooks(
@@ -204,7 +179,7 @@ def event_hooks(
         fields: The names of further fields to send, as `baggage`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
     options = CallOptions(hosts=hosts, fields=fields)
 

@@ -4,15 +4,17 @@ Calls by Requests. Adapter: imports requests and core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ctxlog.clients._call import Call, CallOptions
+from ctxlog.clients._call import Call, CallOptions, ClientOptions
 from ctxlog.errors import requires
 
 with requires("requests"):
     import requests
     from requests.adapters import BaseAdapter
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["ContextAdapter", "install", "uninstall"]
 
@@ -27,30 +29,21 @@ class ContextAdapter(BaseAdapter):
     caller has set stay. It closes the adapter below with itself.
 
     Args:
-        adapter: What sends the calls.
+        adapter: The adapter below, which sends the calls.
         hosts: The hosts that get the headers: names (`payments`), with `*` for any
             part of one (`*.internal`), and with a port to mean only that.
         fields: The names of further fields to send, as `baggage`.
-        completion_line: Whether to log a line when a call has ended, from the logger
+        completion_line: Log a line when a call has ended, from the logger
             `ctxlog.client`, to any host.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
 
-    def __init__(
-        self,
-        adapter: BaseAdapter,
-        *,
-        hosts: Iterable[str],
-        fields: Iterable[str] = (),
-        completion_line: bool = False,
-    ) -> None:
+    def __init__(self, adapter: BaseAdapter, **options: Unpack[ClientOptions]) -> None:
         super().__init__()
         self.adapter = adapter
-        self._options = CallOptions(
-            hosts=hosts, fields=fields, completion_line=completion_line
-        )
+        self._options = CallOptions(**options)
 
     def send(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
@@ -73,41 +66,31 @@ class ContextAdapter(BaseAdapter):
         self.adapter.close()
 
 
-def install(
-    session: requests.Session,
-    *,
-    hosts: Iterable[str],
-    fields: Iterable[str] = (),
-    completion_line: bool = False,
-) -> None:
+def install(session: requests.Session, **options: Unpack[ClientOptions]) -> None:
     """
-    Let all calls of `session` carry the active context, to some hosts.
+    Let all calls of a session carry the active context, to some hosts.
 
-    It lasts until `uninstall(session)`; a second time replaces the options. Adapters
+    It lasts until `uninstall(session)`; calling it again replaces the options. Adapters
     that are mounted later are not covered.
 
     Args:
         session: A `requests.Session`.
-        hosts: The hosts that get the headers, see `ContextAdapter`.
-        fields: The names of further fields to send, as `baggage`.
-        completion_line: Whether to log a line when a call has ended.
+        options: The options of `ContextAdapter`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
-        TypeError: *session* is no session.
+        ConfigError: if an option is invalid.
+        TypeError: if *session* is not a session.
     """
     if not isinstance(session, requests.Session):
         raise TypeError(f"install() takes a requests.Session, not {session!r}")
-    options = CallOptions(hosts=hosts, fields=fields, completion_line=completion_line)
+    CallOptions(**options)  # raises before anything is changed
     uninstall(session)
     for prefix, adapter in session.adapters.items():
-        context = ContextAdapter(adapter, hosts=())
-        context._options = options
-        session.adapters[prefix] = context
+        session.adapters[prefix] = ContextAdapter(adapter, **options)
 
 
 def uninstall(session: requests.Session) -> None:
-    """Take away what `install()` did; if that was not called, nothing."""
+    """Undo `install()`. Without it, a no-op."""
     for prefix, adapter in session.adapters.items():
         if isinstance(adapter, ContextAdapter):
             session.adapters[prefix] = adapter.adapter

@@ -4,54 +4,50 @@ Calls by urllib3. Adapter: imports urllib3 and core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ctxlog.clients._call import Call, CallOptions
+from ctxlog.clients._call import Call, CallOptions, ClientOptions
 from ctxlog.errors import requires
 
 with requires("urllib3"):
     import urllib3
     from urllib3.util import Retry
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 __all__ = ["install", "uninstall"]
 
 
-def install(
-    manager: urllib3.PoolManager,
-    *,
-    hosts: Iterable[str],
-    fields: Iterable[str] = (),
-    completion_line: bool = False,
-) -> None:
+def install(manager: urllib3.PoolManager, **options: Unpack[ClientOptions]) -> None:
     """
-    Let all calls of `manager` carry the active context, to some hosts.
+    Let all calls of a manager of pools carry the active context, to some hosts.
 
     Every call gets `X-Request-ID` and, inside a trace, `traceparent`, if its host is
     one of *hosts*; a redirect to another host does not take them along. Headers that
-    the caller has set stay. It lasts until `uninstall(manager)`; a second time replaces
-    the options.
+    the caller has set stay. It lasts until `uninstall(manager)`; calling it again
+    replaces the options.
 
     Args:
         manager: A `urllib3.PoolManager` or `ProxyManager`.
         hosts: The hosts that get the headers: names (`payments`), with `*` for any
             part of one (`*.internal`), and with a port to mean only that.
         fields: The names of further fields to send, as `baggage`.
-        completion_line: Whether to log a line when a call has ended, from the logger
+        completion_line: Log a line when a call has ended, from the logger
             `ctxlog.client`, to any host; each redirect is a call.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
-        TypeError: *manager* is no manager of pools.
+        ConfigError: if an option is invalid.
+        TypeError: if *manager* is not a manager of pools.
     """
     if not isinstance(manager, urllib3.PoolManager):
         raise TypeError(f"install() takes a urllib3.PoolManager, not {manager!r}")
-    options = CallOptions(hosts=hosts, fields=fields, completion_line=completion_line)
+    checked = CallOptions(**options)
     uninstall(manager)
     below = manager.urlopen
 
     def urlopen(method: str, url: str, redirect: bool = True, **kw: Any) -> Any:
-        call = Call(options, method, url)
+        call = Call(checked, method, url)
         headers = kw.get("headers")
         headers = urllib3.HTTPHeaderDict(
             manager.headers if headers is None else headers
@@ -79,7 +75,7 @@ def _removing(
     redirect: bool,
     manager: urllib3.PoolManager,
 ) -> Retry:
-    """The retries, which also decide what a redirect to another host leaves behind."""
+    """Return retries by which a redirect to another host drops the headers."""
     if not isinstance(retries, Retry):
         default = manager.connection_pool_kw.get("retries")
         retries = Retry.from_int(retries, redirect=redirect, default=default)
@@ -91,6 +87,6 @@ def _removing(
 
 
 def uninstall(manager: urllib3.PoolManager) -> None:
-    """Take away what `install()` did; if that was not called, nothing."""
+    """Undo `install()`. Without it, a no-op."""
     if hasattr(vars(manager).get("urlopen"), "below"):
         del manager.urlopen
