@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ctxlog import testing as testing
     from ctxlog._entry import entry
     from ctxlog.carrier import adopt, carry
-    from ctxlog.config import configure, dict_config
+    from ctxlog.config import configure, dict_config, unconfigure
     from ctxlog.loggers.stdlib import (
         ConsoleFormatter,
         ContextFilter,
@@ -81,6 +81,7 @@ __all__ = [
     "run",
     "scope",
     "unbind",
+    "unconfigure",
     "uninstall_record_factory",
     "wrap",
 ]
@@ -96,6 +97,7 @@ _LAZY = {
     "dict_config": "ctxlog.config",
     "entry": "ctxlog._entry",
     "install_record_factory": "ctxlog.loggers.stdlib",
+    "unconfigure": "ctxlog.config",
     "uninstall_record_factory": "ctxlog.loggers.stdlib",
 }
 

@@ -96,6 +96,60 @@ SERVERS_OWN_LOGGERS = frozenset(
 #: Loggers of servers, which write about a request where its context is not active.
 SERVER_LOGGERS = REPORTING_LOGGERS | ACCESS_LOGGERS
 
+#: Loggers to which servers, frameworks, workers and trackers give handlers of their
+#: own; `configure()` brings them into the one stream.
+SELF_CONFIGURED_LOGGERS = (
+    "uvicorn",
+    "uvicorn.error",
+    "uvicorn.access",
+    "uvicorn.asgi",
+    "gunicorn",
+    "gunicorn.error",
+    "gunicorn.access",
+    "hypercorn",
+    "hypercorn.error",
+    "hypercorn.access",
+    "granian",
+    "granian.access",
+    "_granian",
+    "daphne",
+    "werkzeug",
+    "django",
+    "django.server",
+    "litestar",
+    "aiohttp.access",
+    "waitress",
+    "tornado",
+    "tornado.access",
+    "tornado.application",
+    "tornado.general",
+    "sanic.root",
+    "sanic.error",
+    "sanic.access",
+    "sanic.server",
+    "sanic.websockets",
+    "celery",
+    "celery.task",
+    "celery.redirected",
+    "rq.worker",
+    "dramatiq",
+    "huey",
+    "taskiq",
+    "arq",
+    "apscheduler",
+    "faststream",
+    "faststream.access.confluent",
+    "faststream.access.kafka",
+    "faststream.access.nats",
+    "faststream.access.rabbit",
+    "faststream.access.redis",
+    # Trackers and tracers, which give their own loggers a handler.
+    "ddtrace",
+    "elasticapm",
+    "newrelic",
+    "sentry_sdk.errors",
+)
+
 
 @dataclass(frozen=True, eq=False)  # a key of caches: compared by identity
 class Names:

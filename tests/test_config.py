@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import logging
@@ -1032,3 +1033,75 @@ def test_a_list_without_stdlib_leaves_stdlib_alone(stream: io.StringIO) -> None:
     after = root.handlers[:], root.level, logging.getLogRecordFactory()
     ctxlog.config.unconfigure()
     assert after == before
+
+
+@pytest.mark.parametrize("call", [ctxlog.configure, ctxlog.dict_config])
+def test_the_signature_names_every_option_with_its_default(call: Any) -> None:
+    """
+    `help()`, IPython and documentation tools show what the docstring describes.
+    """
+    options = inspect.signature(call).parameters
+    described = inspect.getdoc(ctxlog.configure) or ""
+
+    assert {one.kind for one in options.values()} == {inspect.Parameter.KEYWORD_ONLY}
+    assert options["level"].default == "INFO"
+    assert options["max_line_bytes"].default == 262_144
+    assert [name for name in options if f"\n    {name}: " not in described] == []
+
+
+def test_the_defaults_that_are_shown_are_the_defaults() -> None:
+    """
+    A dict of the options that the signature shows is the dict without any.
+    """
+    options = inspect.signature(ctxlog.dict_config).parameters
+    shown = {name: option.default for name, option in options.items()}
+    assert ctxlog.dict_config(**shown) == ctxlog.dict_config()
+
+
+@pytest.mark.parametrize(
+    ("call", "option"), [(ctxlog.configure, "levle"), (ctxlog.dict_config, "hooks")]
+)
+def test_an_unknown_option_is_a_type_error(call: Any, option: str) -> None:
+    """
+    As an unknown parameter of any function; a dict has no hooks.
+    """
+    with pytest.raises(TypeError, match=option):
+        call(**{option: True})
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"loggers": "shop"}, "a list of logging libraries: stdlib, structlog, loguru"),
+        ({"levels": ["shop"]}, "a mapping of loggers to levels"),
+    ],
+    ids=str,
+)
+def test_loggers_are_libraries_and_levels_are_of_loggers(
+    options: dict[str, Any], expected: str
+) -> None:
+    """
+    The error of each says what the other option is not about.
+    """
+    with pytest.raises(ctxlog.ConfigError, match=expected):
+        ctxlog.configure(**options)
+
+
+def test_completion_lines_are_off_where_the_servers_are_wanted(
+    stream: io.StringIO,
+) -> None:
+    """
+    Whatever level the logger was given, by the call and by the dict alike.
+    """
+    completion = logging.getLogger("ctxlog.request")
+    options: dict[str, Any] = {
+        "access_lines": "server",
+        "levels": {"ctxlog.request": "DEBUG"},
+    }
+    ctxlog.configure(stream=stream, **options)
+    assert not completion.isEnabledFor(logging.CRITICAL)
+    unconfigure()
+    assert completion.isEnabledFor(logging.CRITICAL)
+    logging.config.dictConfig(ctxlog.dict_config(stream=stream, **options))
+    assert not completion.isEnabledFor(logging.CRITICAL)
+    completion.setLevel(logging.NOTSET)

@@ -399,7 +399,7 @@ def test_import_loads_core_only(tmp_path: Path) -> None:
         ("dict_config", "ctxlog.config"),
         ("servers.asgi.install", "ctxlog.servers.asgi"),
         ("carrier.inject", "ctxlog.carrier"),
-        ("config.unconfigure", "ctxlog.config"),
+        ("unconfigure", "ctxlog.config"),
         ("testing.capture_lines", "ctxlog.testing"),
     ],
 )

@@ -1,5 +1,9 @@
 """
 One line per request: the middleware's or the server's. Private to `config`.
+
+`configure()` switches an access logger off while ctxlog completes the request:
+making a record that is dropped takes longer than all that the middleware does.
+`dict_config()` cannot replace a method; a dict can have filters only.
 """
 
 from __future__ import annotations
@@ -8,18 +12,8 @@ import logging
 
 from ctxlog.context.reporting import server_store
 
-
-class AccessLineFilter(logging.Filter):
-    """
-    Drops a server's access line where ctxlog writes a completion line for the request.
-
-    For the access loggers, so that there is one line per request, not two. A request
-    that no middleware of ctxlog handles keeps the server's line.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether `record` is the only line about its request. Never raises."""
-        return not _is_completed(record.name, record.levelno)
+#: A level above all others, for the logger of completion lines that are not wanted.
+NEVER = logging.CRITICAL + 1
 
 
 def _is_completed(name: str, level: int) -> bool:
@@ -29,13 +23,21 @@ def _is_completed(name: str, level: int) -> bool:
     return getattr(server_store(), "completes", False)
 
 
-class AccessEnabled:
+class AccessLineFilter(logging.Filter):
     """
-    The `isEnabledFor` of one access logger: not while ctxlog completes the request.
+    Drop a server's access line if ctxlog writes a completion line for the request.
 
-    As `AccessLineFilter`, but before the record is made: that takes longer than all
-    that the middleware does. The filter stays for records which are made elsewhere.
+    For access loggers. A request that no middleware of ctxlog handles keeps the
+    server's line.
     """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether `record` is the only line about its request. Never raises."""
+        return not _is_completed(record.name, record.levelno)
+
+
+class AccessEnabled:
+    """The `isEnabledFor` of an access logger: False while ctxlog has a line for it."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._name = logger.name
@@ -46,22 +48,12 @@ class AccessEnabled:
 
     @classmethod
     def add(cls, logger: logging.Logger) -> None:
+        """Put it on `logger`; again, a no-op."""
         if not isinstance(logger.isEnabledFor, cls):
             vars(logger)["isEnabledFor"] = cls(logger)
 
     @classmethod
     def remove(cls, logger: logging.Logger) -> None:
+        """Take it off; without `add()`, a no-op."""
         if isinstance(logger.isEnabledFor, cls):
             del vars(logger)["isEnabledFor"]
-
-
-class CompletionLineFilter(logging.Filter):
-    """
-    Drops ctxlog's completion lines, where the server's access lines are wanted instead.
-
-    For the logger `ctxlog.request`.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Drop `record`. Never raises."""
-        return False

@@ -177,7 +177,11 @@ def configure() -> None:
     ctxlog.configure(level=logging.DEBUG, loggers=["stdlib"], missing_request_id=None)
     ctxlog.configure(request_id_key="rid", case="snake")
     ctxlog.ContextFilter(request_id_key="rid", case="snake")
-    ctxlog.configure("INFO")  # type: ignore[call-arg]  # pyright: ignore
+    ctxlog.configure(1.5)  # type: ignore[call-arg,arg-type]  # pyright: ignore
+    ctxlog.configure(levl="INFO")  # type: ignore[call-arg]  # pyright: ignore
+    ctxlog.configure(level=1.5)  # type: ignore[arg-type]  # pyright: ignore
+    ctxlog.dict_config(hooks=True)  # type: ignore[call-arg]  # pyright: ignore
+    ctxlog.unconfigure()
 
 
 def dict_config() -> None:
