@@ -153,7 +153,7 @@ def _no_context_left_behind() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Take away the environment variables that configure ctxlog or colours.
+    Take away the environment variables that configure ctxlog or colors.
     """
     for name in list(os.environ):
         ours = name.startswith("CTXLOG_") and not name.startswith("CTXLOG_TEST_")

@@ -73,7 +73,7 @@ def encoded(encoder: Encoder, event: Event) -> bytes:
         return None
 
     first, line = plain(), encoder.encode(event)
-    # What was learnt from one line makes the next one faster, and nothing else.
+    # A cache filled by one line makes the next one faster, and changes nothing else.
     assert encoder.encode(event) == line
     assert {first, plain()} <= {None, line}
     return line
@@ -187,7 +187,7 @@ class LogEnvironment:
 
 def clean_environment(**extra: str) -> dict[str, str]:
     """
-    The environment of this process without what configures ctxlog or colours.
+    The environment without the variables that configure ctxlog or colors.
     """
     kept = {
         name: value

@@ -131,7 +131,7 @@ GOOGLE_FIELDS: dict[str, Any] = {
     ),
 }
 
-#: What stands in each vendor's specification about the keys that a line may have.
+#: The keys that a line may have, from each vendor's specification.
 JSON_SCHEMAS: dict[str, dict[str, Any]] = {
     "default": {
         "required": ["timestamp", "level", "requestID", "message", "logger"],

@@ -1,8 +1,8 @@
 """
 The README's table 'Pick your stack', and a program for each library that it names.
 
-What stands in the column 'write' is read off the README and put into the program as it
-is; before it comes only `import ctxlog` beside the libraries' own imports. One request
+The column 'write' is read off the README and put into the program as it stands; before
+it comes only `import ctxlog` beside the libraries' own imports. One request
 or job goes through, and the line that the program logs about it must be stamped.
 """
 
@@ -23,8 +23,8 @@ class Row:
     A row of the table.
 
     Attributes:
-        uses: What the reader uses: the first column, item by item.
-        write: What there is to write: the code of the second column.
+        uses: The libraries of the first column, item by item.
+        write: The code of the second column.
     """
 
     uses: tuple[str, ...]
@@ -61,7 +61,7 @@ class Program:
             a server that `tests/stacks` runs, and nothing is to be written for.
         where: The folder of tests that runs it, where its libraries are installed.
         needs: The libraries.
-        line: What the line says that must be stamped.
+        line: The message of the line that must be stamped.
         request_id: Its id; None if the job has an id of its own.
         broker: Whether it needs a server of the Redis protocol: `os.environ["BROKER"]`.
     """
@@ -142,7 +142,7 @@ def app(environ, start_response):
     return [b"served"]
 """
 
-#: What the server reports itself, of an application that crashes.
+#: The server's own report of an application that crashes.
 _CRASHING_ASGI = """
 async def app(scope, receive, send):
     raise RuntimeError("crashed")

@@ -76,13 +76,13 @@ def test_an_id_of_another_type_is_sent_as_text() -> None:
     "wrong", ["a\r\nSet-Cookie: b", "", "x" * 257, "ä", " a", "\0"]
 )
 def test_an_unsafe_id_is_not_sent(wrong: str) -> None:
-    """What would split or break a header stays at home."""
+    """An id that would split or break a header is not sent."""
     assert sent({"requestID": wrong}) == {}
     assert json.loads(message({"requestID": wrong})) == {}
 
 
 def test_scopes_go_along() -> None:
-    """What is sent is what a line would carry: a scope lies over the store."""
+    """The fields sent are those of a line: a scope lies over the store."""
 
     def call() -> None:
         with ctxlog.scope(tenant="inner"):
@@ -178,7 +178,7 @@ def test_an_id_is_found(headers: Any) -> None:
     ],
 )
 def test_wrong_headers_are_as_none(headers: Any) -> None:
-    """What is no valid id, and what are no headers at all, is left out."""
+    """An invalid id is left out, and so are objects that are no headers."""
     assert extract(headers) == {}
 
 
@@ -215,7 +215,7 @@ _TEXT = st.text(
 
 @given(st.dictionaries(st.sampled_from(["tenant", "order", "a.b", "x_y"]), _TEXT))
 def test_fields_survive_a_call(fields: dict[str, object]) -> None:
-    """What one side sends as baggage the other side gets: any text."""
+    """Any text sent as baggage arrives unchanged."""
     assert extract(sent(fields, *fields), fields=list(fields)) == fields
 
 
@@ -237,7 +237,7 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["tenant", "order", "user", "é"]), _JSON))
 def test_fields_survive_a_message(fields: dict[str, object]) -> None:
-    """What is packed is unpacked: any plain value, of the same type."""
+    """Any plain value that is packed is unpacked with the same type."""
     found = dict(unpack(message({"requestID": "req-A", **fields}, *fields)))
     assert found == {"requestID": "req-A", **fields}
     assert repr(found) == repr({"requestID": "req-A", **fields})
@@ -316,7 +316,7 @@ def test_a_message_has_a_limited_number_of_fields() -> None:
 
 
 def test_a_message_is_never_too_long() -> None:
-    """What `pack()` makes of large fields is short enough to be read back."""
+    """A message with large fields is short enough to be read back."""
     fields: dict[str, object] = {"requestID": "req-A"}
     fields |= {f"f{n}": "ü" * 1000 for n in range(20)}
     text = message(fields, *(name for name in fields if name != "requestID"))
@@ -341,7 +341,7 @@ def test_a_retry_keeps_the_first_attempts_parent() -> None:
 
 
 def test_an_item_takes_the_context_along() -> None:
-    """Who adopts an item has its fields: the store's and the scopes'."""
+    """Adopting an item gives its fields: the store's and the scopes'."""
 
     def put() -> carrier.CarriedItem[int]:
         with ctxlog.scope(order="o-7"):
@@ -355,7 +355,7 @@ def test_an_item_takes_the_context_along() -> None:
 
 
 def test_an_item_has_the_fields_of_when_it_was_put() -> None:
-    """What is bound later is not the item's."""
+    """A field bound later does not belong to the item."""
 
     def put() -> carrier.CarriedItem[str]:
         carried = ctxlog.carry("item")
@@ -367,7 +367,7 @@ def test_an_item_has_the_fields_of_when_it_was_put() -> None:
 
 
 def test_adopting_opens_a_fresh_store() -> None:
-    """What the worker binds is neither the request's nor the next item's."""
+    """A field that the worker binds is not in the request nor in the next item."""
     store = ctxlog.Store(requestID="req-A")
     carried = ctxlog.run(store, ctxlog.carry, "item")
     with ctxlog.adopt(carried):
@@ -412,7 +412,7 @@ def test_a_carried_item_pickles_without_secrets() -> None:
 
 
 def test_the_store_of_an_item_is_closed_at_the_end() -> None:
-    """What an item started and that goes on is late."""
+    """A line of work that outlives its item is late."""
     with ctxlog.adopt(ctxlog.carry("item")):
         store = ctxlog.get_store()
         assert store is not None
@@ -444,7 +444,7 @@ def test_the_context_is_left_alone(use: Callable[[Any], object]) -> None:
     assert dict(store) == {"requestID": "req-A"}
 
 
-# What stands for "no request" ----------------------------------------------------
+# Placeholders for "no request" ---------------------------------------------------
 
 
 @pytest.mark.parametrize("word", ["N/A", "-"])

@@ -433,7 +433,7 @@ def test_a_pipe_may_have_coloured_text(tmp_path: Path) -> None:
 
 def test_three_loggers_look_alike_on_a_terminal() -> None:
     """
-    One text for one event, whoever logs it; nothing in the data drives the terminal.
+    One event has one text in all loggers; nothing in the data drives the terminal.
     """
     need("structlog", "loguru")
     shown = on_a_terminal(
@@ -850,7 +850,7 @@ def test_a_format_that_is_asked_for_is_used_everywhere(
     stream: io.StringIO, format: str
 ) -> None:
     """
-    Whatever the stream is; text is coloured on terminals only.
+    The format is used for any stream; text is colored on terminals only.
     """
     ctxlog.configure(stream=stream, format=format)
 

@@ -324,7 +324,7 @@ def test_the_id_of_the_call_wins_over_the_contexts() -> None:
 )
 def test_an_id_is_text(bound: object, shown: str) -> None:
     """
-    An id of another type is its text; None is as none.
+    An id of another type is its text; None is treated as missing.
     """
     with ctxlog.scope(requestID=bound):
         assert encode()["requestID"] == shown
@@ -415,7 +415,7 @@ def test_a_static_id_stands_where_there_is_no_other() -> None:
 
 def test_a_field_with_the_schemas_name_of_the_id_is_not_the_id() -> None:
     """
-    It is moved aside, as any field with a name of the line's own.
+    It is prefixed, as any field with a name of the line's own.
     """
     encoder = LineEncoder(Schema(name="mine", request_id="request_id"))
 

@@ -115,7 +115,7 @@ def test_what_a_signal_handler_raises_leaves_a_log_call(
     kind: str, alarm: Any, log_env: Any
 ) -> None:
     """
-    Whatever the handler is: Python tells nobody, its traceback does.
+    The exception passes for any kind of handler, which its traceback shows.
     """
     log_env.set_formatter(ctxlog.JsonFormatter())
     log_env.use(ctxlog.LineHandler(log_env.stream))

@@ -1,5 +1,5 @@
 """
-What is left on objects of others shows no value, whoever looks at it.
+Attributes left on other libraries' objects show no value to those who print them.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ OWNER: dict[str, str | tuple[str, ...]] = {
     "loguru": "ctxlog.loggers.loguru",
 }
 
-#: What each room may build on: all of a lower rank. A room is a folder, or a module
+#: A room may import rooms of a lower rank. A room is a folder, or a module
 #: beside the folders; `_entry` opens a task and `pytest_plugin` brings the fixtures, so
 #: they belong to those rooms.
 RANKS = {

@@ -644,7 +644,7 @@ def test_a_usual_event_goes_the_short_way() -> None:
     assert encoder.encode_plain(*event[:7]) == line
 
 
-# What is kept between lines ------------------------------------------------------
+# Caches between lines ------------------------------------------------------------
 
 
 def test_a_request_is_encoded_once_for_all_its_lines() -> None:

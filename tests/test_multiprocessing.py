@@ -130,7 +130,7 @@ METHODS = ["spawn"] if sys.platform == "win32" else ["fork", "spawn", "forkserve
 def found(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """What a program has found out, by each way to start a process."""
+    """Return the results of a program, by each way to start a process."""
     folder: Path = tmp_path_factory.mktemp(request.param)
     (folder / "program.py").write_text(PROGRAM, encoding="utf-8")
     printed = run_python("-W", "ignore", "program.py", request.param, cwd=folder).stdout
@@ -151,7 +151,7 @@ def test_a_job_has_the_context_of_who_submitted_it(found: dict[str, Any]) -> Non
 
 
 def test_secrets_are_redacted_on_the_way(found: dict[str, Any]) -> None:
-    """What is pickled holds no secret."""
+    """A pickled message holds no secret."""
     assert found["submit"]["token"] == "[redacted]"
 
 

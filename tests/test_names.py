@@ -834,8 +834,8 @@ def test_a_users_fields_are_never_renamed(logger: str, choice: str) -> None:
 @pytest.mark.parametrize("choice", ["camel", "snake"])
 def test_what_is_reserved_follows_the_spelling(logger: str, choice: str) -> None:
     """
-    A field of one of the line's own names is moved aside; one that is spelled
-    otherwise is a field.
+    A field with one of the line's own names is prefixed; another spelling is a
+    field.
     """
     names = CASES[choice]
     other = CASES["snake" if choice == "camel" else "camel"]

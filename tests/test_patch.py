@@ -283,7 +283,7 @@ def test_what_is_no_function() -> None:
     assert not any(name.startswith("_ctxlog") for name in vars(Owner))
 
 
-# What is put in place -----------------------------------------------------------
+# The replacement ----------------------------------------------------------------
 
 
 class _Example:

@@ -560,7 +560,7 @@ PEM = (
     "-----END RSA PRIVATE KEY-----"
 )
 
-# What stands for the secret, and which preset finds it.
+# The placeholder of the secret, and the preset that finds it.
 SECRETS = [
     ("assignments", "login password=s3cret ok", "login password=# ok"),
     ("assignments", '{"password": "s3cret", "a": 1}', '{"password": "#", "a": 1}'),

@@ -85,7 +85,7 @@ def test_a_reserved_name_is_of_the_schema_not_of_the_default() -> None:
 
 def test_a_schema_can_give_a_reserved_field_a_name() -> None:
     """
-    A rename comes before the moving aside.
+    A rename comes before the prefix.
     """
     schema = Schema(name="mine", rename={"message": "note"})
     line = LineEncoder(schema).encode(

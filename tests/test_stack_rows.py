@@ -19,7 +19,7 @@ from tests.stack_rows import PROGRAMS, Program, Row
 
 @pytest.mark.parametrize("program", stack_rows.programs("tests"), ids=str)
 def test_row(program: Program, tmp_path: Path) -> None:
-    """What the README says to write stamps the line of a request or a job."""
+    """The README's code for a stack stamps the line of a request or a job."""
     stack_rows.check(program, tmp_path)
 
 

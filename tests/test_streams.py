@@ -369,7 +369,7 @@ print(json.dumps(logged == [f"logged {number}" for number in range(200)]))
 """
 
 
-# What is larger than the stream's buffer print() itself cuts, in an exception.
+# print() itself cuts a text that is larger than the stream's buffer, in an exception.
 @posix
 @pytest.mark.parametrize("size", [50, 3000])
 @pytest.mark.parametrize("steps", ["unblock configure", "configure unblock"])

@@ -20,7 +20,7 @@ from ctxlog.testing import CapturedLines, capture_lines
 
 @pytest.fixture
 def lines() -> Iterator[CapturedLines]:
-    """What is logged meanwhile, as lines."""
+    """Collect the lines logged meanwhile."""
     with capture_lines() as captured:
         yield captured
 
@@ -98,7 +98,7 @@ def test_a_task_logs_its_end(lines: CapturedLines) -> None:
 def test_an_exception_decides_the_outcome(
     lines: CapturedLines, error: BaseException, outcome: str, level: str
 ) -> None:
-    """What a task raises goes on unchanged, and its line says what it means."""
+    """An exception of a task passes unchanged, and its line has the outcome."""
     with pytest.raises(type(error)) as caught, task():
         raise error
     assert caught.value is error
@@ -135,7 +135,7 @@ def test_a_task_in_pieces_ends_once(lines: CapturedLines) -> None:
 
 
 def test_an_exception_of_a_task_remembers_it(lines: CapturedLines) -> None:
-    """Who reports the failure later has the task's id on the line."""
+    """A later report of the failure has the task's id."""
     try:
         with task('{"requestID":"req-A"}'):
             raise ValueError("no")
@@ -270,7 +270,7 @@ def test_an_entry_that_fails_says_so(lines: CapturedLines) -> None:
 
 
 class Exit(RuntimeError):
-    """What a library for command lines raises to end the program."""
+    """An exception that a command line library raises to end the program."""
 
     def __init__(self, exit_code: object) -> None:
         self.exit_code = exit_code
@@ -350,7 +350,7 @@ def test_headers_may_come_from_the_call(lines: CapturedLines) -> None:
 
 
 def test_an_id_that_is_none_is_replaced(lines: CapturedLines) -> None:
-    """What the callable returns, or raises, never stops the call."""
+    """An unusable result or an exception of the callable never stops the call."""
 
     def broken(value: object) -> Any:
         if value is KeyError:

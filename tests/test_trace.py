@@ -34,7 +34,7 @@ def read(*headers: tuple[str, str]) -> Trace | None:
 
 
 def state(*values: str) -> str:
-    """What is left of `tracestate` headers beside a valid `traceparent`."""
+    """Return the state read from `tracestate` headers beside a valid `traceparent`."""
     trace = read(("traceparent", PARENT), *(("tracestate", value) for value in values))
     assert trace is not None
     assert trace.trace_id == TRACE
@@ -78,7 +78,7 @@ def state(*values: str) -> str:
     ],
 )
 def test_an_invalid_traceparent_is_none(value: str) -> None:
-    """What the recommendation calls invalid gives no trace, and no fields."""
+    """A header that the recommendation calls invalid gives no trace, and no fields."""
     assert read(("traceparent", value), ("tracestate", "foo=1")) is None
     assert extract({"traceparent": value}) == {}
 
@@ -229,7 +229,7 @@ def test_a_call_has_a_span_id_of_its_own() -> None:
 
 
 def test_a_traceparent_of_the_caller_stays() -> None:
-    """Headers that somebody else has put there are left alone, state included."""
+    """Headers that another library has set are left alone, state included."""
     store = ReceivedStore()
     store.receive({"traceparent": PARENT, "tracestate": "foo=1"})
     headers = {"Traceparent": "theirs"}
@@ -341,7 +341,7 @@ print(ctxlog.run({"a": 1}, ctxlog.fields))
 
 
 def test_a_foreign_span_never_breaks_a_line(tmp_path: Path) -> None:
-    """A half-loaded OpenTelemetry, and a span that raises, are as none."""
+    """A half-loaded OpenTelemetry, and a span that raises, count as no span."""
     printed = run_python("-c", FOREIGN, cwd=tmp_path).stdout
     assert printed.splitlines() == ["{} None", "{} None", "{'a': 1}"]
 
@@ -400,7 +400,7 @@ print(json.dumps([[s.name, s.trace_id.hex(), s.span_id.hex()] for s in received]
 
 
 def test_lines_have_the_ids_of_the_exported_spans(tmp_path: Path) -> None:
-    """What an OTLP receiver gets from the SDK's exporter are the ids on the lines."""
+    """The ids on the lines are those that the exporter sends to an OTLP receiver."""
     need("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http.trace_exporter")
     *printed, last = run_python("-c", EXPORTED, cwd=tmp_path).stdout.splitlines()
     lines = [json.loads(line) for line in printed if '"shop"' in line]

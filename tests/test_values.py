@@ -810,7 +810,7 @@ def test_a_default_is_asked_first_about_unknown_types() -> None:
 
 def test_a_default_that_fails_or_returns_its_argument_costs_no_line() -> None:
     """
-    It is somebody else's code.
+    An exception of the user's function costs no line.
     """
     walking = walk(default=lambda value: value)
     assert walking.value(Plain()) == "[circular]"

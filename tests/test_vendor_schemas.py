@@ -287,7 +287,7 @@ def test_no_two_names_within_a_field_are_the_same_path(name: str) -> None:
 )
 def test_labels_and_tags_of_ecs_can_be_given(key: str, right: Any, wrong: Any) -> None:
     """
-    They stay where they are with a value of their type, and go aside with another.
+    They keep their place with a value of their type, and are prefixed with another.
     """
 
     def shown(value: Any) -> dict[str, Any]:
@@ -338,7 +338,7 @@ def test_googles_trace_is_of_the_project_in_the_environment(
 )
 def test_googles_special_fields_can_be_given(key: str, right: Any, wrong: Any) -> None:
     """
-    They stay where they are with a value of their type, and go aside with another.
+    They keep their place with a value of their type, and are prefixed with another.
     """
     assert google({key: right})[key] == right
     line = google({key: wrong})
@@ -389,7 +389,7 @@ def test_a_value_that_does_not_fit_is_not_http(
     name: str, field: str, wrong: Any
 ) -> None:
     """
-    It stays under its own name, or aside, and the others are where they belong.
+    It keeps its own name, or a prefixed one, and the others are in their places.
     """
     encoder = LineEncoder(SCHEMAS[name])
     own = {**COMPLETION, field: wrong}

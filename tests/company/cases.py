@@ -14,7 +14,7 @@ class Library(NamedTuple):
     A row of the table.
 
     Attributes:
-        name: What the table calls it.
+        name: The name in the table.
         vendors: Which are set up, after `vendors.py`.
         needs: Their distributions.
     """
@@ -49,7 +49,7 @@ LIBRARIES = [
 WITHOUT = "alone"
 MODES = ["before", "after"]
 
-#: What is done in a process of its own, and what the table calls it.
+#: Each case runs in a process of its own; the second text is its name in the table.
 PARTS = {
     "runtime": "threads, executors, loops",
     "loggers": "loggers",

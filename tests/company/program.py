@@ -96,7 +96,7 @@ class Case:
         return {vendor.name: vendor.current() for vendor in self.vendors}
 
     def lines(self) -> list[dict[str, Any]]:
-        """What was written, each line as JSON."""
+        """Return the lines written so far, each read as JSON."""
         found = []
         for line in self._bytes.getvalue().decode().split("\n")[:-1]:
             try:
@@ -131,7 +131,7 @@ class Case:
             self.problem(f"{name}: missing {missing}, surplus {surplus}")
 
     def result(self) -> dict[str, Any]:
-        """What is printed at the end."""
+        """Return the result to print at the end."""
         for vendor in self.vendors:
             vendor.flush()
         return {
@@ -292,7 +292,7 @@ class _Places:
         self.say("generator")
 
     async def loop(self) -> None:
-        """What goes on in an event loop."""
+        """Run the cases that need an event loop."""
         self.say("loop")
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self.pool, self.say, "executor")
@@ -322,7 +322,7 @@ class _Places:
         self.say("task")
 
     async def failing(self) -> None:
-        """A task that nobody waits for."""
+        """A task whose result is never awaited."""
         raise RuntimeError("on purpose")
 
     async def numbers(self) -> AsyncIterator[int]:
@@ -390,7 +390,7 @@ _KINDS = ("sync", "async", "fail")
 
 
 def _work(case: Case, kind: str, request: str) -> None:
-    """What a handler does: a line of each logger."""
+    """Log a line with each logger, as a handler does."""
     import loguru
     import structlog
 
@@ -728,7 +728,7 @@ def clients(case: Case) -> None:
 
 
 def _globals() -> dict[str, Any]:
-    """What instrumentation replaces in a process, by name."""
+    """Return the process globals that instrumentation replaces, by name."""
     import logging.config
     import warnings
 

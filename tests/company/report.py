@@ -34,7 +34,7 @@ def table(results: Results, known: Mapping[tuple[str, str], list[str]]) -> str:
     """
     Two rows for each library: set up before ctxlog, and after it.
 
-    What this run has not measured is as in the rows that are known.
+    A cell that this run has not measured keeps its known value.
     """
     rows = [["Library", "set up", *PARTS.values()], ["---"] * (len(PARTS) + 2)]
     for library in LIBRARIES:

@@ -166,7 +166,7 @@ def test_an_interrupt_cancels(program: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_crash_is_a_line(program: str, order: str, tmp_path: Path) -> None:
-    """Whoever prints the traceback, one line of the command's id has it, too."""
+    """One line with the command's id has the traceback, also if a library prints it."""
     source = ORDERS[order](PROGRAMS[program])
     ended, (end, crash) = _run(source, "crash", tmp_path)
     assert ended == 1

@@ -75,7 +75,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def lines(program: Path) -> dict[str, dict[str, Any]]:
-    """What it has written, by message."""
+    """Return the lines written, by message."""
     done = _run(program)
     written = [load_line(line) for line in done.stdout.splitlines()]
     return {line["message"]: line for line in written}

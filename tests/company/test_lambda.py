@@ -112,7 +112,7 @@ def invoke(tmp_path: Path, event: bytes, **settings: str) -> list[dict[str, Any]
         platform.shutdown()
         platform.server_close()
     assert err == ""
-    # What the runtime prints about a failed invocation is no line of a logger.
+    # The runtime prints a failed invocation; that is no line of a logger.
     return [load_line(line) for line in out.splitlines() if line.startswith("{")]
 
 

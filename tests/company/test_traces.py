@@ -14,7 +14,7 @@ import pytest
 
 from tests.helpers import load_line, need, run_python
 
-#: What `traces.py` asks for.
+#: The paths that `traces.py` asks for.
 PATHS = ("/talks", "/silent", "/crash")
 
 FRAMEWORKS = {
@@ -32,7 +32,7 @@ FRAMEWORKS = {
 
 
 class Run(NamedTuple):
-    """What came of the requests."""
+    """The outcome of the requests."""
 
     lines: list[dict[str, Any]]
     spans: list[list[str]]
@@ -113,7 +113,7 @@ def ids(line: dict[str, Any]) -> list[str]:
 
 def test_spans_are_made(run: Run) -> None:
     """
-    The tracer makes one span for each request, whoever was there first.
+    The tracer makes one span for each request, installed before ctxlog or after.
     """
     own = [span for span in run.spans if span[0] in ("SERVER", "CONSUMER")]
     assert len(own) == len(PATHS), run.lines

@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers import need, run_python
 
-#: What fails, and the one event that Sentry makes of it: its mechanism.
+#: A failing call, and the mechanism of the one event that Sentry makes of it.
 FAILURES = {
     "fastapi": "starlette",
     "flask": "flask",

@@ -25,14 +25,14 @@ import ctxlog
 
 LOG = logging.getLogger("shop")
 
-#: What is asked for: a handler that logs, one that does not, one that fails.
+#: The paths: a handler that logs, one that does not, one that fails.
 PATHS = ("/talks", "/silent", "/crash")
 
 Step = Callable[[], object]
 
 
 def behave(path: str) -> str:
-    """What a handler does for a path."""
+    """Do as a handler does for a path."""
     if path == "/crash":
         raise ValueError("broken")
     if path == "/talks":

@@ -22,7 +22,7 @@ class Vendor:
     One library.
 
     Attributes:
-        name: What the table calls it.
+        name: The name in the table.
         distribution: Its name on PyPI.
         traces: How often each trace id was recorded, of work that has ended.
         errors: How many errors were reported.

@@ -11,7 +11,7 @@ from tests.helpers import load_line, run_python
 
 
 class Printed:
-    """What a program has printed: its lines on standard output, and the rest."""
+    """The output of a program: its lines on standard output, and the rest."""
 
     def __init__(self, out: str, err: str) -> None:
         self.lines = [load_line(line) for line in out.splitlines()]

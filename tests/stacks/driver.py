@@ -29,7 +29,7 @@ from tests.helpers import LIMIT, clean_environment, free_port, until_listening
 APPS = Path(__file__).parent / "apps"
 
 
-#: What each kind of request logs in every application.
+#: The lines that each kind of request logs in every application.
 STEPS: dict[str, tuple[str, ...]] = {
     "plain": ("started", "read"),
     "sync": ("started",),
@@ -56,7 +56,7 @@ class Stack:
     A server with an application.
 
     Attributes:
-        name: What the table calls it.
+        name: The name in the table.
         command: How it is started, in the folder of the applications; `PORT` stands
             for the port.
         needs: The distributions that it needs, and whose versions the table shows.
@@ -119,7 +119,7 @@ class Request:
 
 @dataclass
 class Cell:
-    """What became of the lines of one kind of request."""
+    """The verdict on the lines of one kind of request."""
 
     expected: int = 0
     seen: int = 0
@@ -135,10 +135,10 @@ class Cell:
 
 @dataclass
 class Measured:
-    """What one run of a stack has shown."""
+    """The result of one run of a stack."""
 
     cells: dict[str, Cell]
-    #: What is not as it should be, in words, with the line or the request.
+    #: The faults in words, with the line or the request.
     problems: list[str]
 
 
@@ -314,7 +314,7 @@ class Client(Protocol):
     One client of a server, which keeps its connection where the protocol has that.
 
     Attributes:
-        errors: What its library raises when a request fails.
+        errors: The exceptions that its library raises when a request fails.
     """
 
     errors: tuple[type[Exception], ...]

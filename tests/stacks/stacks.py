@@ -262,7 +262,7 @@ OWN = [
     ),
 ]
 
-#: Those that speak something else than plain HTTP.
+#: Stacks that speak another protocol than plain HTTP.
 OTHER = [
     Stack(
         "grpcio",

@@ -120,7 +120,7 @@ def judge(server: Server, kind: str) -> list[dict[str, Any]]:
 
 
 def kinds(stack: Stack) -> tuple[str, ...]:
-    """What an application can do wrong under a server."""
+    """Return the mistakes that an application can make under a server."""
     return (*ASGI, *BOTH) if stack.loop else (*WSGI, *BOTH)
 
 
@@ -194,7 +194,7 @@ def test_an_application_that_swallows_a_cancellation(
 def test_a_task_that_is_collected_in_another_request(
     served: tuple[Stack, Server, Gate],
 ) -> None:
-    """A crash that nobody asked for is reported with the request that started it."""
+    """A crash that the garbage collector finds is reported with its own request."""
     stack, server, _ = served
     if not stack.loop:
         pytest.skip("of the other interface")

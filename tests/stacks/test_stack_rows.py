@@ -14,5 +14,5 @@ from tests.stack_rows import Program
 
 @pytest.mark.parametrize("program", stack_rows.programs("tests/stacks"), ids=str)
 def test_row(program: Program, tmp_path: Path) -> None:
-    """What the README says to write stamps the line of a request."""
+    """The README's code for a stack stamps the line of a request."""
     stack_rows.check(program, tmp_path)

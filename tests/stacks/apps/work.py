@@ -29,7 +29,7 @@ def say(token: str, step: str) -> None:
 
 
 def crash(token: str, step: str) -> None:
-    """Raise what nobody catches."""
+    """Raise an exception that is not caught."""
     raise ValueError(f"{token} {step}")
 
 

@@ -39,7 +39,7 @@ async def later(token: str) -> None:
 
 
 def start_later(token: str) -> None:
-    """Start a task that outlives the response, and whose result nobody looks at."""
+    """Start a task that outlives the response, and whose result is never read."""
     task = asyncio.create_task(later(token))
     running.add(task)
     task.add_done_callback(running.discard)
