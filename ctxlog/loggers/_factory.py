@@ -271,9 +271,9 @@ def install_record_factory() -> Callable[[], None]:
     global _installed
     current = logging.getLogRecordFactory()
     if not (isinstance(current, _RecordFactory) and current.active):
-        # Another library's factory calls, or has replaced, the one of before.
-        _hand_through()
-        _installed = _RecordFactory(current)
+        # Another library's factory may call, or have replaced, the one of before.
+        uninstall_record_factory()
+        _installed = _RecordFactory(logging.getLogRecordFactory())
         logging.setLogRecordFactory(_installed)
     return uninstall_record_factory
 
@@ -285,7 +285,8 @@ def uninstall_record_factory() -> None:
     The previous factory comes back. If another library has put its factory over ours,
     ours stays and only calls the previous one. Calling it again is a no-op.
     """
-    _hand_through()
+    if _installed is not None:
+        _installed.hand_through()
     _remove_inactive()
 
 
@@ -294,8 +295,3 @@ def _remove_inactive() -> None:
     while isinstance(current, _RecordFactory) and not current.active:
         current = current.previous
         logging.setLogRecordFactory(current)
-
-
-def _hand_through() -> None:
-    if _installed is not None:
-        _installed.hand_through()

@@ -79,7 +79,9 @@ class ContextFilter(logging.Filter):
         added = [n for n in fields if n not in attributes and n not in STANDARD]
         for name in added:
             attributes[name] = fields[name]
-        set_stamp(record, stamp.with_names(added) if of_context else stamp)
+        if of_context:
+            stamp = stamp._replace(names=stamp.names.union(added))
+        set_stamp(record, stamp)
         return True
 
     def _of_context(self, stamp: Stamp, attributes: dict[str, Any]) -> dict[str, Any]:

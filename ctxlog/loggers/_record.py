@@ -12,9 +12,9 @@ import logging
 import math
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._names import (
@@ -46,7 +46,7 @@ STANDARD = frozenset(
 # Stamping -----------------------------------------------------------------------
 
 
-class Stamp:
+class Stamp(NamedTuple):
     """
     The stamp of a record that needs more than the context's view. It never changes.
 
@@ -61,26 +61,11 @@ class Stamp:
         event: The message that is a dict.
     """
 
-    __slots__ = ("error", "event", "names", "stack_info", "view")
-
-    def __init__(
-        self,
-        view: View,
-        error: ExceptionParts | BaseException | None = None,
-        stack_info: str | None = None,
-        names: frozenset[str] = frozenset(),
-        event: dict[Any, Any] | None = None,
-    ) -> None:
-        self.view = view
-        self.error = error
-        self.stack_info = stack_info
-        self.names = names
-        self.event = event
-
-    def with_names(self, names: Iterable[str]) -> Stamp:
-        """Return a stamp with further names."""
-        known = self.names.union(names)
-        return Stamp(self.view, self.error, self.stack_info, known, self.event)
+    view: View
+    error: ExceptionParts | BaseException | None = None
+    stack_info: str | None = None
+    names: frozenset[str] = frozenset()
+    event: dict[Any, Any] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         error = self.error

@@ -14,7 +14,7 @@ from typing import Any
 
 from ctxlog.errors import requires
 from ctxlog.line.writer import LineWriter
-from ctxlog.loggers._events import LEVELS, level_of
+from ctxlog.loggers._events import level_of
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._structlog_logger import FilteringLogger, make_logger, output
 from ctxlog.loggers._structlog_renderer import (
@@ -43,19 +43,14 @@ __all__ = [
 ]
 
 
-class _LevelFilter:
-    """Drops events below the level of their logger."""
-
-    def __init__(self, levels: Levels) -> None:
-        self._levels = levels
-
-    def __call__(
-        self, logger: Any, method_name: str, event_dict: EventDict
-    ) -> EventDict:
-        number = (LEVELS.get(method_name) or level_of(method_name))[1]
-        if number < self._levels.of(getattr(logger, "name", None)):
+def _level_filter(levels: Levels) -> Any:
+    def drop(logger: Any, method_name: str, event_dict: EventDict) -> EventDict:
+        """Drop an event below the level of its logger."""
+        if level_of(method_name)[1] < levels.of(getattr(logger, "name", None)):
             raise structlog.DropEvent
         return event_dict
+
+    return drop
 
 
 def configure(
@@ -88,7 +83,7 @@ def configure(
     chain = processors(*between, **options)
     filtered = Levels(level, levels)
     if filtered:
-        chain.insert(0, _LevelFilter(filtered))
+        chain.insert(0, _level_filter(filtered))
     if output.before is None:
         configured = structlog.is_configured()
         output.before = structlog.get_config() if configured else {}
