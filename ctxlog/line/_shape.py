@@ -34,7 +34,6 @@ class Shape:
         redactor: What to hide.
         limit: The most bytes of a line.
         default: Asked first about values of types that JSON does not have.
-        stacks_as_lists: Write tracebacks as lists of lines: `(exception, stack_info)`.
 
     Attributes:
         placing: Whether fields are more than renamed.
@@ -47,7 +46,6 @@ class Shape:
         redactor: Redactor,
         limit: int,
         default: Callable[[Any], Any] | None = None,
-        stacks_as_lists: tuple[bool, bool] = (False, False),
     ) -> None:
         self.schema = schema
         self.names = names
@@ -55,7 +53,6 @@ class Shape:
         self.limit = limit
         self.placing = not schema.plain
         self._default = default
-        self._lists = (False, False) if schema.scalars else stacks_as_lists
         self._reserved = frozenset(schema.own_keys)
         self._taken = self._reserved | {schema.request_id}
         self._rename = {names.request_id: schema.request_id, **schema.rename}
@@ -132,23 +129,22 @@ class Shape:
         """Return what the line says of an exception and of the stack."""
         tail: dict[str, Any] = {}
         schema = self.schema
-        as_lists, info_as_lists = self._lists
         if error is not None:
             if isinstance(error, BaseException):
                 error = ExceptionParts.of(error)
+            # The stack first: it matters most if there is little room.
             stack = walk.text(error.stack)
             members = {
                 schema.exception_type: walk.text(error.type),
                 schema.exception_message: walk.text(error.message),
-                schema.exception_stack: stack.splitlines() if as_lists else stack,
+                schema.exception_stack: stack,
             }
             if schema.exception:
                 tail[schema.exception] = members
             else:
                 tail.update(members)
         if stack_info is not None:
-            info = walk.text(safe_str(stack_info))
-            tail[schema.stack_info] = info.splitlines() if info_as_lists else info
+            tail[schema.stack_info] = walk.text(safe_str(stack_info))
         return tail
 
     def report(

@@ -64,7 +64,6 @@ class LineEncoder(Encoder):
             process's.
         default: Asked first about values of types that JSON does not have; may raise
             `TypeError`.
-        stacks_as_lists: Write tracebacks as lists of lines: `(exception, stack_info)`.
 
     Raises:
         ConfigError: If an option is invalid.
@@ -82,7 +81,6 @@ class LineEncoder(Encoder):
         request_id_key: str | None = None,
         case: str | None = None,
         default: Callable[[Any], Any] | None = None,
-        stacks_as_lists: tuple[bool, bool] = (False, False),
     ) -> None:
         if not isinstance(timespec, str) or timespec not in DIGITS:
             raise ConfigError("timespec", timespec, f"one of: {', '.join(DIGITS)}")
@@ -98,7 +96,7 @@ class LineEncoder(Encoder):
         self.redactor = redactor or get_redactor()
         self.max_line_bytes = max_line_bytes
         self._shape = shape = Shape(
-            *(schema, names, self.redactor, max_line_bytes, default, stacks_as_lists)
+            *(schema, names, self.redactor, max_line_bytes, default)
         )
         fields = {k: v for k, v in (static or {}).items() if v is not None}
         # An id for every line is what stands where there is no other.

@@ -119,13 +119,11 @@ class JsonFormatter(BaseJsonFormatter):
             request_id_key=request_id_key,
             case=case,
             default=json_default,
-            stacks_as_lists=(self.exc_info_as_array, self.stack_info_as_array),
         )
         self._has_fmt = fmt is not None
-        as_arrays = {"exc_info_as_array", "stack_info_as_array"}
         self._assembled = (
             self._has_fmt
-            or any(options[name] for name in options.keys() - as_arrays)
+            or any(options.values())
             or any(
                 getattr(type(self), n) is not getattr(JsonFormatter, n) for n in _HOOKS
             )

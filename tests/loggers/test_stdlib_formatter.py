@@ -513,7 +513,6 @@ def test_its_options_and_hooks_are_for_the_default_schema() -> None:
     ):
         with pytest.raises(ctxlog.ConfigError, match="^invalid value for schema: "):
             make()
-    assert ctxlog.JsonFormatter(schema="ecs", exc_info_as_array=True).direct
 
 
 def test_a_wrong_option_of_ours_is_a_config_error() -> None:
