@@ -34,7 +34,7 @@ from ctxlog.line._fit import LEAST_LINE, Fitter, micros_of
 from ctxlog.line._layout import DIGITS, Layout
 from ctxlog.line._otlp import OtlpLayout
 from ctxlog.line._shape import NO_NAMES, Shape
-from ctxlog.line.event import Encoder, Event
+from ctxlog.line.event import Encoder, Event, ExceptionParts
 from ctxlog.line.redact import Redactor
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.schema import Schema
@@ -217,7 +217,8 @@ class LineEncoder(Encoder):
 
     def encode(self, event: Event) -> bytes:
         """Return the line of an event. Never raises."""
-        created, level, levelno, logger, message, view, fields, *_, problems = event
+        created, level, levelno, logger, message, view = event[:6]
+        fields, error, stack_info, problems = event[6:]
         length = None
         try:
             if fields and self.names.case != get_names().case and _is_ours(logger):
@@ -240,6 +241,9 @@ class LineEncoder(Encoder):
             if not context.clash and names.isdisjoint(context.names):
                 text, found = self._text(message)
                 problems += found + context.problems
+                tail = b""
+                if error is not None or stack_info is not None or problems:
+                    tail = self._tail(error, stack_info, problems)
                 line = self._layout.line(
                     micros_of(created),
                     view,
@@ -249,7 +253,7 @@ class LineEncoder(Encoder):
                     self._loggers.get(logger) or self._logger(logger),
                     context.body,
                     own,
-                    self._tail(event, problems),
+                    tail,
                 )
                 length = len(line)
                 if length <= self.max_line_bytes:
@@ -321,11 +325,14 @@ class LineEncoder(Encoder):
         remember(self._loggers, logger, member)
         return member
 
-    def _tail(self, event: Event, problems: tuple[str, ...]) -> bytes:
-        if event.error is None and event.stack_info is None and not problems:
-            return b""
+    def _tail(
+        self,
+        error: ExceptionParts | BaseException | None,
+        stack_info: str | None,
+        problems: tuple[str, ...],
+    ) -> bytes:
         walk = self._shape.walk()
-        tail = self._shape.tail(event.error, event.stack_info, walk)
+        tail = self._shape.tail(error, stack_info, walk)
         report = self._shape.report((*problems, *walk.problems))
         return self._layout.joined(tail) + self._layout.joined(report)
 
