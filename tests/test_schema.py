@@ -14,8 +14,8 @@ import ctxlog
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event
-from ctxlog.line.schema import Schema
-from ctxlog.line.vendors import DEFAULT, SCHEMAS, get_schema
+from ctxlog.line.schema import Schema, get_schema
+from ctxlog.line.vendors import DEFAULT, SCHEMAS
 from tests.helpers import load_line
 
 

@@ -19,8 +19,7 @@ from ctxlog.errors import ConfigError
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.options import FormatterOptions
 from ctxlog.line.redactor import get_redactor
-from ctxlog.line.schema import Schema
-from ctxlog.line.vendors import get_schema
+from ctxlog.line.schema import Schema, get_schema
 from ctxlog.terminal import wants_color
 
 _LOGGERS = ("stdlib", "structlog", "loguru")

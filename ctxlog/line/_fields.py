@@ -87,7 +87,9 @@ class Fields:
         shown, found = self._missing, NO_PROBLEMS
         if request_id is not None:
             shown, found = shape.request_id(request_id)
-        trace, others = layout.traced(others)
+        trace: Mapping[str, str] = {}
+        if layout.trace_ids:
+            trace, others = layout.traced(others)
         body, names, problems = self.members(others)
         if layout.id_in_body and shown is not None:
             body = layout.joined({shape.schema.request_id: shown}) + body

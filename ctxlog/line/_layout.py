@@ -12,7 +12,7 @@ from typing import Any
 from ctxlog._interrupts import is_interrupt
 from ctxlog._json import dumps
 from ctxlog.context.adapter import View
-from ctxlog.line.schema import Schema
+from ctxlog.line._schema import Schema
 
 #: The timestamp's precisions: how many digits follow the second.
 DIGITS = {"seconds": 0, "milliseconds": 3, "microseconds": 6}

@@ -11,7 +11,7 @@ from typing import Any
 from ctxlog._json import dumps
 from ctxlog._names import Names
 from ctxlog.line._layout import Layout, quoted
-from ctxlog.line.schema import Schema
+from ctxlog.line._schema import Schema
 
 _HEX = re.compile("[0-9a-f]+", re.IGNORECASE)
 

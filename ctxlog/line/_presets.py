@@ -1,9 +1,9 @@
 """
 Patterns for secrets within texts.
 
-Each takes time linear in any text: a part of a text that was looked
-at is either replaced or not looked at by the same pattern again, but for a bounded
-number of characters.
+Each takes time linear in any text: a part of a text that was looked at is either
+replaced or not looked at by the same pattern again, but for a bounded number of
+characters.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ from typing import Any
 from ctxlog._interrupts import is_interrupt
 from ctxlog._names import Names
 from ctxlog.line import _placing
+from ctxlog.line._schema import Schema
 from ctxlog.line.event import ExceptionParts
 from ctxlog.line.redact import Redactor
-from ctxlog.line.schema import Schema
 from ctxlog.line.values import Walk, safe_str, type_name
 
 #: The names of no field.

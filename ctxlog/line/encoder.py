@@ -33,11 +33,11 @@ from ctxlog.line._fields import NO_PROBLEMS, Context, Fields, cut_reported
 from ctxlog.line._fit import LEAST_LINE, Fitter, micros_of
 from ctxlog.line._layout import DIGITS, Layout
 from ctxlog.line._otlp import OtlpLayout
+from ctxlog.line._schema import Schema
 from ctxlog.line._shape import NO_NAMES, Shape
 from ctxlog.line.event import Encoder, Event, ExceptionParts
 from ctxlog.line.redact import Redactor
 from ctxlog.line.redactor import get_redactor
-from ctxlog.line.schema import Schema
 from ctxlog.line.values import safe_str, type_name
 from ctxlog.line.vendors import DEFAULT
 

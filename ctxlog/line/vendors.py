@@ -16,8 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ctxlog._names import CAMEL, Names
-from ctxlog.errors import ConfigError
-from ctxlog.line.schema import Schema
+from ctxlog.line._schema import Schema
 
 #: The schema that the documentation shows.
 DEFAULT = Schema()
@@ -446,18 +445,3 @@ SCHEMAS: dict[str, Schema] = {
     schema.name: schema
     for schema in (DEFAULT, _ECS, _GCP, _DATADOG, _OTEL, _GELF, _LOGSTASH)
 }
-
-
-def get_schema(schema: str | Schema) -> Schema:
-    """
-    Return the schema that a `schema=` option means.
-
-    Raises:
-        ConfigError: If there is none of that name.
-    """
-    if isinstance(schema, Schema):
-        return schema
-    if isinstance(schema, str) and schema in SCHEMAS:
-        return SCHEMAS[schema]
-    allowed = f"one of: {', '.join(SCHEMAS)}, or a Schema"
-    raise ConfigError("schema", schema, allowed)

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from ctxlog._json import FLAT_TYPES
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Encoder
-from ctxlog.line.schema import Schema
-from ctxlog.line.vendors import get_schema
+from ctxlog.line.schema import Schema, get_schema
 from ctxlog.line.writer import LineWriter
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._loguru_record import Extra, Record, encoded, make_extra

@@ -22,8 +22,7 @@ from ctxlog.context.adapter import (
 from ctxlog.errors import requires
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Encoder, Event
-from ctxlog.line.schema import Schema
-from ctxlog.line.vendors import get_schema
+from ctxlog.line.schema import Schema, get_schema
 from ctxlog.loggers._events import (
     KEYS,
     LEVELS,

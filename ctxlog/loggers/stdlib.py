@@ -21,9 +21,8 @@ from ctxlog.line.console import ConsoleEncoder
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event, ExceptionParts
 from ctxlog.line.redactor import get_redactor
-from ctxlog.line.schema import Schema
+from ctxlog.line.schema import Schema, get_schema
 from ctxlog.line.values import safe_str, type_name
-from ctxlog.line.vendors import get_schema
 from ctxlog.line.writer import LineWriter
 from ctxlog.loggers._factory import install_record_factory, uninstall_record_factory
 from ctxlog.loggers._factory import watch_call_sites as watch_call_sites
