@@ -247,10 +247,11 @@ def read(record: logging.LogRecord) -> Event:
     error = _error_of(record) or stamped.error
     stack_info = record.stack_info or stamped.stack_info
     own = _own(record.__dict__, stamped.names)
-    message: Any = record.msg
     problems: Problems = ()
-    event = message if isinstance(message, dict) else _queued(stamped.event, message)
-    slack = 60.0
+    message, slack = "", 60.0
+    event = record.msg
+    if not isinstance(event, dict):
+        event = _queued(stamped.event, event)
     if event is None:
         message, problems = message_of(record)
         # structlog's `render_to_log_kwargs` makes attributes of an event.
@@ -259,7 +260,7 @@ def read(record: logging.LogRecord) -> Event:
             event, slack = {"event": message, **named}, 1.5
     elif not record.__dict__.keys() >= _OF_STRUCTLOG:
         # As in python-json-logger: a dict for a message is the event's fields.
-        message, own, event = "", {**event, **own}, None
+        own, event = {**event, **own}, None
     if event is not None:
         parts = _taken(record, stamped.view, event, slack)
         message, problems = parts.message, problems + parts.problems
