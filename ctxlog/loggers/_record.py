@@ -390,7 +390,7 @@ def encoded(encoder: Encoder, record: logging.LogRecord) -> bytes:
                 args = attributes["args"]
                 own = _own_as_made(record, attributes)
                 if own is not None:
-                    line = encoder.encode_plain(
+                    plain = (
                         attributes["created"],
                         attributes["levelname"],
                         attributes["levelno"],
@@ -399,8 +399,8 @@ def encoded(encoder: Encoder, record: logging.LogRecord) -> bytes:
                         view,
                         own,
                     )
-                    if line is not None:
-                        return line
+                    line = encoder.encode_plain(*plain)
+                    return encoder.encode(Event(*plain)) if line is None else line
         except Exception as error:
             # A __str__ that raises, a wrong format, an attribute that is gone: the
             # event says what was wrong.
