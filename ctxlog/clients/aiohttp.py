@@ -91,7 +91,7 @@ def trace_config(**options: Unpack[ClientOptions]) -> aiohttp.TraceConfig:
         hosts: The hosts that get the headers: names (`payments`), with `*` for any
             part of one (`*.internal`), and with a port to mean only that.
         fields: The names of further fields to send, as `baggage`.
-        completion_line: Whether to log a line when a call has ended, from the logger
+        completion_line: Log a line when a call has ended, from the logger
             `ctxlog.client`, to any host; each redirect is a call.
 
     Raises:

@@ -120,7 +120,7 @@ class ErrorStream:
         self._log_pending(None)
 
     def _shows(self, error: BaseException) -> bool:
-        """Whether what has been written shows an exception."""
+        """Return whether the text so far shows an exception."""
         try:
             shown = "".join(traceback.format_exception_only(type(error), error))
         except Exception as failure:

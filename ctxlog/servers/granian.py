@@ -1,5 +1,9 @@
 """
 granian's reports of crashes, which come after the request and without the error.
+
+granian logs the traceback of an ASGI application as text, when the request's context is
+gone (https://github.com/emmett-framework/granian/issues/203), so a crash would be found
+by no request's id. A filter of its logger is enough; nothing of granian is replaced.
 """
 
 from __future__ import annotations
@@ -29,36 +33,37 @@ class _CrashFilter(logging.Filter):
         self._waiting: deque[tuple[str, BaseException]] = deque(maxlen=_MOST)
 
     def expect(self, error: BaseException) -> None:
-        """Note an error that has ended a request: granian reports it soon."""
+        """Note an error that has ended a request, before granian reports it."""
         if not logging.getLogger(_LOGGER).isEnabledFor(logging.ERROR):
             return
         try:
             lines = traceback.format_exception_only(type(error), error)
         except Exception as failure:
-            # An error that cannot be read cannot be told from others.
+            # A user-defined `__str__` raises anything. The report stays as granian
+            # writes it.
             if is_interrupt(failure):
                 raise
             return
         self._waiting.append(("".join(lines).strip(), error))
 
     def forget(self) -> None:
-        """Wait for no report any more."""
+        """Forget the errors that wait for their report."""
         self._waiting.clear()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Drops nothing."""
-        text = record.msg  # another's may be anything, and raise when it is read
+        """Give a report its error; drop no record."""
+        text = record.msg  # other records have any object there
         if self._waiting and isinstance(text, str) and text.startswith(_REPORT):
             text = text.rstrip()
             meant = [one for one in list(self._waiting) if text.endswith(one[0])]
             for one in meant:
                 self._waiting.remove(one)
-            # Of several that fail alike at once nobody can tell which one this is.
+            # Errors of the same text at the same time cannot be told apart.
             if len(meant) == 1:
                 _, error = meant[0]
                 record.msg = _REPORT
                 record.exc_info = (type(error), error, error.__traceback__)
-                set_stamp(record, None)  # there was no error to take it from
+                set_stamp(record, None)  # it was made without the error
         return True
 
 
@@ -69,10 +74,10 @@ def install() -> None:
     """
     Make granian's report of a failed ASGI application a line of its request.
 
-    It has the exception and the request's id if the error is told by its text from
-    those that are reported at the same time; else it stays as it is. Doing it twice
-    changes nothing; it lasts until `uninstall()`
-    (https://github.com/emmett-framework/granian/issues/203).
+    The line has the exception and the request's id if the text of the error differs
+    from those that are reported at the same time; else it stays as it is. Calling it
+    again is a no-op; it lasts until `uninstall()`. `configure(hooks=True)`, the
+    default, calls it where granian is imported.
     """
     if _filter.expect not in failed:
         failed.append(_filter.expect)
@@ -80,7 +85,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Undo `install()`. Without one nothing happens."""
+    """Undo `install()`. Without it, a no-op."""
     if _filter.expect in failed:
         failed.remove(_filter.expect)
     _filter.forget()

@@ -1,7 +1,8 @@
 """
-gunicorn's own lines. An edge: imports gunicorn, the formatter and the configuration.
+gunicorn's own lines. Imports gunicorn, the formatter and the configuration.
 
-It is started by gunicorn, as `__main__` is by Python, so nothing imports it.
+gunicorn imports it by name, as `logger_class`, a public setting; no other module does.
+The master's lines, and those before the application calls `configure()`, would be text.
 """
 
 from __future__ import annotations
@@ -27,25 +28,25 @@ _ACCESS_SETTINGS = ("accesslog", "logconfig", "logconfig_dict", "logconfig_json"
 
 class Logger(glogging.Logger):  # type: ignore[misc]
     """
-    A `logger_class` for gunicorn: its error and access lines are JSON, and stamped.
+    A `logger_class` for gunicorn: its error and access lines are JSON, with the id.
 
     `gunicorn --logger-class ctxlog.servers.gunicorn.Logger ...`. The options of
     gunicorn keep their meaning: `--log-level`, `--error-logfile`, `--access-logfile`,
-    `--log-syslog`. What `ctxlog.configure()` reads from the environment
-    (`CTXLOG_SCHEMA`, `CTXLOG_SERVICE`, ...) holds for these lines, too.
+    `--log-syslog`. The variables of the environment that
+    `ctxlog.configure()` reads (`CTXLOG_SCHEMA`, `CTXLOG_SERVICE`, ...) hold here, too.
 
     It lasts as long as the master and its workers. An application that calls
     `ctxlog.configure()` takes its worker's lines into its own stream from then on;
-    none is written twice.
+    no line is written twice.
 
     An access line has fields like those of the completion line, and no query string.
-    With an `--access-logformat` of one's own it is in that.
+    A custom `--access-logformat` is kept.
 
     Args:
         cfg: gunicorn's configuration, given by gunicorn.
 
     Raises:
-        ConfigError: a variable of the environment has a value that it cannot have.
+        ConfigError: if a variable of the environment is invalid.
     """
 
     def setup(self, cfg: Any) -> None:

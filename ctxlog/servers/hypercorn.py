@@ -32,12 +32,14 @@ def install() -> None:
     Leave out hypercorn's access line where ctxlog writes a completion line.
 
     Quart's `app.run()` and `quart run` let hypercorn write it through the application's
-    own logger, where no filter can tell it from the application's lines. Calling it
-    again is a no-op; it lasts until `uninstall()`.
+    own logger, where no filter can tell it from the application's lines: each request
+    would have two. Replaces `hypercorn.logging.Logger.access`, which is public. Calling
+    it again is a no-op; it lasts until `uninstall()`. `configure()` calls it where
+    hypercorn is imported and only completion lines are wanted.
     """
     _patch.install()
 
 
 def uninstall() -> None:
-    """Undo `install()`. Without one, a no-op."""
+    """Undo `install()`. Without it, a no-op."""
     _patch.uninstall()

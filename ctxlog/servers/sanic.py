@@ -138,7 +138,7 @@ def _header_values(request: Request, name: str) -> list[str]:
 
 
 def _is_to_be_answered(request: Request, failure: BaseException | None) -> bool:
-    """Whether the server will call `handle_exception()` when it gets this back."""
+    """Return whether the server will call `handle_exception()` after this."""
     stream: Any = request.stream
     if getattr(stream, "stage", None) is not Stage.HANDLER:
         return False

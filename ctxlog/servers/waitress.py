@@ -1,5 +1,8 @@
 """
-waitress's word on a client that went away, which comes after the end of its request.
+waitress's line about a client that went away, which comes after the end of its request.
+
+Without the id the one line that says why a response was cut off is found by no request.
+A filter of its logger is enough; nothing of waitress is replaced.
 """
 
 from __future__ import annotations
@@ -21,11 +24,11 @@ class _DisconnectFilter(logging.Filter):
     """Stamps the line with the request that this thread has served right before."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Drops nothing."""
-        text = record.msg  # another's may be anything, and raise when it is read
+        """Stamp the line; drop no record."""
+        text = record.msg  # other records have any object there
         if isinstance(text, str) and text.startswith(_WORDS):
-            # Nobody but waitress's task keeps it alive now. One that waitress answered
-            # by itself has none, and most likely not the path of the one before.
+            # Only waitress's task keeps the store alive now. A request that waitress
+            # answered by itself has none, and most likely another path than the last.
             store = served_store()
             if isinstance(store, RequestStore) and text == _WORDS + store.path:
                 set_stamp(record, within(store, current_view))
@@ -39,11 +42,12 @@ def install() -> None:
     """
     Stamp "Client disconnected while serving" with the request that waitress served.
 
-    Doing it twice changes nothing; it lasts until `uninstall()`.
+    Calling it again is a no-op; it lasts until `uninstall()`. `configure(hooks=True)`,
+    the default, calls it where waitress is imported.
     """
     logging.getLogger(_LOGGER).addFilter(_filter)
 
 
 def uninstall() -> None:
-    """Undo `install()`. Without one nothing happens."""
+    """Undo `install()`. Without it, a no-op."""
     logging.getLogger(_LOGGER).removeFilter(_filter)

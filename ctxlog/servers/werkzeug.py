@@ -34,7 +34,7 @@ def _debug(
 
 
 def _middleware_of(app: Any) -> ContextMiddleware | None:
-    """The application's middleware, which Flask has among its extensions."""
+    """Return the application's middleware, for Flask from its extensions."""
     known = getattr(app, "extensions", None)
     found = known.get("ctxlog") if isinstance(known, dict) else app
     return found if isinstance(found, ContextMiddleware) else None
@@ -48,12 +48,14 @@ def install() -> None:
     Let werkzeug's debugger answer within the request.
 
     The debugger stands around the application, and so around its middleware: without
-    this, the page that it shows for an exception has no id, and is one access line
-    more. Calling it again is a no-op; it lasts until `uninstall()`.
+    this, the page that it shows for an exception has no id, and adds an access line to
+    the completion line. Replaces `DebuggedApplication.__call__`, which is WSGI's.
+    Calling it again is a no-op; it lasts until `uninstall()`. `configure(hooks=True)`,
+    the default, calls it where werkzeug's debugger is imported.
     """
     _patch.install()
 
 
 def uninstall() -> None:
-    """Undo `install()`. Without one, a no-op."""
+    """Undo `install()`. Without it, a no-op."""
     _patch.uninstall()

@@ -21,9 +21,10 @@ from tests.servers.serving import Event, Response, Server, is_completion, servin
 
 need("fastapi", "uvicorn", "httptools", "h11", "websockets")
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="ends the server with a signal"
-)
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.skipif(sys.platform == "win32", reason="ends the server with a signal"),
+]
 
 APP = """
 import asyncio

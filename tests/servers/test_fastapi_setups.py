@@ -28,9 +28,10 @@ need("fastapi", "httpx")
 
 import httpx  # noqa: E402 (after the guard)
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="ends the server with a signal"
-)
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.skipif(sys.platform == "win32", reason="ends the server with a signal"),
+]
 
 APP = """
 import asyncio

@@ -24,9 +24,10 @@ from tests.servers.serving import (
     serving,
 )
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="ends the server with a signal"
-)
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.skipif(sys.platform == "win32", reason="ends the server with a signal"),
+]
 
 APP = """
 import asyncio

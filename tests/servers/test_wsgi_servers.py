@@ -22,9 +22,13 @@ import pytest
 import ctxlog
 from tests.helpers import clean_environment, free_port, load_line, need, until_listening
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="gunicorn is for Unix, and signals end the servers"
-)
+pytestmark = [
+    pytest.mark.real_server,
+    pytest.mark.skipif(
+        sys.platform == "win32",
+        reason="gunicorn is for Unix, and signals end the servers",
+    ),
+]
 
 RAW = """
 import logging
