@@ -1,9 +1,9 @@
 """
-Do something when a module is imported, however late that is. Core.
+Call back when a module is imported, however late. Core.
 
 A finder at the front of `sys.meta_path` lets the other finders find the module, and
-runs the callback when the module has been executed. It answers for the modules that
-are waited for and for no others.
+runs the callback when the module has been executed. It finds only the modules that are
+waited for.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 class ImportHook:
     """
-    Calls back for modules: now for those that are imported, else after their import.
+    Call back for modules: at once for imported ones, else after their import.
 
     It lasts from `install()` to `uninstall()`. A module that is imported again
-    (`importlib.reload`) calls back again. What a callback raises goes to the importing
-    code, so a callback handles its own errors.
+    (`importlib.reload`) calls back again. An exception of a callback goes to the
+    importing code, so a callback handles its own errors.
 
     Args:
         callbacks: Module name to callback.
@@ -38,7 +38,7 @@ class ImportHook:
     # that `configure()` does.
 
     def install(self) -> None:
-        """Call back for what is imported, and wait for the rest; again, a no-op."""
+        """Call back for imported modules, and wait for the rest; again, a no-op."""
         if self in sys.meta_path:
             return
         sys.meta_path.insert(0, self)
@@ -47,7 +47,7 @@ class ImportHook:
                 callback()
 
     def uninstall(self) -> None:
-        """Wait no longer. Without `install()`, a no-op."""
+        """Stop waiting. Without `install()`, a no-op."""
         if self in sys.meta_path:
             sys.meta_path.remove(self)
 
@@ -95,7 +95,7 @@ class _CallingBack:
         self._callback = callback
 
     def __getattr__(self, name: str) -> Any:
-        # What loaders may have beside: source, resources, the code for `runpy`.
+        # Loaders may also have the source, resources, the code for `runpy`.
         if name == "_loader":  # of a copy that is not filled yet
             raise AttributeError(name)
         return getattr(self._loader, name)

@@ -55,9 +55,9 @@ def is_interrupt(error: BaseException) -> bool:
     - its type was added by `add_interrupt`, or
     - it was raised at an instruction that raises nothing by itself.
 
-    The last is all that is left of a handler without Python code, and of an exception
-    that another thread set: where they come after a call of a C function, they cannot
-    be told from an exception of that function, and count as such.
+    Only the last is left of a handler without Python code, and of an exception that
+    another thread set. After a call of a C function they cannot be told from an
+    exception of that function, and count as such.
     """
     if isinstance(error, _KNOWN):
         return True
@@ -80,7 +80,7 @@ _getsignal: Any = getattr(signal, "_signal", signal).getsignal
 
 
 def handled_signals() -> list[int]:
-    """Return the signals that run code of Python's."""
+    """Return the signals that have a handler in Python."""
     return [number for number, _ in _handlers()]
 
 
@@ -95,7 +95,7 @@ def _handlers() -> Iterator[tuple[int, Any]]:
 
 
 def _codes(handler: Any) -> Iterator[CodeType]:
-    """The code that runs first when `handler` is called, as far as it is Python's."""
+    """Yield the Python code that runs first when `handler` is called."""
     while isinstance(handler, functools.partial):
         handler = handler.func
     called = handler
@@ -109,10 +109,10 @@ def _codes(handler: Any) -> Iterator[CodeType]:
 
 def _is_given_its_caller(frame: FrameType) -> bool:
     """
-    Whether a function was called as signal handlers are: with a number and a frame.
+    Return whether a function was called as a signal handler: with a number and a frame.
 
-    The frame is the one that was interrupted, which is the caller's. So a handler is
-    found that has been replaced meanwhile, or that is called through something in C.
+    The frame is the interrupted one, which is the caller's. So a handler is found
+    although it has been replaced meanwhile, or is called by code in C.
     """
     code, caller = frame.f_code, frame.f_back
     count = code.co_argcount

@@ -1,5 +1,5 @@
 """
-What ctxlog leaves on objects of others, such as a WSGI environment. Core.
+Values that ctxlog keeps on objects of other libraries. Core.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ _T = TypeVar("_T")
 
 class Kept(Generic[_T]):
     """
-    A value on an object of others, which error trackers and debuggers show.
+    A value on an object that error trackers and debuggers show, such as a WSGI environ.
 
-    A store is a mapping of raw values, secrets among them, that those expand. This one
-    shows the value's `repr()` only, which for a store is the names of its fields: it is
-    no mapping, cannot be iterated, and has no attribute that holds the value.
+    A store is a mapping of raw values, secrets among them, which those tools expand.
+    This object shows the value's `repr()` only, which for a store is the names of its
+    fields: it cannot be iterated, and no attribute of it holds the value.
 
     Args:
-        value: What to keep.
+        value: The value.
     """
 
     __slots__ = ("_read",)

@@ -18,8 +18,8 @@ def submodule(package: str, name: str) -> ModuleType:
     Import and return the public submodule *name* of a package.
 
     Raises:
-        AttributeError: there is none.
-        MissingDependencyError: it is an adapter whose library is not installed.
+        AttributeError: if there is no such module.
+        MissingDependencyError: if it is an adapter whose library is not installed.
     """
     full = f"{package}.{name}"
     # Tools look for private names of all kinds, on every module there is.

@@ -1,7 +1,7 @@
 """
-The names of ctxlog's own fields, in two spellings, and the ones in use. Core.
+The names of ctxlog's own fields in two spellings, and tables of loggers. Core.
 
-`CAMEL` and `SNAKE` are the whole table; nothing else spells such a name. The process
+`CAMEL` and `SNAKE` are the whole table; no other code spells such a name. The process
 has one choice: `configure()` sets it, `unconfigure()` gives it back. Middleware, tasks
 and carriers ask `get_names()` when they set a field, so that the store, `fields()`, a
 record's attributes and the line agree.
@@ -16,12 +16,12 @@ from typing import Any
 
 from ctxlog.errors import ConfigError
 
-#: The names that the request's id is looked for under, in this order, where there is
-#: none under the chosen one.
+#: Other names of the request's id, in this order, if there is none under the chosen
+#: one.
 ALIASES = ("request_id", "requestId", "requestID", "correlation_id", "correlationId")
 
-#: What lines show for "no request": `N/A`, and what else an encoder of this process was
-#: told. A request of such an id could not be found again, so it is not a valid one.
+#: The texts that lines show for "no request": `N/A`, and each `missing_request_id` of
+#: this process. They are no valid ids, since such a request could not be found again.
 PLACEHOLDERS = {"N/A"}
 
 #: The logger of the lines that say how a request ended.
@@ -30,8 +30,8 @@ COMPLETION_LOGGER = "ctxlog.request"
 #: The logger of what applications write to `wsgi.errors`.
 WSGI_ERRORS_LOGGER = "wsgi.errors"
 
-#: Loggers that report on behalf of others, in whatever context they happen to run:
-#: their crash reports take all fields from the exception.
+#: Loggers that report for other code, in any context: their crash reports take all
+#: fields from the exception.
 REPORTING_LOGGERS = frozenset(
     {
         "aiohttp.server",
@@ -75,7 +75,7 @@ ACCESS_LOGGERS = frozenset(
     }
 )
 
-#: Loggers by which servers speak of themselves, too: that they stop, of a connection.
+#: Loggers by which servers also report on themselves: a stop, a connection.
 SERVERS_OWN_LOGGERS = frozenset(
     {
         "aiohttp.server",
@@ -160,7 +160,7 @@ class Names:
         case: The spelling: `camel` or `snake`.
         request_id: The request's id.
         elapsed: The milliseconds since the store was made.
-        log_error: What had to be replaced on the line.
+        log_error: The values that had to be replaced on the line.
         stack_info: The stack that was asked for with `stack_info=True`.
         duration: How many milliseconds a request, a task or a call took.
         close_code: The code that a WebSocket was closed with.

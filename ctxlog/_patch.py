@@ -1,8 +1,9 @@
 """
-Replace a function of another library, so that it can be given back. Core.
+Replace a function of another library, and give it back. Core.
 
-For adapters of what has no hook. Tracers and error trackers replace the same functions,
-before or after: a patch goes over and under any other, and comes off in any order.
+For adapters of libraries without a hook. Tracers and error trackers replace the same
+functions, before or after: a patch goes over and under any other, and comes off in any
+order.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _MISSING: Any = object()
 _METHODS = (FunctionType, MethodDescriptorType, WrapperDescriptorType)
 _CLASS_METHODS = (classmethod, ClassMethodDescriptorType)
 
-# Finds what a call is about: what to call below, and with which arguments.
+# Returns the function below, and the arguments for it.
 _Finder = Callable[[tuple[Any, ...]], tuple[Any, tuple[Any, ...]]]
 
 
@@ -34,12 +35,12 @@ class Patch:
     """
     A function of a class, a module or an object with a wrapper around it.
 
-    Others may have put theirs under ours, may put theirs over it, and may take theirs
-    away again. Of several layers of ours the topmost one works and the others only hand
-    through; one that cannot be taken off yet, since another library has built on it,
-    goes with the first call after that library has left. Installing and uninstalling
-    are idempotent. What is put in place has the name, the signature and the kind of
-    what was there: a class method stays one, a coroutine function, too.
+    Other libraries may put wrappers under or over this one, and remove them again. Of
+    several layers of a patch the topmost one works and the others only hand through. A
+    layer that cannot be taken off, since another library has built on it, goes with the
+    first call after that library has left. Installing and uninstalling are idempotent.
+    The replacement has the name, the signature and the kind of the original: a class
+    method or a coroutine function stays one.
 
     Args:
         owner: The class, module or object.
@@ -61,8 +62,8 @@ class Patch:
         Put the wrapper on top.
 
         Raises:
-            AttributeError: the owner has nothing of that name.
-            TypeError: what it has is not a function: a property, for one.
+            AttributeError: if the owner has no attribute of that name.
+            TypeError: if that is not a function: a property, for one.
         """
         self._installed = True
         for layer in self._layers:
@@ -73,14 +74,14 @@ class Patch:
             setattr(self.owner, self.name, layer.replacement)
 
     def uninstall(self) -> None:
-        """Put back what was there, or hand through to it as long as others need it."""
+        """Put the original back, or hand through while another library needs it."""
         self._installed = False
         for layer in self._layers:
             layer.active = False
         self._take_off()
 
     def uncovered(self, layer: _Layer) -> bool:
-        """Whether a layer that only handed through is on top again, and works."""
+        """Return whether a layer that handed through is on top again, and works."""
         if not layer.on_top:
             return False
         if self._installed:
@@ -104,7 +105,7 @@ class _Layer:
 
     Attributes:
         active: Whether the wrapper is called; else the layer only hands through.
-        replacement: What the owner has under the name instead of what was there.
+        replacement: The attribute of the owner in place of the original.
     """
 
     def __init__(self, patch: Patch) -> None:
@@ -118,23 +119,23 @@ class _Layer:
 
     @property
     def on_top(self) -> bool:
-        """Whether it is what the owner has under the name."""
+        """Whether the owner has this layer under the name."""
         return vars(self._owner).get(self._name) is self.replacement
 
     @property
     def free(self) -> bool:
-        """Whether it can be taken off: ddtrace rewrites the function that it finds."""
+        """Whether it can be taken off: ddtrace rewrites functions in place."""
         return self.on_top and self._code_now() is self._code
 
     def restore(self) -> None:
-        """Put back what was there."""
+        """Put the original back."""
         if self._replaced is _MISSING:
             delattr(self._owner, self._name)
         else:
             setattr(self._owner, self._name, self._replaced)
 
     def cut_out(self) -> None:
-        """Let a wrapper over it that names what it wraps, as wrapt's, wrap the next."""
+        """Let a wrapper over it with a `__wrapped__`, as wrapt's, wrap the next one."""
         over = vars(self._owner).get(self._name)
         known: list[Any] = []
         while over is not None and not any(over is one for one in known):
@@ -148,7 +149,7 @@ class _Layer:
     def _call(
         self, find: _Finder, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Call the wrapper, or what is below where it only hands through."""
+        """Call the wrapper, or the function below if the layer only hands through."""
         below, args = find(args)
         if self.active or self._patch.uncovered(self):
             return self._patch.wrapper(below, *args, **kwargs)
@@ -159,7 +160,7 @@ class _Layer:
         return getattr(function, "__code__", None)
 
     def _stored(self) -> Any:
-        """What is there without this layer, as it is stored."""
+        """Return what the owner or its class stores without this layer."""
         if self._replaced is not _MISSING:
             return self._replaced
         # Anew at each call: another library may patch the class that has it.
@@ -220,7 +221,7 @@ class _Layer:
 
 
 class _Attribute:
-    """Stands on a class for what binds in a way of its own, or does not bind."""
+    """A class attribute for a callable that binds in its own way, or not at all."""
 
     def __init__(self, stored: Any, of_class: Any, of_instance: Any) -> None:
         functools.update_wrapper(self, stored)
@@ -237,7 +238,7 @@ class _Attribute:
 
 
 class _Unbound:
-    """What a class stores, to be called with an instance."""
+    """An attribute of a class, to be called with an instance."""
 
     def __init__(self, stored: Any) -> None:
         self._stored = stored
@@ -247,6 +248,6 @@ class _Unbound:
 
 
 def _bound(stored: Any, instance: Any, owner: type) -> Any:
-    """Bind what a class stores, as an attribute access does."""
+    """Bind an attribute of a class, as an attribute access does."""
     bind = getattr(type(stored), "__get__", None)
     return stored if bind is None else bind(stored, instance, owner)

@@ -1,10 +1,9 @@
 """
 Error trackers, which make an event of every record in level ERROR. Core.
 
-Of those only Sentry does so without being asked for it. Its integrations report the
-exception of a request, of a task or of the program by themselves, so ctxlog's own line
-about the end of it would be a second event. Only what the application has loaded itself
-is looked at.
+Only Sentry does so by default. Its integrations report the exception of a request, of a
+task or of the program by themselves, so ctxlog's own line about its end would be a
+second event. Sentry is never imported here.
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ from ctxlog._names import COMPLETION_LOGGER
 _SENTRY = "sentry_sdk.integrations.logging"
 _LOGGERS = (COMPLETION_LOGGER, "ctxlog.task", "ctxlog.crash")
 
-#: What has been ignored so far, and by which module; the application may change it.
+#: The module that ignores loggers, and their names; the application may change them.
 _done: Any = None
 _ignored: list[str] = []
 
 
 def install() -> None:
     """
-    Let Sentry make no events of the lines that say how something ended.
+    Let Sentry make no events of completion lines and crash lines.
 
-    By its function `ignore_logger()`, so that neither events nor breadcrumbs are made
-    of them; Sentry's own logs have them. Calling it again is a no-op, so what the
-    application changes by `unignore_logger()` stays. It lasts until `uninstall()`.
+    Its function `ignore_logger()` prevents events and breadcrumbs; Sentry's own logs
+    have the lines. Calling it again is a no-op, so a change by `unignore_logger()`
+    stays. It lasts until `uninstall()`.
     """
     global _done
     sentry: Any = sys.modules.get(_SENTRY)

@@ -1,5 +1,5 @@
 """
-Completion lines that no handler takes: said once. Core: standard library only.
+Warn once of completion lines that no handler takes. Core: standard library only.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ def warn_if_unheard(logger: logging.Logger) -> None:
     """
     Warn, once for each logger, that its lines reach no handler.
 
-    Where the application has configured logging by itself, with handlers for single
-    loggers and none for the root logger, lines of INFO vanish without a trace. The
-    warning comes out on standard error: that is what `logging` does with it then.
+    If the application has handlers for single loggers and none for the root logger,
+    lines of INFO are lost without a trace. `logging` writes the warning to standard
+    error.
     """
     if logger.name in _looked_at:
         return

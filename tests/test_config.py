@@ -56,7 +56,7 @@ def test_one_call_configures_the_process(stream: io.StringIO) -> None:
     assert (line["service"], line["environment"], line["pod"]) == ("shop", "test", "p")
 
 
-def test_twice_is_once(stream: io.StringIO) -> None:
+def test_calling_it_again_is_a_no_op(stream: io.StringIO) -> None:
     """
     A second call replaces the first: one line per event.
     """
@@ -727,7 +727,7 @@ def test_a_later_dict_config_that_is_wrong_leaves_the_lines(
     assert len(written(stream)) == 1
 
 
-def test_the_dict_config_class_of_somebody_else_is_kept(stream: io.StringIO) -> None:
+def test_another_librarys_dict_config_class_is_kept(stream: io.StringIO) -> None:
     """
     Ours extends the class that it finds.
     """

@@ -17,7 +17,7 @@ NEVER = logging.CRITICAL + 1
 
 
 def _is_completed(name: str, level: int) -> bool:
-    """Whether ctxlog writes the line about the request that is being served."""
+    """Return whether ctxlog writes the line about the current request."""
     if name == "werkzeug" and level > logging.INFO:
         return False  # a crash report, in the logger of the access lines
     return getattr(server_store(), "completes", False)

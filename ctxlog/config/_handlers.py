@@ -1,5 +1,5 @@
 """
-Where a handler's records end up: on the console, or elsewhere. Private to `config`.
+Handlers that write to the console, directly or not. Private to `config`.
 
 A handler that hands its records on (to a queue's listener, to a target, to a library
 that prints) is looked through.
@@ -19,7 +19,7 @@ from ctxlog.loggers import stdlib
 #: Modules of handlers that print without holding a stream: AWS Lambda's runtime.
 _PRINTERS = ("awslambdaric",)
 
-# Handlers that hold handlers that hold handlers: as many as anyone has seen.
+# The most handlers within handlers that are looked through.
 _DEPTH = 4
 
 
@@ -43,7 +43,9 @@ def console_of(handler: logging.Handler) -> Console | None:
     """Return how `handler` reaches the console; None if it does not. Never raises."""
     try:
         return _console_of(handler, _DEPTH)
-    except Exception:  # a property of a third-party handler
+    except Exception:
+        # An attribute of a third-party handler may be a property, which may raise
+        # anything. This runs within log calls, whose line must be written.
         return None
 
 
@@ -86,7 +88,7 @@ def _inner(handler: logging.Handler) -> Iterator[logging.Handler]:
         if handler.target is not None:
             yield handler.target
     elif not isinstance(handler, logging.StreamHandler):
-        # absl's, and whichever wraps another one, or hands on to another logger.
+        # absl's, and any other that wraps a handler, or hands on to a logger.
         code = getattr(type(handler).emit, "__code__", None)
         hands_on = code is not None and "handle" in code.co_names
         for value in list(vars(handler).values()):
@@ -117,7 +119,7 @@ def _listeners(handler: QueueHandler) -> Iterable[QueueListener]:
 
 
 def writes_lines(handler: logging.Handler) -> bool:
-    """Whether what `handler` writes are ctxlog's lines."""
+    """Return whether `handler` writes ctxlog's lines."""
     return isinstance(handler.formatter, stdlib.JsonFormatter)
 
 

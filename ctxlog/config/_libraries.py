@@ -40,7 +40,7 @@ class Libraries:
 
     Args:
         settings: The options of `configure()`.
-        output: What structlog and loguru write with: `writer` and `encoder`.
+        output: The `writer` and the `encoder` of structlog and loguru.
         warn: Called with sentences about libraries that could not be set up.
     """
 

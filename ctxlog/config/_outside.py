@@ -1,5 +1,5 @@
 """
-What stays outside of a configuration, in words. Private to `config`.
+Sentences about handlers outside of a configuration. Private to `config`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _OF_HANDLERS = frozenset({"opentelemetry.instrumentation.logging.handler.interna
 
 
 def about_handler(logger: logging.Logger, handler: logging.Handler) -> str | None:
-    """Return what is to be known of a handler beside ctxlog's, and what to write."""
+    """Return a sentence about a handler beside ctxlog's, with the remedy, or None."""
     console = console_of(handler)
     if console is None or logger.name in _OF_HANDLERS:
         return None

@@ -155,7 +155,7 @@ def _hidden(option: str, text: str) -> Any:
 
 class Option(NamedTuple):
     """
-    What is known of an option.
+    An option of `configure()`.
 
     Attributes:
         default: Its value where neither the call nor the environment has one.
@@ -211,7 +211,7 @@ class Settings:
 
     @property
     def only_completion_lines(self) -> bool:
-        """Whether a server's access line is left out where ctxlog has one."""
+        """Whether requests with a completion line have no access line."""
         return self.access_lines == "ctxlog"
 
 
@@ -264,7 +264,7 @@ def read_settings(options: Mapping[str, Any], allowed: type) -> Settings:
     return Settings(**values)
 
 
-# What they amount to --------------------------------------------------------------
+# The formatter --------------------------------------------------------------------
 
 
 def formatter_of(settings: Settings) -> dict[str, Any]:

@@ -11,17 +11,17 @@ from ctxlog.line.event import Encoder, Event, ExceptionParts
 
 _UNKNOWN = ("(unknown file)", 0)
 
-#: What a field cannot be as an attribute of a record.
+#: Names that a field cannot have as an attribute of a record.
 _TAKEN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class RecordEncoder(Encoder):
     """
-    Hands every event to `logging` instead of encoding it.
+    Hand every event to `logging` instead of encoding it.
 
-    It stands where an adapter wants an encoder, so that all handlers of `logging` get
-    the events of structlog and loguru: ctxlog's own, which writes the line, a file's,
-    an exporter's.
+    An encoder for the adapters of structlog and loguru, so that all handlers of
+    `logging` get their events: ctxlog's own, which writes the line, a file's, an
+    exporter's.
     """
 
     def encode(self, event: Event) -> bytes:
@@ -49,9 +49,9 @@ class RecordEncoder(Encoder):
 
 
 class NoWriter:
-    """Writes nothing: the handlers have done so."""
+    """Write nothing: the handlers have written the line."""
 
     stream = None
 
     def write(self, line: bytes) -> None:
-        """Pass over `line`, which is empty."""
+        """Ignore `line`, which is empty."""
