@@ -342,7 +342,7 @@ def test_install_over_another_factory_stamps_again() -> None:
 
 def test_a_factory_that_does_not_chain_can_be_stamped_over() -> None:
     """
-    Somebody replaced ours; installing again brings the stamp back.
+    Another library replaced ours; installing again brings the stamp back.
     """
     install()
     logging.setLogRecordFactory(logging.LogRecord)
@@ -499,7 +499,7 @@ KINDS = [logging.LogRecord, SlottedRecord, ValueRecord, OursExtended]
 @pytest.mark.parametrize("chained", [False, True])
 def test_a_copy_of_a_record_has_its_stamp(how: str, kind: Any, chained: bool) -> None:
     """
-    Whatever its class is, whoever copies it how, in whichever context.
+    Of any class, copied in any way, in any context.
     """
     logging.setLogRecordFactory(kind)
     if chained:

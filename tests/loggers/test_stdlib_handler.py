@@ -156,7 +156,7 @@ def test_threads_never_mix_their_lines() -> None:
 @pytest.mark.parametrize("printed", ["", "x" * 4000], ids=["log", "print and log"])
 def test_a_full_pipe_that_does_not_block_is_waited_for(printed: str) -> None:
     """
-    Somebody made the descriptor non-blocking: neither our line nor a print is lost.
+    With a non-blocking descriptor neither our line nor a print is lost.
     """
     pipe = Pipe()
     os.set_blocking(pipe.stream.fileno(), False)
