@@ -217,8 +217,18 @@ class LineEncoder(Encoder):
 
     def encode(self, event: Event) -> bytes:
         """Return the line of an event. Never raises."""
-        created, level, levelno, logger, message, view = event[:6]
-        fields, error, stack_info, problems = event[6:]
+        (
+            created,
+            level,
+            levelno,
+            logger,
+            message,
+            view,
+            fields,
+            error,
+            stack_info,
+            problems,
+        ) = event
         length = None
         try:
             if fields and self.names.case != get_names().case and _is_ours(logger):
