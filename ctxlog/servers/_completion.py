@@ -5,7 +5,6 @@ The completion line: how a request has ended, in the words of all server adapter
 from __future__ import annotations
 
 import logging
-from contextlib import nullcontext
 from typing import Any
 
 from ctxlog import _trackers
@@ -64,8 +63,11 @@ def log_completion(
     record = _log.makeRecord(
         _log.name, level, *_PLACE, message, args, None, _FUNCTION, fields
     )
-    with nullcontext() if span is None else datadog.lent_span(span):
+    if span is None:
         _log.handle(record)
+    else:
+        with datadog.lent_span(span):
+            _log.handle(record)
 
 
 # Where completion lines are logged.

@@ -87,6 +87,8 @@ class RequestOptions:
             names.append(_header("accept_headers", name))
         #: The headers that an id is taken from, in lower case and in this order.
         self.accepted = tuple(dict.fromkeys(name.lower() for name in names))
+        #: The name of the header with the id, as ASGI has names.
+        self.header_bytes = self.request_id_header.lower().encode()
         self._is_trusted = _predicate(self.trust)
         #: Whether the client's address decides if its id is used.
         self.needs_client = not isinstance(self.trust, bool)
@@ -112,7 +114,8 @@ class RequestOptions:
         """Return whether a request of *path* gets a completion line."""
         if not self.completion_line or path in self._ignored:
             return False
-        return not any(fnmatchcase(path, wanted) for wanted in self._ignored_patterns)
+        patterns = self._ignored_patterns
+        return not patterns or not any(fnmatchcase(path, one) for one in patterns)
 
     def choose_id(
         self, values: Callable[[str], list[str]], client: str | None

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
 from ctxlog._names import get_names
@@ -49,8 +49,10 @@ class RequestStore(ReceivedStore):
 
     __slots__ = ("completes", "parameters", "path")
 
-    def __init__(self, path: str, completes: bool) -> None:
-        super().__init__()
+    def __init__(
+        self, path: str, completes: bool, fields: Mapping[str, object] = {}
+    ) -> None:
+        super().__init__(fields)
         self.path = path
         self.completes = completes
         self.parameters: Iterable[object] = ()
@@ -123,7 +125,12 @@ class RequestEntry(Entry):
         parameters: Callable[[], Iterable[object]] | None = None,
         identify: bool = True,
     ) -> None:
-        super().__init__(RequestStore(path, options.completes(path)))
+        chosen, fields = None, {}
+        if identify and not options.calls_application:
+            # A store that is made with its id is not written to again.
+            chosen = options.choose_id(values, client)
+            fields[get_names().request_id] = chosen[0]
+        super().__init__(RequestStore(path, options.completes(path), fields))
         self._started = time.perf_counter()
         self._ended: float | None = None
         self._error: BaseException | None = None
@@ -141,17 +148,22 @@ class RequestEntry(Entry):
         self.details: dict[str, object] = {}
         self.ending: Callable[[], object] | None = None
         if identify:
-            self.identify()
+            self.identify(chosen)
 
-    def identify(self) -> None:
-        """Choose the request's id, and take its trace if the client is trusted."""
+    def identify(self, chosen: tuple[str, str | None] | None = None) -> None:
+        """
+        Choose the request's id, and take its trace if the client is trusted.
+
+        Args:
+            chosen: The id that the store has already, and the header whose id it
+                replaces.
+        """
         store, options, values = self.store, self.options, self._values
-        if options.calls_application:
-            # What the options' callables log is this request's, and has no id yet.
-            chosen, replaced = run(store, options.choose_id, values, self.client)
-        else:
-            chosen, replaced = options.choose_id(values, self.client)
-        store[get_names().request_id] = self._chosen_id = chosen
+        if chosen is None:
+            # The options' callables log in this request, which has no id yet.
+            chosen = run(store, options.choose_id, values, self.client)
+            store[get_names().request_id] = chosen[0]
+        self._chosen_id, replaced = chosen
         trace = received_trace(values)
         if trace is not None and options.trusts(self.client):
             store.enter_trace(trace)
@@ -291,7 +303,8 @@ class RequestEntry(Entry):
         within(self.store, self._finish, error)
 
     def _finish(self, error: BaseException | None) -> None:
-        self.bind_user()
+        if self._user_of is not None:
+            bind_user(self.store, self._user_of)
         if self.ending is not None:
             self.ending()
         if not self.store.completes:

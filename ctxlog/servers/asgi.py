@@ -214,11 +214,12 @@ class _Response:
 
     def _with_id(self, message: _Message) -> _Message:
         entry = self._entry
-        if not entry.request_id:
+        request_id = entry.request_id
+        if not request_id:
             return message
-        name = entry.options.request_id_header.lower().encode()
+        name = entry.options.header_bytes
         headers = _without(name, message.get("headers") or ())
-        headers.append((name, entry.request_id.encode()))
+        headers.append((name, request_id.encode()))
         if entry.options.expose_header:
             expose = EXPOSE.lower().encode()
             given = [
