@@ -88,7 +88,9 @@ class LineEncoder(Encoder):
             allowed = f"a number of bytes, at least {LEAST_LINE}"
             raise ConfigError("max_line_bytes", max_line_bytes, allowed)
         if missing_request_id is not None and not isinstance(missing_request_id, str):
-            raise ConfigError("missing_request_id", missing_request_id, "text or None")
+            raise ConfigError(
+                "missing_request_id", missing_request_id, "a string or None"
+            )
         if static is not None and not isinstance(static, Mapping):
             raise ConfigError("static", static, "a mapping of names to values")
         self.names = names = Names.chosen(case, request_id_key)

@@ -7,13 +7,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from types import CellType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctxlog.errors import requires
 from ctxlog.line.writer import LineWriter, is_console
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._loguru_record import Chained, Record, patcher
 from ctxlog.loggers._loguru_sink import JsonSink, QueuedSink
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ctxlog.line.options import RendererOptions
 
 with requires("loguru"):
     from loguru import logger
@@ -50,7 +55,7 @@ def install(
     enqueue: bool = False,
     context: Any = None,
     writer: LineWriter | None = None,
-    **options: Any,
+    **options: Unpack[RendererOptions],
 ) -> None:
     """
     Let loguru write the same lines as stdlib logging, to one stream.

@@ -5,7 +5,7 @@ The sinks that write loguru's records as lines. Private to `loggers/`.
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ctxlog._json import FLAT_TYPES
 from ctxlog.line.encoder import LineEncoder
@@ -15,6 +15,11 @@ from ctxlog.line.writer import LineWriter
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._loguru_record import Extra, Record, encoded, make_extra
 from ctxlog.loggers._pickles import Packed, pickles, plain
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ctxlog.line.options import EncoderOptions
 
 _now = time.time
 
@@ -48,7 +53,7 @@ class JsonSink:
         encoder: Encoder | None = None,
         writer: LineWriter | None = None,
         levels: Levels | None = None,
-        **options: Any,
+        **options: Unpack[EncoderOptions],
     ) -> None:
         self._encoder = encoder or LineEncoder(get_schema(schema), **options)
         self._writer = writer or LineWriter(stream, self._encoder)

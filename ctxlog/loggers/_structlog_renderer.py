@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, MutableMapping
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctxlog._names import REPORTING_LOGGERS, get_names
 from ctxlog.context.adapter import (
@@ -34,6 +34,11 @@ from ctxlog.loggers._events import (
 )
 from ctxlog.loggers._record import plain_fields, read, stamp_of
 from ctxlog.loggers._structlog_logger import LineLogger
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ctxlog.line.options import EncoderOptions, RendererOptions
 
 with requires("structlog"):
     import structlog
@@ -102,7 +107,7 @@ class JsonRenderer:
         *,
         schema: str | Schema = "default",
         encoder: Encoder | None = None,
-        **options: Any,
+        **options: Unpack[EncoderOptions],
     ) -> None:
         self.encoder = encoder or LineEncoder(get_schema(schema), **options)
 
@@ -181,7 +186,7 @@ def _give_record_back(frame: FrameType, event: EventDict) -> None:
         event["_from_structlog"] = type(record.msg) is dict
 
 
-def processors(*between: Any, **options: Any) -> list[Any]:
+def processors(*between: Any, **options: Unpack[RendererOptions]) -> list[Any]:
     """
     Return the processors for `structlog.configure(processors=...)`.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctxlog.errors import requires
 from ctxlog.line.writer import LineWriter
@@ -30,6 +30,11 @@ from ctxlog.loggers._structlog_setup import is_configured as is_configured
 from ctxlog.loggers._structlog_setup import is_ours
 from ctxlog.loggers._structlog_setup import outside as outside
 from ctxlog.loggers._structlog_setup import show_callers as show_callers
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ctxlog.line.options import RendererOptions
 
 with requires("structlog"):
     import structlog
@@ -59,7 +64,7 @@ def configure(
     levels: Mapping[str, int] | None = None,
     stream: Any = None,
     writer: LineWriter | None = None,
-    **options: Any,
+    **options: Unpack[RendererOptions],
 ) -> None:
     """
     Configure structlog to write the same lines as stdlib logging, to one stream.
