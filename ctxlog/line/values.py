@@ -56,6 +56,8 @@ class Walk(Budget):
     """
     One pass over values, making them plain: None, bool, int, float, str, list, dict.
 
+    The class is long because each kind of value has a branch of its own.
+
     Args:
         redactor: What to hide.
         max_text: Bytes beyond which a text is cut.
