@@ -12,6 +12,7 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 from logging.handlers import MemoryHandler, QueueHandler, QueueListener
+from typing import NamedTuple
 
 from ctxlog.line.writer import is_console
 from ctxlog.loggers import stdlib
@@ -23,7 +24,7 @@ _PRINTERS = ("awslambdaric",)
 _DEPTH = 4
 
 
-class Console:
+class Console(NamedTuple):
     """
     How a handler reaches the console.
 
@@ -32,11 +33,8 @@ class Console:
         sure: False if the records go where nothing can be found out about them.
     """
 
-    __slots__ = ("sure", "wholly")
-
-    def __init__(self, wholly: bool = True, sure: bool = True) -> None:
-        self.wholly = wholly
-        self.sure = sure
+    wholly: bool = True
+    sure: bool = True
 
 
 def console_of(handler: logging.Handler) -> Console | None:

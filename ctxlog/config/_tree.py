@@ -32,7 +32,6 @@ class LoggerTree:
         self.level, self.levels = settings.level, settings.levels
         self._settings = settings
         self._handler = handler
-        self._server_filter = _ServerFilter(self._bring_in_again)
         self._before: dict[str, tuple[list[logging.Handler], int, bool, bool]] = {}
         self._taken: list[logging.Handler] = []
         self._muted: list[Mute] = []
@@ -51,7 +50,7 @@ class LoggerTree:
             self._keep(logger)
             self._bring_in(logger)
             logger.disabled = False
-            logger.addFilter(self._server_filter)
+            logger.addFilter(self._bring_in_again)
         if self._settings.access_lines == "ctxlog":
             for name in ACCESS_LOGGERS:
                 AccessEnabled.add(logging.getLogger(name))
@@ -109,7 +108,7 @@ class LoggerTree:
             logger.setLevel(level)
             logger.propagate = propagate
             logger.disabled = disabled
-            logger.removeFilter(self._server_filter)
+            logger.removeFilter(self._bring_in_again)
             AccessEnabled.remove(logger)
 
     def _keep(self, logger: logging.Logger) -> None:
@@ -126,10 +125,13 @@ class LoggerTree:
         self._replace_consoles(logger)
         logger.propagate = True
 
-    def _bring_in_again(self, name: str) -> None:
-        logger = logging.getLogger(name)
+    def _bring_in_again(self, record: logging.LogRecord) -> bool:
+        # A filter of servers' loggers, which get handlers when the server starts, after
+        # the application's call and without dictConfig (hypercorn). Filters stay.
+        logger = logging.getLogger(record.name)
         if logger.handlers or not logger.propagate:
             self._bring_in(logger)
+        return True
 
     def _replace_consoles(self, logger: logging.Logger) -> bool:
         """
@@ -211,23 +213,6 @@ class LoggerTree:
             )
         elif sentence is not None:
             yield sentence
-
-
-class _ServerFilter(logging.Filter):
-    """
-    Bring a server's logger in again, with the first line that it logs.
-
-    Servers give their loggers handlers when they start, after the application's call
-    and without dictConfig (hypercorn). They leave filters as they are.
-    """
-
-    def __init__(self, bring_in: Callable[[str], None]) -> None:
-        super().__init__()
-        self._bring_in = bring_in
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        self._bring_in(record.name)
-        return True
 
 
 def _all_but_root() -> list[logging.Logger]:
