@@ -261,7 +261,7 @@ def test_variables_fill_what_the_call_leaves_out(
     monkeypatch: pytest.MonkeyPatch, stream: io.StringIO
 ) -> None:
     """
-    What the call says wins over the environment.
+    An option of the call wins over the environment.
     """
     for name, value in {
         "LEVEL": "DEBUG",
@@ -289,7 +289,7 @@ def test_variables_fill_what_the_call_leaves_out(
     assert "max_line_bytes=2048" in line["logError"]
 
 
-def test_a_line_of_a_logger_that_nobody_registered_makes_none(
+def test_a_line_of_an_unregistered_logger_registers_none(
     stream: io.StringIO,
 ) -> None:
     """
@@ -368,7 +368,7 @@ def test_the_dict_says_what_the_call_does(tmp_path: Path) -> None:
 
 def on_a_terminal(program: str, **environment: str) -> str:
     """
-    What a fresh interpreter shows on a pseudo-terminal.
+    Return the output of a fresh interpreter on a pseudo-terminal.
     """
     if sys.platform == "win32":
         pytest.skip("there are no pseudo-terminals on Windows")
@@ -771,7 +771,7 @@ def test_the_error_of_a_variable_names_the_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, call: Any
 ) -> None:
     """
-    With its value and what is allowed; an option that is given wins over it.
+    The error has the value and what is expected; an option of the call wins.
     """
     monkeypatch.setenv(f"CTXLOG_{name}", value)
     if call is ctxlog.dict_config and name in ("LOGGERS", "THREADS", "HOOKS"):

@@ -276,7 +276,7 @@ def test_formatters_and_filters_refuse_it_as_well(
     make: Callable[..., object], key: Any
 ) -> None:
     """
-    Their own option is checked as `configure()`'s.
+    The option of each is checked like that of `configure()`.
     """
     with pytest.raises(ctxlog.ConfigError, match="request_id_key"):
         make(request_id_key=key)

@@ -176,7 +176,7 @@ def test_a_class_keeps_its_calls_in_company(
 )
 def test_methods_of_c(through: Callable[[Any], None]) -> None:
     """
-    What a class inherits from one that is written in C is called, and stays inherited.
+    A method inherited from a class in C is called, and stays inherited.
     """
 
     class Numbers(list[int]):
@@ -219,7 +219,7 @@ def test_further_kinds_of_c(base: type, name: str, arguments: tuple[Any, ...]) -
 
 def test_what_is_inherited_is_looked_up_by_each_call() -> None:
     """
-    What another library puts on the base class later is called, too.
+    A wrapper that another library puts on the base class later is called, too.
     """
 
     class Base:
@@ -244,7 +244,7 @@ def test_what_is_inherited_is_looked_up_by_each_call() -> None:
 @pytest.mark.parametrize("function", [_of_nothing, len, _Called(), _wrapt(_of_nothing)])
 def test_functions_of_modules(kind: type[Theirs], function: Any) -> None:
     """
-    What a module has is called as it is, in company, too.
+    A function of a module is called as it is, in company, too.
     """
     module = ModuleType("module")
     module.take = function  # type: ignore[attr-defined]
@@ -337,7 +337,7 @@ def test_a_coroutine_function_is_one() -> None:
 
 def test_a_second_install_changes_nothing() -> None:
     """
-    Installed twice it works once, and one `uninstall` takes it off.
+    Installing it again is a no-op, and one `uninstall` takes it off.
     """
     wrapper = _Noting()
     module = SimpleNamespace(take=_of_nothing)
@@ -356,7 +356,7 @@ def test_a_second_install_changes_nothing() -> None:
 
 def test_installed_again_over_another_it_works_once() -> None:
     """
-    What is below another library's patch hands through, and works again when that is
+    A patch below another library's hands through, and works again when that is
     taken away.
     """
     wrapper = _Noting()

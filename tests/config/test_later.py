@@ -135,7 +135,8 @@ def test_a_level_that_was_set_by_hand_survives_a_servers_dict_config(
     stream: io.StringIO,
 ) -> None:
     """
-    What a server's set-up changes is put back to what was there, not to the option.
+    A level that a server's set-up changes is put back to the one before, not to the
+    option's.
     """
     ctxlog.configure(stream=stream, format="json")
     logging.getLogger().setLevel("DEBUG")

@@ -166,7 +166,7 @@ def test_a_listeners_other_handlers_go_on(stream: io.StringIO, tmp_path: Path) -
 
 def test_a_queue_that_nothing_is_known_of_is_said(stream: io.StringIO) -> None:
     """
-    What reads it may be in another process.
+    The reader of a queue may be in another process.
     """
     logging.getLogger().addHandler(logging.handlers.QueueHandler(queue.Queue()))
 
@@ -215,7 +215,7 @@ def test_every_such_logger_is_in_the_one_line(
     stream: io.StringIO, shop: logging.Logger
 ) -> None:
     """
-    What stays outside is said in one line, not in one each.
+    One line names everything that stays outside.
     """
     other = logging.getLogger("other.outside")
     console = logging.StreamHandler(sys.__stdout__)
@@ -501,7 +501,7 @@ def test_a_call_after_that_has_the_librarys_lines(
     library: str, program: dict[str, str], tmp_path: Path
 ) -> None:
     """
-    What the warning says to write.
+    The call is the one that the warning proposes.
     """
     need(library)
     again = f'ctxlog.configure(format="json", loggers=["stdlib", "{library}"])'

@@ -110,7 +110,7 @@ def test_a_wrong_format_costs_no_line(
     exporter: Exporter, stream: io.StringIO, problem: str
 ) -> None:
     """
-    What was wrong is said in a field, which the other handlers get as well.
+    A field names the error, and the other handlers get it as well.
     """
     structlog.get_logger("shop").info(problem, "x")
 
