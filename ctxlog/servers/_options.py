@@ -89,7 +89,8 @@ class RequestOptions:
         self.accepted = tuple(dict.fromkeys(name.lower() for name in names))
         #: The name of the header with the id, as ASGI has names.
         self.header_bytes = self.request_id_header.lower().encode()
-        self._is_trusted = _predicate(self.trust)
+        if not isinstance(self.trust, bool):
+            self._is_trusted = _predicate(self.trust)
         #: Whether the client's address decides if its id is used.
         self.needs_client = not isinstance(self.trust, bool)
         #: Whether code of the application decides on the id.
@@ -153,13 +154,15 @@ class RequestOptions:
         if not is_possible_request_id(request_id):
             return False
         validator = self.validator
-        if validator is None:
-            return True
+        if validator is None or validator is is_valid_request_id:
+            return validator is None or is_valid_request_id(request_id)
         failure = "the request id validator failed"
         return ask(failure, False, lambda: bool(validator(request_id)))
 
     def trusts(self, client: str | None) -> bool:
         """Return whether the headers of a client are used."""
+        if isinstance(self.trust, bool):
+            return self.trust
         return ask("the trust callable failed", False, lambda: self._is_trusted(client))
 
 
@@ -204,8 +207,6 @@ def _strings(option: str, values: object) -> tuple[str, ...]:
 
 def _predicate(trust: object) -> Callable[[str | None], bool]:
     """Return the function that tells if the client of an address is trusted."""
-    if isinstance(trust, bool):
-        return lambda client: trust
     if callable(trust):
         return lambda client: bool(trust(client))
     names = _strings("trust", trust)

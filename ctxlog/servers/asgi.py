@@ -245,7 +245,12 @@ class _Response:
 
 
 def _without(name: bytes, headers: _Headers) -> list[tuple[bytes, bytes]]:
-    return [(key, value) for key, value in headers if bytes(key).lower() != name]
+    length = len(name)
+    return [
+        (key, value)
+        for key, value in headers
+        if len(key) != length or bytes(key).lower() != name
+    ]
 
 
 def _path_parameters(scope: _Scope) -> Iterable[object]:
