@@ -150,7 +150,7 @@ def origin_of(
     Return the origin of `error`, or of the nearest of its causes. Never raises.
 
     Args:
-        error: What is reported; any object. Return None if it is no exception.
+        error: The reported object. Return None if it is no exception.
         here: The frame that is active where the error is reported.
         known: The origins of exceptions that have been visited, by identity.
     """

@@ -257,7 +257,7 @@ def continued(result: Any, runner: Runner) -> Any:
     entry.step(handler, request), entry)`. The function never raises.
 
     Args:
-        result: What a function returned. A coroutine, a generator or an async generator
+        result: The result of a function. A coroutine, a generator or an async generator
             comes back as one of the same kind, whose body runs step by step in
             `runner`. Any other object has no work left and comes back as it is.
         runner: Its `done()` is called once: when the body has ended, also by an

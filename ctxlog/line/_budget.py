@@ -13,7 +13,7 @@ from ctxlog._json import dumps
 from ctxlog.line._text import safe_str, type_name
 from ctxlog.line.redact import REDACTED, Redactor
 
-# What is left of a text when there is no room.
+# The length of a text when there is no room.
 _SHORT = 64
 
 #: The longest secret that is still found where a text is cut.
@@ -48,16 +48,16 @@ def cut(text: str, limit: int, hide: Callable[[str], str] | None = None) -> str:
 
 class Budget:
     """
-    What is left of the bytes of one pass over values; it cuts texts to fit.
+    The bytes that remain for one pass over values; cuts texts to fit.
 
     Args:
-        redactor: What to hide.
+        redactor: Decides which values to hide.
         max_text: Bytes beyond which a text is cut.
         max_bytes: Bytes of JSON beyond which texts are short.
 
     Attributes:
         cut: Whether something was too long.
-        problems: What was replaced, and where.
+        problems: The replacements made, and their places.
     """
 
     __slots__ = ("_path", "_redactor", "_room", "cut", "max_text", "problems")

@@ -23,7 +23,7 @@ _REPLACED, _TOO_LONG = "replaced", "too long"
 # The fewest members for which a part of a container is tried.
 _FEW = 32
 
-# What is kept free where members are left out.
+# Bytes reserved for the mark of omitted members.
 _SPARE = 64
 
 
@@ -32,7 +32,7 @@ class Copier:
     Looks at all values of one depth at a time, without a step of Python for each.
 
     Args:
-        redactor: What to hide.
+        redactor: Decides which values to hide.
         max_bytes: How many members it may look at in vain: the same value may be in a
             structure many times.
     """

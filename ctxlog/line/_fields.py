@@ -22,7 +22,7 @@ NO_PROBLEMS: tuple[str, ...] = ()
 
 class Context(NamedTuple):
     """
-    What an encoder keeps of a view.
+    The encoded parts of a view, for one encoder.
 
     Attributes:
         head: From the request's id to the message.
@@ -30,7 +30,7 @@ class Context(NamedTuple):
         started: When the store was made, in microseconds; None where there is no store.
         names: The names that no field of the call may have, or a key would come twice.
         clash: Whether the static fields already have one of the context's.
-        problems: What had to be replaced.
+        problems: The replacements made, in words.
         common: Whether usual events in it may take the short way.
         nameless: Whether *head* has no id, which a field of the call may be.
     """
@@ -54,7 +54,7 @@ class Fields:
         layout: The bytes around the parts of a line.
         missing_request_id: The id outside of any request.
         static: The names of the static fields.
-        problems: What had to be replaced in them.
+        problems: The replacements made in them.
 
     Attributes:
         plain: Tells which fields are written as they are.

@@ -21,7 +21,7 @@ from ctxlog.line.values import safe_str
 #: The least that `max_line_bytes` may be.
 LEAST_LINE = 1024
 
-# What is left of each text of the shortest line.
+# The length of each text of the shortest line.
 _SHORT = 16
 
 
@@ -56,7 +56,7 @@ class Fitter:
 
         Args:
             event: The event, of a finite time.
-            problems: What had to be replaced.
+            problems: The replacements made, in words.
             length: How long the whole line is, if it is known to be too long.
         """
         limit = self._shape.limit

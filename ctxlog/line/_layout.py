@@ -29,9 +29,9 @@ class Layout:
         static: The static fields, as members.
 
     Attributes:
-        opening: What precedes the time.
-        shortest: The same without what may be long.
-        ending: What follows the digits of the time.
+        opening: The bytes before the time.
+        shortest: The same without the parts that may be long.
+        ending: The bytes after the digits of the time.
         end: The end of the line.
         constants: The constants, encoded.
         statics: What follows the logger on every line.

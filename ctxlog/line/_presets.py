@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
-#: What stands in the place of a secret.
+#: The text in place of a secret.
 REDACTED = "[redacted]"
 
 #: Returns whether a name is that of a secret, given its value.
@@ -189,7 +189,7 @@ def _headers(text: str, hides: Hides) -> str:
 
 # URLs --------------------------------------------------------------------------------
 
-# What begins the user of a URL and divides it from the password, the end of the URL,
+# The delimiters around the user and the password of a URL, the end of the URL,
 # and what ends a password: plain, and as a part of another URL.
 _URLS = (
     (

@@ -29,7 +29,7 @@ class Schema:
     they are given another name here.
 
     Attributes:
-        name: What `configure(schema=...)` calls it.
+        name: The name for `configure(schema=...)`.
         timestamp: Key of the time of the event.
         level: Key of the level's name.
         request_id: Key of the request's id.

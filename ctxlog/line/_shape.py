@@ -26,12 +26,12 @@ _Fields = Mapping[Any, Any]
 
 class Shape:
     """
-    What the schema and the options make of an event's parts. Computed once.
+    A plan of the line: the schema and the options, computed once.
 
     Args:
         schema: The names of the keys.
         names: The names of ctxlog's own fields.
-        redactor: What to hide.
+        redactor: Decides which values to hide.
         limit: The most bytes of a line.
         default: Asked first about values of types that JSON does not have.
 

@@ -23,8 +23,8 @@ _LINKS = (
     "\nDuring handling of the above exception, another exception occurred:\n\n",
 )
 
-# Those of which Python shows more than a type and a text: a place in a source, what
-# may have been meant, the exceptions of a group.
+# Exceptions of which Python shows more than a type and a text: a place in a source, a
+# similar name, the exceptions of a group.
 _SHOWN_BY_PYTHON: tuple[type[BaseException], ...] = (
     AttributeError,
     ImportError,

@@ -29,7 +29,7 @@ _LOGGER_WIDTH = 24
 # Texts that need no quotes: it is clear where they end.
 _BARE = re.compile(r'[^\s"=]+')
 
-# What precedes a line of a traceback in a group of exceptions, and what stands between
+# The prefix of a traceback line in a group of exceptions, and the separator between
 # two tracebacks.
 _MARGIN = re.compile(r" *\| ")
 _LINKS = ("During handling of", "The above exception was")
@@ -42,12 +42,12 @@ class ConsoleEncoder(Encoder):
     The columns of the request and of the logger grow with what was seen, so that lines
     stand below each other. A long id is shown by its begin and its end, in a color of
     its own, the same in every process; a long field by its begin. The time since the
-    request began follows as `+12.3ms`. What is in the data cannot drive the terminal:
-    control characters are escaped.
+    request began follows as `+12.3ms`. Data cannot drive the terminal: control
+    characters are escaped.
 
     Args:
         color: Whether to color.
-        redactor: What to hide; by default, the process-wide redactor.
+        redactor: Decides which values to hide; by default, the process-wide redactor.
         datefmt: Shape of the time, local, as `time.strftime` takes it.
         request_id_key: The name of the request's id; the process's unless given.
         case: The spelling of ctxlog's own names; the process's unless given.

@@ -52,7 +52,7 @@ class LineEncoder(Encoder):
 
     Args:
         schema: The names of the keys.
-        redactor: What to hide; by default, the process-wide redactor.
+        redactor: Decides which values to hide; by default, the process-wide redactor.
         static: Fields of every line, of the lowest precedence. None values are left
             out.
         missing_request_id: The id outside of any request; None leaves the key out.

@@ -61,7 +61,7 @@ class Event(NamedTuple):
         fields: The fields of the log call, of the highest precedence.
         error: The exception that it reports.
         stack_info: The stack that it shows.
-        problems: What had to be replaced before the event was made.
+        problems: The replacements made before the event.
     """
 
     created: float

@@ -111,7 +111,7 @@ def _any_of(texts: Iterable[str]) -> re.Pattern[str]:
     )
 
 
-# What is known of a name: no secret; a secret; a secret unless it is a number, since
+# The verdict on a name: no secret; a secret; a secret unless it is a number, since
 # `max_tokens` and `sessions` count.
 _SHOWN, _HIDDEN, _NO_COUNT = range(3)
 
@@ -164,7 +164,7 @@ class Redactor:
         self.patterns = [self._pattern(pattern) for pattern in patterns]
         self._verdicts: dict[str, int] = {}
         self._plain_shapes: dict[tuple[Any, ...], bool] = {}
-        # What the letters of any name that is hidden have in them.
+        # The letters of which every hidden name has some.
         letters = [key.translate(_LETTERS) for key in self._secrets if key.isascii()]
         self._letters = _any_of(letters)
         self._all_ascii = len(letters) == len(self._secrets)
@@ -184,9 +184,9 @@ class Redactor:
         Return whether a field is a secret.
 
         Args:
-            name: What it is called.
-            value: What it holds; a text unless given. None is no secret, nor is a
-                number under a plural, which counts: `max_tokens`.
+            name: The name of the field.
+            value: The value of the field; a text unless given. None is no secret, nor
+                is a number under a plural, which counts: `max_tokens`.
         """
         verdict = self._verdicts.get(name)
         if verdict is None:

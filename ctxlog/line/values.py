@@ -59,7 +59,7 @@ class Walk(Budget):
     The class is long because each kind of value has a branch of its own.
 
     Args:
-        redactor: What to hide.
+        redactor: Decides which values to hide.
         max_text: Bytes beyond which a text is cut.
         max_bytes: Bytes of JSON beyond which containers are cut and texts are short,
             over the whole pass: a structure that refers to its parts many times has

@@ -21,7 +21,7 @@ from ctxlog.line._schema import Schema
 #: The schema that the documentation shows.
 DEFAULT = Schema()
 
-#: What Error Reporting asks of a field `@type` to take a line without a traceback.
+#: The `@type` with which Error Reporting takes a line without a traceback.
 REPORTED_ERROR = (
     "type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent"
 )
@@ -282,7 +282,7 @@ _ECS = Schema(
     ),
 )
 
-#: What ddtrace adds to records, event dictionaries and extras, each after `dd.`
+#: The names that ddtrace adds to records, event dictionaries and extras, after `dd.`
 #: (https://docs.datadoghq.com/tracing/other_telemetry/connect_logs_and_traces/python/).
 _DD_ATTRIBUTES = ("trace_id", "span_id", "service", "env", "version")
 

@@ -72,7 +72,7 @@ class LineWriter:
             try:
                 output.busy = True
                 if output.ready and len(line) <= _AT_ONCE:
-                    # What print() left in the stream comes first. Flushing a closed
+                    # Text that print() left in it comes first. Flushing a closed
                     # stream raises: its number may be another file's by now.
                     output.flush()
                     written = os.write(output.descriptor, line)

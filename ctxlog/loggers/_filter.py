@@ -34,7 +34,7 @@ class ContextFilter(logging.Filter):
             fields as a mapping. By default a value that is a mapping is the fields, and
             any other value is one field with the storage's name.
         missing_request_id: The id outside of any request; None leaves it out.
-        redact: What to hide: see `configure()`.
+        redact: The fields and texts to hide: see `configure()`.
         request_id_key: The name of the request's id; the process's unless given.
         case: The spelling of ctxlog's own names; the process's unless given.
 

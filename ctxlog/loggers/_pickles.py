@@ -18,7 +18,7 @@ class Packed:
 
     Args:
         value: The value.
-        instead: What comes out if *value* does not pickle.
+        instead: The value that comes out if *value* does not pickle.
     """
 
     def __init__(self, value: object, instead: object) -> None:

@@ -154,8 +154,8 @@ def plain_fields(
     Return a view's fields, plain and redacted, for programs that show them. Made once.
 
     Args:
-        view: The view; it keeps what is returned.
-        hiding: What to hide; by default, the process's.
+        view: The view; it keeps the result.
+        hiding: The redactor; by default, the process's.
         names: The spelling of ctxlog's own names; by default, the process's.
     """
     if view.encoded is None:

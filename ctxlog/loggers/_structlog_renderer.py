@@ -192,7 +192,7 @@ def processors(*between: Any, **options: Unpack[RendererOptions]) -> list[Any]:
 
     Args:
         between: Further processors, which see the context's fields in the event.
-        options: Those of `JsonRenderer`.
+        options: The options of `JsonRenderer`.
     """
     renderer = JsonRenderer(**options)
     return [merge_context, *between, renderer] if between else [renderer]

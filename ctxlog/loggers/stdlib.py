@@ -66,7 +66,7 @@ class JsonFormatter(BaseJsonFormatter):
         service: Field `service` of every line.
         environment: Field `environment` of every line.
         static: Further fields of every line.
-        redact: What to hide: see `configure()`.
+        redact: The fields and texts to hide: see `configure()`.
         missing_request_id: The id outside of any request; None leaves it out.
         timespec: Precision of the timestamp: see `configure()`.
         max_line_bytes: The most bytes a line may have, its newline included.
@@ -278,7 +278,7 @@ class ConsoleFormatter(logging.Formatter):
 
     Args:
         color: Use colors for the level and the request's id.
-        redact: What to hide: see `configure()`.
+        redact: The fields and texts to hide: see `configure()`.
         request_id_key: The name of the request's id; the process's unless given.
         case: The spelling of ctxlog's own names; the process's unless given.
 

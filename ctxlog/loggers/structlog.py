@@ -80,7 +80,7 @@ def configure(
         stream: A stream for the lines; by default, `sys.stdout` at the time of each
             line.
         writer: Writes the lines instead of a writer for *stream*.
-        options: Those of `JsonRenderer`.
+        options: The options of `JsonRenderer`.
 
     Raises:
         ConfigError: if an option is invalid.

@@ -52,7 +52,7 @@ def log_completion(
         level: The line's level.
         message: The template of the message.
         args: The arguments of the template.
-        fields: What is known of the request.
+        fields: The fields of the line.
         span: Datadog's span of the request, None without one.
     """
     warn_if_unheard(_log)

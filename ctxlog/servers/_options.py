@@ -172,7 +172,7 @@ def ask(failure: str, default: _T, fn: Callable[[], _T]) -> _T:
 
     Args:
         failure: The message of the line that is logged then.
-        default: What to return then.
+        default: The result in that case.
         fn: The callable.
     """
     try:

@@ -233,7 +233,7 @@ class RequestEntry(Entry):
         Call `close()` of what the application returned as the last piece, and end.
 
         Args:
-            close: What to call.
+            close: The function; None if the application gave none.
             unfinished: Whether the server has not read the whole body.
         """
         self.answered()
@@ -271,7 +271,7 @@ class RequestEntry(Entry):
         Return `Access-Control-Expose-Headers` with the id's header.
 
         Args:
-            values: What the response has there.
+            values: The header's values on the response.
         """
         header = self.options.request_id_header
         names = [name.strip() for value in values for name in value.split(",")]

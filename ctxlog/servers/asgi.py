@@ -113,7 +113,7 @@ class ContextMiddleware:
         if _MARK in scope or kind not in ("http", "websocket", "lifespan"):
             await app(scope, receive, send)
         elif kind == "lifespan":
-            # What starts here outlives every request.
+            # Tasks that start here outlive every request.
             with detached():
                 await app(scope, receive, send)
         else:

@@ -128,7 +128,7 @@ class _Request:
 
         def with_id(start: Any, headers: httputil.HTTPHeaders, *rest: Any) -> Any:
             entry.echo(headers)
-            # What the stream registers with the event loop is not the request's.
+            # The stream's callbacks in the event loop are not the request's.
             with lent():
                 return write_headers(start, headers, *rest)
 
