@@ -159,6 +159,20 @@ class RequestOptions:
         failure = "the request id validator failed"
         return ask(failure, False, lambda: bool(validator(request_id)))
 
+    def exposed(self, values: Iterable[str]) -> str:
+        """
+        Return `Access-Control-Expose-Headers` with the id's header.
+
+        Args:
+            values: The header's values on the response.
+        """
+        header = self.request_id_header
+        names = [name.strip() for value in values for name in value.split(",")]
+        names = [name for name in names if name]
+        if header.lower() not in (name.lower() for name in names):
+            names.append(header)
+        return ", ".join(names)
+
     def trusts(self, client: str | None) -> bool:
         """Return whether the headers of a client are used."""
         if isinstance(self.trust, bool):

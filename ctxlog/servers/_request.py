@@ -254,8 +254,6 @@ class RequestEntry(Entry):
             raise
         self.end()
 
-    # The headers of the response.
-
     @property
     def request_id(self) -> str:
         """The id to echo: the store's, empty if the application bound an unsafe one."""
@@ -266,20 +264,6 @@ class RequestEntry(Entry):
             return request_id
         return ""
 
-    def exposed(self, values: Iterable[str]) -> str:
-        """
-        Return `Access-Control-Expose-Headers` with the id's header.
-
-        Args:
-            values: The header's values on the response.
-        """
-        header = self.options.request_id_header
-        names = [name.strip() for value in values for name in value.split(",")]
-        names = [name for name in names if name]
-        if header.lower() not in (name.lower() for name in names):
-            names.append(header)
-        return ", ".join(names)
-
     def echo(self, headers: Any) -> None:
         """Put the id on a response whose headers are a mapping."""
         if not self.request_id:
@@ -289,9 +273,7 @@ class RequestEntry(Entry):
             read_all = getattr(headers, "getall", None)
             given = headers.get(EXPOSE, "")
             values = read_all(EXPOSE, ()) if read_all is not None else [given]
-            headers[EXPOSE] = self.exposed(values)
-
-    # The end.
+            headers[EXPOSE] = self.options.exposed(values)
 
     def bind_user(self) -> None:
         """Put the user on the lines from here on, if there is one by now."""

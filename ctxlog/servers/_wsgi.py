@@ -149,7 +149,10 @@ class _Response:
         if entry.options.expose_header:
             lower = EXPOSE.lower()
             given = [value for key, value in headers if key.lower() == lower]
-            headers = [*_without(EXPOSE, headers), (EXPOSE, entry.exposed(given))]
+            headers = [
+                *_without(EXPOSE, headers),
+                (EXPOSE, entry.options.exposed(given)),
+            ]
         return headers
 
     def fail(self, error: BaseException, *, begun: bool = False) -> None:

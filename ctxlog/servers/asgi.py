@@ -226,7 +226,7 @@ class _Response:
                 bytes(v).decode("latin-1") for k, v in headers if k.lower() == expose
             ]
             headers = _without(expose, headers)
-            headers.append((expose, entry.exposed(given).encode("latin-1")))
+            headers.append((expose, entry.options.exposed(given).encode("latin-1")))
         return {**message, "headers": headers}
 
     async def fail(self, kind: str) -> None:
