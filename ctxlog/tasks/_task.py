@@ -1,9 +1,9 @@
 """
-One task, whatever the queue: what all adapters of task queues have in common. Core.
+One task, whatever the queue: the shared part of all adapters of task queues.
 
 An adapter reads its library's message into plain values, keeps a `Task` open while the
-task runs, and tells it what became of it. `entry()` is the same for a function that
-nothing but the system calls: a cron job, a command, AWS Lambda.
+task runs, and notes how it ended. `entry()` does the same for a function that the
+system calls: a cron job, a command, AWS Lambda.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 from ctxlog import _trackers
@@ -19,12 +19,10 @@ from ctxlog._names import get_names
 from ctxlog._unheard import warn_if_unheard
 from ctxlog.carrier import spans
 from ctxlog.carrier.fields import checked_fields
+from ctxlog.carrier.messages import MESSAGE_HEADER, pack
 from ctxlog.carrier.received import ReceivedStore
-from ctxlog.context.adapter import Entry, within
+from ctxlog.context.adapter import Entry, current_view, within
 from ctxlog.errors import ConfigError
-
-#: The logger of the lines that say how a task ended.
-TASK_LOGGER = "ctxlog.task"
 
 #: How a task ends.
 SUCCEEDED = "succeeded"
@@ -32,8 +30,9 @@ FAILED = "failed"
 RETRIED = "retried"
 CANCELLED = "cancelled"
 
-_log = logging.getLogger("ctxlog")
-_completion_log = logging.getLogger(TASK_LOGGER)
+_LEVELS = {SUCCEEDED: logging.INFO, FAILED: logging.ERROR}
+
+_completion_log = logging.getLogger("ctxlog.task")
 
 
 class TaskOptions:
@@ -46,7 +45,7 @@ class TaskOptions:
         completion_line: Whether to log a line when a task has ended.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
 
     __slots__ = ("completion_line", "fields")
@@ -59,13 +58,42 @@ class TaskOptions:
             raise ConfigError("completion_line", completion_line, "True or False")
         self.completion_line = completion_line
 
+    def pack(self, task_id: str | None = None) -> str:
+        """Return the active context as the text for a task's message."""
+        return pack(fields=self.fields, task_id=task_id)
+
+    def stamp(self, headers: MutableMapping[str, Any], task_id: str | None) -> None:
+        """
+        Put the active context into the headers of a task's message.
+
+        A message that a scheduler passes on, outside of any context, keeps its own.
+        """
+        if MESSAGE_HEADER not in headers or not current_view().empty:
+            headers[MESSAGE_HEADER] = self.pack(task_id)
+
+    def task(
+        self,
+        store: ReceivedStore,
+        name: str,
+        task_id: str | None,
+        attempt: int | None = None,
+    ) -> Task:
+        """Return the task that a received message asks for; see `Task`."""
+        return Task(
+            store,
+            name=name,
+            task_id=task_id,
+            attempt=attempt,
+            completion_line=self.completion_line,
+        )
+
 
 class Task(Entry):
     """
-    One task from its arrival to its completion line.
+    The entry of one task, from its arrival to its completion line.
 
     A context manager: inside, the task's fresh store is active, whatever was before.
-    Leaving logs the completion line, also by an exception or a cancellation, closes
+    Leaving logs the completion line, also after an exception or a cancellation, closes
     the store and puts the context back. It adds no exception of its own. A task that
     its library runs piece by piece runs each with `step()`, and ends with `done()`.
 
@@ -73,25 +101,17 @@ class Task(Entry):
         store: The task's own store: what `unpack()` has made of its message.
         name: The task's name: field `task`.
         task_id: The library's id of the task: field `taskID`.
-        attempt: Which attempt this is, the first is 1.
+        attempt: The number of the attempt, beginning with 1.
         completion_line: Whether to log a line at the end.
 
     Attributes:
         completion_line: The same; may be changed until then.
-        outcome: What became of the task, where the library knows better than the
-            exception: `succeeded`, `failed`, `retried`, `cancelled`, or a word of its
-            own.
+        outcome: How the task ended, if the library knows better than the exception:
+            `succeeded`, `failed`, `retried`, `cancelled`, or a word of its own.
         details: Further fields of the completion line.
     """
 
-    __slots__ = (
-        "_ended",
-        "_name",
-        "_started",
-        "completion_line",
-        "details",
-        "outcome",
-    )
+    __slots__ = ("_ended", "_name", "_started", "completion_line", "details", "outcome")
 
     def __init__(
         self,
@@ -113,8 +133,8 @@ class Task(Entry):
         spans.watch(store)
         self.outcome: str | None = None
         self.details: dict[str, object] = {}
-        self._name = name
         self.completion_line = completion_line
+        self._name = name
         self._ended = False
         self._started = time.perf_counter()
 
@@ -125,7 +145,7 @@ class Task(Entry):
             super().__exit__(kind, error, traceback)
 
     def done(self, error: BaseException | None, /) -> None:
-        """End one that ran in pieces, as leaving the block does. Twice is once."""
+        """End a task that ran in pieces. Calling it again is a no-op."""
         if self._ended:
             return
         try:
@@ -133,12 +153,15 @@ class Task(Entry):
         finally:
             super().done(error)
 
+    def note_error(self, error: BaseException) -> None:
+        """Let the completion line name an exception that its library has caught."""
+        self.details["error"] = type(error).__name__
+
     def _complete(self, error: BaseException | None) -> None:
         self._ended = True
-        if not self.completion_line:
-            return
-        # In the store, wherever a cancelled task is cleaned up.
-        within(self.store, self._log_completion, error)
+        if self.completion_line:
+            # In the store, wherever a cancelled task is cleaned up.
+            within(self.store, self._log_completion, error)
 
     def _log_completion(self, error: BaseException | None) -> None:
         milliseconds = (time.perf_counter() - self._started) * 1000
@@ -157,15 +180,12 @@ class Task(Entry):
         _completion_log.log(level, f"{self._name} {outcome}", extra=fields)
 
 
-_LEVELS = {SUCCEEDED: logging.INFO, FAILED: logging.ERROR}
-
-
 def _outcome(error: BaseException | None) -> str:
     if error is None:
         return SUCCEEDED
     if isinstance(error, SystemExit):
         return FAILED if exit_code(error) else SUCCEEDED
-    # A generator that is closed early has done what was wanted of it.
+    # A generator that is closed early has done all that was wanted.
     if isinstance(error, GeneratorExit):
         return SUCCEEDED
     stopped = isinstance(error, asyncio.CancelledError)
@@ -174,10 +194,10 @@ def _outcome(error: BaseException | None) -> str:
 
 def exit_code(error: BaseException | None) -> int | None:
     """
-    Return the exit code that an exception ends a program with, None if it names none.
+    Return the exit code that an exception ends a program with, or None.
 
-    `SystemExit`, and what libraries for command lines turn into one when they are back
-    from the function: Click's and Typer's exceptions have an `exit_code`.
+    `SystemExit` has one, and so have the exceptions that Click and Typer turn into a
+    `SystemExit` after the function: the attribute `exit_code`.
     """
     if isinstance(error, SystemExit):
         code = error.code
@@ -186,3 +206,9 @@ def exit_code(error: BaseException | None) -> int | None:
         return int(code) if isinstance(code, int) else 1  # a text, to be printed
     code = getattr(error, "exit_code", None) if isinstance(error, Exception) else None
     return code if isinstance(code, int) else None
+
+
+def is_ours(handler: logging.Handler) -> bool:
+    """Return whether a handler, its formatter or one of its filters is ctxlog's."""
+    parts = (handler, handler.formatter, *handler.filters)
+    return any(type(part).__module__.startswith("ctxlog.") for part in parts)

@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import functools
 import pickle
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
 from ctxlog._patch import Patch
-from ctxlog.carrier.messages import MESSAGE_HEADER, pack, unpack
-from ctxlog.errors import MissingDependencyError
+from ctxlog.carrier.messages import MESSAGE_HEADER, unpack
+from ctxlog.errors import requires
 from ctxlog.tasks._task import (
     CANCELLED,
     FAILED,
@@ -24,13 +23,9 @@ from ctxlog.tasks._task import (
     TaskOptions,
 )
 
-try:
+with requires("arq"):
     import arq.connections  # pyright: ignore[reportMissingImports]
     import arq.worker  # pyright: ignore[reportMissingImports]
-except ModuleNotFoundError as error:
-    if error.name != "arq":
-        raise
-    raise MissingDependencyError("arq", "arq") from None
 
 __all__ = ["install", "uninstall"]
 
@@ -41,13 +36,13 @@ def install(*, fields: Iterable[str] = (), completion_line: bool = True) -> None
     """
     Let jobs carry the context, and give each one a store and a completion line.
 
-    For the whole process, since arq has no place for it: call it where jobs are
+    For the whole process, since arq has no hook for it: call it where jobs are
     enqueued, and in the module of the worker's settings. A job is enqueued with the id
     and the trace of the request that does so, as a further member of the job that a
-    worker without ctxlog passes over; it runs in a fresh store with that `requestID`,
-    or a new one where nobody asked for it (a cron job), and with `taskID`, `task`,
-    `attempt` and `parentTaskID`. arq's own lines about the job have them, too. It lasts
-    until `uninstall()`; a second time replaces the options.
+    worker without ctxlog ignores; it runs in a fresh store with that `requestID`, or a
+    new one if no request has sent it (a cron job), and with `taskID`, `task`, `attempt`
+    and `parentTaskID`. arq's own lines about the job have the id, too. It lasts until
+    `uninstall()`; calling it again replaces the options.
 
     Args:
         fields: The names of further fields to send along, redacted.
@@ -55,7 +50,7 @@ def install(*, fields: Iterable[str] = (), completion_line: bool = True) -> None
             `ctxlog.task`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
     global _options
     _options = TaskOptions(fields=fields, completion_line=completion_line)
@@ -64,20 +59,19 @@ def install(*, fields: Iterable[str] = (), completion_line: bool = True) -> None
 
 
 def uninstall() -> None:
-    """Undo `install()`; without one, nothing."""
+    """Undo `install()`; without it, a no-op."""
     for patch in _PATCHES:
         patch.uninstall()
 
 
-# Who enqueues -------------------------------------------------------------------
+# Enqueueing ---------------------------------------------------------------------
 
 
 def _serialize(
     previous: Callable[..., Any], *args: Any, serializer: Any = None, **kwargs: Any
 ) -> Any:
     def with_context(job: dict[str, Any]) -> Any:
-        carried = {**job, MESSAGE_HEADER: pack(fields=_options.fields)}
-        return (serializer or pickle.dumps)(carried)
+        return (serializer or pickle.dumps)({**job, MESSAGE_HEADER: _options.pack()})
 
     return previous(*args, serializer=with_context, **kwargs)
 
@@ -86,51 +80,46 @@ def _serialize(
 
 
 class _Job:
-    """A job that the worker runs."""
+    """A job that the worker runs, and how it ends."""
 
     def __init__(self, worker: Any, job_id: str) -> None:
         self._worker = worker
-        self.job_id = job_id
+        self._job_id = job_id
+        self._error: BaseException | None = None
         self.task: Task | None = None
-        self.error: BaseException | None = None
         self.aborted = False
 
-    def failed(self, error: BaseException) -> None:
-        """Note what its function has raised."""
-        self.error = error
-        self.aborted = self.job_id in self._worker.aborting_tasks
-
     def begin(self, message: object, name: str) -> None:
-        """Open its store, for the rest of what the worker does with it."""
-        self.task = Task(
-            unpack(message),
-            name=name,
-            task_id=self.job_id,
-            completion_line=_options.completion_line,
-        )
+        """Open the job's store, until `end()`."""
+        self.task = _options.task(unpack(message), name, self._job_id)
         self.task.__enter__()
 
+    def failed(self, error: BaseException) -> None:
+        """Note an exception of the job's function."""
+        self._error = error
+        self.aborted = self._job_id in self._worker.aborting_tasks
+
     def finish(self, *, again: bool) -> None:
-        """Note what the worker makes of it."""
+        """Note the worker's decision about a job whose function has run."""
         if self.task is None:
             return
         if again:
             self.task.outcome = RETRIED
-        elif self.error is None:
+        elif self._error is None:
             self.task.outcome = SUCCEEDED
-        elif isinstance(self.error, asyncio.CancelledError) and self.aborted:
-            self.task.outcome = CANCELLED
-        else:
+        elif not isinstance(self._error, asyncio.CancelledError):
             self.task.outcome = FAILED
-            if isinstance(self.error, asyncio.CancelledError):  # by arq's time limit
-                self.task.details["error"] = "TimeoutError"
+        elif self.aborted:
+            self.task.outcome = CANCELLED
+        else:  # arq cancels a function that exceeds its time limit
+            self.task.outcome = FAILED
+            self.task.details["error"] = "TimeoutError"
 
     def end(self) -> None:
-        """Close it."""
+        """Close the job's store."""
         if self.task is not None:
-            error = self.error
-            self.error = None
-            self.task.__exit__(None if error is None else type(error), error, None)
+            error, self._error = self._error, None
+            self.task.__exit__(None, error, None)
 
 
 _current: ContextVar[_Job | None] = ContextVar("ctxlog.arq", default=None)
@@ -139,7 +128,10 @@ _current: ContextVar[_Job | None] = ContextVar("ctxlog.arq", default=None)
 async def _run_job(
     previous: Callable[..., Any], worker: Any, job_id: str, *args: Any, **kwargs: Any
 ) -> Any:
-    _prepare(worker)
+    for name, function in worker.functions.items():
+        if not isinstance(function.coroutine, _Watched):
+            watched = _Watched(function.coroutine)
+            worker.functions[name] = dataclasses.replace(function, coroutine=watched)
     job = _Job(worker, job_id)
     token = _current.set(job)
     try:
@@ -168,43 +160,22 @@ def _deserialize(
     return result
 
 
-def _prepare(worker: Any) -> None:
-    """Be told by a worker of each attempt, and of what its functions raise."""
-    if isinstance(worker.on_job_start, _Starting):
-        return
-    worker.on_job_start = _Starting(worker.on_job_start)
-    worker.functions = {
-        name: dataclasses.replace(function, coroutine=_watched(function.coroutine))
-        for name, function in worker.functions.items()
-    }
+class _Watched:
+    """A job's function, which reports its attempt and its exception."""
 
+    def __init__(self, coroutine: Callable[..., Any]) -> None:
+        self._coroutine = coroutine
 
-class _Starting:
-    """The worker's hook for jobs that start, with ours before it."""
-
-    def __init__(self, hook: Callable[..., Any] | None) -> None:
-        self._hook = hook
-
-    async def __call__(self, context: dict[Any, Any]) -> None:
+    async def __call__(self, context: dict[Any, Any], *args: Any, **kwargs: Any) -> Any:
         job = _current.get()
-        if job is not None and job.task is not None:
-            job.task.store["attempt"] = context["job_try"]
-        if self._hook is not None:
-            await self._hook(context)
-
-
-def _watched(coroutine: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(coroutine)
-    async def watched(*args: Any, **kwargs: Any) -> Any:
+        if job is None or job.task is None:
+            return await self._coroutine(context, *args, **kwargs)
+        job.task.store["attempt"] = context["job_try"]
         try:
-            return await coroutine(*args, **kwargs)
+            return await self._coroutine(context, *args, **kwargs)
         except BaseException as error:
-            job = _current.get()
-            if job is not None:
-                job.failed(error)
+            job.failed(error)
             raise
-
-    return watched
 
 
 async def _finish_job(
@@ -232,7 +203,7 @@ async def _finish_failed_job(
 
 def _serialize_result(previous: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     job = _current.get()
-    # A job that was aborted before it began has nothing else to tell it by.
+    # A job that was aborted before it began differs from a failed one in this only.
     if job is not None and isinstance(kwargs.get("result"), asyncio.CancelledError):
         job.aborted = True
     return previous(*args, **kwargs)

@@ -13,20 +13,20 @@ from typing import Any
 from ctxlog._kept import Kept
 from ctxlog._names import get_names
 from ctxlog._patch import Patch
-from ctxlog.carrier.messages import MESSAGE_HEADER, pack, settle, unpack
+from ctxlog.carrier.messages import MESSAGE_HEADER, settle, unpack
 from ctxlog.carrier.received import ReceivedStore
 from ctxlog.context import detached, get_store, run
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 from ctxlog.tasks._task import (
-    CANCELLED,
     FAILED,
     RETRIED,
     SUCCEEDED,
     Task,
     TaskOptions,
+    is_ours,
 )
 
-try:
+with requires("celery"):
     from celery import signals
     from celery.app import trace
     from celery.app.task import Task as CeleryTask
@@ -34,10 +34,6 @@ try:
     from celery.utils.imports import symbol_by_name
     from celery.worker.consumer import consumer
     from celery.worker.request import Request
-except ModuleNotFoundError as error:
-    if error.name != "celery":
-        raise
-    raise MissingDependencyError("celery", "celery") from None
 
 __all__ = ["install", "uninstall"]
 
@@ -60,23 +56,23 @@ def install(
     """
     Let tasks carry the context, and give each one a store and a completion line.
 
-    For the whole process: call it where the Celery application is made, so that both
-    who sends tasks and the workers do. A task is sent with the id and the trace of
-    the request that sends it, in the message header `ctxlog`; it runs in a fresh store
-    with that `requestID`, or a new one where nobody asked for it, and with `taskID`,
-    `task`, `attempt` and `parentTaskID`. Celery's own lines about the task have them,
-    too, and so has what receivers of its signals log. Where ctxlog writes the lines,
-    the worker leaves logging alone. It lasts until `uninstall()`; a second time
-    replaces the options.
+    For the whole process: call it where the Celery application is made, since the
+    processes that send tasks and the workers need it. A task is sent with the id and
+    the trace of the request that sends it, in the message header `ctxlog`; it runs in a
+    fresh store with that `requestID`, or a new one if no request has sent it, and with
+    `taskID`, `task`, `attempt` and `parentTaskID`. Celery's own lines about the task
+    have them, too, and so have the lines of receivers of its signals. If ctxlog writes
+    the lines, the worker leaves logging alone. It lasts until `uninstall()`; calling it
+    again replaces the options.
 
     Args:
-        app: The Celery application; there is no need to give it.
+        app: The Celery application; not used, as the adapter serves all of them.
         fields: The names of further fields to send along, redacted.
         completion_line: Whether to log a line when a task has ended, from the logger
             `ctxlog.task`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
     global _options
     _options = TaskOptions(fields=fields, completion_line=completion_line)
@@ -87,7 +83,7 @@ def install(
 
 
 def uninstall() -> None:
-    """Undo `install()`, for what workers start from here on; without one, nothing."""
+    """Undo `install()` for workers that start later; without it, a no-op."""
     for signal, receiver in _RECEIVERS:
         signal.disconnect(receiver, dispatch_uid=f"ctxlog.{receiver.__name__}")
     signals.setup_logging.disconnect(
@@ -97,7 +93,7 @@ def uninstall() -> None:
         patch.uninstall()
 
 
-# Who sends ----------------------------------------------------------------------
+# Sending ------------------------------------------------------------------------
 
 
 def _publish(
@@ -105,10 +101,13 @@ def _publish(
 ) -> None:
     if headers is None:
         return
+    # A retry, and the next task of a chain, has the header of the task before.
+    headers[MESSAGE_HEADER] = _options.pack(_task_id(headers, body))
+
+
+def _task_id(headers: MutableMapping[str, Any], body: Any) -> Any:
     # The first protocol has the id in the body.
-    task_id = headers.get("id") or (body.get("id") if isinstance(body, dict) else None)
-    # A retry, and the next task of a chain, has the last one's header.
-    headers[MESSAGE_HEADER] = pack(fields=_options.fields, task_id=task_id)
+    return headers.get("id") or (body.get("id") if isinstance(body, dict) else None)
 
 
 # The worker's consumer ----------------------------------------------------------
@@ -120,7 +119,7 @@ def _start_strategy(
     """Receive the messages of a task, each in the context that it carries."""
     start_timer = getattr(consumer.timer, "ensure_started", None)
     if start_timer is not None:
-        # Else its thread starts with the first delayed task, and stays in its context.
+        # Its thread would start with the first delayed task, and stay in its context.
         with detached():
             start_timer()
     task.Request = _request_class(symbol_by_name(task.Request))
@@ -138,11 +137,9 @@ def _received(message: Any, body: Any) -> ReceivedStore:
     headers = message.headers
     if not isinstance(headers, dict):
         headers = message.headers = {}
-    # The first protocol has the id in the body.
-    task_id = headers.get("id") or (body.get("id") if isinstance(body, dict) else None)
-    # The process that runs the task unpacks it once more.
+    # The process that runs the task unpacks the header again.
     store, headers[MESSAGE_HEADER] = settle(
-        headers.get(MESSAGE_HEADER), task_id=task_id
+        headers.get(MESSAGE_HEADER), task_id=_task_id(headers, body)
     )
     return store
 
@@ -162,18 +159,18 @@ def _report_undecoded(
 
 class _ContextRequest(Request):  # type: ignore[misc]
     """
-    A task as the worker's consumer knows it: what it says about one is the task's.
+    A task as the worker's consumer knows it, whose lines about it are the task's.
 
-    Mixed over the application's own class of requests. The consumer has the last word
-    on a task that its process did not live to complete.
+    A mixin over the application's own class of requests. The consumer completes a task
+    whose process has died.
     """
 
     def __init__(self, message: Any, *args: Any, **kwargs: Any) -> None:
-        # That of `receive()`.
+        # The store of `receive()`.
         self._ctxlog_store = Kept(get_store())
         self._ctxlog_ended = False
         super().__init__(message, *args, **kwargs)
-        # Headers of the first protocol are made of the body alone.
+        # The first protocol makes the headers of the body alone.
         self._request_dict[MESSAGE_HEADER] = message.headers.get(MESSAGE_HEADER)
 
     def _in_store(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -187,13 +184,8 @@ class _ContextRequest(Request):  # type: ignore[misc]
         if store is None or self._ctxlog_ended:
             return
         self._ctxlog_ended = True
-        task = Task(
-            store,
-            name=self._type,
-            task_id=self.id,
-            attempt=_attempt(self._request_dict),
-            completion_line=_options.completion_line,
-        )
+        attempt = _attempt(self._request_dict)
+        task = _options.task(store, self._type, self.id, attempt)
         task.outcome = outcome
         started = self.time_start
         seconds = 0 if started is None else max(0, time.time() - started)
@@ -201,18 +193,18 @@ class _ContextRequest(Request):  # type: ignore[misc]
         task.done(None)
 
     def on_accepted(self, *args: Any, **kwargs: Any) -> Any:
-        """The pool has taken the task."""
+        """Log that the pool has taken the task."""
         return self._in_store(super().on_accepted, *args, **kwargs)
 
     def on_timeout(self, soft: bool, timeout: Any) -> Any:
-        """The task has run for too long; a hard limit ends its process."""
+        """Log that the task has exceeded a time limit; a hard one kills its process."""
         done = self._in_store(super().on_timeout, soft, timeout)
         if not soft:
             self._complete(FAILED, error="TimeLimitExceeded")
         return done
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
-        """The pool says that the task has failed, or its process."""
+        """Log that the task has failed, or that its process has died."""
         done = self._in_store(super().on_failure, exc_info, *args, **kwargs)
         error = exc_info.exception
         error = error.exc if isinstance(error, trace.ExceptionWithTraceback) else error
@@ -220,22 +212,13 @@ class _ContextRequest(Request):  # type: ignore[misc]
             self._complete(FAILED, error=type(error).__name__)
         return done
 
-    def on_retry(self, *args: Any, **kwargs: Any) -> Any:
-        """The pool says that the task is going to be retried."""
-        return self._in_store(super().on_retry, *args, **kwargs)
-
     def revoked(self) -> Any:
-        """Whether the task is not wanted any more."""
+        """Return whether the task has been revoked, and log it."""
         return self._in_store(super().revoked)
 
     def _announce_revoked(self, reason: str, *args: Any, **kwargs: Any) -> Any:
         done = self._in_store(super()._announce_revoked, reason, *args, **kwargs)
         self._complete("revoked", reason=reason)
-        return done
-
-    def _announce_cancelled(self, *args: Any, **kwargs: Any) -> Any:
-        done = self._in_store(super()._announce_cancelled, *args, **kwargs)
-        self._complete(CANCELLED)
         return done
 
 
@@ -254,9 +237,9 @@ def _build_tracer(
     build: Callable[..., Any], name: str, task: Any, *args: Any, **kwargs: Any
 ) -> Callable[..., Any]:
     """
-    Run all that Celery does around a task's function in the task's store.
+    Run everything that Celery does around a task's function in the task's store.
 
-    Signals would leave out what their other receivers log.
+    Signals would leave out the lines of their other receivers.
     """
     run_task = build(name, task, *args, **kwargs)
 
@@ -266,25 +249,17 @@ def _build_tracer(
         message = members.get(MESSAGE_HEADER)
         if members.get("is_eager"):
             # There was no message: it runs where it was called.
-            message = pack(fields=_options.fields, task_id=uuid)
-        running = Task(
-            unpack(message),
-            name=name,
-            task_id=uuid,
-            attempt=_attempt(members),
-            completion_line=_options.completion_line,
-        )
+            message = _options.pack(uuid)
+        running = _options.task(unpack(message), name, uuid, _attempt(members))
         with running:
             try:
                 result = run_task(uuid, args, kwargs, request)
             except (Retry, Reject, Ignore) as error:
                 _note(running, _STATES[type(error)], error)
                 raise
-            except Exception:
-                raise
-            except BaseException:
-                # Its process ends: the worker says how.
-                if _watched:
+            except BaseException as error:
+                # The process ends: its worker logs the completion line.
+                if _watched and not isinstance(error, Exception):
                     running.completion_line = False
                 raise
             if result.info is not None:
@@ -301,7 +276,7 @@ def _note(running: Task, state: str, error: Any) -> None:
     running.outcome = _OUTCOMES.get(state, state)
     cause = (error.exc or error) if isinstance(error, Retry) else error
     if isinstance(cause, BaseException):
-        running.details["error"] = type(cause).__name__
+        running.note_error(cause)
 
 
 def _attempt(request: Any) -> int:
@@ -309,7 +284,7 @@ def _attempt(request: Any) -> int:
 
 
 def _enter_pool(**_: Any) -> None:
-    """In a new process of the pool, forked perhaps while a task was received."""
+    """Leave the context in a process of the pool: it may be forked for a task."""
     global _watched
     _watched = True
     detached().__enter__()
@@ -320,27 +295,22 @@ def _enter_pool(**_: Any) -> None:
 
 def _import_modules(**_: Any) -> None:
     # The application has been imported by now, and the worker is about to configure
-    # logging, which it does unless somebody answers this signal.
-    if any(map(_is_ours, logging.getLogger().handlers)):
+    # logging, which it does unless this signal has a receiver.
+    if any(map(is_ours, logging.getLogger().handlers)):
         signals.setup_logging.connect(
             _leave_logging_alone, weak=False, dispatch_uid="ctxlog.setup_logging"
         )
 
 
-def _is_ours(handler: logging.Handler) -> bool:
-    parts = (handler, handler.formatter, *handler.filters)
-    return any(type(part).__module__.startswith("ctxlog.") for part in parts)
-
-
 def _leave_logging_alone(**_: Any) -> None:
-    """Celery asks whether somebody else configures logging; the answer is enough."""
+    """Answer Celery's question whether the application configures logging."""
 
 
 def _redirect_output(conf: Any = None, instance: Any = None, **_: Any) -> None:
-    # It does so itself only where it configures logging.
+    # Celery redirects output only if it configures logging.
     if conf is None or not conf.worker_redirect_stdouts or instance is None:
         return
-    if any(map(_is_ours, logging.getLogger().handlers)):
+    if any(map(is_ours, logging.getLogger().handlers)):
         instance.app.log.redirect_stdouts(conf.worker_redirect_stdouts_level)
 
 

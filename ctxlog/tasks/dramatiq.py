@@ -8,18 +8,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from ctxlog._kept import Kept
-from ctxlog.carrier.messages import MESSAGE_HEADER, pack, unpack
-from ctxlog.context.adapter import current_view
-from ctxlog.errors import MissingDependencyError
+from ctxlog.carrier.messages import MESSAGE_HEADER, unpack
+from ctxlog.errors import requires
 from ctxlog.tasks._task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
 
-try:
+with requires("dramatiq"):
     import dramatiq
     from dramatiq.middleware import Retries
-except ModuleNotFoundError as error:
-    if error.name != "dramatiq":
-        raise
-    raise MissingDependencyError("dramatiq", "dramatiq") from None
 
 __all__ = ["ContextMiddleware", "install", "uninstall"]
 
@@ -30,12 +25,12 @@ class ContextMiddleware(dramatiq.Middleware):
     """
     Lets messages carry the context, and gives each one a store and a completion line.
 
-    For whom sends messages and for the workers. A message is sent with the id and the
-    trace of the request that sends it, in the option `ctxlog`; it is processed in a
-    fresh store with that `requestID`, or a new one where nobody asked for it, and with
-    `taskID`, `task`, `attempt` and `parentTaskID`. It has to be the first of the
-    broker's middleware, as `install()` puts it, so that the lines of the others are in
-    the store.
+    For the processes that send messages and for the workers. A message is sent with
+    the id and the trace of the request that sends it, in the option `ctxlog`; it is
+    processed in a fresh store with that `requestID`, or a new one if no request has
+    sent it, and with `taskID`, `task`, `attempt` and `parentTaskID`. It has to be the
+    first of the broker's middleware, as `install()` puts it, so that the lines of the
+    others are in the store.
 
     Args:
         fields: The names of further fields to send along, redacted.
@@ -43,7 +38,7 @@ class ContextMiddleware(dramatiq.Middleware):
             the logger `ctxlog.task`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
 
     def __init__(
@@ -53,22 +48,16 @@ class ContextMiddleware(dramatiq.Middleware):
 
     def before_enqueue(self, broker: Any, message: Any, delay: Any) -> None:
         """Let a message carry the context."""
-        # A worker enqueues once more what was delayed, in no context.
-        if current_view().empty and MESSAGE_HEADER in message.options:
-            return
-        message.options[MESSAGE_HEADER] = pack(
-            fields=self._options.fields, task_id=message.message_id
-        )
+        self._options.stamp(message.options, message.message_id)
 
     def before_process_message(self, broker: Any, message: Any) -> None:
         """Open the message's store."""
         retries = message.options.get("retries")
-        running = Task(
+        running = self._options.task(
             unpack(message.options.get(MESSAGE_HEADER)),
-            name=message.actor_name,
-            task_id=message.message_id,
+            message.actor_name,
+            message.message_id,
             attempt=retries + 1 if isinstance(retries, int) else 1,
-            completion_line=self._options.completion_line,
         )
         running.__enter__()
         setattr(message, _RUNNING, Kept(running))
@@ -81,7 +70,7 @@ class ContextMiddleware(dramatiq.Middleware):
         result: Any = None,
         exception: BaseException | None = None,
     ) -> None:
-        """Close it, after all other middleware: a retry is sent from inside."""
+        """Close the store after all other middleware, which may send a retry."""
         outcome = SUCCEEDED
         if exception is not None:
             retries = any(isinstance(one, Retries) for one in broker.middleware)
@@ -97,7 +86,7 @@ class ContextMiddleware(dramatiq.Middleware):
         if kept is not None:
             running = kept.take()
             running.outcome = outcome
-            running.__exit__(None if error is None else type(error), error, None)
+            running.__exit__(None, error, None)
 
 
 def install(
@@ -106,8 +95,8 @@ def install(
     """
     Put a `ContextMiddleware` before all other middleware of a broker.
 
-    Call it where the broker is made, so that both who sends messages and the workers
-    do. It lasts until `uninstall(broker)`; a second time replaces the options.
+    Call it where the broker is made: the processes that send messages and the workers
+    need it. It lasts until `uninstall(broker)`; calling it again replaces the options.
 
     Args:
         broker: The `dramatiq.Broker`.
@@ -115,8 +104,8 @@ def install(
         completion_line: Whether to log a line when a message has been processed.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
-        TypeError: *broker* is no broker of Dramatiq.
+        ConfigError: if an option is invalid.
+        TypeError: if *broker* is no broker of Dramatiq.
     """
     if not isinstance(broker, dramatiq.Broker):
         raise TypeError(f"install() takes a dramatiq.Broker, not {broker!r}")
@@ -126,7 +115,7 @@ def install(
 
 
 def uninstall(broker: Any) -> None:
-    """Take away what `install(broker)` did; if that was not called, nothing."""
+    """Undo `install(broker)`; without it, a no-op."""
     broker.middleware[:] = [
         one for one in broker.middleware if not isinstance(one, ContextMiddleware)
     ]

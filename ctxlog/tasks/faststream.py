@@ -9,22 +9,18 @@ from typing import Any
 
 from ctxlog._patch import Patch
 from ctxlog.carrier.ids import new_request_id
-from ctxlog.carrier.messages import MESSAGE_HEADER, pack, unpack
-from ctxlog.errors import MissingDependencyError
+from ctxlog.carrier.messages import MESSAGE_HEADER, unpack
+from ctxlog.errors import requires
 from ctxlog.tasks._task import Task, TaskOptions
 
-try:
+with requires("faststream"):
     from faststream import BaseMiddleware
     from faststream.message.source_type import SourceType
-except ModuleNotFoundError as error:
-    if error.name != "faststream":
-        raise
-    raise MissingDependencyError("faststream", "faststream") from None
 
 try:
-    from faststream._internal.endpoint import subscriber as _subscriber
+    from faststream._internal.endpoint.subscriber import SubscriberUsecase
 except ImportError:  # a later release may have moved it
-    _subscriber = None  # type: ignore[assignment]
+    SubscriberUsecase = None  # type: ignore[assignment, misc]
 
 __all__ = ["ContextMiddleware", "install", "uninstall"]
 
@@ -34,14 +30,14 @@ class ContextMiddleware:
     Lets messages carry the context, and gives each one a store and a completion line.
 
     For `RedisBroker(middlewares=[ContextMiddleware()])` and any other broker, before
-    all others, in whom publishes and in whom consumes. A message is published with the
-    id and the trace of the request that does so, in the header `ctxlog`; it is consumed
-    in a fresh store with that `requestID`, or a new one where nobody asked for it, and
-    with `taskID` (the message's id), `task` (the handler's name) and `parentTaskID`. A
-    batch of messages of several requests has a new id. What handlers return to be
-    published is of that store, too. FastStream logs its own 'Received', 'Processed' and
-    the error of a handler before and after all middlewares of the application: they
-    have no id unless `install()` has been called.
+    all others, in the processes that publish and in those that consume. A message is
+    published with the id and the trace of the request that does so, in the header
+    `ctxlog`; it is consumed in a fresh store with that `requestID`, or a new one if no
+    request has sent it, and with `taskID` (the message's id), `task` (the handler's
+    name) and `parentTaskID`. A batch of messages of several requests has a new id. The
+    messages that handlers return carry that store, too. FastStream logs its own
+    'Received', 'Processed' and the error of a handler before and after all middlewares
+    of the application: they have no id unless `install()` has been called.
 
     Args:
         fields: The names of further fields to send along, redacted.
@@ -49,7 +45,7 @@ class ContextMiddleware:
             the logger `ctxlog.task`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
 
     def __init__(
@@ -58,7 +54,7 @@ class ContextMiddleware:
         self._options = TaskOptions(fields=fields, completion_line=completion_line)
 
     def __call__(self, msg: Any, /, *, context: Any) -> _Scope:
-        """Make the scope of one message, as FastStream asks for it."""
+        """Return the middleware of one message, as FastStream asks for it."""
         return _Scope(msg, context=context, options=self._options)
 
 
@@ -73,28 +69,25 @@ class _Scope(BaseMiddleware):
     async def publish_scope(self, call_next: Any, cmd: Any) -> Any:
         """Let a message carry the context."""
         headers = {**(cmd.headers or {})}
-        headers[MESSAGE_HEADER] = pack(fields=self._options.fields)
-        # NATS and Redis know no ids of messages: what a handler returned would have
-        # the correlation id of what it consumed, and so be the same task.
+        headers[MESSAGE_HEADER] = self._options.pack()
+        # NATS and Redis give messages no ids: the message that a handler returns would
+        # have the correlation id of the one that it consumed, and so be the same task.
         headers.setdefault("message_id", new_request_id())
         cmd.headers = headers
         return await call_next(cmd)
 
     async def consume_scope(self, call_next: Any, msg: Any) -> Any:
         """Open the message's store, once it has been parsed."""
-        # The answer to a request of one's own belongs to who asked.
+        # A response belongs to the request that waits for it.
         if msg.source_type is not SourceType.RESPONSE:
-            self._task = Task(
-                unpack(_carried(msg)),
-                name=_name(self.context),
-                task_id=str(msg.message_id),
-                completion_line=self._options.completion_line,
+            self._task = self._options.task(
+                unpack(_carried(msg)), _name(self.context), str(msg.message_id)
             )
             self._task.__enter__()
         return await call_next(msg)
 
     async def __aexit__(self, *error: Any) -> bool | None:
-        """Close it: after what the handler returned has been published."""
+        """Close the store, after the handler's result has been published."""
         task, self._task = self._task, None
         if task is not None:
             task.__exit__(*(error or (None, None, None)))
@@ -118,10 +111,10 @@ def _ours_first(stack: Any, subscriber: Any) -> tuple[Any, ...]:
     return ours + tuple(one for one in found if one not in ours)
 
 
-#: FastStream puts the middleware that logs before all others, and has no option for it.
+# FastStream puts the middleware that logs before all others, and has no option for it:
+# every message that a handler takes would have two lines without an id.
 _BUILD = "_SubscriberUsecase__build__middlewares_stack"
-_SUBSCRIBER = getattr(_subscriber, "SubscriberUsecase", None)
-_STACK = Patch(_SUBSCRIBER, _BUILD, _ours_first)
+_STACK = Patch(SubscriberUsecase, _BUILD, _ours_first)
 
 
 def install(
@@ -130,7 +123,7 @@ def install(
     """
     Put a `ContextMiddleware` before all other middlewares of a broker.
 
-    It lasts until `uninstall(broker)`; a second time replaces the options. In this
+    It lasts until `uninstall(broker)`; calling it again replaces the options. In this
     process it comes before FastStream's own that logs 'Received' and 'Processed', so
     that these lines have the message's id, for any broker that has a
     `ContextMiddleware`.
@@ -141,20 +134,20 @@ def install(
         completion_line: Whether to log a line when a message has been consumed.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
-        TypeError: *broker* is no broker of FastStream.
+        ConfigError: if an option is invalid.
+        TypeError: if *broker* is no broker of FastStream.
     """
     if not hasattr(broker, "insert_middleware"):
         raise TypeError(f"install() takes a broker of FastStream, not {broker!r}")
     middleware = ContextMiddleware(fields=fields, completion_line=completion_line)
     uninstall(broker)
     broker.insert_middleware(middleware)
-    if hasattr(_SUBSCRIBER, _BUILD):
+    if hasattr(SubscriberUsecase, _BUILD):
         _STACK.install()
 
 
 def uninstall(broker: Any) -> None:
-    """Take away what `install(broker)` did; if that was not called, nothing."""
+    """Undo `install(broker)`; without it, a no-op."""
     config = broker.config.broker_config
     config.broker_middlewares = tuple(
         one

@@ -13,26 +13,30 @@ from typing import Any
 
 from ctxlog._names import get_names
 from ctxlog._patch import Patch
-from ctxlog.carrier.messages import MAX_MESSAGE_BYTES, pack, unpack
+from ctxlog.carrier.messages import MAX_MESSAGE_BYTES, unpack
 from ctxlog.context.adapter import current_view
-from ctxlog.errors import MissingDependencyError
-from ctxlog.tasks._task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
+from ctxlog.errors import requires
+from ctxlog.tasks._task import (
+    CANCELLED,
+    FAILED,
+    RETRIED,
+    SUCCEEDED,
+    Task,
+    TaskOptions,
+    is_ours,
+)
 
-try:
+with requires("huey"):
     from huey import signals
     from huey.api import Huey
-except ModuleNotFoundError as error:
-    if error.name != "huey":
-        raise
-    raise MissingDependencyError("huey", "huey") from None
 
 __all__ = ["install", "uninstall"]
 
 _MESSAGE = "_ctxlog_message"
 _INSTALLED = "_ctxlog_installed"
 _STARTUP = "ctxlog"
-# What stands between a serialized task and the text that it carries. A pickle says
-# itself where it ends, so a worker without ctxlog reads the task all the same.
+# Separates a serialized task from the text that it carries. A pickle marks its own end,
+# so a worker without ctxlog reads the task all the same.
 _MARK = b"\nctxlog:"
 
 _ENDS = {
@@ -40,9 +44,9 @@ _ENDS = {
     "ERROR": FAILED,
     "RETRYING": RETRIED,
     "TIMEOUT": FAILED,
-    "CANCELED": "cancelled",
+    "CANCELED": CANCELLED,
     "EXPIRED": "expired",
-    "INTERRUPTED": "cancelled",
+    "INTERRUPTED": CANCELLED,
     "LOCKED": "locked",
     "RATE_LIMITED": "rate-limited",
     "REVOKED": "revoked",
@@ -63,12 +67,12 @@ def install(
     """
     Let tasks carry the context, and give each one a store and a completion line.
 
-    Call it where the `Huey` is made, so that both who enqueues tasks and the consumer
-    do. A task is enqueued with the id and the trace of the request that does so, behind
-    its serialized form; it runs in a fresh store with that `requestID`, or a new one
-    where nobody asked for it, and with `taskID`, `task`, `attempt` and `parentTaskID`.
-    Huey's own lines about the task have them, too. It lasts until `uninstall(huey)`; a
-    second time replaces the options.
+    Call it where the `Huey` is made: the processes that enqueue tasks and the consumer
+    need it. A task is enqueued with the id and the trace of the request that does so,
+    behind its serialized form; it runs in a fresh store with that `requestID`, or a new
+    one if no request has sent it, and with `taskID`, `task`, `attempt` and
+    `parentTaskID`. Huey's own lines about the task have them, too. It lasts until
+    `uninstall(huey)`; calling it again replaces the options.
 
     Args:
         huey: The `huey.Huey`.
@@ -77,8 +81,8 @@ def install(
             `ctxlog.task`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
-        TypeError: *huey* is no `Huey`.
+        ConfigError: if an option is invalid.
+        TypeError: if *huey* is no `Huey`.
     """
     if not isinstance(huey, Huey):
         raise TypeError(f"install() takes a huey.Huey, not {huey!r}")
@@ -97,7 +101,7 @@ def install(
 
 
 def uninstall(huey: Any) -> None:
-    """Take away what `install(huey)` did; if that was not called, nothing."""
+    """Undo `install(huey)`; without it, a no-op."""
     patches = vars(huey).pop(_INSTALLED, None)
     if patches is None:
         return
@@ -127,7 +131,10 @@ def _execute(
     *args: Any,
     **kwargs: Any,
 ) -> Any:
-    running = _task(options, task)
+    # In immediate mode there was no message: it runs where it was called.
+    message = getattr(task, _MESSAGE, None) or _message(options, task)
+    attempt = (task.default_retries or 0) - (task.retries or 0) + 1
+    running = options.task(unpack(message), task.name, task.id, attempt)
     with running:
         token = _executing.set(running)
         try:
@@ -138,10 +145,10 @@ def _execute(
 
 def _message(options: TaskOptions, task: Any) -> str:
     known = getattr(task, _MESSAGE, None)
-    # The consumer's scheduler passes on what was delayed, in no context.
+    # The consumer's scheduler passes on delayed tasks, outside of any context.
     if known is not None and current_view().empty:
         return str(known)
-    return pack(fields=options.fields, task_id=task.id)
+    return options.pack(task.id)
 
 
 def _taken_apart(data: bytes) -> tuple[bytes, str | None]:
@@ -152,43 +159,31 @@ def _taken_apart(data: bytes) -> tuple[bytes, str | None]:
                 return payload, text.decode()
         except (ValueError, RecursionError):
             pass
-    return data, None  # the mark, if there is one, happens to be a part of the task
-
-
-def _task(options: TaskOptions, task: Any) -> Task:
-    # In immediate mode there was no message: it runs where it was called.
-    message = getattr(task, _MESSAGE, None) or _message(options, task)
-    return Task(
-        unpack(message),
-        name=task.name,
-        task_id=task.id,
-        attempt=(task.default_retries or 0) - (task.retries or 0) + 1,
-        completion_line=options.completion_line,
-    )
+    return data, None  # a mark that is there is part of the task itself
 
 
 def _note(signal: str, task: Any, error: BaseException | None = None) -> None:
-    """Keep what Huey says of the task."""
+    """Note how the task ended, as Huey's signal says."""
     running = _executing.get()
     if running is None or running.store.get(get_names().task_id) != task.id:
         return
     if signal == signals.SIGNAL_SCHEDULED and running.outcome is None:
-        # It has come before its time, and is only put aside.
+        # It has come before its time, and is put back.
         running.completion_line = False
     if signal in _OUTCOMES:
         running.outcome = _OUTCOMES[signal]
     if error is not None:
-        running.details["error"] = type(error).__name__
+        running.note_error(error)
 
 
 def _leave_logging_alone() -> None:
     """
-    Take the consumer's own handler away where ctxlog writes the lines.
+    Remove the consumer's own handler if ctxlog writes the lines.
 
     `huey_consumer` adds it after the application has configured logging.
     """
     root = logging.getLogger()
-    if any(type(one).__module__.startswith("ctxlog.") for one in root.handlers):
+    if any(map(is_ours, root.handlers)):
         for handler in root.handlers[:]:
-            if type(handler) is logging.StreamHandler:
+            if type(handler) is logging.StreamHandler and not is_ours(handler):
                 root.removeHandler(handler)

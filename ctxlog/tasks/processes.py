@@ -1,8 +1,8 @@
 """
 Processes and pools of the standard library. Adapter: standard library and core.
 
-The context that a process was forked in belongs to whoever happened to make it; what it
-is given to do has its own.
+A process is forked in the context of the code that happened to need it first; its jobs
+have contexts of their own.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class ContextCall(Generic[_P, _T]):
     """
     A function with the context that it was made in; to be called in another process.
 
-    For what `install()` does not cover: `pool.submit(ContextCall(work), order)`. It is
-    pickled as the function is, with the fields, plain and redacted. Each call runs in a
-    fresh store with them; outside of any context there is none.
+    For pools that `install()` does not cover: `pool.submit(ContextCall(work), order)`.
+    It is pickled as the function is, with the fields, plain and redacted. Each call
+    runs in a fresh store with them; without a store if there was no context.
 
     Args:
-        fn: What to call.
+        fn: The function to call.
     """
 
     __slots__ = ("_carried", "_fn")
@@ -52,14 +52,14 @@ class ContextCall(Generic[_P, _T]):
 
 class Initializer:
     """
-    What a pool calls first in each of its processes.
+    The function that a pool calls first in each of its processes.
 
     For `ProcessPoolExecutor(initializer=Initializer(ctxlog.configure, format="json"))`
-    and `multiprocessing.Pool`: it forgets the context that the process was forked in,
-    and calls the function, which configures logging where the process was spawned.
+    and `multiprocessing.Pool`: it leaves the context that the process was forked in,
+    and calls *fn*, which configures logging in a process that was spawned.
 
     Args:
-        fn: What to call, if anything.
+        fn: A function to call.
         args: Its arguments.
         kwargs: Its keyword arguments.
     """
@@ -85,17 +85,17 @@ def install() -> None:
     Let processes and the jobs of process pools go on in the context that started them.
 
     `ProcessPoolExecutor.submit` and `map`, `multiprocessing.Process` with a target, and
-    all ways of `multiprocessing.Pool`, for the whole process. Each runs in a fresh
-    store with the fields of the place of the call. A job that is submitted outside of
-    any context has none, wherever its process was forked. Processes that are spawned
-    configure logging themselves: see `Initializer`. It lasts until `uninstall()`.
+    all methods of `multiprocessing.Pool`, for the whole process. Each runs in a fresh
+    store with the fields of the call. A job that is submitted outside of any context
+    has none, wherever its process was forked. Processes that are spawned configure
+    logging themselves: see `Initializer`. It lasts until `uninstall()`.
     """
     for patch in _PATCHES:
         patch.install()
 
 
 def uninstall() -> None:
-    """Undo `install()`; without one, nothing."""
+    """Undo `install()`; without it, a no-op."""
     for patch in _PATCHES:
         patch.uninstall()
 
@@ -103,19 +103,13 @@ def uninstall() -> None:
 def _carrying(
     previous: Callable[..., Any], pool: Any, fn: Any, /, *args: Any, **kwargs: Any
 ) -> Any:
-    # A chunk of `map()` comes as such a call already.
+    # A chunk of `map()` is such a call already.
     call = fn if isinstance(fn, ContextCall) else ContextCall(fn)
     return previous(pool, call, *args, **kwargs)
 
 
-def _mapping(
-    previous: Callable[..., Any], pool: Any, fn: Any, /, *args: Any, **kwargs: Any
-) -> Any:
-    return previous(pool, ContextCall(fn), *args, **kwargs)
-
-
 def _start(previous: Callable[..., Any], process: Any) -> Any:
-    # Of a subclass with a `run()` of its own nothing is known.
+    # A subclass with a `run()` of its own has no target.
     target = getattr(process, "_target", None)
     if target is not None and not isinstance(target, ContextCall):
         process._target = ContextCall(target)
@@ -126,7 +120,7 @@ _PATCHES = (
     Patch(ProcessPoolExecutor, "submit", _carrying),
     Patch(BaseProcess, "start", _start),
     Patch(Pool, "apply_async", _carrying),
-    Patch(Pool, "_map_async", _mapping),
-    Patch(Pool, "imap", _mapping),
-    Patch(Pool, "imap_unordered", _mapping),
+    Patch(Pool, "_map_async", _carrying),
+    Patch(Pool, "imap", _carrying),
+    Patch(Pool, "imap_unordered", _carrying),
 )

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from ctxlog._interrupts import add_interrupt
 from ctxlog._names import get_names
 from ctxlog._patch import Patch
-from ctxlog.carrier.messages import MESSAGE_HEADER, pack, settle, unpack
+from ctxlog.carrier.messages import MESSAGE_HEADER, settle, unpack
 from ctxlog.context.adapter import Entry, current_view
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import requires
 from ctxlog.tasks._task import (
     CANCELLED,
     FAILED,
@@ -27,20 +27,16 @@ from ctxlog.tasks._task import (
     TaskOptions,
 )
 
-try:
+with requires("rq"):
     import rq
     from rq import worker
     from rq.exceptions import DeserializationError
     from rq.job import JobStatus
     from rq.timeouts import BaseTimeoutException
-except ModuleNotFoundError as error:
-    if error.name != "rq":
-        raise
-    raise MissingDependencyError("rq", "rq") from None
 
 __all__ = ["install", "uninstall"]
 
-# How many attempts have failed.
+# The member of `job.meta` that counts the attempts that have failed.
 _FAILED = f"{MESSAGE_HEADER}.failed"
 
 _options = TaskOptions()
@@ -54,10 +50,10 @@ def install(*, fields: Iterable[str] = (), completion_line: bool = True) -> None
     For the whole process: call it where jobs are enqueued, and in the worker's process
     (`rq worker -c settings`, where `settings.py` calls it). A job is enqueued with the
     id and the trace of the request that does so, under `ctxlog` in `job.meta`; it runs
-    in a fresh store with that `requestID`, or a new one where nobody asked for it, and
+    in a fresh store with that `requestID`, or a new one if no request has sent it, and
     with `taskID`, `task`, `attempt` and `parentTaskID`. The worker's own lines about
     the job have them, too. A `SpawnWorker` imports the module that has called this in
-    each of its processes. It lasts until `uninstall()`; a second time replaces the
+    each of its processes. It lasts until `uninstall()`; calling it again replaces the
     options.
 
     Args:
@@ -66,7 +62,7 @@ def install(*, fields: Iterable[str] = (), completion_line: bool = True) -> None
             `ctxlog.task`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
     global _options, _installer
     _options = TaskOptions(fields=fields, completion_line=completion_line)
@@ -78,28 +74,28 @@ def install(*, fields: Iterable[str] = (), completion_line: bool = True) -> None
 
 
 def uninstall() -> None:
-    """Undo `install()`; without one, nothing."""
+    """Undo `install()`; without it, a no-op."""
     for patch in _PATCHES:
         patch.uninstall()
 
 
-# Who enqueues -------------------------------------------------------------------
+# Enqueueing ---------------------------------------------------------------------
 
 
 def _create_job(
     previous: Callable[..., Any], queue: Any, *args: Any, **kwargs: Any
 ) -> Any:
     job = previous(queue, *args, **kwargs)
-    job.meta[MESSAGE_HEADER] = pack(fields=_options.fields, task_id=job.id)
+    job.meta[MESSAGE_HEADER] = _options.pack(job.id)
     return job
 
 
 def _enqueue_job(
     previous: Callable[..., Any], queue: Any, job: Any, *args: Any, **kwargs: Any
 ) -> Any:
-    # One that was made elsewhere; a scheduled or retried one has its own.
+    # Made by `Job.create()`; a job that is scheduled or retried has a header.
     if MESSAGE_HEADER not in job.meta and not current_view().empty:
-        job.meta[MESSAGE_HEADER] = pack(fields=_options.fields, task_id=job.id)
+        job.meta[MESSAGE_HEADER] = _options.pack(job.id)
     return previous(queue, job, *args, **kwargs)
 
 
@@ -114,15 +110,15 @@ class _Run(NamedTuple):
     header: object
 
 
-# The job that the worker has got and is about to say so.
+# The job that the worker has received and is about to log.
 _arrived: ContextVar[Entry | None] = ContextVar("ctxlog.rq.arrived", default=None)
 _running: ContextVar[_Run | None] = ContextVar("ctxlog.rq.running", default=None)
-# The header of the job that a work horse gets, or has got.
+# The header of the job that goes to a work horse, in both processes.
 _handed: ContextVar[object] = ContextVar("ctxlog.rq.handed", default=None)
 
 
 def _entry(job: Any) -> Entry:
-    # The work horse unpacks it once more.
+    # The work horse unpacks the header again.
     store, job.meta[MESSAGE_HEADER] = settle(
         job.meta.get(MESSAGE_HEADER), task_id=job.id
     )
@@ -133,7 +129,7 @@ def _entry(job: Any) -> Entry:
 def _name(job: Any) -> str:
     try:
         return str(job.func_name)
-    except DeserializationError:  # it will fail with that, too
+    except DeserializationError:  # the job will fail with the same
         return "unknown"
 
 
@@ -159,24 +155,19 @@ def _dequeue(previous: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 def _execute_job(
     previous: Callable[..., Any], worker: Any, job: Any, *args: Any, **kwargs: Any
 ) -> Any:
-    # The work horse is watched from here: its lines about it are the job's.
+    # The worker watches the work horse meanwhile: its lines are about this job.
     with _entry(job):
         _handed.set(job.meta[MESSAGE_HEADER])
         return previous(worker, job, *args, **kwargs)
 
 
 def _task(job: Any, attempt: int) -> Task:
-    return Task(
-        unpack(job.meta.get(MESSAGE_HEADER)),
-        name=_name(job),
-        task_id=job.id,
-        attempt=attempt,
-        completion_line=_options.completion_line,
-    )
+    store = unpack(job.meta.get(MESSAGE_HEADER))
+    return _options.task(store, _name(job), job.id, attempt)
 
 
 def _attempt(job: Any) -> int:
-    """Which attempt a job is at, or the next one."""
+    """Return the number of the attempt that runs or comes next."""
     failed = job.meta.get(_FAILED)
     return failed + 1 if isinstance(failed, int) else 1
 
@@ -184,7 +175,7 @@ def _attempt(job: Any) -> int:
 def _perform_job(
     previous: Callable[..., Any], worker: Any, job: Any, *args: Any, **kwargs: Any
 ) -> Any:
-    # One that is not forked has read the job again, as it was sent.
+    # A work horse that was spawned has read the job again, as it was sent.
     if _handed.get() is not None:
         job.meta[MESSAGE_HEADER] = _handed.get()
     attempt = _attempt(job)
@@ -202,15 +193,15 @@ def _perform_job(
 
 
 def _outcome(job: Any) -> str:
-    """What became of a job that has not succeeded."""
+    """Return how a job ended that has not succeeded."""
     status = job.get_status(refresh=False)
     if status == JobStatus.STOPPED:  # by a command
         return CANCELLED
     return RETRIED if status in (JobStatus.QUEUED, JobStatus.SCHEDULED) else FAILED
 
 
-# RQ counts only those attempts that asked for another one; what is in `meta` it saves
-# with the job where it enqueues that again. The job's function may have replaced it.
+# RQ counts no attempts of jobs that fail by an exception, but saves `meta` with the job
+# that it enqueues again. The job's function may have replaced `meta`.
 
 
 def _handle_success(
@@ -220,7 +211,7 @@ def _handle_success(
     if running is not None:
         running.task.outcome = SUCCEEDED
         job.meta[MESSAGE_HEADER] = running.header
-    job.meta.pop(_FAILED, None)  # a job that repeats begins anew
+    job.meta.pop(_FAILED, None)  # a job that repeats begins with attempt 1
     return previous(worker, job, *args, **kwargs)
 
 
@@ -232,7 +223,7 @@ def _handle_failure(
         job.meta[MESSAGE_HEADER] = running.header
         job.meta[_FAILED] = running.attempt
         return previous(worker, job, *args, **kwargs)
-    # The worker itself does that for a work horse that is gone, without a word.
+    # A work horse has died: the worker handles the failure, and logs no line.
     attempt = _attempt(job)
     job.meta[_FAILED] = attempt
     task = _task(job, attempt)
@@ -256,31 +247,26 @@ def _handle_exception(
     return previous(worker, job, *exc_info)
 
 
-# A process that is not forked --------------------------------------------------
+# A process that is spawned ------------------------------------------------------
 
 
 class _Installed:
-    """A pickle that brings ctxlog along, as its module has set it up."""
+    """A pickle that installs the adapter, as the application has, and loads another."""
 
     def __init__(self, payload: bytes) -> None:
         self._payload = payload
 
     def __reduce__(self) -> tuple[Any, ...]:
-        options = (_options.fields, _options.completion_line)
-        return _load, (self._payload, _handed.get(), _installer, *options)
+        return _load, (self._payload, _handed.get(), _installer, _options)
 
 
 def _load(
-    payload: bytes,
-    header: object,
-    installer: str,
-    fields: Iterable[str],
-    completion_line: bool,
+    payload: bytes, header: object, installer: str, options: TaskOptions
 ) -> object:
     _handed.set(header)
     if installer != "__main__":
         pkgutil.resolve_name(installer)  # the application's module
-    install(fields=fields, completion_line=completion_line)
+    install(fields=options.fields, completion_line=options.completion_line)
     return pickle.loads(payload)
 
 
@@ -305,7 +291,7 @@ def _patches() -> Iterator[Patch]:
 
 _OF_QUEUES = {
     "create_job": _create_job,
-    "_enqueue_job": _enqueue_job,
+    "enqueue_job": _enqueue_job,
     "dequeue_any": _dequeue_any,
 }
 _OF_WORKERS = {

@@ -7,18 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ctxlog.carrier.messages import MESSAGE_HEADER, pack, unpack
-from ctxlog.context.adapter import current_view
-from ctxlog.errors import MissingDependencyError
+from ctxlog.carrier.messages import MESSAGE_HEADER, unpack
+from ctxlog.errors import requires
 from ctxlog.tasks._task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
 
-try:
+with requires("taskiq"):
     from taskiq import AsyncBroker, TaskiqMiddleware
     from taskiq.exceptions import NoResultError
-except ModuleNotFoundError as error:
-    if error.name != "taskiq":
-        raise
-    raise MissingDependencyError("taskiq", "taskiq") from None
 
 __all__ = ["ContextMiddleware", "install", "uninstall"]
 
@@ -27,12 +22,12 @@ class ContextMiddleware(TaskiqMiddleware):
     """
     Lets tasks carry the context, and gives each one a store and a completion line.
 
-    For `broker.with_middlewares(ContextMiddleware(), ...)`, before all others, in whom
-    sends tasks and in the workers. A task is sent with the id and the trace of the
-    request that sends it, in the label `ctxlog`; it runs in a fresh store with that
-    `requestID`, or a new one where nobody asked for it, and with `taskID`, `task`,
-    `attempt` and `parentTaskID`. Functions that run in threads have it, too; those in
-    a process pool have not.
+    For `broker.with_middlewares(ContextMiddleware(), ...)`, before all others, in the
+    processes that send tasks and in the workers. A task is sent with the id and the
+    trace of the request that sends it, in the label `ctxlog`; it runs in a fresh store
+    with that `requestID`, or a new one if no request has sent it, and with `taskID`,
+    `task`, `attempt` and `parentTaskID`. Functions that run in threads have the store,
+    too; those in a process pool have not.
 
     Args:
         fields: The names of further fields to send along, redacted.
@@ -40,7 +35,7 @@ class ContextMiddleware(TaskiqMiddleware):
             `ctxlog.task`.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
 
     def __init__(
@@ -48,39 +43,34 @@ class ContextMiddleware(TaskiqMiddleware):
     ) -> None:
         super().__init__()
         self._options = TaskOptions(fields=fields, completion_line=completion_line)
-        # By the task's message: it goes through all hooks.
+        # By the message, which goes through all hooks.
         self._running: dict[int, Task] = {}
 
     def pre_send(self, message: Any) -> Any:
         """Let a message carry the context."""
-        # A scheduler sends what somebody else has made, in no context.
-        if not current_view().empty or MESSAGE_HEADER not in message.labels:
-            message.labels[MESSAGE_HEADER] = pack(
-                fields=self._options.fields, task_id=message.task_id
-            )
+        self._options.stamp(message.labels, message.task_id)
         return message
 
     def pre_execute(self, message: Any) -> Any:
-        """Open the task's store: for the rest of what the worker does with it."""
-        running = Task(
+        """Open the task's store, until `post_execute()`."""
+        running = self._options.task(
             unpack(message.labels.get(MESSAGE_HEADER)),
-            name=message.task_name,
-            task_id=message.task_id,
+            message.task_name,
+            message.task_id,
             attempt=_attempt(message.labels.get("_retries")),
-            completion_line=self._options.completion_line,
         )
         running.__enter__()
         self._running[id(message)] = running
         return message
 
     def on_error(self, message: Any, result: Any, exception: BaseException) -> None:
-        """Note what a task raised: others may put something else into the result."""
+        """Note the exception: other middlewares may put another into the result."""
         running = self._running.get(id(message))
         if running is not None:
-            running.details["error"] = type(exception).__name__
+            running.note_error(exception)
 
     def post_execute(self, message: Any, result: Any) -> None:
-        """Close it, after all other middleware."""
+        """Close the store, after all other middlewares."""
         running = self._running.pop(id(message), None)
         if running is None:
             return
@@ -88,11 +78,11 @@ class ContextMiddleware(TaskiqMiddleware):
         if error is None:
             running.outcome = SUCCEEDED
         elif isinstance(error, NoResultError):
-            # So say the middlewares that have sent it once more.
+            # Set by the middlewares that have sent it once more.
             running.outcome = RETRIED
         else:
             running.outcome = FAILED
-        running.__exit__(None if error is None else type(error), error, None)
+        running.__exit__(None, error, None)
 
 
 def _attempt(retries: object) -> int:
@@ -108,7 +98,7 @@ def install(
     """
     Put a `ContextMiddleware` before all other middlewares of a broker.
 
-    It lasts until `uninstall(broker)`; a second time replaces the options.
+    It lasts until `uninstall(broker)`; calling it again replaces the options.
 
     Args:
         broker: The `taskiq.AsyncBroker`.
@@ -116,8 +106,8 @@ def install(
         completion_line: Whether to log a line when a task has ended.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
-        TypeError: *broker* is no broker of taskiq.
+        ConfigError: if an option is invalid.
+        TypeError: if *broker* is no broker of taskiq.
     """
     if not isinstance(broker, AsyncBroker):
         raise TypeError(f"install() takes a taskiq.AsyncBroker, not {broker!r}")
@@ -128,7 +118,7 @@ def install(
 
 
 def uninstall(broker: Any) -> None:
-    """Take away what `install(broker)` did; if that was not called, nothing."""
+    """Undo `install(broker)`; without it, a no-op."""
     broker.middlewares[:] = [
         one for one in broker.middlewares if not isinstance(one, ContextMiddleware)
     ]
