@@ -7,7 +7,9 @@ request later, when other code reports it, in whatever context that happens to r
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import weakref
 from typing import Any
 
 from ctxlog._interrupts import is_interrupt
@@ -114,21 +116,45 @@ def remember(frame: Frame, error: BaseException) -> None:
     """
     Note that an exception is leaving a frame. Never raises.
 
-    An exception without a usable `__dict__` remembers nothing, neither does one whose
-    pickling the attribute would break.
+    An exception that has neither attributes nor weak references remembers nothing.
     """
     if type(frame) is TemporaryFrame or frame.store is None and not frame.overlay:
         return
+    origins = _attached(error) or _attach(error)
+    if origins is not None:
+        origins.add(frame)
+
+
+# The origins of exceptions that can hold no attribute, by the exception's identity.
+_beside: dict[int, tuple[weakref.ref[BaseException], _Origins]] = {}
+
+
+def _attached(error: BaseException) -> _Origins | None:
+    attached = (_look(error, "__dict__") or {}).get(_ATTRIBUTE)
+    if isinstance(attached, _Origins):
+        return attached
+    if _beside:
+        kept, origins = _beside.get(id(error), (None, None))
+        if kept is not None and kept() is error:
+            return origins
+    return None
+
+
+def _attach(error: BaseException) -> _Origins | None:
     attributes = _look(error, "__dict__")
-    if not isinstance(attributes, dict):
-        return
-    if not attributes and not _pickles_with_attribute(type(error)):
-        return
-    # In one step: another thread may be raising the same instance.
-    origins = attributes.setdefault(_ATTRIBUTE, _Origins())
-    if not isinstance(origins, _Origins):  # None, from a pickle
-        origins = attributes[_ATTRIBUTE] = _Origins()
-    origins.add(frame)
+    if isinstance(attributes, dict) and (
+        attributes or _pickles_with_attribute(type(error))
+    ):
+        # In one step: another thread may be raising the same instance.
+        origins = attributes.setdefault(_ATTRIBUTE, _Origins())
+        if not isinstance(origins, _Origins):  # None, from a pickle
+            origins = attributes[_ATTRIBUTE] = _Origins()
+        return origins
+    identity = id(error)
+    with contextlib.suppress(TypeError):  # it has no weak references either
+        gone = weakref.ref(error, lambda _: _beside.pop(identity, None))
+        return _beside.setdefault(identity, (gone, _Origins()))[1]
+    return None
 
 
 def _pickles_with_attribute(kind: type[BaseException]) -> bool:
@@ -164,8 +190,8 @@ def origin_of(
             break
         known[id(error)] = None
         visited.append(id(error))
-        origins = (_look(error, "__dict__") or {}).get(_ATTRIBUTE)
-        if isinstance(origins, _Origins):
+        origins = _attached(error)
+        if origins is not None:
             origin = origins.one(here)
             break
         origin = _common_origin(_look(error, "exceptions"), here, known)

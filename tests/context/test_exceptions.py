@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 import pytest
 
 import ctxlog
+from ctxlog.context import _exceptions
 from ctxlog.context.adapter import error_view
 from tests.helpers import LogEnvironment
 
@@ -672,12 +673,24 @@ def test_odd_errors_remember(kind: type[Exception]) -> None:
     assert _origin(error) == {"a": 1, "s": 1}
 
 
-@pytest.mark.parametrize("kind", [NoSetattr, NoDict, FrozenSlots])
-def test_errors_that_can_hold_no_attribute_pass(kind: type[Exception]) -> None:
+@pytest.mark.parametrize("kind", [NoSetattr, NoDict])
+def test_errors_that_can_hold_no_attribute_remember(kind: type[Exception]) -> None:
     """
-    An exception that can hold no attribute passes unchanged and remembers nothing.
+    Their origins are kept beside them, and freed with them.
     """
-    assert _origin(_failed(kind(), {"a": 1})) == {}
+    error = _failed(kind(), {"a": 1})
+    assert _origin(error) == {"a": 1}
+    kept = len(_exceptions._beside)
+    del error
+    gc.collect()
+    assert len(_exceptions._beside) == kept - 1
+
+
+def test_errors_that_cannot_carry_anything_pass() -> None:
+    """
+    An exception with neither attributes nor weak references is left alone.
+    """
+    assert _origin(_failed(FrozenSlots(), {"a": 1})) == {}
 
 
 def test_a_cause_that_is_false_is_followed() -> None:

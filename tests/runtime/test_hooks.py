@@ -329,8 +329,8 @@ def test_a_strange_task_has_no_context() -> None:
 
 def test_hostile_exceptions(tmp_path: Path) -> None:
     """
-    An exception that cannot be shown has its line, with the id; one that can hold no
-    attribute has a line without it; a group has the id of its members.
+    An exception that cannot be shown has its line, with the id, as has one that can hold
+    no attribute; a group has the id of its members.
     """
     source = """
 class Mute(Exception):
@@ -350,7 +350,7 @@ for target, args in [(work, [Mute()]), (work, [Rigid()]), (grouped, [])]:
     t = threading.Thread(target=target, args=args); t.start(); t.join()
 """
     lines, stderr = _crash(source, tmp_path)
-    assert _ids(lines) == [("A", "Mute"), ("N/A", "Rigid"), ("A", "Group")]
+    assert _ids(lines) == [("A", "Mute"), ("A", "Rigid"), ("A", "Group")]
     assert stderr == ""
 
 
