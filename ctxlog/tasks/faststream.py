@@ -18,9 +18,9 @@ with requires("faststream"):
     from faststream.message.source_type import SourceType
 
 try:
-    from faststream._internal.endpoint.subscriber import SubscriberUsecase
+    from faststream._internal.endpoint.subscriber import SubscriberUsecase as _Usecase
 except ImportError:  # a later release may have moved it
-    SubscriberUsecase = None  # type: ignore[assignment, misc]
+    _Usecase = None  # type: ignore[assignment, misc]
 
 __all__ = ["ContextMiddleware", "install", "uninstall"]
 
@@ -113,8 +113,8 @@ def _ours_first(stack: Any, subscriber: Any) -> tuple[Any, ...]:
 
 # FastStream puts the middleware that logs before all others, and has no option for it:
 # every message that a handler takes would have two lines without an id.
-_BUILD = "_SubscriberUsecase__build__middlewares_stack"
-_STACK = Patch(SubscriberUsecase, _BUILD, _ours_first)
+_BUILD = "__Usecase__build__middlewares_stack"
+_STACK = Patch(_Usecase, _BUILD, _ours_first)
 
 
 def install(
@@ -142,7 +142,7 @@ def install(
     middleware = ContextMiddleware(fields=fields, completion_line=completion_line)
     uninstall(broker)
     broker.insert_middleware(middleware)
-    if hasattr(SubscriberUsecase, _BUILD):
+    if hasattr(_Usecase, _BUILD):
         _STACK.install()
 
 

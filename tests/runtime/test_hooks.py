@@ -329,7 +329,7 @@ def test_a_strange_task_has_no_context() -> None:
 
 def test_hostile_exceptions(tmp_path: Path) -> None:
     """
-    An exception that cannot be shown has its line, with the id, as has one that can hold
+    An exception that cannot be shown has its line with the id, as has one that can hold
     no attribute; a group has the id of its members.
     """
     source = """
