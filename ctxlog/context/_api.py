@@ -18,8 +18,9 @@ from ctxlog.context._frames import (
     ImplicitFrame,
     ScopeFrame,
     TemporaryFrame,
-    current,
+    get_current,
     open_ancestor,
+    set_current,
     standing,
 )
 from ctxlog.context._store import Store
@@ -37,7 +38,7 @@ def get_store() -> Store | None:
     All code that runs for one request gets the same object, so a write is seen by all
     of it. Never raises.
     """
-    frame = current.get()
+    frame = get_current()
     return None if frame is None else frame.store
 
 
@@ -92,7 +93,7 @@ def _implicit_store() -> Store:
             stacklevel=3,
         )
     store = Store()
-    current.set(ImplicitFrame(store, current.get()))
+    set_current(ImplicitFrame(store, get_current()))
     return store
 
 
@@ -142,7 +143,7 @@ class scope(Block):
         self._fields = fields
 
     def _open(self) -> ScopeFrame:
-        below = current.get()
+        below = get_current()
         if below is None:
             return ScopeFrame(None, None, self._fields)
         if below.left:
@@ -165,7 +166,7 @@ class detached(Block):
     __slots__ = ()
 
     def _open(self) -> TemporaryFrame:
-        return TemporaryFrame(None, current.get())
+        return TemporaryFrame(None, get_current())
 
 
 def run(
@@ -208,29 +209,29 @@ def run(
             f"run() takes a dict or a Store, not {type(store).__name__}; "
             "to run without a context use detached()"
         )
-    found = current.get()
+    found = get_current()
     frame = Frame(active, open_ancestor(found))
     # As `FrameRunner.step`, without the calls in between: a run within a run within a
     # run goes deep. A signal handler may raise after any call, so everything up to
     # the last one is within the block.
     back = found
     try:
-        current.set(frame)
+        set_current(frame)
         result = fn(*args, **kwargs)
-        left = current.get()
+        left = get_current()
         back = standing(found)
     except BaseException as error:
         try:
             if back is found:
                 back = standing(found)
         finally:
-            current.set(back)
+            set_current(back)
         remember(frame, error)
         frame.end()
         if owned is not None:
             owned.close()
         raise
-    current.set(back)
+    set_current(back)
     runner = FrameRunner(frame, owned)
     runner._value = left  # the first step was the call
     return cast(_T, continued(result, runner))

@@ -9,7 +9,14 @@ from types import TracebackType
 from typing import Any, TypeVar, cast
 
 from ctxlog.context._exceptions import remember
-from ctxlog.context._frames import Frame, current, leave, standing
+from ctxlog.context._frames import (
+    Frame,
+    current,
+    get_current,
+    leave,
+    set_current,
+    standing,
+)
 from ctxlog.context._store import Store
 from ctxlog.context.bodies import VariableRunner, decorated
 
@@ -32,7 +39,7 @@ class Block:
         try:
             self._entered = frame
             frame.owner = self
-            frame.token = current.set(frame)
+            frame.token = set_current(frame)
         except BaseException:  # from a signal handler: `__exit__` will not be called
             self.__exit__(None, None, None)
             raise
@@ -45,7 +52,7 @@ class Block:
     ) -> None:
         # Leave the nearest frame that this object opened *here*: other tasks may have
         # entered the same object meanwhile.
-        frame = current.get()
+        frame = get_current()
         while frame is not None and frame.owner is not self:
             frame = frame.parent
         if frame is None:
@@ -75,8 +82,8 @@ class FrameRunner(VariableRunner):
     __slots__ = ("_frame", "_owned")
 
     def __init__(self, frame: Frame, owned: Store | None = None) -> None:
-        super().__init__(current, frame)
-        self._frame = frame
+        self._variable = current
+        self._value = self._frame = frame
         self._owned = owned
 
     def _restored(self, found: Frame | None, /) -> Frame | None:

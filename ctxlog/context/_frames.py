@@ -117,6 +117,10 @@ class TemporaryFrame(Frame):
 #: The frame that is active, if any.
 current: ContextVar[Frame | None] = ContextVar("ctxlog", default=None)
 
+# A method of an imported name is looked up at each call; these are not.
+get_current = current.get
+set_current = current.set
+
 
 def leave(frame: Frame) -> bool:
     """
@@ -128,7 +132,7 @@ def leave(frame: Frame) -> bool:
     """
     below = frame.parent
     frame.end()
-    node = current.get()
+    node = get_current()
     implicit = None
     while node is not frame:
         if type(node) is ImplicitFrame:
@@ -143,7 +147,7 @@ def leave(frame: Frame) -> bool:
         below = ImplicitFrame(implicit, below)
     if frame.token is not None:
         _was_opened_here(frame)
-    current.set(below)
+    set_current(below)
     return True
 
 

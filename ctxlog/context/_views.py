@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ctxlog.context._frames import current
+from ctxlog.context._frames import get_current
 from ctxlog.context._store import NOTHING, View
 
 
@@ -18,7 +18,7 @@ def current_view() -> View:
     line needs it, also by another thread. Calling this is cheap: the view is made anew
     only after a change. Outside of any context the view is `empty`. Never raises.
     """
-    frame = current.get()
+    frame = get_current()
     if frame is None:
         view = NOTHING
     else:

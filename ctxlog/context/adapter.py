@@ -24,14 +24,16 @@ from ctxlog.context._frames import (
     ScopeFrame,
     TemporaryFrame,
     current,
+    get_current,
     leave,
+    set_current,
     standing,
 )
 from ctxlog.context._storage import set_storage_values, storage_values
 from ctxlog.context._store import Store, View
 from ctxlog.context._views import add_source, current_view, remove_source
 from ctxlog.context.bodies import Runner, continued
-from ctxlog.context.reporting import error_view, served
+from ctxlog.context.reporting import error_view, set_served
 
 __all__ = [
     "Carried",
@@ -83,9 +85,9 @@ class Entry(FrameRunner):
         self._served: weakref.ref[Store] | None = None
 
     def __enter__(self) -> Store:
-        self._found = current.get()
+        self._found = get_current()
         try:
-            current.set(self._frame)
+            set_current(self._frame)
         except BaseException:  # from a signal handler: `__exit__` will not be called
             self.__exit__(None, None, None)
             raise
@@ -104,7 +106,7 @@ class Entry(FrameRunner):
         finally:
             found, self._found = self._found, None
             if leave(self._frame):
-                current.set(self._restored(found))
+                set_current(self._restored(found))
 
     def step(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
         """
@@ -122,7 +124,7 @@ class Entry(FrameRunner):
         finally:
             if self._served is None:
                 self._served = weakref.ref(self.store)
-            served.set(self._served)
+            set_served(self._served)
 
     def note(self, error: BaseException | None, /) -> None:
         """Let an exception remember the request, which goes on. Never raises."""
@@ -183,7 +185,7 @@ class lent(Block):
         self._context = context
 
     def _open(self) -> TemporaryFrame:
-        below = current.get()
+        below = get_current()
         context = self._context
         lent = below if context is None else context.get(current)
         if lent is None:
@@ -205,7 +207,7 @@ class Carried:
     __slots__ = ("_frame", "_values")
 
     def __init__(self) -> None:
-        self._frame = current.get()
+        self._frame = get_current()
         self._values = storage_values()
 
     @classmethod
@@ -222,7 +224,7 @@ class Carried:
 
     def enter(self) -> None:
         """Make the capture active for the rest of the current context."""
-        current.set(self._frame)
+        set_current(self._frame)
         set_storage_values(self._values)
 
     def run(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -232,7 +234,7 @@ class Carried:
         Afterwards the context is as before, since a pool uses its threads again. An
         exception of `fn` remembers the capture.
         """
-        found = current.get()
+        found = get_current()
         values = storage_values()
         try:
             self.enter()
@@ -242,5 +244,5 @@ class Carried:
                 remember(self._frame, error)
             raise
         finally:
-            current.set(standing(found))
+            set_current(standing(found))
             set_storage_values(values)

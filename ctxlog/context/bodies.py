@@ -264,12 +264,15 @@ def continued(result: Any, runner: Runner) -> Any:
             exception or by being closed or dropped; at once if there is no body.
     """
     maker: Callable[[_Start], Callable[..., Any]]
+    if result is None:  # as of most functions
+        runner.done(None)
+        return None
     if isinstance(result, types.GeneratorType):
         awaitable = result.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE
         maker = _coroutine_function if awaitable else _generator_function
     elif isinstance(result, types.AsyncGeneratorType):
         maker = _async_generator_function
-    elif result is not None and isinstance(result, Coroutine):
+    elif isinstance(result, Coroutine):
         maker = _coroutine_function
     else:
         runner.done(None)

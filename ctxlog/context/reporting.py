@@ -12,15 +12,16 @@ from contextvars import ContextVar
 
 from ctxlog.context._api import get_store
 from ctxlog.context._exceptions import Origin, origin_of
-from ctxlog.context._frames import current
+from ctxlog.context._frames import get_current
 from ctxlog.context._store import NOTHING, Store, View
 from ctxlog.context._views import current_view
 
-#: The store that `Entry.step` ran last in this thread or task. A weak reference, since
-#: a server may forget to close what it was given.
-served: ContextVar[weakref.ref[Store] | None] = ContextVar(
+# The store that `Entry.step` ran last in this thread or task. A weak reference, since
+# a server may forget to close what it was given.
+_served: ContextVar[weakref.ref[Store] | None] = ContextVar(
     "ctxlog.served", default=None
 )
+set_served = _served.set
 
 
 def served_store() -> Store | None:
@@ -29,7 +30,7 @@ def served_store() -> Store | None:
 
     Return None if the store has been garbage-collected. Never raises.
     """
-    reference = served.get()
+    reference = _served.get()
     return None if reference is None else reference()
 
 
@@ -67,7 +68,7 @@ def server_view(*, late: bool) -> View:
 
 
 def _handled_origin() -> Origin | None:
-    return origin_of(sys.exc_info()[1], current.get())
+    return origin_of(sys.exc_info()[1], get_current())
 
 
 def _store_between_steps() -> Store | None:
@@ -91,7 +92,7 @@ def error_view(error: BaseException | None, *, reporting: bool = False) -> View:
             context it happens to run: `asyncio`, a server's error log.
     """
     own = current_view()
-    origin = origin_of(error, current.get())
+    origin = origin_of(error, get_current())
     if origin is None:
         return own
     theirs = _reported(origin)
