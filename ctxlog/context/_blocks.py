@@ -83,7 +83,8 @@ class FrameRunner(VariableRunner):
 
     def __init__(self, frame: Frame, owned: Store | None = None) -> None:
         self._variable = current
-        self._value = self._frame = frame
+        self._value: Frame | None = frame
+        self._frame = frame
         self._owned = owned
 
     def _restored(self, found: Frame | None, /) -> Frame | None:

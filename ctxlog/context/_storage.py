@@ -47,8 +47,9 @@ class Snapshot:
         """
         if not callable(fn):
             raise TypeError(f"run() takes a function to call, not {fn!r}")
-        runner = ContextRunner(self._context.copy())
-        return cast(_T, continued(runner.step(fn, *args, **kwargs), runner))
+        context = self._context.copy()
+        result = context.run(fn, *args, **kwargs)
+        return cast(_T, continued(result, ContextRunner(context)))
 
 
 _wrapped: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()
