@@ -289,6 +289,33 @@ def serve():
         needs=("flask",),
     ),
     Program(
+        "Pyramid",
+        _CONFIGURED
+        + _ASK
+        + """
+import warnings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # WebOb imports the module `cgi`
+    from pyramid.config import Configurator
+    from pyramid.response import Response
+
+
+def serve(request):
+    log.info("served")
+    return Response("served")
+
+
+config = Configurator()
+config.add_route("serve", "/")
+config.add_view(serve, route_name="serve")
+app = config.make_wsgi_app()
+WRITE0
+"""
+        + _SERVE_WSGI,
+        needs=("pyramid",),
+    ),
+    Program(
         "Bottle",
         _CONFIGURED
         + _ASK

@@ -290,6 +290,7 @@ for path in ("/export", "/crash"):
     [
         ("wsgiref", "wsgi_app", "app", ["GET /crash 500"]),
         ("flask", "flask_app", "app", ["Exception on /crash [GET]", "GET /crash 500"]),
+        ("pyramid", "pyramid_app", "app", ["GET /crash 500"]),
         (
             "django",
             "django_app",

@@ -50,6 +50,7 @@ OWNER: dict[str, str | tuple[str, ...]] = {
     "httpx": "ctxlog.clients.httpx",
     "requests": "ctxlog.clients.requests",
     "urllib3": "ctxlog.clients.urllib3",
+    "pyramid": "ctxlog.servers.pyramid",
     "sanic": "ctxlog.servers.sanic",
     "tornado": "ctxlog.servers.tornado",
     "trio": "ctxlog.runtime.trio",

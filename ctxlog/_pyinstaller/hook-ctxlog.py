@@ -41,6 +41,7 @@ excludedimports = [
     "huey",
     "hypercorn",
     "loguru",
+    "pyramid",
     "requests",
     "rq",
     "sanic",

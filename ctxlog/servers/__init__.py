@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ctxlog.servers import grpc as grpc
     from ctxlog.servers import gunicorn as gunicorn
     from ctxlog.servers import hypercorn as hypercorn
+    from ctxlog.servers import pyramid as pyramid
     from ctxlog.servers import sanic as sanic
     from ctxlog.servers import tornado as tornado
     from ctxlog.servers import waitress as waitress

@@ -1,0 +1,100 @@
+"""
+Pyramid applications. Adapter: imports Pyramid and core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ctxlog.context import get_store
+from ctxlog.errors import requires
+from ctxlog.servers._options import ServerOptions
+from ctxlog.servers._request import RequestStore, bind_user
+from ctxlog.servers._subclass import give_subclass, take_subclass
+from ctxlog.servers._wsgi import ContextMiddleware, remote_user
+
+with requires("pyramid"):
+    from pyramid.interfaces import INewRequest
+    from pyramid.router import Router
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["install", "uninstall"]
+
+
+def install(app: Router, **options: Unpack[ServerOptions]) -> None:
+    """
+    Give every request of a Pyramid application a store, and a completion line.
+
+    The request id and the trace in a request's headers are used only if they are valid,
+    and only from clients that *trust* accepts; any other id is replaced by a new one
+    and never logged. The id is echoed on every response, also on the 500 for an
+    exception that no exception view handles.
+
+    All of Pyramid runs in the store: tweens, views, exception views, finished
+    callbacks, streamed bodies. The object stays a router: it is given a subclass of its
+    class. Calling it again is a no-op; it lasts until `uninstall(app)`.
+
+    Args:
+        app: The application that `config.make_wsgi_app()` returns.
+        options: The options of all server adapters, see
+            `ctxlog.servers.asgi.ContextMiddleware`. `user` is called with Pyramid's
+            request at its end. Without it the security policy's
+            `authenticated_userid` is bound if there is one, else `REMOTE_USER`.
+
+    Raises:
+        ConfigError: if an option is invalid.
+        TypeError: if *app* is not a Pyramid application.
+    """
+    if not isinstance(app, Router):
+        raise TypeError(f"install() takes the result of make_wsgi_app(), not {app!r}")
+    if _installed(app) is not None:
+        return
+    middleware = _Middleware(app, **options)
+    app.registry.registerHandler(middleware.begin, (INewRequest,))
+    give_subclass(app, __call__=_serve, _ctxlog_middleware=middleware)
+
+
+def uninstall(app: Router) -> None:
+    """Undo `install(app)`. Without it, a no-op."""
+    middleware = _installed(app)
+    if middleware is not None:
+        app.registry.unregisterHandler(middleware.begin, (INewRequest,))
+        take_subclass(app)
+
+
+def _installed(app: Any) -> _Middleware | None:
+    found: _Middleware | None = vars(type(app)).get("_ctxlog_middleware")
+    return found
+
+
+def _serve(self: Any, environ: Any, start_response: Any) -> Iterable[bytes]:
+    """Serve one request by an application that `install()` was called for."""
+    kind = type(self)
+    app = super(kind, self).__call__
+    return kind._ctxlog_middleware.serve(app, environ, start_response)  # type: ignore[no-any-return]
+
+
+class _Middleware(ContextMiddleware):
+    """The middleware of one application, which reads the user within Pyramid."""
+
+    def _read_user(self, environ: Any) -> object:
+        return remote_user(environ)
+
+    def begin(self, event: Any) -> None:
+        """Have a new request end with its user and its route's parameters bound."""
+        event.request.add_finished_callback(self._finish)
+
+    def _finish(self, request: Any) -> None:
+        store = get_store()
+        if isinstance(store, RequestStore):
+            bind_user(store, lambda: (self._options.user or _userid)(request))
+            store.parameters = (request.matchdict or {}).values()
+
+
+def _userid(request: Any) -> object:
+    """Return the id of the user that the security policy has authenticated."""
+    userid = request.authenticated_userid
+    return None if userid is None else {"id": userid}
