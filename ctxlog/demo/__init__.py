@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from ctxlog.errors import requires
-from ctxlog.viewer.commands.common import coloured
+from ctxlog.terminal import paint
+from ctxlog.viewer.commands.common import colored
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.read.source import Source
 from ctxlog.viewer.recognize.record import Names
-from ctxlog.viewer.show.printing import paint, request_color, request_text
+from ctxlog.viewer.show.printing import request_color, request_text
 
 with requires("httpx", extra="demo"):
     import httpx
@@ -257,12 +258,12 @@ def _fitted(text: str, width: int | None) -> str:
     line = re.search(r'"requestID":"(req-\d+)"', text)
     if line is None:
         return text
-    colour = request_color(line[1])
-    return text.replace(line[1], paint(line[1], colour, coloured()), 1)
+    color = request_color(line[1])
+    return text.replace(line[1], paint(line[1], color, colored()), 1)
 
 
 def _cut(text: str, width: int | None) -> str:
-    """Return a line as far as a terminal has room for it; colours take none."""
+    """Return a line as far as a terminal has room for it; colors take none."""
     if width is None:
         return text
     shown = ""
@@ -278,7 +279,7 @@ def _whole(file: str, request_id: str) -> Iterator[str]:
     reader = Reader([Source(file)], Names(None, None))
     with reader.collect({request_id}) as collected:
         for request in collected:
-            text = request_text(request, request.entries, coloured())
+            text = request_text(request, request.entries, colored())
             before, begin, traceback = text.partition("Traceback (most recent")
             yield from before.rstrip().splitlines()
             *above, frame, code, error = (begin + traceback).rstrip().splitlines()

@@ -327,7 +327,7 @@ def test_what_is_held_back_has_a_limit() -> None:
 
 def test_a_field_of_the_line_above_is_not_repeated() -> None:
     """Requests that interleave have their own lines above."""
-    printer = LinePrinter(colour=False)
+    printer = LinePrinter(color=False)
 
     def text(request: str, message: str, **fields: object) -> str:
         members = {"level": "INFO", "requestID": request, "message": message, **fields}

@@ -158,7 +158,7 @@ def test_nothing_about_a_line_raises(members: dict[str, Any]) -> None:
         assert record.members is not None
         for name in names:
             getattr(record, name)
-        assert LinePrinter(colour=True).text(text.encode(), record).endswith("\n")
+        assert LinePrinter(color=True).text(text.encode(), record).endswith("\n")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import argparse
 from ctxlog.viewer.query import criteria
 
 
-def add_source(parser: argparse.ArgumentParser) -> None:
+def add_files(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say what to read."""
     parser.add_argument("files", nargs="*", metavar="FILE", help="- or none: stdin")
     add = parser.add_argument_group("fields of other loggers").add_argument
@@ -61,7 +61,12 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     many("--path", metavar="GLOB", type=criteria.by_path, help="such as '/orders/*'")
     many("--user", metavar="USER", type=criteria.by_user, help="of this user")
     many("--since", metavar="TIME", type=criteria.by_since, help="a time, or 10m ago")
-    many("--until", metavar="TIME", type=criteria.by_until, help="likewise")
+    many(
+        "--until",
+        metavar="TIME",
+        type=criteria.by_until,
+        help="only requests with a line at or before TIME",
+    )
     many("--level", metavar="LEVEL", type=criteria.by_level, help="as high, or higher")
     many("-g", "--grep", metavar="REGEX", type=criteria.by_grep, help="on a line")
     many("--field", metavar="NAME=VALUE", type=criteria.by_field, help="of a line")

@@ -56,8 +56,8 @@ def ambiguous(command: str, prefix: str, collected: Collected) -> bool:
     return True
 
 
-def coloured() -> bool:
-    """Whether what is printed may have colours."""
+def colored() -> bool:
+    """Whether what is printed may have colors."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ctxlog.viewer.commands._options import add_choice, add_form, add_source
-from ctxlog.viewer.commands.common import coloured, encoded
+from ctxlog.viewer.commands._options import add_choice, add_files, add_form
+from ctxlog.viewer.commands.common import colored, encoded
 from ctxlog.viewer.query.watch import Watch
 from ctxlog.viewer.read.tail import followed
 from ctxlog.viewer.recognize.record import Names
@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "truncation, and of files that appear later. With options that choose "
         "requests, the lines of a request are held back until all of them hold."
     )
-    add_source(parser)
+    add_files(parser)
     add_choice(parser)
     add = add_form(parser).add_argument
     add("--all", action="store_true", help="begin with what the files have by now")
@@ -37,7 +37,7 @@ def run(chosen: argparse.Namespace) -> int:
         slow=chosen.slow,
     )
     out = sys.stdout.buffer
-    printer = LinePrinter(coloured())
+    printer = LinePrinter(colored())
     printed: bytes | None = None  # a batch is one line
     for name, line in followed(chosen.files or ["-"], from_start=chosen.all):
         for shown in watch.add(name, line):

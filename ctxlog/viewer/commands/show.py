@@ -12,15 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
-from ctxlog.viewer.commands._options import add_choice, add_form, add_source
+from ctxlog.viewer.commands._options import add_choice, add_files, add_form
 from ctxlog.viewer.commands.common import (
     ambiguous,
-    coloured,
+    colored,
     encoded,
     exit_code,
     reader_of,
 )
-from ctxlog.viewer.group.collected import Entry, Request
+from ctxlog.viewer.group.collected import LogLine, Request
 from ctxlog.viewer.query.criteria import Criterion
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.show.printing import filled, request_text
@@ -38,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `ctxlog show`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = _EXAMPLES
-    add_source(parser)
+    add_files(parser)
     add_choice(parser)
     add = add_form(parser).add_argument
     add("--lines", action="store_true", help="only the lines that match")
@@ -92,13 +92,13 @@ def _print(
     chosen: argparse.Namespace,
 ) -> int:
     """Print requests; return how many."""
-    colour = coloured()
+    color = colored()
     number = 0
     with _output(paged=sys.stdout.isatty() and not chosen.no_pager) as out:
         for request in requests:
             if chosen.slow is not None and request.seconds < chosen.slow:
                 continue
-            entries: Sequence[Entry] | None = None
+            entries: Sequence[LogLine] | None = None
             if chosen.lines and criteria:
                 entries = [
                     entry
@@ -112,7 +112,7 @@ def _print(
                     out.write(encoded(filled(chosen.format, entry.record) + "\n"))
             else:
                 shown = request.entries if entries is None else entries
-                text = ("\n" if number else "") + request_text(request, shown, colour)
+                text = ("\n" if number else "") + request_text(request, shown, color)
                 out.write(encoded(text))
             number += 1
             if number == 1:

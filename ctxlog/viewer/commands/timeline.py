@@ -9,10 +9,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from ctxlog.viewer.commands._options import add_source
+from ctxlog.viewer.commands._options import add_files
 from ctxlog.viewer.commands.common import (
     ambiguous,
-    coloured,
+    colored,
     complain,
     encoded,
     exit_code,
@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "One request as a waterfall: which service, task and thread wrote a line, and "
         "where the time went."
     )
-    add_source(parser)
+    add_files(parser)
     add = parser.add_argument
     add("-r", "--request", metavar="ID", required=True, help="how its id begins")
     add("--html", metavar="FILE", help="write a page of its own instead")
@@ -57,6 +57,6 @@ def _lay_out(waterfall: Waterfall, chosen: argparse.Namespace) -> bool:
             return False
         return True
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
-    sys.stdout.buffer.write(encoded(waterfall_text(waterfall, width, coloured())))
+    sys.stdout.buffer.write(encoded(waterfall_text(waterfall, width, colored())))
     sys.stdout.flush()
     return True

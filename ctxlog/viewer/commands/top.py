@@ -7,14 +7,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ctxlog.viewer.commands._options import add_source
+from ctxlog.viewer.commands._options import add_files
 from ctxlog.viewer.commands.common import encoded, exit_code, reader_of
 from ctxlog.viewer.show.table import groups, rows
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `ctxlog top`."""
-    add_source(parser)
+    add_files(parser)
     parser.add_argument(
         "--sort", choices=("duration", "errors", "lines", "start"), default="duration"
     )

@@ -24,7 +24,7 @@ _SIZES = struct.Struct("<QQ")
 
 
 @dataclass
-class Entry:
+class LogLine:
     """
     A line of a request, and what stands below it without being JSON.
 
@@ -84,7 +84,7 @@ class Request:
         self.start, self.seconds = kept.extent.start, kept.extent.seconds
 
     @cached_property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LogLine]:
         """Its lines in the order of time."""
         found = []
         batches = False
@@ -94,12 +94,12 @@ class Request:
             if len(records) > 1:  # a batch has those of others, in any order
                 batches = True
                 records = [one for one in records if one.request == self.id]
-            found += [Entry(line, record, below, place) for record in records]
+            found += [LogLine(line, record, below, place) for record in records]
         if batches and all(entry.record.time is not None for entry in found):
             found.sort(key=lambda entry: entry.record.time or 0.0)
         return found
 
-    def lines(self, entries: Sequence[Entry] | None = None) -> Iterator[bytes]:
+    def lines(self, entries: Sequence[LogLine] | None = None) -> Iterator[bytes]:
         """
         Yield its lines as they stand in the files; a batch once for all requests.
 

@@ -11,7 +11,8 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ctxlog.viewer.group.collected import Entry, Request
+from ctxlog.terminal import paint
+from ctxlog.viewer.group.collected import LogLine, Request
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import iso
 
@@ -26,7 +27,7 @@ _LEVELS = (
     (20, "INFO"),
     (10, "DEBUG"),
 )
-_COLOURS = ((40, "31"), (30, "33"), (20, "32"))
+_COLORS = ((40, "31"), (30, "33"), (20, "32"))
 _FIELD = re.compile(r"\{([^{}]+)\}")
 
 
@@ -61,15 +62,15 @@ def level_name(level: int) -> str:
     return ""
 
 
-def header(request: Request, facts: Sequence[str], colour: bool) -> str:
+def header(request: Request, facts: Sequence[str], color: bool) -> str:
     """Return the line about the whole of a request: what it is about, and facts."""
     about = request.about
     parts = [request.id, about.method, about.path, about.status, about.user, *facts]
     text = "  ".join(safe(part) for part in parts if part)
-    return paint(text, "1;31" if request.errors else "1", colour)
+    return paint(text, "1;31" if request.errors else "1", color)
 
 
-def request_text(request: Request, entries: Sequence[Entry], colour: bool) -> str:
+def request_text(request: Request, entries: Sequence[LogLine], color: bool) -> str:
     """Return a request's header and the given lines of it."""
     facts = [
         iso(request.start) if request.start is not None else "",
@@ -77,16 +78,16 @@ def request_text(request: Request, entries: Sequence[Entry], colour: bool) -> st
         _count(len(request.entries), "line"),
         _count(request.errors, "error"),
     ]
-    shown = [header(request, facts, colour)]
+    shown = [header(request, facts, color)]
     above: Mapping[str, Any] = {}
     for entry in entries:
         fields = entry.record.fields
-        shown.extend(_entry(request, entry, _news(fields, above, colour), colour))
+        shown.extend(_entry(request, entry, _news(fields, above, color), color))
         above = fields
     return "\n".join(shown) + "\n"
 
 
-#: Colours of 256 that are told apart on light and on dark.
+#: Colors of 256 that are told apart on light and on dark.
 _HUES = (33, 35, 37, 64, 71, 97, 99, 125, 130, 132, 136, 160, 161, 166, 172, 202)
 _SHOWN_ID = 12
 _MOST_ABOVE = 10_000
@@ -96,7 +97,7 @@ _BARE = re.compile(r'[^\s"={}\[\]]+')
 
 
 def request_color(request: str) -> str:
-    """Return the colour of a request's id, the same wherever it is shown."""
+    """Return the color of a request's id, the same wherever it is shown."""
     hue = _HUES[zlib.crc32(request.encode("utf-8", "replace")) % len(_HUES)]
     return f"38;5;{hue}"
 
@@ -109,11 +110,11 @@ class LinePrinter:
     was very long.
 
     Args:
-        colour: Whether to colour.
+        color: Whether to color.
     """
 
-    def __init__(self, colour: bool) -> None:
-        self._colour = colour
+    def __init__(self, color: bool) -> None:
+        self._color = color
         # Of the requests that were seen last.
         self._above: OrderedDict[str | None, Mapping[str, Any]] = OrderedDict()
 
@@ -122,15 +123,15 @@ class LinePrinter:
         if record is None:
             return safe(line.decode("utf-8", "replace").rstrip("\r\n")) + "\n"
         request, fields = record.request, record.fields
-        news = _news(fields, self._above.pop(request, {}), self._colour)
+        news = _news(fields, self._above.pop(request, {}), self._color)
         self._above[request] = fields if len(line) <= _LONG else {}
         if len(self._above) > _MOST_ABOVE:
             self._above.popitem(last=False)
         shown_id = safe((request or "")[:_SHOWN_ID]).ljust(_SHOWN_ID)
-        if self._colour and request:
-            shown_id = paint(shown_id, request_color(request), self._colour)
+        if self._color and request:
+            shown_id = paint(shown_id, request_color(request), self._color)
         time = "" if record.time is None else iso(record.time)[11:23]
-        level = _painted_level(record.level, self._colour)
+        level = _painted_level(record.level, self._color)
         message = _with_news(record, news)
         shown = [f"{time:12}  {level}  {shown_id}  {message}".rstrip()]
         below = record.stack.splitlines()
@@ -138,10 +139,10 @@ class LinePrinter:
         return "\n".join(shown) + "\n"
 
 
-def _news(fields: Mapping[str, Any], above: Mapping[str, Any], colour: bool) -> str:
+def _news(fields: Mapping[str, Any], above: Mapping[str, Any], color: bool) -> str:
     """What fields say that those of the line above did not."""
     return " ".join(
-        paint(f"{safe(name)}=", "36", colour) + safe(_value_text(value))
+        paint(f"{safe(name)}=", "36", color) + safe(_value_text(value))
         for name, value in fields.items()
         if name not in above or above[name] != value
     )
@@ -157,22 +158,22 @@ def _with_news(record: Record, news: str) -> str:
     return "  ".join(part for part in (safe(record.message), news) if part)
 
 
-def _painted_level(level: int, colour: bool) -> str:
+def _painted_level(level: int, color: bool) -> str:
     name = f"{level_name(level):<8}"
-    if colour:
-        for least, code in _COLOURS:
+    if color:
+        for least, code in _COLORS:
             if level >= least:
-                return paint(name, code, colour)
+                return paint(name, code, color)
     return name
 
 
-def _entry(request: Request, entry: Entry, news: str, colour: bool) -> list[str]:
+def _entry(request: Request, entry: LogLine, news: str, color: bool) -> list[str]:
     record = entry.record
     time = record.time
     since = ""
     if time is not None and request.start is not None:
         since = f"+{(time - request.start) * 1000:.1f}"
-    level = _painted_level(record.level, colour)
+    level = _painted_level(record.level, color)
     shown = [f"{since:>10}  {level}  {_with_news(record, news)}".rstrip()]
     below = record.stack.splitlines()
     below += [line.decode("utf-8", "replace").rstrip("\r\n") for line in entry.below]
@@ -182,8 +183,3 @@ def _entry(request: Request, entry: Entry, news: str, colour: bool) -> list[str]
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def paint(text: str, code: str, colour: bool) -> str:
-    """Return text in a colour, given as the code that terminals have for it."""
-    return f"\x1b[{code}m{text}\x1b[0m" if colour else text

@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ctxlog.terminal import paint
 from ctxlog.viewer.group.collected import Request
 from ctxlog.viewer.recognize.record import Record
-from ctxlog.viewer.show.printing import header, level_name, paint, safe
+from ctxlog.viewer.show.printing import header, level_name, safe
 
 _SERVICES = ("service", "service.name", "resource.service.name", "app", "name")
 _TASKS = ("task", "taskName", "task_name")
@@ -93,10 +94,10 @@ def _lane(record: Record) -> str:
     return " / ".join(parts)
 
 
-def waterfall_text(waterfall: Waterfall, width: int, colour: bool) -> str:
+def waterfall_text(waterfall: Waterfall, width: int, color: bool) -> str:
     """Return a waterfall for a terminal that is so many columns wide."""
     request = waterfall.request
-    shown = [header(request, [f"{waterfall.length:.1f} ms"], colour)]
+    shown = [header(request, [f"{waterfall.length:.1f} ms"], color)]
     space = max(min(width // 3, 50), 10)
     lanes = max(map(len, waterfall.lanes), default=0)
     for step in waterfall.steps:
@@ -107,7 +108,7 @@ def waterfall_text(waterfall: Waterfall, width: int, colour: bool) -> str:
         text = f"{step.end:>9.1f}  {level:<8}  {message}{took}"
         lane = f"{safe(step.lane):<{lanes}}  " if lanes else ""
         code = "31" if step.failed else "36"
-        shown.append(f"{lane}|{paint(bar, code, colour)}| {text}".rstrip())
+        shown.append(f"{lane}|{paint(bar, code, color)}| {text}".rstrip())
     return "\n".join(shown) + "\n"
 
 
