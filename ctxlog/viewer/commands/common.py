@@ -57,7 +57,7 @@ def ambiguous(command: str, prefix: str, collected: Collected) -> bool:
 
 
 def colored() -> bool:
-    """Whether what is printed may have colors."""
+    """Return whether the output may have colors."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 

@@ -87,7 +87,7 @@ def request_text(request: Request, entries: Sequence[LogLine], color: bool) -> s
     return "\n".join(shown) + "\n"
 
 
-#: Colors of 256 that are told apart on light and on dark.
+#: Colors of the 256 that can be read on a light and on a dark background.
 _HUES = (33, 35, 37, 64, 71, 97, 99, 125, 130, 132, 136, 160, 161, 166, 172, 202)
 _SHOWN_ID = 12
 _MOST_ABOVE = 10_000
@@ -110,7 +110,7 @@ class LinePrinter:
     was very long.
 
     Args:
-        color: Whether to color.
+        color: Whether the text has colors.
     """
 
     def __init__(self, color: bool) -> None:
@@ -140,7 +140,7 @@ class LinePrinter:
 
 
 def _news(fields: Mapping[str, Any], above: Mapping[str, Any], color: bool) -> str:
-    """What fields say that those of the line above did not."""
+    """Return the text of the fields that differ from the line above."""
     return " ".join(
         paint(f"{safe(name)}=", "36", color) + safe(_value_text(value))
         for name, value in fields.items()
