@@ -30,8 +30,8 @@ from ctxlog.context import (
     wrap,
 )
 from ctxlog.errors import ConfigError, MissingDependencyError
+from ctxlog.line._schema import Schema
 from ctxlog.line.redact import Redactor
-from ctxlog.line.schema import Schema
 
 if TYPE_CHECKING:
     from ctxlog import carrier as carrier

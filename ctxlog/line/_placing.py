@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ctxlog._json import dumps
+from ctxlog.line._schema import without_dots
 
 # Objects of the Google Cloud schema that several fields fill.
 _MERGED = frozenset({"httpRequest", "serviceContext"})
@@ -67,12 +68,6 @@ def _free(wanted: str, taken: Collection[str], reserved: Collection[str] = ()) -
     while key in taken or key in reserved:
         key, number = f"{wanted}_{number}", number + 1
     return key
-
-
-def without_dots(name: str) -> str:
-    """Return a name that Elasticsearch does not read as objects, nor refuses."""
-    name = name.replace(".", "_")
-    return name if name.strip() else "_"
 
 
 def undotted(value: Any) -> Any:

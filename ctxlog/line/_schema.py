@@ -16,7 +16,12 @@ from typing import Any
 
 from ctxlog._names import CAMEL, Names
 from ctxlog.errors import ConfigError
-from ctxlog.line._placing import without_dots
+
+
+def without_dots(name: str) -> str:
+    """Return a name that Elasticsearch does not read as objects, nor refuses."""
+    name = name.replace(".", "_")
+    return name if name.strip() else "_"
 
 
 @dataclass(frozen=True)

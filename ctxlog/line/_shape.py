@@ -10,7 +10,7 @@ from typing import Any
 from ctxlog._interrupts import is_interrupt
 from ctxlog._names import Names
 from ctxlog.line import _placing
-from ctxlog.line._schema import Schema
+from ctxlog.line._schema import Schema, without_dots
 from ctxlog.line.event import ExceptionParts
 from ctxlog.line.redact import Redactor
 from ctxlog.line.values import Walk, safe_str, type_name
@@ -224,7 +224,7 @@ class Shape:
             if first in schema.reserved or key in schema.reserved:
                 return schema.prefixed(name)
             if schema.undotted:
-                key = _placing.without_dots(key)
+                key = without_dots(key)
         # A field with the name that the schema has for the id is not the id.
         if key in self._reserved or (
             key == schema.request_id and name not in self._rename
