@@ -90,7 +90,7 @@ def _run(
     command: Callable[[argparse.Namespace], int],
     chosen: argparse.Namespace,
 ) -> int:
-    """Run a command that prints; whoever reads it may stop before its end."""
+    """Run a command that prints; its reader may close the pipe before the end."""
     if sys.stdout is None:  # `>&-`
         print(f"ctxlog {name}: standard output is closed", file=sys.stderr)
         return 2

@@ -133,7 +133,7 @@ class _Entries:
         self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Task:
         store = ReceivedStore(self._fields)
-        # What the callables log is this call's, and has no id yet.
+        # The lines of the callables are this call's, and have no id yet.
         run(store, self._receive, store, args, kwargs)
         names = get_names()
         if names.id_of(store) is None:

@@ -405,7 +405,7 @@ def test_text_on_a_terminal_and_json_elsewhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_a_terminal_without_colours(environment: dict[str, str]) -> None:
+def test_a_terminal_without_colors(environment: dict[str, str]) -> None:
     """
     `NO_COLOR` and a dumb terminal leave the text as it is.
     """
@@ -422,7 +422,7 @@ def test_a_terminal_may_have_json() -> None:
     assert line["message"] == "x"
 
 
-def test_a_pipe_may_have_coloured_text(tmp_path: Path) -> None:
+def test_a_pipe_may_have_colored_text(tmp_path: Path) -> None:
     """
     With `CTXLOG_FORMAT` and `FORCE_COLOR`, as CI systems set it.
     """

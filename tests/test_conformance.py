@@ -345,7 +345,7 @@ def test_one_event_is_the_same_line_from_every_logger(
     event: LogCall, store: dict[str, Any] | None, scoped: dict[str, Any]
 ) -> None:
     """
-    The same keys in the same order with the same values, the time aside.
+    The same keys in the same order with the same values, except for the time.
     """
     lines = {}
     for name in ("stdlib", "structlog", "loguru"):
@@ -380,7 +380,7 @@ def _log_in(
 
 class HomeMade:
     """
-    A logger that is none of the three, as somebody might write one.
+    A user-defined logger, none of the three.
 
     The methods are the places where one goes wrong: `BROKEN` replaces one each.
     """

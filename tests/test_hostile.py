@@ -42,7 +42,7 @@ class Liar:
         raise RuntimeError("no class")
 
 
-class Colour(enum.Enum):
+class Color(enum.Enum):
     RED = "red"
 
 
@@ -123,14 +123,14 @@ KEPT = {
     "timedelta": (datetime.timedelta(minutes=1), "0:01:00"),
     "memoryview": (memoryview(b"abc"), "abc"),
     "unset slot": (Slotted(), {"there": "yes"}),
-    "enum key": ({Colour.RED: 1}, {"red": 1}),
+    "enum key": ({Color.RED: 1}, {"red": 1}),
     "large set": (set(range(1001)), list(range(1001))),
     "bytes": (b"abc", "abc"),
     "set": ({"b", "a"}, ["a", "b"]),
     "date": (datetime.date(2026, 11, 22), "2026-11-22"),
     "decimal": (decimal.Decimal("1.20"), "1.20"),
     "uuid": (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
-    "enum": (Colour.RED, "red"),
+    "enum": (Color.RED, "red"),
     "dataclass": (Card("A", "s"), {"owner": "A", "password": "[redacted]"}),
     "namedtuple": (Login("A", "s"), {"user": "A", "password": "[redacted]"}),
     "exception": (ValueError("bad"), "ValueError: bad"),

@@ -246,7 +246,7 @@ def test_fields_of_structlogs_contextvars_come_along() -> None:
 
 def test_levels_are_those_of_every_logger() -> None:
     """
-    What is below the level is left out, whoever logs it.
+    A line below the level is left out, from any logger.
     """
     structlog, loguru = need("structlog"), need("loguru")
     with capture_lines("WARNING") as lines:
@@ -367,7 +367,7 @@ def run_pytest(
     """
     Run pytest on *source* in a process of its own; it must pass. Returns the report.
     """
-    if not asyncio:  # it warns where nobody says how it is to be used
+    if not asyncio:  # it warns unless it is told how to be used
         options = ("-p", "no:asyncio", *options)
     (folder / "test_it.py").write_text(source, encoding="utf-8")
     (folder / "pytest.ini").write_text(f"[pytest]\n{ini}\n", encoding="utf-8")

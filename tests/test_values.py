@@ -60,7 +60,7 @@ def plain(value: object) -> Any:
     return shown
 
 
-class Colour(enum.Enum):
+class Color(enum.Enum):
     RED = "red"
 
 
@@ -139,7 +139,7 @@ USUAL = [
     (fractions.Fraction(1, 3), "1/3"),
     (uuid.UUID(int=5), "00000000-0000-0000-0000-000000000005"),
     (pathlib.PurePosixPath("/a/b"), "/a/b"),
-    (Colour.RED, "red"),
+    (Color.RED, "red"),
     (Flags.A | Flags.B, 3),
     (Masked("hidden"), "***"),
     (Point(1, "t"), {"x": 1, "token": "[redacted]"}),
@@ -151,7 +151,7 @@ USUAL = [
     (ValueError, "ValueError"),
     (Plain(), "plain"),
     (
-        {Colour.RED: 1, None: 3, True: 4},
+        {Color.RED: 1, None: 3, True: 4},
         {"red": 1, "null": 3, "true": 4},
     ),
     ({(1, 2): {b"k": 1}}, {"(1, 2)": {"b'k'": 1}}),

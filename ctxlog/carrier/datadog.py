@@ -40,7 +40,7 @@ def lent_span(context: Any) -> Iterator[None]:
     Have a span active again for one block, where none is.
 
     Args:
-        context: What `active_span()` returned while the span was active.
+        context: The result of `active_span()` while the span was active.
     """
     tracer = _tracer()
     if tracer is None or active_span() is not None:

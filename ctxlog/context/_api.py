@@ -158,8 +158,8 @@ class detached(Block):
     """
     Have no context inside a block: neither store nor scopes.
 
-    For starting what outlives the request: a connection pool, a worker, a timer.
-    What is started inside stays without the request's fields for its whole life and
+    For starting a part that outlives the request: a connection pool, a worker, a timer.
+    A part started inside stays without the request's fields for its whole life and
     does not keep the request's store alive. Also a decorator.
     """
 

@@ -153,11 +153,11 @@ async def _ask(address: str, request_ids: list[str]) -> dict[str, int]:
 
 class _Result:
     """
-    What the shop has logged, by request.
+    The lines of the shop, by request.
 
     Attributes:
         lines: All of it, as it came.
-        statuses: What each request was answered with.
+        statuses: The status of each response.
         by_request: The lines of each.
         others: Lines with an id that was not sent, or with none.
         unlogged: What no logger has written.

@@ -1,8 +1,8 @@
 """
 The event as text for people: the counterpart of a line on a terminal.
 
-Tracebacks are Python's own, colored line by line. Those of rich and of structlog show
-the values of variables, secrets among them, by default, and cannot be made from an
+Tracebacks are Python's own, colored line by line. The tracebacks of rich and structlog
+show the values of variables, secrets among them, by default, and cannot be made from an
 exception that came through a queue as text.
 """
 

@@ -8,7 +8,7 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
-# What `gc` calls gets a phase ("start", "stop") and a dict of its own for each phase.
+# `gc` calls back with a phase ("start", "stop") and a dict of its own for each phase.
 # It must not be a function of Python's: a signal handler may run in that, and what the
 # handler raises there is lost. So the arguments of the last call are noted by an object
 # of C that does nothing else, and in each thread those of its own calls.

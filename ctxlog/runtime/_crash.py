@@ -1,5 +1,5 @@
 """
-The line that reports a crash, for all who are told of crashes.
+The line that reports a crash, shared by all hooks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def report(
     traceback: TracebackType | None,
 ) -> bool:
     """
-    Log a crash and return whether anybody listens. Never raises.
+    Log a crash and return whether a handler takes the line. Never raises.
 
     The line takes its context from the exception, else from where this is called.
     """

@@ -1,5 +1,5 @@
 """
-Async generators that nobody finished: a loop closes them where they were begun.
+Unfinished async generators: a loop closes them in the context that began them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _begun: dict[int, _Begun] = {}
 
 
 class _Gone(threading.local):
-    """What of this thread lost its last reference latest, and may be abandoned."""
+    """Objects of this thread that lost their last reference, perhaps abandoned."""
 
     def __init__(self) -> None:
         self.begun: dict[int, _Begun] = {}
@@ -47,7 +47,7 @@ def note(generator: _AsyncGenerator, loop: Any) -> None:
 
     def gone(_: object) -> None:
         # The collector takes all weak references of what it found before anything is
-        # finalized. What had ended by itself is never asked for.
+        # finalized. A generator that had ended by itself is never asked for.
         if not collecting():
             _gone.begun.clear()
         _gone.begun[number] = _begun.pop(number)

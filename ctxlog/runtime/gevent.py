@@ -41,7 +41,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Undo `install()`. What was spawned meanwhile keeps its context."""
+    """Undo `install()`. Greenlets spawned meanwhile keep their context."""
     Greenlet.remove_spawn_callback(_spawned)
     for patch in _PATCHES:
         patch.uninstall()

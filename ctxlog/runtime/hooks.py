@@ -1,5 +1,5 @@
 """
-Exceptions that nobody caught become lines, stamped with the request that caused them.
+Uncaught exceptions become lines, stamped with the request that caused them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["install", "uninstall"]
 
 def install() -> None:
     """
-    Log what nobody caught, in the whole process, through logger `ctxlog.crash`.
+    Log uncaught exceptions of the whole process, through logger `ctxlog.crash`.
 
     `sys.excepthook`, `threading.excepthook` and `sys.unraisablehook` log; the hooks
     that were there are called as well, but Python's own, which prints the traceback,
@@ -52,8 +52,8 @@ def uninstall() -> None:
     """
     Undo `install()`. Without one nothing happens.
 
-    Where somebody else has put a hook over ours, ours only hands through to the one
-    that was there before.
+    If another library has put a hook over ours, ours only calls the hook that was
+    there before.
     """
     for patch in _PATCHES:
         patch.uninstall()
@@ -159,7 +159,7 @@ def _report_unraisable(previous: Callable[..., object], args: Any) -> None:
 
 
 def _place_of_finalizers() -> AbstractContextManager[None]:
-    # What the garbage collector finalizes is another's, most likely; what lost its
+    # An object that the collector finalizes is most likely another's; one that lost its
     # last reference is of who dropped it.
     return detached() if collecting() else nullcontext()
 

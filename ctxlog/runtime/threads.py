@@ -51,10 +51,10 @@ def install() -> None:
 
 def uninstall() -> None:
     """
-    Undo `install()`. What was started meanwhile keeps its context.
+    Undo `install()`. Threads started meanwhile keep their context.
 
-    Where somebody else has patched the same function since, ours only hands through
-    to what was there before. Without an `install()` nothing happens.
+    If another library has patched the same function since, ours only calls the
+    function that was there before. Without an `install()` nothing happens.
     """
     for patch in _PATCHES:
         patch.uninstall()

@@ -1,5 +1,5 @@
 """
-Async generators that nobody finished, as `ctxlog.runtime.hooks` has those of asyncio.
+Unfinished async generators of Trio, as `ctxlog.runtime.hooks` handles those of asyncio.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ __all__ = ["install", "uninstall"]
 
 def install() -> None:
     """
-    Have Trio close async generators that nobody finished where they were begun.
+    Have Trio close unfinished async generators in the context that began them.
 
-    Doing it twice changes nothing; it lasts until `uninstall()`.
+    Calling it again is a no-op; it lasts until `uninstall()`.
     """
     for patch in _PATCHES:
         patch.install()

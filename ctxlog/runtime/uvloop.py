@@ -20,8 +20,8 @@ def install() -> None:
     Stamp what the loop reports with the task or callback that it reports on.
 
     The loop's exception handler, a custom one too, is called in the context of those;
-    async generators that nobody finished are closed where they were begun.
-    Doing it twice changes nothing; it lasts until `uninstall()`.
+    unfinished async generators are closed in the context that began them.
+    Calling it again is a no-op; it lasts until `uninstall()`.
     """
     for patch in _PATCHES:
         patch.install()

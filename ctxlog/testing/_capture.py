@@ -137,8 +137,8 @@ class capture_lines:
     It gives the `CapturedLines`. Lines of stdlib logging, structlog and loguru (those
     that are installed) have the context that they were logged in, in the default
     schema, whether or not ctxlog or any handler is configured. An event that one of
-    them hands on to another is one line. Nobody else loses a line: what is configured
-    writes what it would have written. Lines of all threads are collected. Blocks may be
+    them hands on to another is one line. Other handlers write what they would have
+    written. Lines of all threads are collected. Blocks may be
     nested; after the block all is as before.
 
     Configuring stdlib logging or structlog within the block takes nothing away;

@@ -78,7 +78,7 @@ def test_an_awaitable_runs_in_the_store_of_its_awaiter() -> None:
 
 def test_a_future_brings_no_context_with_its_result() -> None:
     """
-    Who awaits a future stays in their own store, whoever set its result.
+    Awaiting a future leaves the store as it is, whichever task set the result.
     """
 
     async def wait(future: asyncio.Future[None]) -> dict[str, object]:
@@ -197,7 +197,7 @@ def test_a_timer_that_opens_a_run_each_time_has_no_ancestors() -> None:
 
 def test_fire_and_forget_outlives_its_run_and_is_late() -> None:
     """
-    A task that nobody waits for keeps the store, and knows that the request is over.
+    A task that is never awaited keeps the store, and its lines are late.
     """
 
     async def background(go: asyncio.Event) -> tuple[dict[str, object], bool]:
@@ -500,7 +500,7 @@ def test_calls_that_a_thread_pool_makes_come_back_to_their_store() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="add_reader takes no pipes there")
 def test_a_reader_callback_runs_where_it_was_registered() -> None:
     """
-    `add_reader` captures the context at the call, whoever writes.
+    `add_reader` captures the context at the call.
     """
 
     async def main() -> dict[str, object]:

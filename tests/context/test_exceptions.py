@@ -307,7 +307,7 @@ def test_a_shared_error_of_requests_in_several_threads() -> None:
     with ThreadPoolExecutor(8) as pool:
         for number, origin in pool.map(serve, range(8)):
             assert origin == {"id": number, "s": number}
-    # Of which it is that is reported here nobody can tell.
+    # Its request is unknown: the report could be of either.
     assert _origin(error) == {}
 
 

@@ -260,7 +260,7 @@ def test_a_store_is_gone_when_its_request_is() -> None:
 
 def test_a_thousand_tasks_never_share_a_field() -> None:
     """
-    1,000 interleaved tasks with random waits: no line has a foreign id.
+    1,000 interleaved tasks with random waits: no line has another task's id.
     """
     environment = LogEnvironment("thousand")
     handler = ctxlog.LineHandler(environment.stream)

@@ -65,7 +65,7 @@ def test_an_uncaught_exception_is_one_line(tmp_path: Path) -> None:
 )
 def test_python_reports_what_no_handler_takes(silence: str, tmp_path: Path) -> None:
     """
-    Where nobody listens, Python's own traceback is there as ever.
+    Without a handler Python's own traceback is printed.
     """
     lines, stderr = _crash(f"{silence}\n1 // 0", tmp_path, 1)
     assert lines == []
@@ -278,7 +278,7 @@ def test_a_custom_exception_handler_has_its_say() -> None:
 
 def test_a_task_that_was_destroyed_while_pending() -> None:
     """
-    The context is the task's, not that of somebody who waited for it.
+    The context is the task's, not that of a task that waited for it.
     """
     seen: list[object] = []
 
@@ -310,7 +310,7 @@ class _Evil:
 
 def test_a_strange_task_has_no_context() -> None:
     """
-    A task of somebody else's making, whose context cannot be had, gets no id.
+    A task of another library, whose context cannot be read, gets no id.
     """
     seen: list[object] = []
 

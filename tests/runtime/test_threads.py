@@ -33,7 +33,7 @@ from ctxlog.runtime.threads import ContextThreadPoolExecutor
 #: On free-threaded builds of 3.14 and later a thread inherits its starter's context.
 _INHERITS = bool(getattr(sys.flags, "thread_inherit_context", False))
 
-#: What a thread that is started in request A has without the patches.
+#: The context of a thread that is started in request A, without the patches.
 _UNPATCHED = {"requestID": "A"} if _INHERITS else {}
 
 
@@ -151,7 +151,7 @@ def test_the_place_of_start_counts() -> None:
 @pytest.mark.usefixtures("installed")
 def test_a_run_of_the_instances_own_is_kept() -> None:
     """
-    A `run` that somebody set on the instance is called, and still there afterwards.
+    A `run` that is set on the instance is called, and stays there.
     """
     seen: list[object] = []
 
@@ -487,7 +487,7 @@ def test_the_exception_of_a_job_remembers_its_request() -> None:
 @pytest.mark.usefixtures("installed")
 def test_callbacks_have_the_context_of_their_registration() -> None:
     """
-    A future's callback runs in the context of `add_done_callback`, whoever ends it.
+    A future's callback runs in the context of `add_done_callback`.
     """
     future: Future[None] = Future()
     seen: list[object] = []

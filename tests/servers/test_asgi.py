@@ -605,7 +605,7 @@ def test_a_failing_validator_refuses(lines: Lines) -> None:
 )
 def test_a_wrong_option_is_an_error(options: dict[str, Any]) -> None:
     """
-    An option with a value that it cannot have is reported, by name, when wrapping.
+    An invalid option is reported by name when wrapping.
     """
     (name,) = options
     with pytest.raises(ctxlog.ConfigError, match=name):

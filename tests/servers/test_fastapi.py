@@ -1,8 +1,8 @@
 """
 FastAPI under uvicorn: every line that a request causes has its id, whatever runs it.
 
-One server process serves all tests of one HTTP implementation. What a request logs has
-the request's own token in its message, so that the tests know the truth without ctxlog.
+One server process serves all tests of one HTTP implementation. Each line of a
+request has the request's own token in its message: the truth, without ctxlog.
 """
 
 from __future__ import annotations

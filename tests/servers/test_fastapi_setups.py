@@ -200,7 +200,7 @@ else:
     app.add_middleware(ContextMiddleware)
 """
 
-#: What is logged for each path, and the status.
+#: The lines logged for each path, and the status.
 OK = ["before", "endpoint", "after"]
 PATHS: dict[str, tuple[list[str], int]] = {
     "/sync": (OK, 200),

@@ -76,7 +76,7 @@ def test_reports_in_another_order(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_errors_that_are_alike_have_no_id(caplog: pytest.LogCaptureFixture) -> None:
-    """Of two that nobody can tell apart neither has an id; the next one has its own."""
+    """Two errors that look alike have no id; the next one has its own."""
     errors = [_fail(f"req-{number}", ValueError("bad")) for number in range(2)]
     for error in errors:
         _report(error)
@@ -106,7 +106,7 @@ def test_what_cannot_be_read_costs_no_line() -> None:
 
 
 def test_uninstall() -> None:
-    """What has been uninstalled changes no report, and keeps no error."""
+    """After uninstalling no report is changed, and no error is kept."""
     _fail("req-1", ValueError("bad"))
     granian.uninstall()
     _fail("req-2", ValueError("bad"))

@@ -440,7 +440,7 @@ def test_the_next_call_has_nothing_of_the_last(
 
 def test_the_pool_s_thread_has_no_store_afterwards(lines: LogEnvironment) -> None:
     """
-    What the application's pool does next is nobody's.
+    The next work of the application's pool has no request.
     """
     service = Service()
     with ThreadPoolExecutor(1) as pool:

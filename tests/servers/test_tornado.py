@@ -240,7 +240,7 @@ def test_an_error_that_is_an_answer(
 
 
 def test_a_handler_that_cannot_be_made(lines: LogEnvironment) -> None:
-    """What `initialize()` raises still has a completion line; Tornado hangs up."""
+    """An exception of `initialize()` has a completion line; Tornado hangs up."""
     with pytest.raises(httpclient.HTTPError, match="closed"):
         ask_once("/broken")
     line = completion(lines)
@@ -264,7 +264,7 @@ def test_a_body_in_pieces(lines: LogEnvironment) -> None:
 
 
 def test_a_handler_that_is_finished_later(lines: LogEnvironment) -> None:
-    """The request lasts until somebody calls `finish()`."""
+    """The request lasts until `finish()` is called."""
     assert ask_once("/manual").body == b"done"
     events = [event for event in lines.load_all() if event["requestID"] == "req-A"]
     assert [event["message"] for event in events] == ["later", "GET /manual 200"]
@@ -362,7 +362,7 @@ def test_an_id_that_is_not_valid_is_replaced(
 
 
 def test_an_untrusted_id_is_replaced(lines: LogEnvironment) -> None:
-    """With `trust=False` nobody's id is used."""
+    """With `trust=False` no id of a client is used."""
     assert ask_once("/plain", trust=False).headers["X-Request-ID"] != "req-A"
 
 

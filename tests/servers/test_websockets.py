@@ -178,7 +178,7 @@ def test_a_client_that_goes_away_is_no_error(lines: LogEnvironment) -> None:
 
 def test_concurrent_connections_are_not_mixed(lines: LogEnvironment) -> None:
     """
-    Each of many at once has its own id on its own lines; what is left is nobody's.
+    Each of many at once has its own id on its own lines; all others have none.
     """
 
     async def one(url: str, number: int) -> None:

@@ -39,7 +39,7 @@ class Server:
         self.app = validator(app) if checked else app
         self.started: list[tuple[str, list[tuple[str, str]]]] = []
         self.sent: list[bytes] = []
-        #: What the server's thread saw between the pieces.
+        #: The context of the server's thread between the pieces.
         self.between: list[object] = []
 
     def start_response(

@@ -207,7 +207,7 @@ def test_what_a_handler_writes_goes_on(lines: LogEnvironment) -> None:
 
 class _Forwarding(logging.Handler):
     """
-    A handler of somebody's own, which writes to a stream.
+    A user-defined handler, which writes to a stream.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -253,7 +253,7 @@ def test_a_logger_without_a_handler(
     lines: LogEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    Likewise: nobody would see the line.
+    The line would be lost, so the text goes to the stream.
     """
     monkeypatch.setattr(logging.getLogger("wsgi.errors"), "propagate", False)
     assert serve(in_pieces).endswith("ValueError: bad\n")
@@ -371,7 +371,7 @@ def test_who_reports(
     lines: LogEnvironment, app: Any, environ: dict[str, Any], number: int
 ) -> None:
     """
-    One line where the server prints; none where it logs, or somebody shows the error.
+    One line where the server prints; none where it logs, or a debugger shows the error.
     """
     with pytest.raises(ValueError, match="bad"):
         Server(ContextMiddleware(app), checked=False, **environ).serve()

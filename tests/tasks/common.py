@@ -149,7 +149,7 @@ class Shop:
         assert child["taskID"] != parent["taskID"]
 
     def check_nobody(self) -> None:
-        """After a request, tasks of nobody have fresh ids, with a header or without."""
+        """After a request, tasks sent outside of one have fresh ids, header or not."""
         self.send(
             "await send({'requestID': 'req-N'}, 'charge', 'somebody')",
             "with ctxlog.detached():",

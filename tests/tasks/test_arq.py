@@ -34,7 +34,7 @@ def test_fifty_at_once(running_shop: Shop) -> None:
 
 
 def test_the_workers_own_lines(running_shop: Shop) -> None:
-    """What the worker says about a job is stamped as well."""
+    """The worker's own lines about a job are stamped."""
     running_shop.check_own_lines()
 
 
@@ -85,7 +85,7 @@ def test_a_deferred_job(running_shop: Shop) -> None:
     "program", stack_rows.programs("tests/tasks/test_arq.py"), ids=str
 )
 def test_readme_row(program: Program, redis: str, tmp_path: Path) -> None:
-    """What the README says to write stamps the line of a job."""
+    """The README's code for a queue stamps the line of a job."""
     stack_rows.check(program, tmp_path, BROKER=redis)
 
 

@@ -265,7 +265,7 @@ def test_fifty_requests_at_once(worker: Process, send: Send) -> None:
 
 
 def test_a_message_without_the_header(worker: Process, send: Send) -> None:
-    """After request A a task of nobody has a fresh id on all its lines, one for all."""
+    """After request A a task sent outside of any has one fresh id on all its lines."""
     send(
         "ctxlog.run({'requestID': 'req-A'}, lambda: shop.charge.delay('A'))\n"
         "from ctxlog.tasks import celery\n"
@@ -283,7 +283,7 @@ def test_a_message_without_the_header(worker: Process, send: Send) -> None:
 
 
 def test_what_a_message_forges(worker: Process, send: Send) -> None:
-    """A bad header is as none: too long, too deep, no object, a line break, `level`."""
+    """A bad header is treated as missing: too long, too deep, a line break, `level`."""
     bad = {
         "long": '{"requestID":"req-A","x":"' + "x" * MAX_MESSAGE_BYTES + '"}',
         "deep": "[" * 1000 + "]" * 1000,
@@ -353,7 +353,7 @@ def test_a_failure_has_its_traceback(prefork: Process, send: Send) -> None:
     ("how", "outcome"), [("ignore", "ignored"), ("reject", "rejected")]
 )
 def test_other_outcomes(prefork: Process, send: Send, how: str, outcome: str) -> None:
-    """What Celery calls the end of a task is its outcome."""
+    """Celery's word for the end of a task is its outcome."""
     send(
         f"ctxlog.run({{'requestID': 'req-{how}'}}, lambda: "
         f"shop.ends.apply_async(('{how}',), queue='own'))"
@@ -405,7 +405,7 @@ def test_chains_groups_and_chords(prefork: Process, send: Send) -> None:
 
 
 def test_hard_and_soft_time_limits(prefork: Process, send: Send) -> None:
-    """What the consumer's process says about a task is stamped as well."""
+    """The lines of the consumer's process about a task are stamped."""
     send(
         "ctxlog.run({'requestID': 'req-T'}, lambda: "
         "(shop.hangs.apply_async(queue='own'), shop.slow.apply_async(queue='own')))"
@@ -515,7 +515,7 @@ def test_a_message_that_cannot_be_decoded(prefork: Process, send: Send) -> None:
 
 
 def test_a_class_of_requests_of_ones_own(prefork: Process, send: Send) -> None:
-    """What the application's own class logs about a task is stamped as well."""
+    """The lines of the application's own request class are stamped."""
     send(
         "ctxlog.run({'requestID': 'req-W'}, lambda: "
         "shop.own.apply_async(('x',), queue='own'))"
@@ -604,7 +604,7 @@ def test_a_broker_that_is_gone(send: Send) -> None:
 
 
 def test_beat_gives_every_tick_an_id(folder: Path, broker: str) -> None:
-    """Scheduled tasks are asked for by nobody: each has an id of its own."""
+    """Each scheduled task has an id of its own."""
     command = worker_command("-P", "solo", "-B", "-s", str(folder / "schedule"))
     with running(command, folder, BROKER=broker) as process:
         process.until(lambda e: e["message"] == "charging beat", 3)

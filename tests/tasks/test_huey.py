@@ -75,7 +75,7 @@ def test_a_consumer_without_ctxlog_reads_the_task() -> None:
 
 
 def test_a_wrapper_of_somebody_else_stays() -> None:
-    """What was put over ours is not taken away with it, and hands through."""
+    """A wrapper over ours stays when ours is taken off, and calls the original."""
     huey, charge = _huey()
     adapter.install(huey)
     ours = huey.execute
@@ -105,7 +105,7 @@ def test_a_wrapper_that_was_there_is_back() -> None:
 
 
 def test_a_delayed_task() -> None:
-    """What the scheduler passes on later has the id of who sent it."""
+    """A task that the scheduler passes on later has the id of its sender."""
     huey, charge = _huey()
     adapter.install(huey)
     ctxlog.run({"requestID": "req-1"}, charge.schedule, ("x",), delay=-1)

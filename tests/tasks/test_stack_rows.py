@@ -14,6 +14,6 @@ from tests.stack_rows import Program
 
 @pytest.mark.parametrize("program", stack_rows.programs("tests/tasks"), ids=str)
 def test_row(program: Program, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """What the README says to write stamps the line of a job."""
+    """The README's code for a queue stamps the line of a job."""
     broker = request.getfixturevalue("redis") if program.broker else ""
     stack_rows.check(program, tmp_path, BROKER=broker)

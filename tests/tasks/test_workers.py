@@ -35,7 +35,7 @@ def test_fifty_at_once(running_shop: Shop) -> None:
 
 
 def test_the_workers_own_lines(running_shop: Shop) -> None:
-    """What the worker says about a task is stamped as well."""
+    """The worker's own lines about a task are stamped."""
     running_shop.check_own_lines()
 
 

@@ -63,13 +63,13 @@ class Process:
             self._changed.notify_all()
 
     def events(self) -> list[Event]:
-        """What it has written as lines, each read as JSON."""
+        """Return the lines that it has written, each read as JSON."""
         with self._changed:
             written = list(self.written)
         return [json.loads(one) for one in written if one.startswith("{")]
 
     def others(self) -> list[str]:
-        """What it has written besides lines."""
+        """Return the output besides lines."""
         with self._changed:
             return [one for one in self.written if not one.startswith("{")]
 

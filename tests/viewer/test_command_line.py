@@ -171,7 +171,7 @@ def test_the_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("total", [None, 1000])
 def test_no_progress_bar(monkeypatch: pytest.MonkeyPatch, total: int | None) -> None:
-    """Where little is to be read, or nobody knows how much, there is none."""
+    """A short file, or one of unknown size, has no progress bar."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     bar = Progress(total)

@@ -65,7 +65,7 @@ class Following:
             self._changed.notify_all()
 
     def until(self, enough: Callable[[list[str]], bool]) -> list[str]:
-        """What has been printed, once that is enough."""
+        """Return the output, once it is enough."""
         with self._changed:
             assert self._changed.wait_for(lambda: enough(self.printed), LIMIT), (
                 self.printed
@@ -73,7 +73,7 @@ class Following:
             return list(self.printed)
 
     def until_text(self, text: str) -> list[str]:
-        """What has been printed, once this text is among it."""
+        """Return the output, once this text is in it."""
         return self.until(lambda printed: any(text in one for one in printed))
 
 
@@ -114,7 +114,7 @@ def started(running: Following, path: Path) -> None:
 
 
 def test_new_lines_are_printed(log: Path) -> None:
-    """What is written from now on is printed, what was there is not."""
+    """Lines written from now on are printed, earlier ones are not."""
     with following(str(log)) as running:
         started(running, log)
         append(log, line("req-A", "one"), line("req-B", "two"))
@@ -279,7 +279,7 @@ def test_any_pieces_make_the_same_lines(pieces: list[bytes]) -> None:
 
 
 def watched(watch: Watch, *lines: str) -> list[bytes]:
-    """What a watch prints of lines."""
+    """Return the output of a watch for these lines."""
     return [shown.line for one in lines for shown in watch.add("f", one.encode())]
 
 

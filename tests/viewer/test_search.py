@@ -128,7 +128,7 @@ def _line(draw: st.DrawFn) -> bytes:
 
 
 def _slow(lines: list[bytes], wanted: set[str]) -> dict[str, list[bytes]]:
-    """What reading every line finds."""
+    """Return the result of reading every line."""
     found: dict[str, list[bytes]] = {}
     for line in lines:
         for record in Record.read(line, Names()):
@@ -219,7 +219,7 @@ def test_several_processes_find_the_same(
 def test_rows_of_pieces_are_the_rows_of_the_whole(
     parts: list[bytes], size: int
 ) -> None:
-    """Whoever reads which part, the rows of `top` are the same."""
+    """The rows of `top` are the same, however the file is divided."""
     hits = [Hit(number, line, []) for number, line in enumerate(parts)]
     make = _Rows(Names())
     whole, torn = make(hits)
@@ -269,7 +269,7 @@ def test_a_process_that_is_killed_is_a_problem_of_the_file(tmp_path: Path) -> No
 
 
 def test_a_file_that_vanishes_is_a_problem_of_the_file(tmp_path: Path) -> None:
-    """What another process raises is raised here."""
+    """An exception of another process is raised here."""
     path = tmp_path / "app.log"
     path.write_text('{"requestID":"req-1"}\n' * 300)
     source = Source(str(path))
@@ -315,13 +315,13 @@ def test_no_process_outlives_the_one_that_was_killed(tmp_path: Path) -> None:
     assert process.stdout is not None
     process.stdout.read(1)
     process.kill()
-    process.communicate(timeout=30)  # returns when nobody has the pipe any more
+    process.communicate(timeout=30)  # returns when the last reader has closed the pipe
 
 
 def test_many_lines_are_kept_on_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is collected beyond some size is read back as it was."""
+    """Lines collected beyond some size are read back unchanged."""
     monkeypatch.setattr("ctxlog.viewer.group.collected._IN_MEMORY", 100)
     path = tmp_path / "app.log"
     lines = [

@@ -208,7 +208,7 @@ def test_a_trace_beside_a_request_is_a_field() -> None:
 
 
 def test_the_names_that_are_given_are_no_fields() -> None:
-    """What `--id-field` and `--time-field` name is the line's id and time."""
+    """`--id-field` and `--time-field` name the line's id and time."""
     names = Names(id="rid", time="when.at")
     text = b'{"rid":"r1","when":{"at":1767225600,"by":"ntp"},"msg":"m"}'
     [record] = Record.read(text, names)
@@ -285,7 +285,7 @@ def test_a_traceback_of_loguru() -> None:
 
 
 def test_tracebacks_of_structlog() -> None:
-    """Those that are objects are shown as Python shows them, the cause first."""
+    """Tracebacks that are objects are shown as Python shows them, the cause first."""
     frame = {"filename": "a.py", "lineno": 3, "name": "f", "line": "f()"}
     told = [
         {"exc_type": "ValueError", "exc_value": "bad", "frames": [frame]},
@@ -337,7 +337,7 @@ def test_a_line_that_says_how_long_it_took(
 
 
 def completed(path: str, status: int, took: float, **more: Any) -> dict[str, Any]:
-    """What a line says about something that has a path and took some time."""
+    """A line about something that has a path and took some time."""
     return {"method": "GET", "path": path, "status": status, "durationMs": took, **more}
 
 
@@ -514,7 +514,7 @@ def test_compressed(run: Run, tmp_path: Path, end: str) -> None:
 
 
 def test_broken_pipe_and_stdin(tmp_path: Path) -> None:
-    """Who reads the output may stop early: no complaint."""
+    """The reader of the output may stop early without a complaint."""
     command = [sys.executable, "-m", "ctxlog", "show", "-"]
     data = b"".join(line(f"r{number}", "x" * 1000) for number in range(2000))
     file = tmp_path / "a.log"
@@ -573,7 +573,7 @@ def test_every_schema_has_an_id() -> None:
 @pytest.mark.parametrize("schema", SCHEMAS)
 @pytest.mark.parametrize("case", ["camel", "snake"])
 def test_both_spellings_are_read(schema: str, case: str) -> None:
-    """What a line of ctxlog's took is its own duration, not the time of its request."""
+    """The duration of a ctxlog line is its own, not the time of its request."""
     encoder = LineEncoder(SCHEMAS[schema], case=case)
     view = View({encoder.names.request_id: "a1"}, 0)
     own = {"status": 200, encoder.names.duration: 1500.0}

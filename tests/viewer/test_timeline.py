@@ -121,7 +121,7 @@ def test_bars_stand_where_the_time_went(run: Run, files: tuple[str, str]) -> Non
 
 @pytest.mark.parametrize(("given", "code"), [("req-", 2), ("nobody", 1)])
 def test_which_request(run: Run, files: tuple[str, str], given: str, code: int) -> None:
-    """A beginning that several have is unclear, one that nobody has finds nothing."""
+    """A prefix of several ids is ambiguous, a prefix of none finds nothing."""
     found, out, err = run(*files, "-r", given)
     assert (found, out) == (code, "")
     assert ("several" in err) == (code == 2)

@@ -30,7 +30,7 @@ class LogLine:
 
     Attributes:
         line: The line's own bytes.
-        record: What it says.
+        record: The record that it holds.
         below: The lines that follow it.
         place: Where it is kept; the records of a batch have one.
     """
@@ -75,7 +75,7 @@ class Request:
     Attributes:
         id: Its id.
         start: When it began: that of its `Extent`.
-        seconds: How long it took, likewise.
+        seconds: How long it took, by its `Extent`.
     """
 
     def __init__(self, id: str, kept: _Places, collected: Collected) -> None:

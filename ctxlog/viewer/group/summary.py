@@ -17,7 +17,7 @@ class Extent:
     Attributes:
         start: When it began, in seconds since the epoch: with its first line, or with
             what a line says that took some time. None if that is not known.
-        end: The time of its last line; None likewise.
+        end: The time of its last line; None if that is not known.
     """
 
     start: float | None = None
@@ -99,7 +99,7 @@ class About:
 
 
 class Row:
-    """What is known of a request once its lines have gone by."""
+    """The summary of a request, after all its lines have been read."""
 
     __slots__ = ("about", "errors", "extent", "failed", "id", "lines")
 

@@ -102,8 +102,8 @@ def by_user(text: str) -> Criterion:
 
 
 def _needles(text: str) -> Sequence[bytes]:
-    """What stands on every line that has a value which is printed as *text*."""
-    # What is no string in JSON, such as 1e3, is printed otherwise than it is written.
+    """Return the bytes on every line that has a value which is printed as *text*."""
+    # A number such as 1e3 is printed otherwise than it is written.
     if not text[:1].isalpha() or text in ("True", "False", "None", "nan", "inf"):
         return ()
     needle = text_needle(text)

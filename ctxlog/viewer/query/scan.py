@@ -164,7 +164,7 @@ class Ids:
         ]
 
 
-#: What some logger escapes inside a string.
+#: The escapes that some logger writes inside a string.
 _ESCAPED = re.compile("[\"'\\\\/<>&=+\x00-\x1f\x7f-\U0010ffff]")
 
 
@@ -196,7 +196,7 @@ def scan(
     source: Source, lines: Scan, begin: int = 0, end: int | None = None
 ) -> Iterator[tuple[int, list[Hit]]]:
     """
-    Yield what a source has of the lines that are looked for, and what stands below.
+    Yield the matching lines of a source, and the text below them.
 
     It comes in order, as often as some bytes have been read: how many, and the hits.
     The source's last line is among them if it has no end: it may have been torn.
@@ -301,15 +301,15 @@ def found(
         yield size, then(hits)
 
 
-# What this process receives by: one that is forked from it has them, too.
+# This process's ends of the pipes: a forked process inherits them.
 _receivers: list[Connection] = []
 
 
 class _Worker(Generic[_T]):
     """
-    Another process, which sends what it makes of each of its parts.
+    Another process, which sends the result of each of its parts.
 
-    It needs no locks. Once nobody reads what it sends it ends by itself.
+    It needs no locks, and ends by itself when its results are no longer read.
     """
 
     def __init__(
@@ -397,7 +397,7 @@ def _work(
     parts: Sequence[tuple[int, int]],
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other one is told, too
-    # Else it would never notice that nobody else does.
+    # Otherwise it would not notice that the last reader is gone.
     for receiver in _receivers:
         receiver.close()
     source = Source(name)

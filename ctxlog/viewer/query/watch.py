@@ -22,7 +22,7 @@ class Shown:
 
     Attributes:
         line: Its own bytes.
-        record: What it says; None if it is not JSON.
+        record: The record that it holds; None if it is not JSON.
     """
 
     line: bytes

@@ -1,5 +1,5 @@
 """
-How far reading has come, for whoever waits at a terminal.
+The progress of reading, shown at a terminal.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 import time
 
-#: Files together smaller than this are read before anybody waits, in bytes.
+#: Files together smaller than this, in bytes, are read without a progress bar.
 LEAST = 64 << 20
 _PAUSE = 0.1
 

@@ -21,7 +21,7 @@ from typing import IO, NamedTuple, cast
 _BLOCK = 1 << 20
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 
-#: What reading a damaged or vanished file raises.
+#: The exceptions of reading a damaged or vanished file.
 BROKEN = (OSError, EOFError, lzma.LZMAError)
 
 
@@ -30,8 +30,8 @@ class Block:
     """
     A piece of a source: whole lines, and maybe the beginning of the next one.
 
-    What stands behind the whole lines comes again with the next block: to cut it off
-    would copy the block.
+    The rest after the whole lines comes again with the next block: cutting it off would
+    copy the block.
 
     Attributes:
         position: Where in the source it begins, in bytes.

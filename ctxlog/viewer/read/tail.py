@@ -46,7 +46,7 @@ class Tail:
             yield from self._grown(self._file)
             if not self._replaced(self._file):
                 return
-            # What is left without a newline will never get one.
+            # A rest without a newline will never get one.
             if self._rest:
                 yield self._rest
             self._rest = b""

@@ -12,7 +12,7 @@ from ctxlog._json import loads
 
 #: Where a line that was wrapped keeps the time of what wrapped it.
 WRAPPED_TIME = "__REALTIME_TIMESTAMP"
-#: Who wraps each line in an object of its own: where in it stand the line and the time.
+#: Programs that wrap each line in an object: the keys of the line and of the time.
 _WRAPPERS = (
     ("MESSAGE", WRAPPED_TIME),  # journalctl -o json
     ("log", "time"),  # Docker's json-file

@@ -207,7 +207,7 @@ class Record:
 
     @property
     def user(self) -> str | None:
-        """Who asked."""
+        """The user of the request."""
         return self._first(_USERS)
 
     @property
@@ -241,7 +241,7 @@ class Record:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it says besides its time, level, request, message and traceback."""
+        """The fields besides its time, level, request, message and traceback."""
         request, ids = self.request, self.names.ids
         found: dict[str, Any] = {}
         for name, paths in self._shape.others(self.names):
@@ -331,7 +331,7 @@ class _Shape:
         return possible
 
     def present(self, paths: str) -> Sequence[str]:
-        """Those of several paths that may stand there."""
+        """The paths that exist, of several that may."""
         present = self._present.get(paths)
         if present is None:
             everywhere = "spans" in self._members

@@ -16,7 +16,7 @@ from ctxlog.viewer.group.collected import LogLine, Request
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import iso
 
-#: What terminals obey: C0 without tab, DEL, C1, and what turns the reading direction.
+#: Control characters of terminals: C0 without tab, DEL, C1, and marks of direction.
 _CONTROL = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
