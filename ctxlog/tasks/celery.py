@@ -18,6 +18,7 @@ from ctxlog.carrier.received import ReceivedStore
 from ctxlog.context import detached, get_store, run
 from ctxlog.errors import requires
 from ctxlog.tasks._task import (
+    CANCELLED,
     FAILED,
     RETRIED,
     SUCCEEDED,
@@ -215,6 +216,13 @@ class _ContextRequest(Request):  # type: ignore[misc]
     def revoked(self) -> Any:
         """Return whether the task has been revoked, and log it."""
         return self._in_store(super().revoked)
+
+    def cancel(self, *args: Any, **kwargs: Any) -> Any:
+        """Stop the task, which is going to be received again."""
+        done = self._in_store(super().cancel, *args, **kwargs)
+        if self.time_start:
+            self._complete(CANCELLED)
+        return done
 
     def _announce_revoked(self, reason: str, *args: Any, **kwargs: Any) -> Any:
         done = self._in_store(super()._announce_revoked, reason, *args, **kwargs)
