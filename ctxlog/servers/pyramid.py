@@ -73,7 +73,8 @@ def _installed(app: Any) -> _Middleware | None:
 def _serve(self: Any, environ: Any, start_response: Any) -> Iterable[bytes]:
     """Serve one request by an application that `install()` was called for."""
     kind = type(self)
-    app = super(kind, self).__call__
+    above: Any = super(kind, self)
+    app = above.__call__
     return kind._ctxlog_middleware.serve(app, environ, start_response)  # type: ignore[no-any-return]
 
 
