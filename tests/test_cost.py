@@ -144,7 +144,7 @@ for _ in range(3):
 print(json.dumps([calls(request(1)), calls(request(11))]))
 """
     one, eleven = counted(tmp_path, program)
-    assert one <= 188
+    assert one <= 192  # 188 without coverage
     assert eleven <= one + 2 * 10
 
 

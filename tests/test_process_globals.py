@@ -51,9 +51,12 @@ function()
 after, _ = state()
 for name, value in sorted(after.items()):
     known = name in before or name.rpartition(".")[0] in classes
-    if known and callable(getattr(value, "__func__", value)) | isinstance(value, list):
-        if not (value is before.get(name) or value == before.get(name)):
-            print(name)
+    if not known or value is before.get(name):
+        continue
+    if isinstance(value, (staticmethod, classmethod)):
+        value = value.__func__
+    if (callable(value) or isinstance(value, list)) and value != before.get(name):
+        print(name)
 """
 
 #: The libraries that a call is for; the call is looked at where they are installed.

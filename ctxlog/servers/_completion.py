@@ -60,14 +60,12 @@ def log_completion(
         return
     _trackers.watch()
     # As `_log.log()` does, which would look for the caller: it is known.
-    record = _log.makeRecord(
-        _log.name, level, *_PLACE, message, args, None, _FUNCTION, fields
-    )
+    about = (_log.name, level, *_PLACE, message, args, None, _FUNCTION, fields)
     if span is None:
-        _log.handle(record)
-    else:
+        _log.handle(_log.makeRecord(*about))
+    else:  # a record gets the span's ids when it is made
         with datadog.lent_span(span):
-            _log.handle(record)
+            _log.handle(_log.makeRecord(*about))
 
 
 # Where completion lines are logged.

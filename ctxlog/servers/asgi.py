@@ -310,11 +310,11 @@ def install(app: Any, **options: Unpack[ServerOptions]) -> None:
     owner = _owner(kind)
     if owner is None:
         try:
-            give_subclass(app, __call__=_call, _ctxlog_middleware=middleware)
+            give_subclass(app, __call__=_call, _context_middleware=middleware)
         except TypeError:  # of a class in C
             raise TypeError(wrong) from None
-    elif owner._ctxlog_middleware is None:
-        owner._ctxlog_middleware = middleware
+    elif owner._context_middleware is None:
+        owner._context_middleware = middleware
 
 
 def uninstall(app: Any) -> None:
@@ -323,12 +323,12 @@ def uninstall(app: Any) -> None:
     if owner is type(app):
         take_subclass(app)
     elif owner is not None:  # another library has given a subclass since
-        owner._ctxlog_middleware = None
+        owner._context_middleware = None
 
 
 def _owner(kind: type) -> Any:
     """Return the class that `install()` has made, if *kind* is or extends one."""
-    made = (one for one in kind.__mro__ if "_ctxlog_middleware" in vars(one))
+    made = (one for one in kind.__mro__ if "_context_middleware" in vars(one))
     return next(made, None)
 
 
@@ -336,7 +336,7 @@ async def _call(self: Any, scope: _Scope, receive: _Receive, send: _Send) -> Non
     """Serve one connection by an application that `install()` was called for."""
     owner = _owner(type(self))
     app: _App = super(owner, self).__call__
-    if owner._ctxlog_middleware is None:
+    if owner._context_middleware is None:
         await app(scope, receive, send)
     else:
-        await owner._ctxlog_middleware.serve(app, scope, receive, send)
+        await owner._context_middleware.serve(app, scope, receive, send)

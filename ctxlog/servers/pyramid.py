@@ -54,7 +54,7 @@ def install(app: Router, **options: Unpack[ServerOptions]) -> None:
         return
     middleware = _Middleware(app, **options)
     app.registry.registerHandler(middleware.begin, (INewRequest,))
-    give_subclass(app, __call__=_serve, _ctxlog_middleware=middleware)
+    give_subclass(app, __call__=_serve, _context_middleware=middleware)
 
 
 def uninstall(app: Router) -> None:
@@ -66,7 +66,7 @@ def uninstall(app: Router) -> None:
 
 
 def _installed(app: Any) -> _Middleware | None:
-    found: _Middleware | None = vars(type(app)).get("_ctxlog_middleware")
+    found: _Middleware | None = vars(type(app)).get("_context_middleware")
     return found
 
 
@@ -75,7 +75,7 @@ def _serve(self: Any, environ: Any, start_response: Any) -> Iterable[bytes]:
     kind = type(self)
     above: Any = super(kind, self)
     app = above.__call__
-    return kind._ctxlog_middleware.serve(app, environ, start_response)  # type: ignore[no-any-return]
+    return kind._context_middleware.serve(app, environ, start_response)  # type: ignore[no-any-return]
 
 
 class _Middleware(ContextMiddleware):
