@@ -1,5 +1,5 @@
 """
-What objects of many libraries hold, known by what each library documents.
+The content of objects of many libraries, as each library documents it.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-What the commands have in common: what they read, how they print, how they end.
+The shared part of the commands: their input, their output, their exit codes.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-What shells need to complete the command line.
+Completion of the command line in shells.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-What lines say about the whole of their request.
+The summary of a request, read off its lines.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Which lines of growing files are printed, and when.
+The choice of lines of growing files to print, and the time to print them.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Which keys of which logger mean the time, the level, the message and the request.
+The keys of each logger for the time, the level, the message and the request.
 
 Names are paths: `req.id` is the member `id` of `req`, or a key that has the dot.
 """
