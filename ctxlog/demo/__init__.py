@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from ctxlog.errors import requires
-from ctxlog.terminal import paint
+from ctxlog.terminal import hue, paint
 from ctxlog.viewer.commands.common import colored
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.read.source import Source
 from ctxlog.viewer.recognize.record import Names
-from ctxlog.viewer.show.printing import request_color, request_text
+from ctxlog.viewer.show.printing import request_text
 
 with requires("httpx", extra="demo"):
     import httpx
@@ -258,7 +258,7 @@ def _fitted(text: str, width: int | None) -> str:
     line = re.search(r'"requestID":"(req-\d+)"', text)
     if line is None:
         return text
-    color = request_color(line[1])
+    color = hue(line[1])
     return text.replace(line[1], paint(line[1], color, colored()), 1)
 
 

@@ -696,3 +696,28 @@ def test_an_output_that_is_full(tmp_path: Path) -> None:
         )
     assert done.returncode == 2
     assert done.stderr == "ctxlog show: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "colored"),
+    [
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        ({}, False),
+    ],
+)
+def test_colors_follow_the_environment(
+    environment: dict[str, str],
+    colored: bool,
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A pipe has colors if they are forced, and `NO_COLOR` wins, as for the console."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    file = tmp_path / "app.log"
+    file.write_bytes(line("req-A", level="ERROR"))
+    code, printed, _ = run("show", file)
+    assert code == 0
+    assert ("\x1b[" in printed) is colored

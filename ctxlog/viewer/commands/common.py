@@ -9,6 +9,7 @@ import os
 import stat
 import sys
 
+from ctxlog.terminal import wants_color
 from ctxlog.viewer.group.collected import Collected
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.read.source import Source
@@ -58,7 +59,7 @@ def ambiguous(command: str, prefix: str, collected: Collected) -> bool:
 
 def colored() -> bool:
     """Return whether the output may have colors."""
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    return wants_color(sys.stdout.isatty())
 
 
 def encoded(text: str) -> bytes:

@@ -309,7 +309,9 @@ class _Worker(Generic[_T]):
     """
     Another process, which sends the result of each of its parts.
 
-    It needs no locks, and ends by itself when its results are no longer read.
+    It needs no locks, and ends by itself when its results are no longer read. An
+    executor of `concurrent.futures` takes as long (1 to 5 % more on 491 MB), but holds
+    the results of all parts that are done, and its processes outlive a killed parent.
     """
 
     def __init__(

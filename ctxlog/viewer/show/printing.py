@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ctxlog.terminal import paint
+from ctxlog.terminal import hue, paint
 from ctxlog.viewer.group.collected import LogLine, Request
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import iso
@@ -87,19 +86,11 @@ def request_text(request: Request, entries: Sequence[LogLine], color: bool) -> s
     return "\n".join(shown) + "\n"
 
 
-#: Colors of the 256 that can be read on a light and on a dark background.
-_HUES = (33, 35, 37, 64, 71, 97, 99, 125, 130, 132, 136, 160, 161, 166, 172, 202)
 _SHOWN_ID = 12
 _MOST_ABOVE = 10_000
 _LONG = 16_384
 #: Texts that need no quotes to be told from what is beside them.
 _BARE = re.compile(r'[^\s"={}\[\]]+')
-
-
-def request_color(request: str) -> str:
-    """Return the color of a request's id, the same wherever it is shown."""
-    hue = _HUES[zlib.crc32(request.encode("utf-8", "replace")) % len(_HUES)]
-    return f"38;5;{hue}"
 
 
 class LinePrinter:
@@ -129,7 +120,7 @@ class LinePrinter:
             self._above.popitem(last=False)
         shown_id = safe((request or "")[:_SHOWN_ID]).ljust(_SHOWN_ID)
         if self._color and request:
-            shown_id = paint(shown_id, request_color(request), self._color)
+            shown_id = paint(shown_id, hue(request), self._color)
         time = "" if record.time is None else iso(record.time)[11:23]
         level = _painted_level(record.level, self._color)
         message = _with_news(record, news)
