@@ -78,7 +78,9 @@ class Copier:
             if is_interrupt(error):
                 raise
             return None
-        return part, size, len(part) < length
+        # Not by the length of before: another thread may have removed members since.
+        limited = most < length and len(whole) == most
+        return part, size, limited or len(part) < len(whole)
 
     def _taken(
         self, value: Any, most: int, room: int, max_text: int, levels: int
