@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import ctxlog
@@ -186,6 +186,13 @@ _FIELDS = st.dictionaries(
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
+@example(
+    choice="camel",
+    store={"request_id": None},
+    scope={},
+    own={"request_id": ""},
+    error=None,
+)
 @given(
     choice=st.sampled_from(sorted(CHOICES)),
     store=_FIELDS,

@@ -95,6 +95,8 @@ class Fields:
             body = layout.joined({shape.schema.request_id: shown}) + body
         problems += found + self._static_problems
         clash = bool(statics) and (name in statics or not statics.isdisjoint(names))
+        if request_id is None and not fields.keys().isdisjoint((key, *ALIASES)):
+            clash = True  # an id of the call replaces a name that has no value here
         names |= self._taken
         if name != key or request_id is None:  # one of the call's may be the id
             names = names.union(ALIASES, (get_names().request_id,))
