@@ -88,7 +88,7 @@ def entry(
         fields: The store's first fields.
 
     Raises:
-        ConfigError: an option has a value that it cannot have.
+        ConfigError: if an option is invalid.
     """
     if callable(name) or isinstance(name, classmethod):
         return _Entries(None, request_id, headers, completion_line, fields)(name)
@@ -154,6 +154,7 @@ class _Entries:
             try:
                 store.receive(self._headers(*args, **kwargs))
             except Exception as error:
+                # The caller's function raises anything. The call goes on without.
                 if is_interrupt(error):
                     raise
                 _log.exception("the headers of the call could not be read")
@@ -161,6 +162,7 @@ class _Entries:
             try:
                 request_id = request_id(*args, **kwargs)
             except Exception as error:
+                # The caller's function raises anything. The call gets a new id.
                 if is_interrupt(error):
                     raise
                 _log.exception("the request id of the call could not be read")

@@ -113,7 +113,7 @@ def _ours_first(stack: Any, subscriber: Any) -> tuple[Any, ...]:
 
 # FastStream puts the middleware that logs before all others, and has no option for it:
 # every message that a handler takes would have two lines without an id.
-_BUILD = "__Usecase__build__middlewares_stack"
+_BUILD = "_SubscriberUsecase__build__middlewares_stack"
 _STACK = Patch(_Usecase, _BUILD, _ours_first)
 
 
