@@ -29,7 +29,8 @@ class Context(NamedTuple):
         body: The fields.
         started: When the store was made, in microseconds; None where there is no store.
         names: The names that no field of the call may have, or a key would come twice.
-        clash: Whether the static fields already have one of the context's.
+        clash: Whether a line in it must be built part by part: the context has a name
+            of the static fields, or an id without a value.
         problems: The replacements made, in words.
         common: Whether usual events in it may take the short way.
         nameless: Whether *head* has no id, which a field of the call may be.

@@ -7,8 +7,8 @@ from __future__ import annotations
 from asyncio import BaseEventLoop
 
 from ctxlog._patch import Patch
-from ctxlog.runtime._generators import abandoned, begun, close_left, take_hooks
-from ctxlog.runtime._loops import call_exception_handler
+from ctxlog.runtime._generators import take_hooks
+from ctxlog.runtime._loops import METHODS
 
 
 def install() -> None:
@@ -25,14 +25,11 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Undo `install()`. Without one, a no-op."""
+    """Undo `install()`. Without it, a no-op."""
     for patch in _PATCHES:
         patch.uninstall()
 
 
-_PATCHES = (
-    Patch(BaseEventLoop, "call_exception_handler", call_exception_handler),
-    Patch(BaseEventLoop, "_asyncgen_firstiter_hook", begun),
-    Patch(BaseEventLoop, "_asyncgen_finalizer_hook", abandoned),
-    Patch(BaseEventLoop, "shutdown_asyncgens", close_left),
+_PATCHES = tuple(
+    Patch(BaseEventLoop, name, replacement) for name, replacement in METHODS.items()
 )

@@ -16,6 +16,7 @@ from ctxlog.context import detached
 from ctxlog.context.adapter import lent
 from ctxlog.context.bodies import apart
 from ctxlog.runtime._collecting import collecting
+from ctxlog.runtime._generators import abandoned, begun, close_left
 
 
 def call_exception_handler(
@@ -62,3 +63,12 @@ def _context(culprit: Any) -> Context | None:
     else:
         found = None
     return found if isinstance(found, Context) else None
+
+
+#: The methods of a class of event loops that are patched, and their replacements.
+METHODS: dict[str, Callable[..., Any]] = {
+    "call_exception_handler": call_exception_handler,
+    "_asyncgen_firstiter_hook": begun,
+    "_asyncgen_finalizer_hook": abandoned,
+    "shutdown_asyncgens": close_left,
+}

@@ -50,7 +50,7 @@ def install() -> None:
 
 def uninstall() -> None:
     """
-    Undo `install()`. Without one nothing happens.
+    Undo `install()`. Without it, a no-op.
 
     If another library has put a hook over ours, ours only calls the hook that was
     there before.

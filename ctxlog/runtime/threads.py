@@ -54,7 +54,7 @@ def uninstall() -> None:
     Undo `install()`. Threads started meanwhile keep their context.
 
     If another library has patched the same function since, ours only calls the
-    function that was there before. Without an `install()` nothing happens.
+    function that was there before. Without it, a no-op.
     """
     for patch in _PATCHES:
         patch.uninstall()

@@ -31,7 +31,7 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Undo `install()`. Without one nothing happens."""
+    """Undo `install()`. Without it, a no-op."""
     for patch in _PATCHES:
         patch.uninstall()
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from ctxlog._patch import Patch
 from ctxlog.errors import requires
-from ctxlog.runtime._generators import abandoned, begun, close_left, take_hooks
-from ctxlog.runtime._loops import call_exception_handler
+from ctxlog.runtime._generators import take_hooks
+from ctxlog.runtime._loops import METHODS
 
 with requires("uvloop"):
     from uvloop import Loop
@@ -29,14 +29,11 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Undo `install()`. Without one nothing happens."""
+    """Undo `install()`. Without it, a no-op."""
     for patch in _PATCHES:
         patch.uninstall()
 
 
-_PATCHES = (
-    Patch(Loop, "call_exception_handler", call_exception_handler),
-    Patch(Loop, "_asyncgen_firstiter_hook", begun),
-    Patch(Loop, "_asyncgen_finalizer_hook", abandoned),
-    Patch(Loop, "shutdown_asyncgens", close_left),
+_PATCHES = tuple(
+    Patch(Loop, name, replacement) for name, replacement in METHODS.items()
 )

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+_MIDDLEWARE = "_context_middleware"
+
 
 def give_subclass(app: Any, *mixins: type, **members: object) -> None:
     """
@@ -30,3 +32,45 @@ def give_subclass(app: Any, *mixins: type, **members: object) -> None:
 def take_subclass(app: Any) -> None:
     """Give an object back the class that it had before `give_subclass()`."""
     app.__class__ = type(app).__bases__[-1]
+
+
+def put_middleware(app: Any, middleware: object, call: Any) -> None:
+    """
+    Have an application called through a middleware, once; `take_middleware()` ends it.
+
+    Args:
+        app: The application.
+        middleware: The middleware, for `middleware_of()`.
+        call: The `__call__` of the subclass.
+
+    Raises:
+        TypeError: if the object does not take another class.
+    """
+    owner = middleware_class(type(app))
+    if owner is None:
+        give_subclass(app, __call__=call, **{_MIDDLEWARE: middleware})
+    elif getattr(owner, _MIDDLEWARE) is None:
+        setattr(owner, _MIDDLEWARE, middleware)
+
+
+def take_middleware(app: Any) -> Any:
+    """Take the middleware away and return it; None if there is none."""
+    owner = middleware_class(type(app))
+    if owner is None:
+        return None
+    middleware = middleware_of(owner)
+    if owner is type(app):
+        take_subclass(app)
+    else:  # another library has given a subclass since
+        setattr(owner, _MIDDLEWARE, None)
+    return middleware
+
+
+def middleware_class(kind: type) -> Any:
+    """Return the class that `put_middleware()` made, if *kind* is or extends one."""
+    return next((one for one in kind.__mro__ if _MIDDLEWARE in vars(one)), None)
+
+
+def middleware_of(owner: Any) -> Any:
+    """Return the middleware of a `middleware_class()`; None once it was taken away."""
+    return None if owner is None else getattr(owner, _MIDDLEWARE)

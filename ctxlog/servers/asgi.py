@@ -21,7 +21,12 @@ from ctxlog.context import detached
 from ctxlog.context.adapter import lent
 from ctxlog.servers._options import RequestOptions, ServerOptions
 from ctxlog.servers._request import EXPOSE, RequestEntry
-from ctxlog.servers._subclass import give_subclass, take_subclass
+from ctxlog.servers._subclass import (
+    middleware_class,
+    middleware_of,
+    put_middleware,
+    take_middleware,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -307,36 +312,23 @@ def install(app: Any, **options: Unpack[ServerOptions]) -> None:
     if not inspect.iscoroutinefunction(getattr(kind, "__call__", None)):  # noqa: B004
         raise TypeError(wrong)
     middleware = ContextMiddleware(app, **options)
-    owner = _owner(kind)
-    if owner is None:
-        try:
-            give_subclass(app, __call__=_call, _context_middleware=middleware)
-        except TypeError:  # of a class in C
-            raise TypeError(wrong) from None
-    elif owner._context_middleware is None:
-        owner._context_middleware = middleware
+    try:
+        put_middleware(app, middleware, _call)
+    except TypeError:  # of a class in C
+        raise TypeError(wrong) from None
 
 
 def uninstall(app: Any) -> None:
     """Take away the middleware of `install(app)`. Without it, a no-op."""
-    owner = _owner(type(app))
-    if owner is type(app):
-        take_subclass(app)
-    elif owner is not None:  # another library has given a subclass since
-        owner._context_middleware = None
-
-
-def _owner(kind: type) -> Any:
-    """Return the class that `install()` has made, if *kind* is or extends one."""
-    made = (one for one in kind.__mro__ if "_context_middleware" in vars(one))
-    return next(made, None)
+    take_middleware(app)
 
 
 async def _call(self: Any, scope: _Scope, receive: _Receive, send: _Send) -> None:
     """Serve one connection by an application that `install()` was called for."""
-    owner = _owner(type(self))
+    owner = middleware_class(type(self))
     app: _App = super(owner, self).__call__
-    if owner._context_middleware is None:
+    middleware = middleware_of(owner)
+    if middleware is None:
         await app(scope, receive, send)
     else:
-        await owner._context_middleware.serve(app, scope, receive, send)
+        await middleware.serve(app, scope, receive, send)

@@ -11,7 +11,12 @@ from ctxlog.context import get_store
 from ctxlog.errors import requires
 from ctxlog.servers._options import ServerOptions
 from ctxlog.servers._request import RequestStore, bind_user
-from ctxlog.servers._subclass import give_subclass, take_subclass
+from ctxlog.servers._subclass import (
+    middleware_class,
+    middleware_of,
+    put_middleware,
+    take_middleware,
+)
 from ctxlog.servers._wsgi import ContextMiddleware, remote_user
 
 with requires("pyramid"):
@@ -50,32 +55,28 @@ def install(app: Router, **options: Unpack[ServerOptions]) -> None:
     """
     if not isinstance(app, Router):
         raise TypeError(f"install() takes the result of make_wsgi_app(), not {app!r}")
-    if _installed(app) is not None:
+    if middleware_of(middleware_class(type(app))) is not None:
         return
     middleware = _Middleware(app, **options)
     app.registry.registerHandler(middleware.begin, (INewRequest,))
-    give_subclass(app, __call__=_serve, _context_middleware=middleware)
+    put_middleware(app, middleware, _serve)
 
 
 def uninstall(app: Router) -> None:
     """Undo `install(app)`. Without it, a no-op."""
-    middleware = _installed(app)
+    middleware = take_middleware(app)
     if middleware is not None:
         app.registry.unregisterHandler(middleware.begin, (INewRequest,))
-        take_subclass(app)
-
-
-def _installed(app: Any) -> _Middleware | None:
-    found: _Middleware | None = vars(type(app)).get("_context_middleware")
-    return found
 
 
 def _serve(self: Any, environ: Any, start_response: Any) -> Iterable[bytes]:
     """Serve one request by an application that `install()` was called for."""
-    kind = type(self)
-    above: Any = super(kind, self)
-    app = above.__call__
-    return kind._context_middleware.serve(app, environ, start_response)  # type: ignore[no-any-return]
+    owner = middleware_class(type(self))
+    app: Any = super(owner, self).__call__
+    middleware: _Middleware | None = middleware_of(owner)
+    if middleware is None:
+        return app(environ, start_response)  # type: ignore[no-any-return]
+    return middleware.serve(app, environ, start_response)
 
 
 class _Middleware(ContextMiddleware):

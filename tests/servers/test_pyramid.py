@@ -206,6 +206,29 @@ ask('/page/7')
     assert {line["requestID"] for line in lines} == {"N/A"}
 
 
+def test_a_subclass_on_top(tmp_path: Path) -> None:
+    """
+    Another library may give the application a further class: it serves as before, and
+    `uninstall()` leaves that class in place.
+    """
+    program = """
+ctxlog.servers.pyramid.install(app)
+theirs = app.__class__ = type("Router", (type(app),), {})
+ctxlog.servers.pyramid.install(app)
+ask("/page/7")
+ctxlog.servers.pyramid.uninstall(app)
+assert type(app) is theirs
+ask("/page/8")
+"""
+    done = run_python("-c", APPLICATION + program, cwd=tmp_path)
+    printed = [json.loads(line) for line in done.stdout.splitlines()]
+    answers = [line["answers"] for line in printed if "answers" in line]
+    assert answers == [[[200, "req-A"]], [[200, None]]]
+    messages = [line["message"] for line in printed]
+    assert messages.count("GET /page/7 200") == 1
+    assert "GET /page/8 200" not in messages
+
+
 @pytest.mark.parametrize("option", ["trust='no'", "completion_line=1", "user='me'"])
 def test_a_wrong_option_is_an_error(option: str, tmp_path: Path) -> None:
     """

@@ -40,9 +40,9 @@ class Criterion:
 
     Attributes:
         holds: Whether a line is meant.
-        needles: One of these, or of the patterns, stands on every line that is meant;
-            any line may be meant if there is neither.
-        patterns: Likewise.
+        needles: Texts, one of which is on every line that is meant, unless a pattern
+            is. Without needles and patterns any line may be meant.
+        patterns: Regular expressions for the same.
     """
 
     holds: Callable[[Record, bytes], bool]

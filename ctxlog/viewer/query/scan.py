@@ -204,8 +204,8 @@ def scan(
     Args:
         source: What is read.
         lines: Which lines.
-        begin: As for `Source.blocks`.
-        end: Likewise.
+        begin: The first byte, as for `Source.blocks`.
+        end: The byte after the last one, as for `Source.blocks`.
 
     Raises:
         OSError: the source cannot be read.
