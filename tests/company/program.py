@@ -45,6 +45,7 @@ class Case:
         self.vendors = vendors
         self.problems: list[str] = []
         self.seen: dict[str, Counter[str]] = defaultdict(Counter)
+        self._counting = threading.Lock()
         self._bytes = io.BytesIO()
         self.stream = io.TextIOWrapper(self._bytes, "utf-8", write_through=True)
         self.ours = mode != "alone"
@@ -89,7 +90,9 @@ class Case:
         for vendor in self.vendors:
             wanted = trace if isinstance(trace, str) else trace[vendor.name]
             state = "same" if vendor.current() == wanted else "other"
-            self.seen[vendor.name][f"{what}: {state} trace"] += 1
+            # Handlers run in several threads; to make a counter is more than one step.
+            with self._counting:
+                self.seen[vendor.name][f"{what}: {state} trace"] += 1
 
     def traces(self) -> dict[str, str | None]:
         """The trace that each library sees here."""
