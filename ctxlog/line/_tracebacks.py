@@ -8,15 +8,12 @@ exception, a time limit that a signal handler raises among it.
 from __future__ import annotations
 
 import builtins
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any
 
-from ctxlog._interrupts import handled_signals
+from ctxlog.line._stacks import format_stack
 
 _LINKS = (
     "\nThe above exception was the direct cause of the following exception:\n\n",
@@ -24,15 +21,13 @@ _LINKS = (
 )
 
 # Exceptions of which Python shows more than a type and a text: a place in a source, a
-# similar name, the exceptions of a group.
-_SHOWN_BY_PYTHON: tuple[type[BaseException], ...] = (
-    AttributeError,
-    ImportError,
-    NameError,
-    SyntaxError,
-)
+# similar name.
+_SHOWN_BY_PYTHON = (AttributeError, ImportError, NameError, SyntaxError)
+
+# The exceptions of a group are shown with all that led to them.
+_GROUPS: tuple[type[BaseException], ...] = ()
 if sys.version_info >= (3, 11):
-    _SHOWN_BY_PYTHON += (builtins.BaseExceptionGroup,)
+    _GROUPS = (builtins.BaseExceptionGroup,)
 
 
 def format_exception(
@@ -45,39 +40,33 @@ def format_exception(
         error: The exception.
         text_of: Returns the text of an exception; may be interrupted.
     """
-    chain = list(_chain(error))
-    if any(isinstance(one, _SHOWN_BY_PYTHON) or _notes(one) for one, _ in chain):
-        return "".join(
-            traceback.format_exception(type(error), error, error.__traceback__)
-        )
     parts: list[str] = []
-    for one, link in reversed(chain):
+    for one, link in _chain(error):
+        if isinstance(one, _GROUPS):
+            return "".join(
+                traceback.format_exception(type(error), error, error.__traceback__)
+            )
+        parts += (link, _last_lines(one, text_of))
         if one.__traceback__ is not None:
-            parts.append("Traceback (most recent call last):\n")
-            parts += _stack(one.__traceback__)
-        text = text_of(one)
-        name = _name(type(one))
-        parts.append(f"{name}: {text}\n" if text else f"{name}\n")
-        parts.append(link)
+            parts += (format_stack(one.__traceback__), _TRACEBACK)
+    parts.reverse()
     return "".join(parts)
 
 
-def _stack(trace: TracebackType) -> list[str]:
-    # From 3.13 on Python swallows here, too, what is raised while it looks for the part
-    # of a source line that failed. It takes a millisecond: signals wait for its end, if
-    # no other thread gets them.
-    numbers = handled_signals() if _DEFERS else ()
-    if not numbers or threading.get_ident() != threading.main_thread().ident:
-        return traceback.format_tb(trace)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-        return traceback.format_tb(trace)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+_TRACEBACK = "Traceback (most recent call last):\n"
 
 
-_DEFERS = sys.version_info >= (3, 13) and hasattr(signal, "pthread_sigmask")
+def _last_lines(error: BaseException, text_of: Callable[[BaseException], str]) -> str:
+    """Return what follows the stack of an exception."""
+    if isinstance(error, _SHOWN_BY_PYTHON) or _notes(error):
+        # It takes the names in the last frame from the traceback, of which it shows
+        # nothing here.
+        shown = traceback.TracebackException(
+            *(type(error), error, error.__traceback__), limit=0
+        )
+        return "".join(shown.format_exception_only())
+    text, name = text_of(error), _name(type(error))
+    return f"{name}: {text}\n" if text else f"{name}\n"
 
 
 def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
