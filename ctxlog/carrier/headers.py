@@ -138,7 +138,7 @@ def extracted(
             if not others and is_valid_request_id(first):
                 found[get_names().request_id] = first
             break
-    trace = received_trace(lambda name: values.get(name, []))
+    trace = received_trace(values)
     if trace is not None:
         found.update(trace.fields)
     baggage = values.get(_BAGGAGE, [])

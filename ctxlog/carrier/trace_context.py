@@ -8,7 +8,7 @@ headers of other systems are read where a request has no `traceparent`, but neve
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ctxlog._names import get_names
@@ -135,12 +135,12 @@ _UPPER_HALF = "_dd.p.tid"
 #: The most characters of such a header: Datadog's tags have up to 512.
 _LONGEST = 1024
 
-_Values = Callable[[str], Sequence[str]]
+_Values = Mapping[str, Sequence[str]]
 
 
 def _single(values: _Values, name: str) -> str:
     """Return the value of a header in lower case; empty unless there is exactly one."""
-    found = values(name)
+    found = values.get(name, ())
     if len(found) != 1 or len(found[0]) > _LONGEST:
         return ""
     return found[0].strip(" \t").lower()
@@ -245,13 +245,13 @@ def received_trace(values: _Values) -> Trace | None:
     its companions, `X-Amzn-Trace-Id`, `X-Cloud-Trace-Context`.
 
     Args:
-        values: Returns a header's values by its name in lower case.
+        values: The values of headers, by their names in lower case.
     """
-    parents = values("traceparent")
+    parents = values.get("traceparent")
     if parents:
-        return Trace.read(parents, values("tracestate"))
+        return Trace.read(parents, values.get("tracestate", ()))
     for name, read in _OTHERS:
-        if values(name):
+        if values.get(name):
             found = read(values)
             if found is not None:
                 return found

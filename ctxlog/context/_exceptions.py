@@ -118,7 +118,7 @@ def remember(frame: Frame, error: BaseException) -> None:
 
     An exception that has neither attributes nor weak references remembers nothing.
     """
-    if type(frame) is TemporaryFrame or frame.store is None and not frame.overlay:
+    if isinstance(frame, TemporaryFrame) or frame.store is None and not frame.overlay:
         return
     origins = _attached(error) or _attach(error)
     if origins is not None:

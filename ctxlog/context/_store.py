@@ -115,7 +115,7 @@ class Store(MutableMapping[str, object]):
         """Mark the request as completed and keep its fields. Idempotent."""
         with _lock:
             seen = self._view
-            self._view = View(seen.fields, seen.started, late=True)
+            self._view = View(seen.fields, seen.started, True)
 
     def __getitem__(self, name: str) -> object:
         return self._view.fields[name]

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from ctxlog.context._api import get_store, run
-from ctxlog.context._blocks import Block, FrameRunner
+from ctxlog.context._blocks import FrameRunner
 from ctxlog.context._exceptions import remember
 from ctxlog.context._frames import (
     Frame,
@@ -79,8 +79,10 @@ class Entry(FrameRunner):
     __slots__ = ("_found", "_served", "store")
 
     def __init__(self, store: Store, /) -> None:
-        super().__init__(Frame(store, None), store)
-        self.store = store
+        # All slots at once: this is a part of what every request costs.
+        self._variable = current
+        self._frame = self._value = Frame(store, None)
+        self._owned = self.store = store
         self._found: Frame | None = None
         self._served: weakref.ref[Store] | None = None
 
@@ -105,7 +107,7 @@ class Entry(FrameRunner):
             self.store.close()
         finally:
             found, self._found = self._found, None
-            if leave(self._frame):
+            if leave(self._frame) and found is not None:
                 set_current(self._restored(found))
 
     def step(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
@@ -163,7 +165,7 @@ def within(
     return run(store, fn, *args, **kwargs)
 
 
-class lent(Block):
+class lent(TemporaryFrame):
     """
     Lend a context to a block: what captures it inside has none after the block.
 
@@ -171,26 +173,39 @@ class lent(Block):
     callbacks of its own. A server's `send` writes the access line, which belongs to the
     request, and has the transport call back later, which does not. Another use is to
     report on behalf of others: the failure of a task, a callback or a greenlet belongs
-    to its own context. `ctxlog.detached()` is the block that has no context.
+    to its own context. `ctxlog.detached()` is the block that has no context. An object
+    is made where it is entered, once.
 
     Args:
         context: The context to lend: the active one by default; an empty one is the
             same as `detached()`. Only ctxlog's own store and scopes are taken from it.
     """
 
-    __slots__ = ("_context",)
+    # The frame is its own block, since servers send twice for every request.
+    __slots__ = ()
 
     def __init__(self, context: Context | None = None, /) -> None:
-        self._entered = None
-        self._context = context
-
-    def _open(self) -> TemporaryFrame:
         below = get_current()
-        context = self._context
         lent = below if context is None else context.get(current)
         if lent is None:
-            return TemporaryFrame(None, below)
-        return TemporaryFrame(lent.store, below, lent.overlay)
+            Frame.__init__(self, None, below)
+        else:
+            Frame.__init__(self, lent.store, below, lent.overlay)
+
+    def __enter__(self) -> None:
+        try:
+            self.token = set_current(self)
+        except BaseException:  # from a signal handler: `__exit__` will not be called
+            leave(self)
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        leave(self)
 
 
 class Carried:

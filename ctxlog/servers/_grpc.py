@@ -64,13 +64,12 @@ class CallEntry(RequestEntry):
         self.aborted = self.echoed = self._cancelled = False
         self.code: object = None
         self._rpc: Any = None
-        metadata = details.invocation_metadata or ()
         super().__init__(
             options,
-            method="POST",
-            path=details.method,
-            client=None,
-            values=functools.partial(_metadata_values, metadata),
+            "POST",
+            details.method,
+            None,
+            options.headers.of_pairs(details.invocation_metadata or ()),
             identify=not options.needs_client,
         )
 
@@ -90,8 +89,6 @@ class CallEntry(RequestEntry):
         self.client = address_of(context.peer())
         self._identify_late()
         spans.see_span(self.store)  # an interceptor further out begins it by now
-        if self.options.user is not None:
-            self._user_of = functools.partial(self.options.user, context)
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the call, by the exception of its handler if there is one."""
@@ -106,6 +103,12 @@ class CallEntry(RequestEntry):
         # How grpc stops a handler is no error.
         is_stop = self._cancelled and isinstance(error, (*_STOPPED, grpc.RpcError))
         self.end(None if self.aborted or is_stop else error)
+
+    def user_reader(self) -> Callable[[], object] | None:
+        user = self.options.user
+        if user is None or self._rpc is None:
+            return None
+        return functools.partial(user, self._rpc)
 
     def _identify_late(self) -> None:
         if not self._chosen_id and not self.store.closed:
@@ -219,14 +222,6 @@ def rewrapped(handler: Any, wrap: Callable[[Behavior, bool], Behavior]) -> Any:
         request_deserializer=handler.request_deserializer,
         response_serializer=handler.response_serializer,
     )
-
-
-def _metadata_values(metadata: Any, name: str) -> list[str]:
-    return [
-        value.decode("latin-1") if isinstance(value, bytes) else value
-        for key, value in metadata
-        if key == name
-    ]
 
 
 def address_of(peer: str) -> str | None:

@@ -17,7 +17,9 @@ from ctxlog.carrier.ids import (
     is_valid_request_id,
     new_request_id,
 )
+from ctxlog.carrier.trace_context import Trace, received_trace
 from ctxlog.errors import ConfigError
+from ctxlog.servers._headers import HeaderReader, Headers
 
 _T = TypeVar("_T")
 
@@ -87,6 +89,8 @@ class RequestOptions:
             names.append(_header("accept_headers", name))
         #: The headers that an id is taken from, in lower case and in this order.
         self.accepted = tuple(dict.fromkeys(name.lower() for name in names))
+        #: Finds those, and the headers of a trace, among all of a request.
+        self.headers = HeaderReader(self.accepted)
         #: The name of the header with the id, as ASGI has names.
         self.header_bytes = self.request_id_header.lower().encode()
         if not isinstance(self.trust, bool):
@@ -118,18 +122,16 @@ class RequestOptions:
         patterns = self._ignored_patterns
         return not patterns or not any(fnmatchcase(path, one) for one in patterns)
 
-    def choose_id(
-        self, values: Callable[[str], list[str]], client: str | None
-    ) -> tuple[str, str | None]:
+    def choose_id(self, headers: Headers, client: str | None) -> tuple[str, str | None]:
         """
         Return the id of a request, and the header whose id was replaced, if any.
 
         Args:
-            values: Returns the values of a header, given its name in lower case.
+            headers: What `headers` has found.
             client: The client's address.
         """
         for name in self.accepted:
-            found = values(name)
+            found = headers.get(name)
             if not found:
                 continue
             request_id = found[0].strip(" \t")
@@ -139,6 +141,11 @@ class RequestOptions:
                 return request_id, None
             return self._new_id(), name
         return self._new_id(), None
+
+    def choose_trace(self, headers: Headers, client: str | None) -> Trace | None:
+        """Return the trace that came with a request, if the client is trusted."""
+        trace = received_trace(headers)
+        return trace if trace is not None and self.trusts(client) else None
 
     def _new_id(self) -> str:
         if self.generator is None:

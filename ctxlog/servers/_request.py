@@ -11,17 +11,18 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from ctxlog._names import get_names
 from ctxlog.carrier import datadog, spans
-from ctxlog.carrier.ids import is_safe_header_value
+from ctxlog.carrier.ids import is_safe_header_value, new_request_id
 from ctxlog.carrier.received import ReceivedStore
-from ctxlog.carrier.trace_context import received_trace
-from ctxlog.context import Store, run
-from ctxlog.context.adapter import Entry, continued, within
+from ctxlog.carrier.trace_context import Trace
+from ctxlog.context import Store, get_store, run
+from ctxlog.context.adapter import Entry, View, continued, within
 from ctxlog.servers._completion import http_outcome, log_completion
+from ctxlog.servers._headers import Headers
 from ctxlog.servers._options import RequestOptions, ask
 from ctxlog.servers._route import templated
 
@@ -50,9 +51,16 @@ class RequestStore(ReceivedStore):
     __slots__ = ("completes", "parameters", "path")
 
     def __init__(
-        self, path: str, completes: bool, fields: Mapping[str, object] = {}
+        self,
+        path: str,
+        completes: bool,
+        fields: dict[str, object],
+        trace: Trace | None,
     ) -> None:
-        super().__init__(fields)
+        # Not by the classes above, which copy and check what they are given.
+        self._view = View(fields, time.time_ns())
+        self.trace = trace
+        self.span_rank = 0
         self.path = path
         self.completes = completes
         self.parameters: Iterable[object] = ()
@@ -74,17 +82,15 @@ class RequestEntry(Entry):
     A context manager: inside, the request's fresh store is active, whatever was before.
     Leaving logs the completion line, also by an exception or a cancellation, closes the
     store and puts the context back. It adds no exception of its own. A request that the
-    server drives piece by piece runs each with `step()`, and ends with `end()`.
+    server drives piece by piece runs each with `step()`, and ends with `end()`. An
+    adapter extends the class by what it reads of its framework's request at the end.
 
     Args:
         options: The adapter's options.
         method: The request's method.
         path: Its path, without the query string: that holds secrets.
         client: The client's address.
-        values: Returns the values of a header, given its name in lower case.
-        user_of: Returns the user to bind at the end, if the adapter knows one.
-        parameters: Returns the values of the route's parameters at the end, if the
-            adapter knows them; else those of the store are taken.
+        headers: Its headers, as `options.headers` finds them.
         identify: Whether the id is chosen now; else the adapter calls `identify()`.
 
     Attributes:
@@ -98,11 +104,9 @@ class RequestEntry(Entry):
         "_datadog",
         "_ended",
         "_error",
-        "_parameters",
+        "_headers",
         "_started",
         "_status",
-        "_user_of",
-        "_values",
         "client",
         "details",
         "ending",
@@ -116,61 +120,71 @@ class RequestEntry(Entry):
     def __init__(
         self,
         options: RequestOptions,
-        *,
         method: str,
         path: str,
         client: str | None,
-        values: Callable[[str], list[str]],
-        user_of: Callable[[], object] | None = None,
-        parameters: Callable[[], Iterable[object]] | None = None,
+        headers: Headers,
+        *,
         identify: bool = True,
     ) -> None:
-        chosen, fields = None, {}
+        fields: dict[str, object] = {}
+        trace = replaced = None
+        request_id = ""
         if identify and not options.calls_application:
-            # A store that is made with its id is not written to again.
-            chosen = options.choose_id(values, client)
-            fields[get_names().request_id] = chosen[0]
-        super().__init__(RequestStore(path, options.completes(path), fields))
+            # A store that is made with its fields is not written to again.
+            if headers:
+                request_id, replaced = options.choose_id(headers, client)
+                trace = options.choose_trace(headers, client)
+            else:
+                request_id = new_request_id()
+            fields[get_names().request_id] = request_id
+            if trace is not None:
+                fields.update(trace.fields)
+        store = RequestStore(path, options.completes(path), fields, trace)
+        Entry.__init__(self, store)
         self._started = time.perf_counter()
         self._ended: float | None = None
         self._error: BaseException | None = None
         self._around = sys.exc_info()[1]
-        self._chosen_id = ""
+        self._chosen_id = request_id
         self._datadog: Any = None
         self._status: int | None = None
-        self._parameters = parameters
-        self._user_of = user_of
-        self._values = values
+        self._headers = headers
         self.options = options
         self.method = method
         self.path = path
         self.client = client
         self.details: dict[str, object] = {}
         self.ending: Callable[[], object] | None = None
-        if identify:
-            self.identify(chosen)
+        if not identify:
+            return
+        if request_id:
+            self._identified(replaced)
+        else:
+            self.identify()
 
-    def identify(self, chosen: tuple[str, str | None] | None = None) -> None:
-        """
-        Choose the request's id, and take its trace if the client is trusted.
+    def identify(self) -> None:
+        """Choose the request's id, and take its trace if the client is trusted."""
+        store, options, headers = self.store, self.options, self._headers
+        # The options' callables log in this request, which has no id yet.
+        chosen, replaced = run(store, options.choose_id, headers, self.client)
+        store[get_names().request_id] = self._chosen_id = chosen
+        store.enter_trace(options.choose_trace(headers, self.client))
+        self._identified(replaced)
 
-        Args:
-            chosen: The id that the store has already, and the header whose id it
-                replaces.
-        """
-        store, options, values = self.store, self.options, self._values
-        if chosen is None:
-            # The options' callables log in this request, which has no id yet.
-            chosen = run(store, options.choose_id, values, self.client)
-            store[get_names().request_id] = chosen[0]
-        self._chosen_id, replaced = chosen
-        trace = received_trace(values)
-        if trace is not None and options.trusts(self.client):
-            store.enter_trace(trace)
-        spans.watch(store)
+    def _identified(self, replaced: str | None) -> None:
+        spans.watch(self.store)
         if replaced is not None:
             message = "the request id in %s was not usable and has been replaced"
-            run(store, _log.warning, message, replaced)
+            run(self.store, _log.warning, message, replaced)
+
+    def user_reader(self) -> Callable[[], object] | None:
+        """Return what reads the user to bind at the end; None without a user."""
+        return None
+
+    def read_parameters(self) -> Iterable[object]:
+        """Return the values of the route's parameters, as far as they are known."""
+        return self.store.parameters
 
     @property
     def status(self) -> int | None:
@@ -188,7 +202,7 @@ class RequestEntry(Entry):
         try:
             self._complete(error)
         finally:
-            super().__exit__(kind, error, traceback)
+            Entry.__exit__(self, kind, error, traceback)
         if error is not None:
             for report in failed:
                 report(error)
@@ -257,7 +271,10 @@ class RequestEntry(Entry):
     @property
     def request_id(self) -> str:
         """The id to echo: the store's, empty if the application bound an unsafe one."""
-        request_id = self.store.get(get_names().request_id)
+        try:
+            request_id = self.store[get_names().request_id]
+        except KeyError:
+            return ""
         if request_id is self._chosen_id:  # it was checked, or made here
             return self._chosen_id
         if isinstance(request_id, str) and is_safe_header_value(request_id):
@@ -277,16 +294,21 @@ class RequestEntry(Entry):
 
     def bind_user(self) -> None:
         """Put the user on the lines from here on, if there is one by now."""
-        if self._user_of is not None:
-            within(self.store, bind_user, self.store, self._user_of)
+        read = self.user_reader()
+        if read is not None:
+            within(self.store, bind_user, self.store, read)
 
     def _complete(self, error: BaseException | None) -> None:
         # In the store, wherever a cancelled request is cleaned up.
-        within(self.store, self._finish, error)
+        if get_store() is self.store:
+            self._finish(error)
+        else:
+            run(self.store, self._finish, error)
 
     def _finish(self, error: BaseException | None) -> None:
-        if self._user_of is not None:
-            bind_user(self.store, self._user_of)
+        read = self.user_reader()
+        if read is not None:
+            bind_user(self.store, read)
         if self.ending is not None:
             self.ending()
         if not self.store.completes:
@@ -307,8 +329,7 @@ class RequestEntry(Entry):
 
     def _message(self, outcome: str) -> tuple[str, tuple[str, ...]]:
         """The message, as a template of its route and arguments."""
-        read = self._parameters
-        found = self.store.parameters if read is None else read()
+        found = self.read_parameters()
         return templated(self.method, self.path, outcome, found)
 
     def _outcome(

@@ -4,6 +4,7 @@ Objects that are given a subclass of their class: an application stays what it i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 _MIDDLEWARE = "_context_middleware"
@@ -34,21 +35,25 @@ def take_subclass(app: Any) -> None:
     app.__class__ = type(app).__bases__[-1]
 
 
-def put_middleware(app: Any, middleware: object, call: Any) -> None:
+def put_middleware(
+    app: Any, middleware: object, make_call: Callable[[Any], Any]
+) -> None:
     """
     Have an application called through a middleware, once; `take_middleware()` ends it.
 
     Args:
         app: The application.
         middleware: The middleware, for `middleware_of()`.
-        call: The `__call__` of the subclass.
+        make_call: Returns the `__call__` of a subclass, given the subclass.
 
     Raises:
         TypeError: if the object does not take another class.
     """
     owner = middleware_class(type(app))
     if owner is None:
-        give_subclass(app, __call__=call, **{_MIDDLEWARE: middleware})
+        give_subclass(app, **{_MIDDLEWARE: middleware})
+        owner = type(app)
+        owner.__call__ = make_call(owner)
     elif getattr(owner, _MIDDLEWARE) is None:
         setattr(owner, _MIDDLEWARE, middleware)
 

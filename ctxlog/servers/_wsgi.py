@@ -1,14 +1,14 @@
 """
 The WSGI middleware (PEP 3333), for the adapters of this folder.
 
-`ContextMiddleware` opens a `RequestEntry` and calls the application with the
-`start_response` of a `_Response`; its result becomes a `_Body`, which ends the request.
+`ContextMiddleware` opens a `_Request` and calls the application with the
+`start_response` of that; its result becomes a `_Body`, which ends the request.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ctxlog._interrupts import is_interrupt
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _Environ: TypeAlias = MutableMapping[str, Any]
 _StartResponse: TypeAlias = Callable[..., Any]
 _App: TypeAlias = Callable[[Any, Any], Iterable[bytes]]
+_UserReader: TypeAlias = Callable[[_Environ], "Callable[[], object] | None"]
 
 _MARK = "ctxlog.store"
 
@@ -89,46 +90,54 @@ class ContextMiddleware:
         around = environ.get(_MARK)
         if around is not None and not around.take().closed:
             return app(environ, start_response)
-        entry = RequestEntry(
-            self._options,
-            method=environ.get("REQUEST_METHOD", "GET"),
-            path=_path(environ),
-            client=environ.get("REMOTE_ADDR") or None,
-            values=functools.partial(header_values, environ),
-            user_of=functools.partial(self._read_user, environ),
-        )
-        # Not the entry: it refers to the environment.
-        environ[_MARK] = Kept(entry.store)
-        take_errors(environ, entry)
-        response = _Response(entry, environ, start_response)
+        options, reader = self._options, self._user_reader
+        request = _Request(options, environ, start_response, reader)
+        # Not the request: it refers to the environment.
+        environ[_MARK] = Kept(request.store)
+        take_errors(environ, request)
         try:
-            result = entry.step(app, environ, response.start)
-            if _is_file(result, environ) and _end_with(result, entry):
+            result = request.step(app, environ, request.start)
+            if _is_file(result, environ) and _end_with(result, request):
                 return result
             body = _SizedBody if hasattr(result, "__len__") else _Body
-            return body(entry, result, response)
+            return body(request, result)
         except BaseException as error:
-            response.fail(error)
-            entry.end(error)
+            request.fail(error)
+            request.end(error)
             raise
 
-    def _read_user(self, environ: _Environ) -> object:
-        return (self._options.user or remote_user)(environ)
+    def _user_reader(self, environ: _Environ) -> Callable[[], object] | None:
+        """Return what reads the user at the end of a request; None without a user."""
+        read = self._options.user
+        if read is None:
+            return remote_user_reader(environ)
+        return functools.partial(read, environ)
 
 
-class _Response:
-    """The response: the server's `start_response`, as the application gets it."""
+class _Request(RequestEntry):
+    """One request, with the server's `start_response` as the application gets it."""
 
-    __slots__ = ("_entry", "_environ", "_server_starts", "_started", "is_head")
+    __slots__ = ("_begun", "_environ", "_server_starts", "_user_reader", "is_head")
 
     def __init__(
-        self, entry: RequestEntry, environ: _Environ, start_response: _StartResponse
+        self,
+        options: RequestOptions,
+        environ: _Environ,
+        start_response: _StartResponse,
+        user_reader: _UserReader,
     ) -> None:
-        self._entry = entry
+        super().__init__(
+            options,
+            environ.get("REQUEST_METHOD", "GET"),
+            _path(environ),
+            environ.get("REMOTE_ADDR") or None,
+            options.headers.of_environ(environ),
+        )
         self._environ = environ
         self._server_starts = start_response
-        self._started = False
-        self.is_head = entry.method == "HEAD"
+        self._user_reader = user_reader
+        self._begun = False
+        self.is_head = self.method == "HEAD"
 
     def start(self, status: Any, headers: Any, exc_info: Any = None, /) -> Any:
         """Start the response, with the id (PEP 3333)."""
@@ -136,22 +145,22 @@ class _Response:
         more = () if exc_info is None else (exc_info,)
         # The server refuses what it cannot send, so the status is known after this.
         write = self._server_starts(status, headers, *more)
-        self._started = True
-        self._entry.status = _status(status)
+        self._begun = True
+        self.status = _status(status)
         return write
 
     def _with_id(self, headers: Any) -> Any:
-        entry = self._entry
-        if not entry.request_id:
+        request_id, options = self.request_id, self.options
+        if not request_id:
             return headers
-        name = entry.options.request_id_header
-        headers = [*_without(name, headers), (name, entry.request_id)]
-        if entry.options.expose_header:
+        name = options.request_id_header
+        headers = [*_without(name, headers), (name, request_id)]
+        if options.expose_header:
             lower = EXPOSE.lower()
             given = [value for key, value in headers if key.lower() == lower]
             headers = [
                 *_without(EXPOSE, headers),
-                (EXPOSE, entry.options.exposed(given)),
+                (EXPOSE, options.exposed(given)),
             ]
         return headers
 
@@ -167,7 +176,7 @@ class _Response:
         if not isinstance(error, Exception) or any(map(environ.get, _ERRORS_WANTED)):
             return
         if not reports_itself(environ):
-            self._entry.step(report, error)
+            self.step(report, error)
         if not begun:
             self._answer(error)
 
@@ -177,7 +186,7 @@ class _Response:
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Length", str(len(body))),
         ]
-        info = (type(error), error, error.__traceback__) if self._started else None
+        info = (type(error), error, error.__traceback__) if self._begun else None
         try:
             write = self.start("500 Internal Server Error", headers, info)
             write(b"" if self.is_head else body)
@@ -187,6 +196,9 @@ class _Response:
             if is_interrupt(failure):
                 raise
 
+    def user_reader(self) -> Callable[[], object] | None:
+        return self._user_reader(self._environ)
+
 
 class _Body:
     """The application's body, each step of it in the store."""
@@ -195,19 +207,15 @@ class _Body:
         "_begun",
         "_chunks",
         "_close",
-        "_entry",
         "_exhausted",
         "_open",
-        "_response",
+        "_request",
     )
 
-    def __init__(
-        self, entry: RequestEntry, result: Iterable[bytes], response: _Response
-    ) -> None:
+    def __init__(self, request: _Request, result: Iterable[bytes]) -> None:
         self._open = False
-        self._entry = entry
-        self._response = response
-        self._chunks: Iterator[bytes] = entry.step(iter, result)
+        self._request = request
+        self._chunks: Iterator[bytes] = request.step(iter, result)
         self._close: Any = getattr(result, "close", None)
         self._begun = self._exhausted = False
         self._open = True
@@ -217,15 +225,15 @@ class _Body:
 
     def __next__(self) -> bytes:
         try:
-            chunk: bytes = self._entry.step(next, self._chunks, _END)
+            chunk: bytes = self._request.step(next, self._chunks, _END)
         except BaseException as error:
             self._exhausted = True
-            self._response.fail(error, begun=self._begun)
-            self._entry.raised(error)
+            self._request.fail(error, begun=self._begun)
+            self._request.raised(error)
             raise
         if chunk is _END:
             self._exhausted = True
-            self._entry.answered()
+            self._request.answered()
             raise StopIteration
         self._begun = True
         return chunk
@@ -233,21 +241,21 @@ class _Body:
     def close(self) -> None:
         if self._open:
             self._open = False
-            unfinished = not (self._exhausted or self._response.is_head)
+            unfinished = not (self._exhausted or self._request.is_head)
             close = None if self._close is None else self._close_result
-            self._entry.close(close, unfinished=unfinished)
+            self._request.close(close, unfinished=unfinished)
 
     def _close_result(self) -> None:
         try:
             self._close()
         except BaseException as error:
-            self._response.fail(error, begun=True)
+            self._request.fail(error, begun=True)
             raise
 
     def __del__(self) -> None:
         # A server that forgets to close loses no line by it.
         if self._open:
-            apart(self._entry.end)
+            apart(self._request.end)
 
 
 class _SizedBody(_Body):
@@ -255,9 +263,9 @@ class _SizedBody(_Body):
 
     __slots__ = ("_size",)
 
-    def __init__(self, entry: RequestEntry, result: Any, response: _Response) -> None:
-        super().__init__(entry, result, response)
-        self._size: int = entry.step(len, result)
+    def __init__(self, request: _Request, result: Any) -> None:
+        super().__init__(request, result)
+        self._size: int = request.step(len, result)
 
     def __len__(self) -> int:
         return self._size
@@ -304,14 +312,12 @@ def _path(environ: _Environ) -> str:
     return _text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")) or "/"
 
 
-def header_values(environ: Mapping[str, Any], name: str) -> list[str]:
-    """Return the values of a header, given its name in lower case."""
-    # Servers join a header that came twice with a comma: not a valid id.
-    value = environ.get("HTTP_" + name.upper().replace("-", "_"))
-    return [] if value is None else [value]
+def remote_user_reader(environ: _Environ) -> Callable[[], object] | None:
+    """Return what reads the user that a server, or a middleware, authenticated."""
+    if environ.get("REMOTE_USER"):
+        return functools.partial(_remote_user, environ)
+    return None
 
 
-def remote_user(environ: _Environ) -> object:
-    """Return the user that the server, or a middleware further in, authenticated."""
-    name = environ.get("REMOTE_USER")
-    return {"name": _text(name)} if name else None
+def _remote_user(environ: _Environ) -> object:
+    return {"name": _text(environ["REMOTE_USER"])}

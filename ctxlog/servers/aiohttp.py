@@ -5,7 +5,7 @@ aiohttp servers (`aiohttp.web`). Adapter: imports aiohttp and core.
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ctxlog._kept import Kept
@@ -80,16 +80,7 @@ async def _serve(
 ) -> web.StreamResponse:
     if _MARK in request:
         return await handler(request)
-    user = options.user
-    entry = RequestEntry(
-        options,
-        method=request.method,
-        path=request.path,
-        client=request.remote,
-        values=functools.partial(_header_values, request),
-        user_of=None if user is None else functools.partial(user, request),
-        parameters=request.match_info.values,
-    )
+    entry = _Request(options, request)
     request[_MARK] = Kept(entry.store)
     _echo(entry, request)
     with entry:
@@ -110,6 +101,29 @@ async def _serve(
     raise failure
 
 
+class _Request(RequestEntry):
+    """One of aiohttp's requests."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, options: RequestOptions, request: web.Request) -> None:
+        super().__init__(
+            options,
+            request.method,
+            request.path,
+            request.remote,
+            options.headers.of_pairs(request.headers.items()),
+        )
+        self._request = request
+
+    def user_reader(self) -> Callable[[], object] | None:
+        user = self.options.user
+        return None if user is None else functools.partial(user, self._request)
+
+    def read_parameters(self) -> Iterable[object]:
+        return self._request.match_info.values()
+
+
 def _echo(entry: RequestEntry, request: web.Request) -> None:
     """Put the id on whatever response is sent, also one made outside middlewares."""
     # aiohttp has signals of an application only, and those cannot be added to by now;
@@ -122,10 +136,6 @@ def _echo(entry: RequestEntry, request: web.Request) -> None:
         entry.echo(response.headers)
 
     vars(request)["_prepare_hook"] = prepare
-
-
-def _header_values(request: web.Request, name: str) -> list[str]:
-    return list(request.headers.getall(name, ()))
 
 
 class AccessLogger(_AccessLogger):

@@ -2,8 +2,8 @@
 ASGI servers and applications: Starlette, FastAPI, Litestar, Quart, Falcon. Adapter.
 
 Speaks the protocol itself (ASGI 3.0, https://asgi.readthedocs.io/) and imports no
-framework. `ContextMiddleware` opens a `RequestEntry` and calls the application with the
-`receive` and `send` of a `_Response`.
+framework. `ContextMiddleware` opens a `_Request` and calls the application with the
+`receive` and `send` of that.
 """
 
 from __future__ import annotations
@@ -11,18 +11,15 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ctxlog._names import get_names
-from ctxlog.carrier.trace_context import TRACE_HEADERS
 from ctxlog.context import detached
 from ctxlog.context.adapter import lent
 from ctxlog.servers._options import RequestOptions, ServerOptions
 from ctxlog.servers._request import EXPOSE, RequestEntry
 from ctxlog.servers._subclass import (
-    middleware_class,
     middleware_of,
     put_middleware,
     take_middleware,
@@ -43,6 +40,9 @@ _Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 _log = logging.getLogger("ctxlog")
 
 _MARK = "ctxlog.entry"
+
+#: The messages that begin a response.
+_START = frozenset({"http.response.start", "websocket.http.response.start"})
 
 #: The messages that may be the last of a response.
 _BODY = frozenset(
@@ -103,8 +103,6 @@ class ContextMiddleware:
     def __init__(self, app: _App, **options: Unpack[ServerOptions]) -> None:
         self.app = app
         self._options = RequestOptions(**options)
-        names = (*self._options.accepted, *TRACE_HEADERS)
-        self._wanted = {name.encode(): name for name in names}
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         """Serve one connection (ASGI 3.0)."""
@@ -117,63 +115,50 @@ class ContextMiddleware:
         kind = scope["type"]
         if _MARK in scope or kind not in ("http", "websocket", "lifespan"):
             await app(scope, receive, send)
-        elif kind == "lifespan":
+            return
+        if kind == "lifespan":
             # Tasks that start here outlive every request.
             with detached():
                 await app(scope, receive, send)
-        else:
-            await self._serve(app, scope, receive, send)
-
-    async def _serve(
-        self, app: _App, scope: _Scope, receive: _Receive, send: _Send
-    ) -> None:
-        read_user = self._options.user or _starlette_user
-        client = scope.get("client")
-        entry = RequestEntry(
-            self._options,
-            method=scope.get("method", "GET"),
-            path=scope["path"],
-            client=client[0] if client else None,
-            values=self._read(scope.get("headers") or ()).__getitem__,
-            user_of=functools.partial(read_user, scope),
-            parameters=functools.partial(_path_parameters, scope),
-        )
+            return
+        request = _Request(self._options, scope, receive, send)
         in_framework = "app" in scope
-        # Not the entry, which knows the scope: that would be a cycle, and every
+        # Not the request, which knows the scope: that would be a cycle, and every
         # request would wait for the garbage collector.
         scope[_MARK] = True
-        response = _Response(entry, receive, send)
-        with entry:
+        with request:
             try:
-                await app(scope, response.receive, response.send)
+                await app(scope, request.receive, request.send)
             except Exception:
                 # The application raises anything. It is answered and raised again.
-                if entry.status is None and not in_framework:
-                    await response.fail(scope["type"])
+                if request.status is None and not in_framework:
+                    await request.fail()
                 raise
-            if entry.status is None and not entry.details.get("disconnected"):
+            if request.status is None and not request.details.get("disconnected"):
                 # The server would say so when the request is over, without its id.
                 _log.error("the application returned without starting a response")
-                await response.fail(scope["type"])
-
-    def _read(self, headers: _Headers) -> dict[str, list[str]]:
-        """Collect the values of the headers that are read at all, in one pass."""
-        found: dict[str, list[str]] = defaultdict(list)
-        wanted = self._wanted
-        for key, value in headers:
-            name = wanted.get(bytes(key).lower())
-            if name is not None:
-                found[name].append(bytes(value).decode("latin-1"))
-        return found
+                await request.fail()
 
 
-class _Response:
-    """The server's `receive` and `send`, as the application gets them."""
+class _Request(RequestEntry):
+    """
+    One connection, with the server's `receive` and `send` as the application gets them.
+    """
 
-    __slots__ = ("_ending", "_entry", "_receive", "_send")
+    __slots__ = ("_ending", "_receive", "_scope", "_send")
 
-    def __init__(self, entry: RequestEntry, receive: _Receive, send: _Send) -> None:
-        self._entry = entry
+    def __init__(
+        self, options: RequestOptions, scope: _Scope, receive: _Receive, send: _Send
+    ) -> None:
+        client = scope.get("client")
+        super().__init__(
+            options,
+            scope.get("method", "GET"),
+            scope["path"],
+            client[0] if client else None,
+            options.headers.of_pairs(scope.get("headers") or ()),
+        )
+        self._scope = scope
         self._receive = receive
         self._send = send
         # Whether the last part of the response has been handed to the server. Some
@@ -188,55 +173,54 @@ class _Response:
             message = await self._receive()
         if message["type"] == "http.disconnect":
             if not self._ending:
-                self._entry.details["disconnected"] = True
+                self.details["disconnected"] = True
         elif message["type"] == "websocket.disconnect":
-            self._entry.details[get_names().close_code] = message.get("code", 1005)
+            self.details[get_names().close_code] = message.get("code", 1005)
         return message
 
     async def send(self, message: _Message) -> None:
         kind = message["type"]
-        entry = self._entry
         last = False
-        if kind in ("http.response.start", "websocket.http.response.start"):
-            entry.status = message["status"]
+        if kind in _START:
+            self.status = message["status"]
             message = self._with_id(message)
-        elif kind == "websocket.accept":
-            entry.status = 101
-            message = self._with_id(message)
-        elif kind == "websocket.close":
-            if entry.status is None:
-                entry.status = 403  # the server refuses the handshake with it
-            entry.details[get_names().close_code] = message.get("code", 1000)
         elif kind in _BODY:
             last = not message.get("more_body", False)
-        self._ending = self._ending or last
+            self._ending = self._ending or last
+        elif kind == "websocket.accept":
+            self.status = 101
+            message = self._with_id(message)
+        elif kind == "websocket.close":
+            if self.status is None:
+                self.status = 403  # the server refuses the handshake with it
+            self.details[get_names().close_code] = message.get("code", 1000)
         # The server's access line is the request's; what the transport registers is
         # not, nor is the next request on the connection, which may start in here.
         with lent():
             await self._send(message)
         if last:
-            entry.answered()
+            self.answered()
 
     def _with_id(self, message: _Message) -> _Message:
-        entry = self._entry
-        request_id = entry.request_id
+        request_id = self.request_id
         if not request_id:
             return message
-        name = entry.options.header_bytes
+        options = self.options
+        name = options.header_bytes
         headers = _without(name, message.get("headers") or ())
         headers.append((name, request_id.encode()))
-        if entry.options.expose_header:
+        if options.expose_header:
             expose = EXPOSE.lower().encode()
             given = [
                 bytes(v).decode("latin-1") for k, v in headers if k.lower() == expose
             ]
             headers = _without(expose, headers)
-            headers.append((expose, entry.options.exposed(given).encode("latin-1")))
+            headers.append((expose, options.exposed(given).encode("latin-1")))
         return {**message, "headers": headers}
 
-    async def fail(self, kind: str) -> None:
+    async def fail(self) -> None:
         """Answer 500, with the id, for an application that has not answered."""
-        if kind == "websocket":
+        if self._scope["type"] == "websocket":
             return  # the server closes the connection as its protocol wants it
         body = b"Internal Server Error"
         headers = [
@@ -248,6 +232,17 @@ class _Response:
         await self.send(start)
         await self.send({"type": "http.response.body", "body": body})
 
+    def user_reader(self) -> Callable[[], object] | None:
+        read, scope = self.options.user, self._scope
+        if read is None and "user" not in scope:
+            return None
+        return functools.partial(read or _starlette_user, scope)
+
+    def read_parameters(self) -> Iterable[object]:
+        # Of Starlette, FastAPI and Litestar.
+        found = self._scope.get("path_params")
+        return found.values() if isinstance(found, dict) else ()
+
 
 def _without(name: bytes, headers: _Headers) -> list[tuple[bytes, bytes]]:
     length = len(name)
@@ -256,12 +251,6 @@ def _without(name: bytes, headers: _Headers) -> list[tuple[bytes, bytes]]:
         for key, value in headers
         if len(key) != length or bytes(key).lower() != name
     ]
-
-
-def _path_parameters(scope: _Scope) -> Iterable[object]:
-    """Return the values that Starlette, FastAPI and Litestar found in the path."""
-    found = scope.get("path_params")
-    return found.values() if isinstance(found, dict) else ()
 
 
 def _starlette_user(scope: _Scope) -> object:
@@ -313,7 +302,7 @@ def install(app: Any, **options: Unpack[ServerOptions]) -> None:
         raise TypeError(wrong)
     middleware = ContextMiddleware(app, **options)
     try:
-        put_middleware(app, middleware, _call)
+        put_middleware(app, middleware, _make_call)
     except TypeError:  # of a class in C
         raise TypeError(wrong) from None
 
@@ -323,12 +312,15 @@ def uninstall(app: Any) -> None:
     take_middleware(app)
 
 
-async def _call(self: Any, scope: _Scope, receive: _Receive, send: _Send) -> None:
-    """Serve one connection by an application that `install()` was called for."""
-    owner = middleware_class(type(self))
-    app: _App = super(owner, self).__call__
-    middleware = middleware_of(owner)
-    if middleware is None:
-        await app(scope, receive, send)
-    else:
-        await middleware.serve(app, scope, receive, send)
+def _make_call(owner: Any) -> Callable[..., Awaitable[None]]:
+    """Return the `__call__` of applications that `install()` is called for."""
+
+    async def call(self: Any, scope: _Scope, receive: _Receive, send: _Send) -> None:
+        app: _App = super(owner, self).__call__
+        middleware = middleware_of(owner)
+        if middleware is None:
+            await app(scope, receive, send)
+        else:
+            await middleware.serve(app, scope, receive, send)
+
+    return call

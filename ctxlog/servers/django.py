@@ -12,7 +12,6 @@ from typing import Any, cast
 from ctxlog.errors import ConfigError, requires
 from ctxlog.servers._options import RequestOptions, ServerOptions
 from ctxlog.servers._request import RequestEntry
-from ctxlog.servers._wsgi import header_values
 from ctxlog.servers._wsgi_errors import take_errors
 
 with requires("asgiref", extra="django"), requires("django"):
@@ -99,20 +98,34 @@ class ContextMiddleware:
             raise
         return cast(HttpResponseBase, response)
 
-    def _begin(self, request: HttpRequest) -> RequestEntry:
-        read_user = self._options.user or _loaded_user
-        entry = RequestEntry(
-            self._options,
-            method=request.method or "GET",
-            path=request.path,
-            client=request.META.get("REMOTE_ADDR") or None,
-            values=functools.partial(header_values, request.META),
-            user_of=functools.partial(read_user, request),
-            parameters=functools.partial(_path_parameters, request),
-        )
+    def _begin(self, request: HttpRequest) -> _Request:
+        entry = _Request(self._options, request)
         # A debugger around Django (runserver_plus) writes its report there.
         take_errors(getattr(request, "environ", {}), entry)
         return entry
+
+
+class _Request(RequestEntry):
+    """One of Django's requests."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, options: RequestOptions, request: HttpRequest) -> None:
+        super().__init__(
+            options,
+            request.method or "GET",
+            request.path,
+            request.META.get("REMOTE_ADDR") or None,
+            options.headers.of_environ(request.META),
+        )
+        self._request = request
+
+    def user_reader(self) -> Callable[[], object]:
+        return functools.partial(self.options.user or _loaded_user, self._request)
+
+    def read_parameters(self) -> tuple[object, ...]:
+        match: Any = self._request.resolver_match
+        return () if match is None else (*match.args, *match.kwargs.values())
 
 
 def _take(entry: RequestEntry, response: Any) -> None:
@@ -174,12 +187,6 @@ def _options() -> RequestOptions:
         if name not in names:
             raise ConfigError(_SETTING, name, f"one of: {', '.join(names)}")
     return RequestOptions(**given)
-
-
-def _path_parameters(request: HttpRequest) -> tuple[object, ...]:
-    """Return the values that Django found in the path."""
-    match: Any = request.resolver_match
-    return () if match is None else (*match.args, *match.kwargs.values())
 
 
 def _loaded_user(request: HttpRequest) -> object:

@@ -4,14 +4,14 @@ Flask applications. Adapter: imports Flask and core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ctxlog.context import get_store
 from ctxlog.errors import requires
 from ctxlog.servers._options import ServerOptions
 from ctxlog.servers._request import RequestStore, bind_user
-from ctxlog.servers._wsgi import ContextMiddleware, remote_user
+from ctxlog.servers._wsgi import ContextMiddleware, remote_user_reader
 
 with requires("flask"):
     import flask
@@ -89,8 +89,8 @@ class _Middleware(ContextMiddleware):
             return app(environ, start_response)  # type: ignore[no-any-return]
         return super().serve(app, environ, start_response)
 
-    def _read_user(self, environ: Any) -> object:
-        return remote_user(environ)
+    def _user_reader(self, environ: Any) -> Callable[[], object] | None:
+        return remote_user_reader(environ)
 
     def after_request(self, response: flask.Response) -> flask.Response:
         self._bind()

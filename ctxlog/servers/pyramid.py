@@ -4,7 +4,7 @@ Pyramid applications. Adapter: imports Pyramid and core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ctxlog.context import get_store
@@ -17,7 +17,7 @@ from ctxlog.servers._subclass import (
     put_middleware,
     take_middleware,
 )
-from ctxlog.servers._wsgi import ContextMiddleware, remote_user
+from ctxlog.servers._wsgi import ContextMiddleware, remote_user_reader
 
 with requires("pyramid"):
     from pyramid.interfaces import INewRequest
@@ -59,7 +59,7 @@ def install(app: Router, **options: Unpack[ServerOptions]) -> None:
         return
     middleware = _Middleware(app, **options)
     app.registry.registerHandler(middleware.begin, (INewRequest,))
-    put_middleware(app, middleware, _serve)
+    put_middleware(app, middleware, _make_call)
 
 
 def uninstall(app: Router) -> None:
@@ -69,21 +69,24 @@ def uninstall(app: Router) -> None:
         app.registry.unregisterHandler(middleware.begin, (INewRequest,))
 
 
-def _serve(self: Any, environ: Any, start_response: Any) -> Iterable[bytes]:
-    """Serve one request by an application that `install()` was called for."""
-    owner = middleware_class(type(self))
-    app: Any = super(owner, self).__call__
-    middleware: _Middleware | None = middleware_of(owner)
-    if middleware is None:
-        return app(environ, start_response)  # type: ignore[no-any-return]
-    return middleware.serve(app, environ, start_response)
+def _make_call(owner: Any) -> Callable[..., Iterable[bytes]]:
+    """Return the `__call__` of applications that `install()` is called for."""
+
+    def call(self: Any, environ: Any, start_response: Any) -> Iterable[bytes]:
+        app: Any = super(owner, self).__call__
+        middleware: _Middleware | None = middleware_of(owner)
+        if middleware is None:
+            return app(environ, start_response)  # type: ignore[no-any-return]
+        return middleware.serve(app, environ, start_response)
+
+    return call
 
 
 class _Middleware(ContextMiddleware):
     """The middleware of one application, which reads the user within Pyramid."""
 
-    def _read_user(self, environ: Any) -> object:
-        return remote_user(environ)
+    def _user_reader(self, environ: Any) -> Callable[[], object] | None:
+        return remote_user_reader(environ)
 
     def begin(self, event: Any) -> None:
         """Have a new request end with its user and its route's parameters bound."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ctxlog._kept import Kept
@@ -77,7 +78,7 @@ class _Stamping:
         if isinstance(get_store(), RequestStore) and request.app.asgi:
             await handle(request)
             return
-        entry = _entry(self._ctxlog_options, request)
+        entry = _Request(self._ctxlog_options, request)
         setattr(request.ctx, _ENTRY, Kept(entry))
         _echo(entry, request)
         failure: BaseException | None = None
@@ -120,21 +121,27 @@ class _Stamping:
             _end(entry, request, failure)
 
 
-def _entry(options: RequestOptions, request: Request) -> RequestEntry:
-    user = options.user
-    return RequestEntry(
-        options,
-        method=request.method,
-        path=request.path,
-        client=request.ip or None,
-        values=functools.partial(_header_values, request),
-        user_of=None if user is None else functools.partial(user, request),
-        parameters=lambda: request.match_info.values(),
-    )
+class _Request(RequestEntry):
+    """One of Sanic's requests."""
 
+    __slots__ = ("_request",)
 
-def _header_values(request: Request, name: str) -> list[str]:
-    return list(request.headers.getall(name, ()))
+    def __init__(self, options: RequestOptions, request: Request) -> None:
+        super().__init__(
+            options,
+            request.method,
+            request.path,
+            request.ip or None,
+            options.headers.of_pairs(request.headers.items()),
+        )
+        self._request = request
+
+    def user_reader(self) -> Callable[[], object] | None:
+        user = self.options.user
+        return None if user is None else functools.partial(user, self._request)
+
+    def read_parameters(self) -> Iterable[object]:
+        return self._request.match_info.values()
 
 
 def _is_to_be_answered(request: Request, failure: BaseException | None) -> bool:

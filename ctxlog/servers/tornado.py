@@ -100,6 +100,33 @@ def _make(
     return serving.begin(functools.partial(make, app, request, **kwargs))
 
 
+class _Entry(RequestEntry):
+    """The entry of one of Tornado's requests."""
+
+    __slots__ = ("_serving",)
+
+    def __init__(
+        self,
+        options: RequestOptions,
+        request: httputil.HTTPServerRequest,
+        serving: _Request,
+    ) -> None:
+        super().__init__(
+            options,
+            request.method or "",
+            request.path or "",
+            request.remote_ip,
+            options.headers.of_pairs(request.headers.get_all()),
+        )
+        self._serving = serving
+
+    def user_reader(self) -> Callable[[], object]:
+        return self._serving.read_user
+
+    def read_parameters(self) -> tuple[object, ...]:
+        return self._serving.read_parameters()
+
+
 class _Request:
     """One request, from the making of its handler until that has ended."""
 
@@ -109,15 +136,7 @@ class _Request:
         self._handler: Any = None
         self._user = options.user or _current_user
         self._finished: asyncio.Future[None] | None = None
-        self._entry = RequestEntry(
-            options,
-            method=request.method or "",
-            path=request.path or "",
-            client=request.remote_ip,
-            values=request.headers.get_list,
-            user_of=self._read_user,
-            parameters=self._path_parameters,
-        )
+        self._entry = _Entry(options, request, self)
         self._connection(request.connection)
 
     def _connection(self, connection: Any) -> None:
@@ -194,14 +213,15 @@ class _Request:
         if self._finished is not None and not self._finished.done():
             self._finished.set_result(None)
 
-    def _path_parameters(self) -> tuple[object, ...]:
+    def read_parameters(self) -> tuple[object, ...]:
         """Return the values that Tornado found in the path."""
         handler = self._handler
         if handler is None:
             return ()
         return (*handler.path_args, *handler.path_kwargs.values())
 
-    def _read_user(self) -> object:
+    def read_user(self) -> object:
+        """Return the user that the handler knows."""
         return None if self._handler is None else self._user(self._handler)
 
 

@@ -89,15 +89,7 @@ class ContextConnection(ServerConnection):
         await super().close(code, reason)
 
     def _begin(self, request: Request) -> None:
-        address = self.remote_address
-        entry = RequestEntry(
-            self._options,
-            method=getattr(request, "method", "GET"),  # newer versions read others
-            path=request.path.partition("?")[0],
-            client=address[0] if isinstance(address, tuple) else None,
-            values=request.headers.get_all,
-            user_of=functools.partial(self._options.user or _username, self),
-        )
+        entry = _Request(self._options, self, request)
         self.logger = self.protocol.logger = _Logger(self.logger, entry.store)
         send = self.protocol.send_response
         header = self._options.request_id_header
@@ -127,6 +119,28 @@ class ContextConnection(ServerConnection):
             if self.close_code == CloseCode.ABNORMAL_CLOSURE:
                 entry.details["disconnected"] = True
         entry.end(error)
+
+
+class _Request(RequestEntry):
+    """The request that opens a connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(
+        self, options: RequestOptions, connection: ServerConnection, request: Request
+    ) -> None:
+        address = connection.remote_address
+        super().__init__(
+            options,
+            getattr(request, "method", "GET"),  # newer versions read others
+            request.path.partition("?")[0],
+            address[0] if isinstance(address, tuple) else None,
+            options.headers.of_pairs(request.headers.raw_items()),
+        )
+        self._connection = connection
+
+    def user_reader(self) -> Callable[[], object]:
+        return functools.partial(self.options.user or _username, self._connection)
 
 
 class _Logger(logging.LoggerAdapter):  # type: ignore[type-arg]  # not in 3.10
