@@ -73,6 +73,8 @@ def encoded(encoder: Encoder, event: Event) -> bytes:
         return None
 
     first, line = plain(), encoder.encode(event)
+    if event.error is None and event.stack_info is None and not event.problems:
+        assert encoder.encode_at(event.caller, event[:7]) == line
     # A cache filled by one line makes the next one faster, and changes nothing else.
     assert encoder.encode(event) == line
     assert {first, plain()} <= {None, line}

@@ -79,6 +79,8 @@ def configure(**options: Unpack[ConfigureOptions]) -> None:
             `case="snake"`.
         case: The spelling of ctxlog's own names: `camel` (`elapsedMs`) or `snake`
             (`elapsed_ms`). Your own fields keep theirs.
+        caller: Whether lines show where in the code they were logged: the file's name,
+            the line and the function. ctxlog's own lines do not.
 
     Raises:
         ConfigError: if an option, or a variable, is invalid. Nothing has been changed.

@@ -40,7 +40,7 @@ class Configuration:
             "encoder": formatter.encoder,
         }
         if settings.share_handlers and self._stdlib:
-            output = {"writer": NoWriter(), "encoder": RecordEncoder()}
+            output = {"writer": NoWriter(), "encoder": RecordEncoder(settings.caller)}
         self._libraries = Libraries(settings, output, self._warn)
 
     def begin(self) -> None:

@@ -208,6 +208,7 @@ class Settings:
     warn: bool = _flagged(True)
     request_id_key: str = _option(CASES["camel"].request_id, _name)
     case: str = _option("camel", _one_of(*CASES))
+    caller: bool = _flagged(False)
 
     @property
     def only_completion_lines(self) -> bool:
@@ -256,6 +257,7 @@ def read_settings(options: Mapping[str, Any], allowed: type) -> Settings:
             max_line_bytes=values["max_line_bytes"],
             request_id_key=values["request_id_key"],
             case=values["case"],
+            caller=values["caller"],
         )
     except ConfigError as error:
         name, bracket, single = error.option.partition("[")
@@ -278,6 +280,7 @@ def formatter_of(settings: Settings) -> dict[str, Any]:
             "redact": settings.redact,
             "request_id_key": settings.request_id_key,
             "case": settings.case,
+            "caller": settings.caller,
         }
     names = FormatterOptions.__annotations__
     options = {name: getattr(settings, name) for name in names}

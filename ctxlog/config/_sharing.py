@@ -7,9 +7,9 @@ from __future__ import annotations
 import logging
 
 from ctxlog._names import get_names
-from ctxlog.line.event import Encoder, Event, ExceptionParts
+from ctxlog.line.event import Caller, Encoder, Event, ExceptionParts
 
-_UNKNOWN = ("(unknown file)", 0)
+_UNKNOWN = Caller("(unknown file)", 0)
 
 #: Names that a field cannot have as an attribute of a record.
 _TAKEN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -22,7 +22,13 @@ class RecordEncoder(Encoder):
     An encoder for the adapters of structlog and loguru, so that all handlers of
     `logging` get their events: ctxlog's own, which writes the line, a file's, an
     exporter's.
+
+    Args:
+        caller: Whether records have the caller of their event.
     """
+
+    def __init__(self, caller: bool = False) -> None:
+        self.caller = caller
 
     def encode(self, event: Event) -> bytes:
         """Hand on one event. Never raises."""
@@ -31,9 +37,11 @@ class RecordEncoder(Encoder):
         info = None
         if isinstance(error, BaseException):
             info = (type(error), error, error.__traceback__)
+        path, line, function = event.caller or _UNKNOWN
         make = logging.getLogRecordFactory()
         record = make(
-            *(event.logger, event.levelno, *_UNKNOWN, "%s", (event.message,), info),
+            *(event.logger, event.levelno, path, line, "%s", (event.message,), info),
+            func=function,
             sinfo=event.stack_info,
         )
         record.levelname = event.level

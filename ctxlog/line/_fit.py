@@ -103,7 +103,9 @@ class Fitter:
         text = dumps(shape.message(event.message, walk))
         logger = layout.logger(walk.text(safe_str(event.logger)))
         level = self._level(event, walk.text(safe_str(event.level)))
-        tail = layout.joined(shape.tail(event.error, event.stack_info, walk))
+        tail = shape.tail(event.error, event.stack_info, walk)
+        if event.caller is not None:
+            tail = {**shape.caller(event.caller, walk), **tail}
         name, request_id, fields, others = event.divided(shape.names)
         shown = self._missing
         if request_id is not None:
@@ -135,7 +137,7 @@ class Fitter:
             logger + layout.constants + layout.joined(statics),
             self._id_in_body(shown) + layout.joined(body),
             layout.joined(own),
-            tail + layout.joined(report),
+            layout.joined(tail) + layout.joined(report),
         )
 
     def _level(self, event: Event, level: str) -> bytes:

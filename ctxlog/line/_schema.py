@@ -48,6 +48,13 @@ class Schema:
         exception_stack: Key of its traceback, within.
         stack_info: Key of the stack that was asked for with `stack_info=True`.
         log_error: Key of what had to be replaced on the line.
+        caller: Key of the caller, an object of four, where `configure(caller=True)`
+            shows it. A key of the four that is empty leaves its value out.
+        caller_file: Key of the name of its file, within.
+        caller_path: Key of the path of its file, within; none unless given.
+        caller_line: Key of the line there, within.
+        caller_function: Key of the name of its function, within.
+        caller_line_text: Write the line as a text.
         rename: Further fields to rename: from the name that is bound to the key.
         levels: What stands under *level* for a level's name and number, a text or a
             whole number; its name unless given, and where it raises.
@@ -69,7 +76,7 @@ class Schema:
         undotted: Dots in the names of fields become underscores.
         message_first: The request's id stands after the message, with the fields.
 
-    With an empty *exception*, its three stand among the line's own keys.
+    With an empty *exception* or *caller*, its parts stand among the line's own keys.
 
     Raises:
         ConfigError: If an attribute is invalid, or two keys are the same.
@@ -89,6 +96,12 @@ class Schema:
     exception_stack: str = "stack"
     stack_info: str = CAMEL.stack_info
     log_error: str = CAMEL.log_error
+    caller: str = "caller"
+    caller_file: str = "file"
+    caller_path: str = ""
+    caller_line: str = "line"
+    caller_function: str = "function"
+    caller_line_text: bool = False
     rename: Mapping[str, str] = field(default_factory=dict)
     levels: Callable[[str, int], str | int] | None = None
     level_value: str = ""
@@ -109,8 +122,9 @@ class Schema:
         object.__setattr__(self, "constants", MappingProxyType(dict(self.constants)))
         object.__setattr__(self, "reserved", frozenset(self.reserved))
         within = [self.exception_type, self.exception_message, self.exception_stack]
-        outer = [*self.own_keys, self.request_id, *self.rename.values()]
-        for keys in (outer, within):
+        outer = [*self.own_keys, *self.caller_keys, self.request_id]
+        outer += self.rename.values()
+        for keys in (outer, within, self._caller_parts):
             for key in keys:
                 if not _is_key(key):
                     raise ConfigError("schema", key, "keys of 1 to 64 bytes as UTF-8")
@@ -121,11 +135,13 @@ class Schema:
             raise ConfigError("rename", CAMEL.request_id, allowed)
 
     def _check_types(self) -> None:
-        for option in ("name", "level_value", "level_text", "prefix"):
+        optional = ("name", "level_value", "level_text", "prefix", *_CALLER)
+        for option in optional:
             value = getattr(self, option)
             if not isinstance(value, str) or not (_is_key(value) or value == ""):
                 raise ConfigError(option, value, "a string of at most 64 bytes")
-        for option in ("seconds", "scalars", "undotted", "otlp", "message_first"):
+        flags = ("seconds", "scalars", "undotted", "otlp", "message_first")
+        for option in (*flags, "caller_line_text"):
             if type(getattr(self, option)) is not bool:
                 raise ConfigError(option, getattr(self, option), "True or False")
         if not isinstance(self.rename, Mapping):
@@ -195,9 +211,21 @@ class Schema:
             *self.constants,
         )
 
-    def spelled(self, names: Names) -> Schema:
+    @property
+    def caller_keys(self) -> tuple[str, ...]:
+        """Return the keys that the line sets if it shows the caller."""
+        return (self.caller,) if self.caller else self._caller_parts
+
+    @property
+    def _caller_parts(self) -> tuple[str, ...]:
+        keys = (getattr(self, attribute) for attribute in _CALLER[1:])
+        return tuple(key for key in keys if key)
+
+    def spelled(self, names: Names, caller: bool = False) -> Schema:
         """
         Return the schema with `names` for the keys that are ctxlog's, not the vendor's.
+
+        Without *caller* it has no keys for that: fields may have such names.
 
         Raises:
             ConfigError: If the line has another key of the request id's name.
@@ -210,10 +238,13 @@ class Schema:
         place = getattr(self.place, "spelled", None)
         if names.case != CAMEL.case and place is not None:
             changed["place"] = place(names)
+        if not caller:
+            changed.update(dict.fromkeys(_CALLER, ""))
         key = names.request_id
         with contextlib.suppress(ConfigError):  # two keys of the same name
             spelled = replace(self, **changed)
             taken = {*spelled.own_keys, *spelled.rename, *spelled.reserved}
+            taken.update(spelled.caller_keys)
             possible = not self.scalars or _GELF_NAME.fullmatch(key)
             if possible and taken.isdisjoint((key, spelled.request_id)):
                 return spelled
@@ -236,6 +267,10 @@ class Schema:
 
 # GELF 1.1: the name of an additional field.
 _GELF_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+# The attributes that are keys of the caller.
+_CALLER = (*("caller", "caller_file", "caller_path", "caller_line", "caller_function"),)
 
 
 def _is_text(text: object) -> bool:

@@ -11,7 +11,7 @@ from ctxlog._interrupts import is_interrupt
 from ctxlog._names import Names
 from ctxlog.line import _placing
 from ctxlog.line._schema import Schema, without_dots
-from ctxlog.line.event import ExceptionParts
+from ctxlog.line.event import Caller, ExceptionParts
 from ctxlog.line.redact import Redactor
 from ctxlog.line.values import Walk, safe_str, type_name
 
@@ -53,7 +53,7 @@ class Shape:
         self.limit = limit
         self.placing = not schema.plain
         self._default = default
-        self._reserved = frozenset(schema.own_keys)
+        self._reserved = frozenset((*schema.own_keys, *schema.caller_keys))
         self._taken = self._reserved | {schema.request_id}
         self._rename = {names.request_id: schema.request_id, **schema.rename}
         self._renamed = self._taken.union(self._rename)
@@ -119,6 +119,20 @@ class Shape:
         if schema.level_text:
             members[schema.level_text] = self.short(name)
         return members
+
+    def caller(self, caller: Caller, walk: Walk) -> dict[str, Any]:
+        """Return what the line says of the caller."""
+        schema = self.schema
+        line = str(caller.line) if schema.caller_line_text else caller.line
+        members: dict[str, Any] = {
+            schema.caller_file: walk.text(caller.file),
+            schema.caller_path: walk.text(caller.path),
+            schema.caller_line: line,
+        }
+        if caller.function is not None:
+            members[schema.caller_function] = walk.text(caller.function)
+        members.pop("", None)
+        return {schema.caller: members} if schema.caller and members else members
 
     def tail(
         self,

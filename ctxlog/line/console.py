@@ -14,6 +14,7 @@ import time
 from ctxlog._interrupts import is_interrupt
 from ctxlog._json import dumps
 from ctxlog._names import Names
+from ctxlog.errors import ConfigError
 from ctxlog.line.event import Encoder, Event, ExceptionParts
 from ctxlog.line.redact import Redactor
 from ctxlog.line.redactor import get_redactor
@@ -42,8 +43,8 @@ class ConsoleEncoder(Encoder):
     The columns of the request and of the logger grow with what was seen, so that lines
     stand below each other. A long id is shown by its begin and its end, in a color of
     its own, the same in every process; a long field by its begin. The time since the
-    request began follows as `+12.3ms`. Data cannot drive the terminal: control
-    characters are escaped.
+    request began follows as `+12.3ms`, the caller as `orders.py:42`. Data cannot drive
+    the terminal: control characters are escaped.
 
     Args:
         color: Whether to color.
@@ -51,6 +52,7 @@ class ConsoleEncoder(Encoder):
         datefmt: Shape of the time, local, as `time.strftime` takes it.
         request_id_key: The name of the request's id; the process's unless given.
         case: The spelling of ctxlog's own names; the process's unless given.
+        caller: Show the file and the line where an event was logged.
 
     Raises:
         ConfigError: if an option is invalid.
@@ -64,7 +66,11 @@ class ConsoleEncoder(Encoder):
         datefmt: str = "%H:%M:%S",
         request_id_key: str | None = None,
         case: str | None = None,
+        caller: bool = False,
     ) -> None:
+        if type(caller) is not bool:
+            raise ConfigError("caller", caller, "True or False")
+        self.caller = caller
         self.names = Names.chosen(case, request_id_key)
         self.redactor = redactor or get_redactor()
         self._color = color
@@ -87,7 +93,7 @@ class ConsoleEncoder(Encoder):
 
     def _text(self, event: Event) -> str:
         created, level, levelno, logger, message, view = event[:6]
-        own, error, stack_info, problems = event[6:]
+        own, error, stack_info, problems, caller = event[6:]
         walk = Walk(self.redactor, 65_536, 65_536)
         # The call's own over the context's.
         _, found, own, others = event.divided(self.names)
@@ -119,6 +125,9 @@ class ConsoleEncoder(Encoder):
             parts.append(self._paint(_elapsed(created - view.started / 1e9), _DIM))
         if view.late:
             parts.append(self._paint("late", _YELLOW))
+        if caller is not None:
+            place = printable(walk.text(f"{caller.file}:{caller.line}"))
+            parts.append(self._paint(place, _DIM))
         return "\n".join([" ".join(parts), *stacks])
 
     def _field(self, name: str, value: object, code: str = _CYAN) -> str:

@@ -35,7 +35,7 @@ from ctxlog.line._layout import DIGITS, Layout
 from ctxlog.line._otlp import OtlpLayout
 from ctxlog.line._schema import Schema
 from ctxlog.line._shape import NO_NAMES, Shape
-from ctxlog.line.event import Encoder, Event, ExceptionParts
+from ctxlog.line.event import Caller, Encoder, Event, ExceptionParts, Plain
 from ctxlog.line.redact import Redactor
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.values import safe_str, type_name
@@ -64,6 +64,7 @@ class LineEncoder(Encoder):
             process's.
         default: Asked first about values of types that JSON does not have; may raise
             `TypeError`.
+        caller: Show where in the code an event was logged.
 
     Raises:
         ConfigError: If an option is invalid.
@@ -81,6 +82,7 @@ class LineEncoder(Encoder):
         request_id_key: str | None = None,
         case: str | None = None,
         default: Callable[[Any], Any] | None = None,
+        caller: bool = False,
     ) -> None:
         if not isinstance(timespec, str) or timespec not in DIGITS:
             raise ConfigError("timespec", timespec, f"one of: {', '.join(DIGITS)}")
@@ -93,8 +95,11 @@ class LineEncoder(Encoder):
             )
         if static is not None and not isinstance(static, Mapping):
             raise ConfigError("static", static, "a mapping of names to values")
+        if type(caller) is not bool:
+            raise ConfigError("caller", caller, "True or False")
+        self.caller = caller
         self.names = names = Names.chosen(case, request_id_key)
-        self.schema = schema = schema.spelled(names)
+        self.schema = schema = schema.spelled(names, caller)
         self.redactor = redactor or get_redactor()
         self.max_line_bytes = max_line_bytes
         self._shape = shape = Shape(
@@ -129,15 +134,17 @@ class LineEncoder(Encoder):
         self._reads_messages = patterns or schema.scalars
         # A level's name is enough where the schema writes nothing else.
         self._by_name = schema.levels is None and not schema.level_value
-        # Whether any event may take the short way.
-        self._common = self._by_name and not (
+        # Whether any event may take the short way, with its caller or without.
+        self._usual = self._by_name and not (
             self._reads_messages or schema.otlp or schema.place
         )
+        self._common = self._usual and not caller
         # Of the digits of a time in microseconds.
         self._fraction = slice(-6, self._layout.digits - 6 or None)
         self._elapsed = self._layout.elapsed
         self._levels: dict[Any, bytes] = {}
         self._loggers: dict[str, bytes] = {}
+        self._callers: dict[Caller, bytes] = {}
         self._plain_keys = self._fields.plain.known
 
     def encode_plain(
@@ -149,15 +156,16 @@ class LineEncoder(Encoder):
         message: str,
         view: View,
         fields: Mapping[Any, Any],
+        called: bool = False,
     ) -> bytes | None:
         """
         Return the line of a usual event; None to be given the `Event` instead.
 
         It is what a log call costs, so it is written out at length. Whatever is
-        uncommon about an event is for `encode`, which gives the same line. Never
-        raises.
+        uncommon about an event is for `encode`, which gives the same line; *called* is
+        for `encode_at`, which adds the caller. Never raises.
         """
-        if not self._common or type(message) is not str:
+        if not (self._common or called) or type(message) is not str:
             return None
         try:
             known = view.encoded
@@ -217,6 +225,16 @@ class LineEncoder(Encoder):
             return None
         return line if len(line) <= self.max_line_bytes else None
 
+    def encode_at(self, caller: Caller | None, plain: Plain) -> bytes:
+        """Return the line of an event that is not plain, or has a caller."""
+        if caller is not None and self._usual:
+            line = self.encode_plain(*plain, called=True)
+            if line is not None:
+                line = line[:-2] + self._caller(caller) + b"}\n"
+                if len(line) <= self.max_line_bytes:
+                    return line
+        return self.encode(Event(*plain, caller=caller))
+
     def encode(self, event: Event) -> bytes:
         """Return the line of an event. Never raises."""
         (
@@ -230,6 +248,7 @@ class LineEncoder(Encoder):
             error,
             stack_info,
             problems,
+            caller,
         ) = event
         length = None
         try:
@@ -253,9 +272,9 @@ class LineEncoder(Encoder):
             if not context.clash and names.isdisjoint(context.names):
                 text, found = self._text(message)
                 problems += found + context.problems
-                tail = b""
+                tail = b"" if caller is None else self._caller(caller)
                 if error is not None or stack_info is not None or problems:
-                    tail = self._tail(error, stack_info, problems)
+                    tail += self._tail(error, stack_info, problems)
                 line = self._layout.line(
                     micros_of(created),
                     view,
@@ -302,6 +321,10 @@ class LineEncoder(Encoder):
             plain[self.schema.log_error] = "; ".join([*found, *walk.problems])
         return dumps(plain)
 
+    def caller_members(self, caller: Caller) -> dict[str, Any]:
+        """Return what a line says of a caller."""
+        return self._shape.caller(caller, self._shape.walk(1024))
+
     # The parts -----------------------------------------------------------------------
 
     def _room_beside(self, context: Context, message: object) -> int:
@@ -335,6 +358,13 @@ class LineEncoder(Encoder):
         name = self._layout.logger(self._shape.short(logger))
         member = name + self._layout.statics
         remember(self._loggers, logger, member)
+        return member
+
+    def _caller(self, caller: Caller) -> bytes:
+        member = self._callers.get(caller)
+        if member is None:
+            member = self._layout.joined(self.caller_members(caller))
+            remember(self._callers, caller, member)
         return member
 
     def _tail(

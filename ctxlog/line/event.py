@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._names import Names
@@ -47,6 +47,26 @@ class ExceptionParts(NamedTuple):
         return stack.rstrip("\n")
 
 
+class Caller(NamedTuple):
+    """
+    Where in the code an event was logged.
+
+    Attributes:
+        path: The file, as Python knows it.
+        line: The line there.
+        function: The name of the function; None where it is not known.
+    """
+
+    path: str
+    line: int
+    function: str | None = None
+
+    @property
+    def file(self) -> str:
+        """The name of the file; its path may have come from another system."""
+        return self.path.replace("\\", "/").rpartition("/")[2]
+
+
 class Event(NamedTuple):
     """
     One log event. An adapter makes it once; nothing below reads the record again.
@@ -62,6 +82,7 @@ class Event(NamedTuple):
         error: The exception that it reports.
         stack_info: The stack that it shows.
         problems: The replacements made before the event.
+        caller: Where it was logged, for an encoder that asks for it.
     """
 
     created: float
@@ -74,6 +95,7 @@ class Event(NamedTuple):
     error: ExceptionParts | BaseException | None = None
     stack_info: str | None = None
     problems: tuple[str, ...] = ()
+    caller: Caller | None = None
 
     def divided(
         self, names: Names
@@ -113,8 +135,19 @@ class Event(NamedTuple):
         return name, request_id, own, dict(names.respelled(others))
 
 
+#: The arguments of `Encoder.encode_plain`, which are the first parts of an `Event`.
+Plain: TypeAlias = tuple[float, str, int, str, str, View, Mapping[Any, Any]]
+
+
 class Encoder:
-    """Turns events into bytes. The base of all encoders."""
+    """
+    Turns events into bytes. The base of all encoders.
+
+    Attributes:
+        caller: Whether it asks for the caller of an event, which takes time to find.
+    """
+
+    caller = False
 
     def encode_plain(
         self,
@@ -134,6 +167,16 @@ class Encoder:
         raises.
         """
         return None
+
+    def encode_at(self, caller: Caller | None, plain: Plain) -> bytes:
+        """
+        Return the bytes of an event that `encode_plain` has refused. Never raises.
+
+        Args:
+            caller: Where it was logged, if the encoder asks for it.
+            plain: The arguments of `encode_plain`.
+        """
+        return self.encode(Event(*plain, caller=caller))
 
     def encode(self, event: Event) -> bytes:
         """Return the bytes of an event. Never raises."""

@@ -21,6 +21,7 @@ class LineOptions(TypedDict, total=False):
     max_line_bytes: int
     request_id_key: str | None
     case: str | None
+    caller: bool
 
 
 class EncoderOptions(LineOptions, total=False):

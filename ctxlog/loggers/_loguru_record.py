@@ -16,10 +16,16 @@ from ctxlog._json import FLAT_TYPES
 from ctxlog._names import REPORTING_LOGGERS, get_names
 from ctxlog.context.adapter import View, current_view, error_view
 from ctxlog.errors import requires
-from ctxlog.line.event import Encoder, Event, ExceptionParts
+from ctxlog.line.event import Caller, Encoder, Event, ExceptionParts
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.values import safe_str
-from ctxlog.loggers._callers import passed_on
+from ctxlog.loggers._callers import (
+    beyond_loggers,
+    caller_of,
+    is_ours,
+    known_caller,
+    passed_on,
+)
 from ctxlog.loggers._pickles import Packed, plain
 from ctxlog.loggers._record import Stamp, plain_fields, read
 
@@ -135,10 +141,17 @@ def _handed_on() -> logging.LogRecord | None:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         if frame.f_code.co_name == "emit":
-            for handed in list(frame.f_locals.values()):
-                if isinstance(handed, logging.LogRecord):
-                    return handed
+            handed = _record_in(frame)
+            if handed is not None:
+                return handed
         frame = frame.f_back
+    return None
+
+
+def _record_in(frame: FrameType) -> logging.LogRecord | None:
+    for handed in list(frame.f_locals.values()):
+        if isinstance(handed, logging.LogRecord):
+            return handed
     return None
 
 
@@ -207,9 +220,25 @@ def encoded(encoder: Encoder, record: Record, created: float) -> bytes:
         line = encoder.encode_plain(created, name, level.no, source, message, view, own)
         if line is not None:
             return line
-    return encoder.encode(
-        Event(created, name, level.no, source, message, view, own, error)
-    )
+    caller = _caller(record) if encoder.caller else None
+    plain = (created, name, level.no, source, message, view, own)
+    if error is None:
+        return encoder.encode_at(caller, plain)
+    return encoder.encode(Event(*plain, error, caller=caller))
+
+
+def _caller(record: Record) -> Caller | None:
+    """Return the caller of a record; None of a line of ctxlog's own."""
+    if is_ours(record["name"]):
+        return None
+    frame = beyond_loggers(sys._getframe(1))
+    if frame is not None and frame.f_code.co_name == "emit":
+        # It may not be the caller that `depth` counts to, as with `stacklevel`.
+        handed = _record_in(frame)
+        if handed is not None:
+            return caller_of(handed)
+    path = getattr(record["file"], "path", None)
+    return known_caller((path, record["line"], record["function"]))
 
 
 def _name_of(level: Any) -> str:

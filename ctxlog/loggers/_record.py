@@ -31,7 +31,7 @@ from ctxlog.line.event import Encoder, Event, ExceptionParts
 from ctxlog.line.redact import Redactor
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.values import Walk, safe_str, type_name
-from ctxlog.loggers._callers import call_stack
+from ctxlog.loggers._callers import call_stack, caller_of
 from ctxlog.loggers._events import KEYS, error_in, is_true, take_apart
 from ctxlog.loggers._messages import Problems, formatted, unformatted
 
@@ -400,17 +400,29 @@ def encoded(encoder: Encoder, record: logging.LogRecord) -> bytes:
                         own,
                     )
                     line = encoder.encode_plain(*plain)
-                    return encoder.encode(Event(*plain)) if line is None else line
+                    if line is None:
+                        caller = caller_of(record) if encoder.caller else None
+                        line = encoder.encode_at(caller, plain)
+                    return line
         except Exception as error:
             # A __str__ that raises, a wrong format, an attribute that is gone: the
             # event says what was wrong.
             if is_interrupt(error):
                 raise
-    return encoder.encode(event_of(record))
+    return encoder.encode(event_of(record, encoder.caller))
 
 
-def event_of(record: logging.LogRecord, problems: Problems = ()) -> Event:
-    """Take any record apart, and add *problems*. Never raises."""
+def event_of(
+    record: logging.LogRecord, has_caller: bool, problems: Problems = ()
+) -> Event:
+    """
+    Take any record apart. Never raises.
+
+    Args:
+        record: The record.
+        has_caller: Whether to look for the caller.
+        problems: Replacements made before, in words.
+    """
     try:
         event = read(record)
     except Exception as error:
@@ -422,6 +434,8 @@ def event_of(record: logging.LogRecord, problems: Problems = ()) -> Event:
             *(record.created, record.levelname, record.levelno, record.name),
             *(safe_str(record.msg), current_view()),
         )
+    if has_caller:
+        event = event._replace(caller=caller_of(record))
     if problems:
         event = event._replace(problems=(*event.problems, *problems))
     return event

@@ -14,10 +14,9 @@ from ctxlog._interrupts import is_interrupt
 from ctxlog._names import get_names
 from ctxlog.context.adapter import current_view
 from ctxlog.errors import requires
-from ctxlog.line.event import Event
 from ctxlog.line.values import safe_str
 from ctxlog.line.writer import LineWriter
-from ctxlog.loggers._callers import is_ours
+from ctxlog.loggers._callers import caller_at, is_ours
 from ctxlog.loggers._events import KEYS, LEVELS
 from ctxlog.loggers._messages import formatted, sole_mapping
 
@@ -149,9 +148,9 @@ def _logging(level: str, number: int) -> Any:
                 created, level, number, logger.name, event, view, fields
             )
             if line is None:
-                line = encoder.encode(
-                    Event(created, level, number, logger.name, event, view, fields)
-                )
+                plain = (created, level, number, logger.name, event, view, fields)
+                caller = caller_at(sys._getframe(1)) if encoder.caller else None
+                line = encoder.encode_at(caller, plain)
         else:
             line = renderer.encode(logger, name, {**fields, "event": event})
         output.writer.write(line)

@@ -21,8 +21,9 @@ from ctxlog.context.adapter import (
 )
 from ctxlog.errors import requires
 from ctxlog.line.encoder import LineEncoder
-from ctxlog.line.event import Encoder, Event
+from ctxlog.line.event import Caller, Encoder, Event
 from ctxlog.line.schema import Schema, get_schema
+from ctxlog.loggers._callers import awaiting_frame, caller_at, caller_of
 from ctxlog.loggers._events import (
     KEYS,
     LEVELS,
@@ -135,7 +136,15 @@ class JsonRenderer:
         name = getattr(logger, "name", None) or "root"
         plain = (_now(), *level, name, message, current_view(), event_dict)
         line = self.encoder.encode_plain(*plain)
-        return self.encoder.encode(Event(*plain)) if line is None else line
+        if line is None:
+            line = self.encoder.encode_at(self._caller(), plain)
+        return line
+
+    def _caller(self) -> Caller | None:
+        """Return the caller of the event, if the encoder asks for it."""
+        if not self.encoder.caller:
+            return None
+        return caller_at(awaiting_frame() or sys._getframe(1))
 
     def _encode_more(
         self,
@@ -163,11 +172,13 @@ class JsonRenderer:
                 error=event.error or found.error,
                 stack_info=event.stack_info or found.stack_info,
                 problems=event.problems,
+                caller=caller_of(record) if self.encoder.caller else None,
             )
-        elif isinstance(event.error, BaseException):
+            return self.encoder.encode(event)
+        if isinstance(event.error, BaseException):
             reporting = event.logger in REPORTING_LOGGERS
             event = event._replace(view=error_view(event.error, reporting=reporting))
-        return self.encoder.encode(event)
+        return self.encoder.encode(event._replace(caller=self._caller()))
 
 
 _formats_records = structlog.stdlib.ProcessorFormatter.format.__code__

@@ -73,6 +73,7 @@ class JsonFormatter(BaseJsonFormatter):
         request_id_key: The name of the request's id; the process's unless given.
         case: The spelling of ctxlog's own names; the process's unless given.
         json_default: Asked first about values of types that JSON does not have.
+        caller: Show where in the code an event was logged: see `configure()`.
         options: Those of `pythonjsonlogger.core.BaseJsonFormatter`.
 
     Raises:
@@ -97,6 +98,7 @@ class JsonFormatter(BaseJsonFormatter):
         request_id_key: str | None = None,
         case: str | None = None,
         json_default: Callable[[Any], Any] | None = None,
+        caller: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(fmt, datefmt, style, validate, **options)
@@ -118,6 +120,7 @@ class JsonFormatter(BaseJsonFormatter):
             request_id_key=request_id_key,
             case=case,
             default=json_default,
+            caller=caller,
         )
         self._has_fmt = fmt is not None
         self._assembled = (
@@ -154,7 +157,8 @@ class JsonFormatter(BaseJsonFormatter):
             if is_interrupt(error):
                 raise
             problem = f"formatter options: {type_name(error)}: {safe_str(error)}"
-        return self.encoder.encode(event_of(record, (problem,)))
+        event = event_of(record, self.encoder.caller, (problem,))
+        return self.encoder.encode(event)
 
     def add_fields(
         self,
@@ -168,7 +172,7 @@ class JsonFormatter(BaseJsonFormatter):
         In python-json-logger's order: defaults, the first keys, static fields, the
         context's and the call's fields, the timestamp. Values need not be plain.
         """
-        event = event_of(record)
+        event = event_of(record, self.encoder.caller)
         fields = self._fields(event)
         first = self._first(event, record, fields)
         for part in (self.defaults, first, self.static_fields, message_dict, fields):
@@ -210,9 +214,10 @@ class JsonFormatter(BaseJsonFormatter):
         key, request_id, own, context = event.divided(encoder.names)
         if request_id is None:
             request_id = encoder.missing_request_id
-        taken = {schema.request_id, *schema.own_keys}
+        taken = {schema.request_id, *schema.own_keys, *schema.caller_keys}
         if self._has_fmt:
             taken = {"exc_info", "stack_info", *self._required_fields} & STANDARD
+            taken.update(schema.caller_keys)
         fields: dict[str, Any] = {}
         if request_id is not None:
             fields[schema.request_id] = safe_str(request_id)
@@ -229,6 +234,8 @@ class JsonFormatter(BaseJsonFormatter):
             fields[schema.elapsed] = max(round(lasted, 3), 0.0)
         if view.late:
             fields[schema.late] = True
+        if event.caller is not None:
+            fields.update(encoder.caller_members(event.caller))
         fields.update(self._stacks(event))
         if event.problems:
             fields[schema.log_error] = "; ".join(event.problems)
@@ -281,6 +288,7 @@ class ConsoleFormatter(logging.Formatter):
         redact: The fields and texts to hide: see `configure()`.
         request_id_key: The name of the request's id; the process's unless given.
         case: The spelling of ctxlog's own names; the process's unless given.
+        caller: Show the file and the line where an event was logged.
 
     Raises:
         ConfigError: if an option is invalid.
@@ -297,6 +305,7 @@ class ConsoleFormatter(logging.Formatter):
         redact: object = None,
         request_id_key: str | None = None,
         case: str | None = None,
+        caller: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = ConsoleEncoder(
@@ -305,6 +314,7 @@ class ConsoleFormatter(logging.Formatter):
             datefmt=datefmt or "%H:%M:%S",
             request_id_key=request_id_key,
             case=case,
+            caller=caller,
         )
 
     def format(self, record: logging.LogRecord) -> str:
