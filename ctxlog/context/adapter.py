@@ -107,7 +107,11 @@ class Entry(FrameRunner):
             self.store.close()
         finally:
             found, self._found = self._found, None
-            if leave(self._frame) and found is not None:
+            frame = self._frame
+            if get_current() is frame:  # as nearly always
+                frame.left = True
+                set_current(None if found is None else self._restored(found))
+            elif leave(frame) and found is not None:
                 set_current(self._restored(found))
 
     def step(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
@@ -192,11 +196,24 @@ class lent(TemporaryFrame):
         else:
             Frame.__init__(self, lent.store, below, lent.overlay)
 
+    def open(self) -> None:
+        """Enter the block, as `with` does. For `try` and `finally: close()`."""
+        self.token = set_current(self)
+
+    def close(self) -> None:
+        """Leave the block, whether `open()` was reached or not."""
+        below = self.parent
+        if get_current() is self and type(below) is not ScopeFrame:
+            self.end()
+            set_current(below)
+        else:
+            leave(self)
+
     def __enter__(self) -> None:
         try:
-            self.token = set_current(self)
+            self.open()
         except BaseException:  # from a signal handler: `__exit__` will not be called
-            leave(self)
+            self.close()
             raise
 
     def __exit__(
@@ -205,7 +222,7 @@ class lent(TemporaryFrame):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        leave(self)
+        self.close()
 
 
 class Carried:

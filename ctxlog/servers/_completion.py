@@ -38,6 +38,12 @@ def http_outcome(
     return status, str(status), logging.INFO
 
 
+def is_heard(level: int) -> bool:
+    """Return whether completion lines of a level are logged."""
+    warn_if_unheard(_log)
+    return _log.isEnabledFor(level)
+
+
 def log_completion(
     level: int,
     message: str,
@@ -46,7 +52,7 @@ def log_completion(
     span: Any,
 ) -> None:
     """
-    Log that a request has ended.
+    Log that a request has ended, where `is_heard(level)`.
 
     Args:
         level: The line's level.
@@ -55,9 +61,6 @@ def log_completion(
         fields: The fields of the line.
         span: Datadog's span of the request, None without one.
     """
-    warn_if_unheard(_log)
-    if not _log.isEnabledFor(level):
-        return
     _trackers.watch()
     # As `_log.log()` does, which would look for the caller: it is known.
     about = (_log.name, level, *_PLACE, message, args, None, _FUNCTION, fields)

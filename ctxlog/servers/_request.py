@@ -11,7 +11,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar, cast
 
 from ctxlog._names import get_names
@@ -21,7 +21,7 @@ from ctxlog.carrier.received import ReceivedStore
 from ctxlog.carrier.trace_context import Trace
 from ctxlog.context import Store, get_store, run
 from ctxlog.context.adapter import Entry, View, continued, within
-from ctxlog.servers._completion import http_outcome, log_completion
+from ctxlog.servers._completion import http_outcome, is_heard, log_completion
 from ctxlog.servers._headers import Headers
 from ctxlog.servers._options import RequestOptions, ask
 from ctxlog.servers._route import templated
@@ -63,7 +63,7 @@ class RequestStore(ReceivedStore):
         self.span_rank = 0
         self.path = path
         self.completes = completes
-        self.parameters: Iterable[object] = ()
+        self.parameters: Collection[object] = ()
 
 
 def bind_user(store: Store, user_of: Callable[[], object]) -> None:
@@ -156,11 +156,11 @@ class RequestEntry(Entry):
         self.client = client
         self.details: dict[str, object] = {}
         self.ending: Callable[[], object] | None = None
-        if not identify:
-            return
         if request_id:
-            self._identified(replaced)
-        else:
+            spans.watch(store)
+            if replaced is not None:
+                self._say_replaced(replaced)
+        elif identify:
             self.identify()
 
     def identify(self) -> None:
@@ -170,19 +170,19 @@ class RequestEntry(Entry):
         chosen, replaced = run(store, options.choose_id, headers, self.client)
         store[get_names().request_id] = self._chosen_id = chosen
         store.enter_trace(options.choose_trace(headers, self.client))
-        self._identified(replaced)
-
-    def _identified(self, replaced: str | None) -> None:
-        spans.watch(self.store)
+        spans.watch(store)
         if replaced is not None:
-            message = "the request id in %s was not usable and has been replaced"
-            run(self.store, _log.warning, message, replaced)
+            self._say_replaced(replaced)
+
+    def _say_replaced(self, header: str) -> None:
+        message = "the request id in %s was not usable and has been replaced"
+        run(self.store, _log.warning, message, header)
 
     def user_reader(self) -> Callable[[], object] | None:
         """Return what reads the user to bind at the end; None without a user."""
         return None
 
-    def read_parameters(self) -> Iterable[object]:
+    def read_parameters(self) -> Collection[object]:
         """Return the values of the route's parameters, as far as they are known."""
         return self.store.parameters
 
@@ -315,6 +315,8 @@ class RequestEntry(Entry):
             return
         self.answered()
         status, outcome, level = self._outcome(error)
+        if not is_heard(level):
+            return
         fields: dict[str, object] = {"method": self.method, "path": self.path}
         if status is not None:
             fields["status"] = status
@@ -322,7 +324,8 @@ class RequestEntry(Entry):
         fields[get_names().duration] = round(duration * 1000, 3)
         if self.client is not None:
             fields["client"] = self.client
-        fields.update(self.details)
+        if self.details:
+            fields.update(self.details)
         if error is not None:
             fields["error"] = type(error).__name__
         log_completion(level, *self._message(outcome), fields, self._datadog)
@@ -336,8 +339,8 @@ class RequestEntry(Entry):
         self, error: BaseException | None
     ) -> tuple[int | str | None, str, int]:
         """The status, the end of the message, and the level."""
-        disconnected = bool(self.details.get("disconnected"))
-        return http_outcome(self.status, error, disconnected=disconnected)
+        disconnected = bool(self.details) and bool(self.details.get("disconnected"))
+        return http_outcome(self._status, error, disconnected=disconnected)
 
 
 class _Part:

@@ -8,14 +8,14 @@ order would be a problem of its own, without it all routes would be one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 
 _DIGIT = re.compile(r"[0-9]", re.ASCII)
 _VERSION = re.compile(r"v[0-9]{1,2}", re.ASCII)
 
 
 def templated(
-    method: str, path: str, outcome: str, parameters: Iterable[object]
+    method: str, path: str, outcome: str, parameters: Collection[object]
 ) -> tuple[str, tuple[str, ...]]:
     """
     Return the message about a request as a template and its arguments.
@@ -29,9 +29,9 @@ def templated(
         outcome: How it ended.
         parameters: The values of the route's parameters, as far as they are known.
     """
-    known = {str(value) for value in parameters}
-    if not known and not _DIGIT.search(path):
+    if not parameters and not _DIGIT.search(path):
         return f"{method} {path} {outcome}", ()
+    known = {str(value) for value in parameters}
     parts, arguments = [], []
     for part in path.split("/"):
         if part in known or (_DIGIT.search(part) and not _VERSION.fullmatch(part)):

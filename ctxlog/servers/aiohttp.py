@@ -5,7 +5,7 @@ aiohttp servers (`aiohttp.web`). Adapter: imports aiohttp and core.
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ctxlog._kept import Kept
@@ -120,7 +120,7 @@ class _Request(RequestEntry):
         user = self.options.user
         return None if user is None else functools.partial(user, self._request)
 
-    def read_parameters(self) -> Iterable[object]:
+    def read_parameters(self) -> Collection[object]:
         return self._request.match_info.values()
 
 

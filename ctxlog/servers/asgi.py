@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ctxlog._names import get_names
@@ -151,7 +151,8 @@ class _Request(RequestEntry):
         self, options: RequestOptions, scope: _Scope, receive: _Receive, send: _Send
     ) -> None:
         client = scope.get("client")
-        super().__init__(
+        RequestEntry.__init__(
+            self,
             options,
             scope.get("method", "GET"),
             scope["path"],
@@ -196,8 +197,12 @@ class _Request(RequestEntry):
             self.details[get_names().close_code] = message.get("code", 1000)
         # The server's access line is the request's; what the transport registers is
         # not, nor is the next request on the connection, which may start in here.
-        with lent():
+        block = lent()
+        try:
+            block.open()
             await self._send(message)
+        finally:
+            block.close()
         if last:
             self.answered()
 
@@ -238,7 +243,7 @@ class _Request(RequestEntry):
             return None
         return functools.partial(read or _starlette_user, scope)
 
-    def read_parameters(self) -> Iterable[object]:
+    def read_parameters(self) -> Collection[object]:
         # Of Starlette, FastAPI and Litestar.
         found = self._scope.get("path_params")
         return found.values() if isinstance(found, dict) else ()
@@ -246,11 +251,11 @@ class _Request(RequestEntry):
 
 def _without(name: bytes, headers: _Headers) -> list[tuple[bytes, bytes]]:
     length = len(name)
-    return [
-        (key, value)
-        for key, value in headers
-        if len(key) != length or bytes(key).lower() != name
-    ]
+    kept = []
+    for key, value in headers:
+        if len(key) != length or bytes(key).lower() != name:
+            kept.append((key, value))
+    return kept
 
 
 def _starlette_user(scope: _Scope) -> object:

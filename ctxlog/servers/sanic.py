@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from ctxlog._kept import Kept
@@ -140,7 +140,7 @@ class _Request(RequestEntry):
         user = self.options.user
         return None if user is None else functools.partial(user, self._request)
 
-    def read_parameters(self) -> Iterable[object]:
+    def read_parameters(self) -> Collection[object]:
         return self._request.match_info.values()
 
 

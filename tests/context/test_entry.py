@@ -245,6 +245,28 @@ def test_what_is_bound_in_a_lent_block_reaches_the_request() -> None:
         assert ctxlog.fields() == {"id": "A", "status": 200}
 
 
+@pytest.mark.parametrize("opened", [True, False])
+def test_a_lent_block_without_a_with_statement(opened: bool) -> None:
+    """
+    Leaving puts the context back, with the scope that the block has left open; nothing
+    was changed if an interrupt came before the block was entered.
+    """
+    with Entry(ctxlog.Store(id="A")), ctxlog.scope(s=1):
+        block = lent()
+        try:
+            if opened:
+                block.open()
+            captured = ctxlog.Snapshot()
+            if opened:
+                ctxlog.scope(s=2).__enter__()
+        finally:
+            block.close()
+        assert ctxlog.fields() == {"id": "A", "s": 1}
+        assert captured.run(ctxlog.fields) == ({} if opened else {"id": "A", "s": 1})
+        block.close()
+        assert ctxlog.fields() == {"id": "A", "s": 1}
+
+
 @pytest.mark.parametrize("block", [lent, ctxlog.detached])
 def test_such_a_block_outside_of_any_context_is_nothing(
     block: Callable[[], lent | ctxlog.detached],
