@@ -4,6 +4,7 @@ The line: its shape, what stands on it and in which order, and that it always co
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import sys
@@ -11,10 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import ctxlog
+from ctxlog._names import CASES, get_names, set_names
 from ctxlog.context.adapter import View, current_view, error_view
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event, ExceptionParts
@@ -632,6 +634,54 @@ def test_the_short_way_gives_the_same_bytes(
             message=message,
             fields=fields,
         )
+
+
+@given(
+    bound=st.dictionaries(
+        st.sampled_from(["a", "taskID", "traceID", "level", "token"]),
+        st.sampled_from(["ab" * 16, 1, None, math.nan, "\ud800", 2**70])
+        | st.dictionaries(st.sampled_from(["id", "token"]), _TEXT),
+        min_size=1,
+        max_size=2,
+    ),
+    request_id=st.sampled_from(["A", None, "\ud800", 7, "a" * 2000]),
+    schema=st.sampled_from(["default", "ecs", "otel", "gelf"]),
+    options=st.sampled_from(
+        [
+            *({}, {"case": "snake"}, {"request_id_key": "a"}, {"static": {"a": 1}}),
+            {"redactor": Redactor(patterns=[r"\d"])},
+        ]
+    ),
+    case=st.sampled_from(["camel", "snake"]),
+)
+@example({"traceID": "ab" * 16}, "A", "otel", {}, "camel")
+@example({"taskID": "ab" * 16}, "A", "default", {"case": "snake"}, "snake")
+@example({"taskID": "ab" * 16}, "A", "default", {"case": "snake"}, "camel")
+@example({"a": 1}, None, "ecs", {}, "camel")
+@example({"a": 1}, "A", "default", {"static": {"a": 1}}, "camel")
+def test_a_context_with_names_seen_before_gives_the_same_bytes(
+    bound: dict[str, Any],
+    request_id: Any,
+    schema: str,
+    options: dict[str, Any],
+    case: str,
+) -> None:
+    """
+    Whatever its values are, and whichever names the process uses by then.
+    """
+    used = get_names()
+    for name, now in itertools.product(("requestID", "request_id"), CASES):
+        seen, fresh = (LineEncoder(SCHEMAS[schema], **options) for _ in range(2))
+        view = View({**bound, name: request_id}, 0)
+        try:
+            set_names(CASES[case])
+            line_of(seen, View(dict.fromkeys(view.fields, "ab" * 16), 0))
+            set_names(CASES[now])
+            for fields in ({}, {"a": 1}, {"request_id": "B"}):
+                line = line_of(seen, view, fields=fields)
+                assert line == line_of(fresh, view, fields=fields)
+        finally:
+            set_names(used)
 
 
 def test_a_usual_event_goes_the_short_way() -> None:

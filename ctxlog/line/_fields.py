@@ -5,7 +5,7 @@ Fields as the bytes of members: of a context once per change, of a call once per
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._memory import remember
@@ -20,9 +20,11 @@ from ctxlog.line.values import Walk
 NO_PROBLEMS: tuple[str, ...] = ()
 
 
-class Context(NamedTuple):
+class Context:
     """
-    The encoded parts of a view, for one encoder.
+    The encoded parts of a view, for one encoder. Immutable for its users.
+
+    No tuple, whose members would be looked up by name more slowly on each line.
 
     Attributes:
         head: From the request's id to the message.
@@ -36,14 +38,29 @@ class Context(NamedTuple):
         nameless: Whether *head* has no id, which a field of the call may be.
     """
 
-    head: bytes
-    body: bytes
-    started: int | None
-    names: frozenset[str]
-    clash: bool
-    problems: tuple[str, ...]
-    common: bool
-    nameless: bool
+    __slots__ = (
+        *("body", "clash", "common", "head", "nameless", "names", "problems"),
+        "started",
+    )
+
+    def __init__(
+        self,
+        view: View,
+        head: bytes,
+        body: bytes,
+        names: frozenset[str],
+        clash: bool = False,
+        problems: tuple[str, ...] = NO_PROBLEMS,
+        nameless: bool = False,
+    ) -> None:
+        self.head = head
+        self.body = body
+        self.started = None if view.started is None else view.started // 1000
+        self.names = names
+        self.clash = clash
+        self.problems = problems
+        self.common = not (clash or problems or view.late)
+        self.nameless = nameless
 
 
 class Fields:
@@ -78,9 +95,39 @@ class Fields:
         self._taken = static.union(
             (shape.schema.request_id, shape.names.request_id), layout.trace_ids
         )
+        # What no field of a call may be called, by the names of a context's fields.
+        self._usual_names: dict[tuple[Any, ...], frozenset[str]] = {}
 
     def context(self, view: View, encoder: object) -> Context:
         """Return a view, encoded; it is kept by the view, under *encoder*."""
+        context = self._usual(view) or self._any(view)
+        if view.encoded is None:
+            view.encoded = {encoder: context}
+        else:
+            remember(view.encoded, encoder, context)
+        return context
+
+    def _usual(self, view: View) -> Context | None:
+        """Return a view, encoded, if one with the same names had nothing uncommon."""
+        shape, fields = self._shape, view.fields
+        names = self._usual_names.get(tuple(fields))
+        if names is None or get_names().case != shape.names.case:
+            return None
+        others: dict[Any, Any] = fields.copy()
+        request_id = others.pop(shape.names.request_id)
+        if not (shape.is_short_id(request_id) and self.plain.are_flat(others)):
+            return None
+        try:
+            body = self._layout.joined(others)
+            return Context(view, *self._with_id(request_id, {}, body), names)
+        except (TypeError, ValueError) as error:
+            # A big integer, or a lone surrogate.
+            if is_interrupt(error):
+                raise
+            return None
+
+    def _any(self, view: View) -> Context:
+        """Return any view, encoded, and remember the names of a usual one."""
         shape, layout, fields = self._shape, self._layout, view.fields
         key, statics = shape.names.request_id, self._static
         name, others = shape.names.divided(fields)
@@ -92,8 +139,6 @@ class Fields:
         if layout.trace_ids:
             trace, others = layout.traced(others)
         body, names, problems = self.members(others)
-        if layout.id_in_body and shown is not None:
-            body = layout.joined({shape.schema.request_id: shown}) + body
         problems += found + self._static_problems
         clash = bool(statics) and (name in statics or not statics.isdisjoint(names))
         if request_id is None and not fields.keys().isdisjoint((key, *ALIASES)):
@@ -101,20 +146,26 @@ class Fields:
         names |= self._taken
         if name != key or request_id is None:  # one of the call's may be the id
             names = names.union(ALIASES, (get_names().request_id,))
-        context = Context(
-            head=layout.head(shown, trace),
-            body=body,
-            started=None if view.started is None else view.started // 1000,
-            names=names,
-            clash=clash,
-            problems=problems,
-            common=not (clash or problems or view.late),
-            nameless=request_id is None and not layout.id_in_body,
-        )
-        if view.encoded is None:
-            view.encoded = {}
-        remember(view.encoded, encoder, context)
+        nameless = request_id is None and not layout.id_in_body
+        head, body = self._with_id(shown, trace, body)
+        context = Context(view, head, body, names, clash, problems, nameless)
+        if (
+            not (clash or problems or layout.trace_ids)
+            and name == key
+            and shape.is_short_id(request_id)
+            and (not others or tuple(others) in self.plain.known)
+        ):
+            remember(self._usual_names, tuple(fields), names)
         return context
+
+    def _with_id(
+        self, request_id: str | None, trace: Mapping[str, str], body: bytes
+    ) -> tuple[bytes, bytes]:
+        """Return what precedes the message, and the fields; one of them has the id."""
+        layout = self._layout
+        if layout.id_in_body and request_id is not None:
+            body = layout.joined({self._shape.schema.request_id: request_id}) + body
+        return layout.head(request_id, trace), body
 
     def own_id(
         self, head: bytes, fields: dict[Any, Any]

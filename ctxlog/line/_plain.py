@@ -42,7 +42,7 @@ class PlainFields:
         """Return the names of fields that the encoder may have as they are, or none."""
         keys = tuple(fields)
         names = self.known.get(keys) or self._as_they_are(keys)
-        return names if names and self._is_flat(fields) else NO_NAMES
+        return names if names and self.are_flat(fields) else NO_NAMES
 
     def _as_they_are(self, keys: tuple[Any, ...]) -> frozenset[str]:
         """Return names if fields are written under all of them, and none is hidden."""
@@ -64,13 +64,15 @@ class PlainFields:
         remember(self.known, keys, names)
         return names
 
-    def _is_flat(self, fields: dict[Any, Any], depth: int = 0) -> bool:
+    def are_flat(self, fields: dict[Any, Any], depth: int = 0) -> bool:
         """Return whether the encoder may have all values as they are."""
-        values = fields.values()
-        if self._flat.issuperset(map(type, values)):
+        flat, values = self._flat, fields.values()
+        if len(values) > _FEW and flat.issuperset(map(type, values)):
             return True
         for value in values:
             kind = type(value)
+            if kind in flat:
+                continue
             if kind is dict:
                 if not self._is_plain_object(value, depth + 1):
                     return False
@@ -78,7 +80,7 @@ class PlainFields:
                 if not self._is_plain_list(value):
                     return False
             # A difference to itself is NaN of the infinite, too.
-            elif kind not in self._flat and (kind is not float or value - value != 0.0):
+            elif kind is not float or value - value != 0.0:
                 return False
         return True
 
@@ -90,7 +92,7 @@ class PlainFields:
             and depth < _DEPTH
             and (depth == 1 or len(keys) <= _FEW)
             and bool(self.known.get(keys) or self._as_they_are(keys))
-            and self._is_flat(value, depth)
+            and self.are_flat(value, depth)
         )
 
     def _is_plain_list(self, value: list[Any]) -> bool:

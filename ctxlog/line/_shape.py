@@ -5,7 +5,7 @@ The plan of a schema: how what an event has becomes members of a line.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._names import Names
@@ -77,16 +77,20 @@ class Shape:
 
     # The line's own ------------------------------------------------------------------
 
-    def request_id(
-        self, request_id: object, share: int | None = None
-    ) -> tuple[str, tuple[str, ...]]:
-        """Return an id as text, and what had to be replaced in it."""
-        if (
+    def is_short_id(self, request_id: object) -> TypeGuard[str]:
+        """Return whether an id stands on the line as it is."""
+        return (
             type(request_id) is str
             and len(request_id) <= SHORT_TEXT
             and request_id.isascii()
             and not self.redactor.patterns
-        ):
+        )
+
+    def request_id(
+        self, request_id: object, share: int | None = None
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return an id as text, and what had to be replaced in it."""
+        if self.is_short_id(request_id):
             return request_id, ()
         walk = self.walk(share)
         if not isinstance(request_id, str):
