@@ -53,6 +53,9 @@ ECS_FIELDS = {
         "additionalProperties": {"type": ["string", "number", "boolean"]},
     },
     "log.level": _KEYWORD,
+    "log.origin.file.line": {"type": "integer"},  # long
+    "log.origin.file.name": _KEYWORD,
+    "log.origin.function": _KEYWORD,
     "log.logger": _KEYWORD,
     "service.environment": _KEYWORD,
     "service.name": _KEYWORD,
@@ -79,12 +82,16 @@ DATADOG_FIELDS: dict[str, Any] = {
     "status": {"enum": ["debug", "info", "warning", "error", "critical"]},
     "duration": _WHOLE,
     "http.status_code": {"type": "integer"},
+    # Datadog has a name for the function only.
+    "caller.file": _TEXT,
+    "caller.line": {"type": "integer"},
     **dict.fromkeys(
         (
             *("message", "service", "dd.env", "dd.version", "dd.trace_id"),
             "dd.service",
             *("dd.span_id", "usr.id", "usr.name", "usr.email", "error.kind"),
             *("error.message", "error.stack", "http.method", "logger.name"),
+            "logger.method_name",
             *("http.url_details.path", "network.client.ip", "http.request_id"),
         ),
         _TEXT,

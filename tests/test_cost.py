@@ -111,6 +111,35 @@ print(json.dumps([line(lambda: logger.info("user {}", "u-1", rows=3, hit=True))]
     assert one <= 77
 
 
+def test_the_caller_of_a_line(tmp_path: Path) -> None:
+    """
+    With `caller=True` a line costs the search for its caller more.
+    """
+    need("structlog", "loguru")
+    program = """
+import structlog
+from loguru import logger
+calls_of = {
+    "stdlib": lambda: logging.getLogger("shop").info("hello", extra=extra),
+    "structlog": lambda: structlog.get_logger("shop").info("hello", rows=3),
+    "loguru": lambda: logger.info("hello", rows=3),
+}
+found = []
+for name, log in calls_of.items():
+    for caller in (False, True):
+        options = {"stream": sink, "format": "json", "loggers": [name]}
+        ctxlog.configure(caller=caller, **options)
+        spans.uninstall()
+        found.append(line(log))
+print(json.dumps(found))
+"""
+    without, counts = counted(tmp_path, program)[::2], counted(tmp_path, program)[1::2]
+    more = [one - other for one, other in zip(counts, without, strict=True)]
+    assert all(
+        0 < count <= most for count, most in zip(more, (22, 14, 40), strict=True)
+    )
+
+
 def test_a_request(tmp_path: Path) -> None:
     """
     A request through the ASGI middleware: its store, its id on the response, and its

@@ -19,7 +19,7 @@ import ctxlog
 from ctxlog._names import CASES, get_names, set_names
 from ctxlog.context.adapter import View, current_view, error_view
 from ctxlog.line.encoder import LineEncoder
-from ctxlog.line.event import Event, ExceptionParts
+from ctxlog.line.event import Caller, Event, ExceptionParts
 from ctxlog.line.redact import Redactor
 from ctxlog.line.schema import Schema
 from ctxlog.line.vendors import SCHEMAS
@@ -607,6 +607,7 @@ _PLAIN = st.dictionaries(
             *({"max_line_bytes": 1024}, {"case": "snake"}),
         ]
     ),
+    caller=st.none() | st.builds(Caller, _TEXT, st.integers(), st.none() | _TEXT),
     schema=st.sampled_from(list(SCHEMAS)),
 )
 def test_the_short_way_gives_the_same_bytes(
@@ -617,15 +618,16 @@ def test_the_short_way_gives_the_same_bytes(
     started: int | None,
     own: dict[Any, Any],
     options: dict[str, Any],
+    caller: Caller | None,
     schema: str,
 ) -> None:
     """
-    `encode_plain` returns the bytes of `encode`, or None; and the usual event's bytes.
+    `encode_plain` returns the bytes of `encode`, or None; `encode_at` returns them.
     """
-    encoder = LineEncoder(SCHEMAS[schema], **options)
+    encoder = LineEncoder(SCHEMAS[schema], caller=caller is not None, **options)
     view = View(bound, started)
-    for fields in ({}, own, {"rows": 3, "hit": True}):
-        line_of(encoder, view, fields=fields)
+    for fields in ({}, own, {"rows": 3, "hit": True}, {"caller": 1}):
+        line_of(encoder, view, fields=fields, caller=caller)
         line_of(
             encoder,
             view,
@@ -633,6 +635,7 @@ def test_the_short_way_gives_the_same_bytes(
             logger=logger,
             message=message,
             fields=fields,
+            caller=caller,
         )
 
 
@@ -682,6 +685,25 @@ def test_a_context_with_names_seen_before_gives_the_same_bytes(
                 assert line == line_of(fresh, view, fields=fields)
         finally:
             set_names(used)
+
+
+@given(bound=_FIELDS, own=_FIELDS, failing=st.booleans())
+def test_the_caller_changes_nothing_else(
+    bound: dict[Any, Any], own: dict[Any, Any], failing: bool
+) -> None:
+    """
+    A line without its caller is the line of an encoder that shows none.
+    """
+    view = View({k: of for k, of in bound.items() if k != "caller"}, None)
+    event: dict[str, Any] = {
+        "fields": {k: of for k, of in own.items() if k != "caller"},
+        "error": ValueError("bad") if failing else None,
+    }
+    without = read(LineEncoder(), view, **event)
+    caller = Caller("/a/orders.py", 42, "place")
+    found = read(LineEncoder(caller=True), view, caller=caller, **event)
+    assert found.pop("caller") == {"file": "orders.py", "line": 42, "function": "place"}
+    assert list(found.items()) == list(without.items())
 
 
 def test_a_usual_event_goes_the_short_way() -> None:

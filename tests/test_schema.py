@@ -13,7 +13,7 @@ import pytest
 import ctxlog
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
-from ctxlog.line.event import Event
+from ctxlog.line.event import Caller, Event
 from ctxlog.line.schema import Schema, get_schema
 from ctxlog.line.vendors import DEFAULT, SCHEMAS
 from tests.helpers import load_line
@@ -70,6 +70,53 @@ def test_every_key_can_be_renamed() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({}, {"caller": {"file": "b.py", "line": 7, "function": "f"}}),
+        (
+            {"caller": "at", "caller_path": "path", "caller_file": ""},
+            {"at": {"path": "/a/b.py", "line": 7, "function": "f"}},
+        ),
+        (
+            {"caller": "", "caller_file": "f", "caller_function": ""},
+            {"f": "b.py", "line": 7},
+        ),
+        ({"caller_line_text": True, "caller_function": ""}, "7"),
+        (
+            {
+                "caller_file": "",
+                "caller_path": "",
+                "caller_line": "",
+                "caller_function": "",
+            },
+            {},
+        ),
+    ],
+)
+def test_the_callers_keys(given: dict[str, Any], shown: Any) -> None:
+    """
+    An object or keys of the line; a part without a key is left out.
+    """
+    event = Event(0, "I", 20, "a", "b", View({}, None))
+    event = event._replace(caller=Caller("/a/b.py", 7, "f"))
+    line = load_line(LineEncoder(Schema(**given), caller=True).encode(event))
+    plain = load_line(LineEncoder(Schema(**given)).encode(event))
+    found = {key: of for key, of in line.items() if key not in plain}
+    assert found == shown or found["caller"]["line"] == shown
+
+
+def test_the_ids_name_must_not_be_the_callers() -> None:
+    """
+    Only where lines show it.
+    """
+    LineEncoder(request_id_key="caller")
+    LineEncoder(SCHEMAS["gelf"], request_id_key="file")
+    for schema, key in ((DEFAULT, "caller"), (SCHEMAS["gelf"], "file")):
+        with pytest.raises(ctxlog.ConfigError, match="request_id_key"):
+            LineEncoder(schema, request_id_key=key, caller=True)
+
+
 def test_a_reserved_name_is_of_the_schema_not_of_the_default() -> None:
     """
     With another key for the time, `timestamp` is a field as any other.
@@ -118,6 +165,12 @@ def test_a_schema_can_give_a_reserved_field_a_name() -> None:
         {"seconds": 1},
         {"otlp": True},
         {"message_first": "yes"},
+        {"caller": None},
+        {"caller": "level"},
+        {"caller_file": "line"},
+        {"caller": "", "caller_line": "message"},
+        {"caller_line_text": 1},
+        {"rename": {"a": "caller"}},
         {"constants": "a"},
         {"constants": {"a": 1}},
         {"constants": {"a": "\ud800"}},

@@ -18,7 +18,7 @@ from opentelemetry.semconv._incubating import attributes
 import ctxlog
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
-from ctxlog.line.event import Event
+from ctxlog.line.event import Caller, Event
 from ctxlog.line.vendors import REPORTED_ERROR, SCHEMAS
 from tests.helpers import load_line
 from tests.schemas import check, record
@@ -31,7 +31,10 @@ _KNOWN = st.sampled_from(
     "a.b a a_b requestID http.request.id body trace fields.user @metadata @type "
     "exception exception.type error.type hostname eventTime "
     "logging.googleapis.com/trace logging.googleapis.com/labels "
-    "logging.googleapis.com/trace_sampled".split()
+    "logging.googleapis.com/trace_sampled "
+    "caller caller.file file line function log log.origin.function "
+    "logger.method_name caller_file_name code.file.path "
+    "logging.googleapis.com/sourceLocation".split()
 )
 _NAMES = _KNOWN | st.text(min_size=1, max_size=12)
 _VALUES = st.recursive(
@@ -45,6 +48,9 @@ _VALUES = st.recursive(
     max_leaves=6,
 )
 _FIELDS = st.dictionaries(_NAMES, _VALUES, max_size=8)
+_CALLERS = st.builds(
+    Caller, st.text(), st.integers(1, 2**31), st.none() | st.text(max_size=20)
+)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -59,18 +65,26 @@ _FIELDS = st.dictionaries(_NAMES, _VALUES, max_size=8)
     logger=st.sampled_from(["shop", "ctxlog.request", "", "é"]),
     error=st.none() | st.text().map(ValueError),
     late=st.booleans(),
+    caller=st.none() | _CALLERS,
     limit=st.sampled_from([1024, 262_144]),
 )
 def test_any_line_is_valid_in_its_schema(name: str, limit: int, **event: Any) -> None:
     """
     Any fields, levels, messages and exceptions, however short the line must be.
     """
-    encoder = LineEncoder(SCHEMAS[name], static=event["static"], max_line_bytes=limit)
+    caller = event["caller"]
+    encoder = LineEncoder(
+        SCHEMAS[name],
+        static=event["static"],
+        max_line_bytes=limit,
+        caller=caller is not None,
+    )
     view = View(event["bound"], 0, late=event["late"])
     line = encoder.encode(
         Event(
             *(1700000000.5, event["level"], event["levelno"], event["logger"]),
             *(event["message"], view, event["own"], event["error"]),
+            caller=caller,
         )
     )
     assert len(line) <= limit
@@ -186,11 +200,12 @@ def test_opentelemetrys_attributes_are_those_that_it_publishes() -> None:
     user = {"id": 7, "name": "Ann", "email": "a@b.org", "full_name": "Ann B"}
     view = View({"requestID": "A", "user": user}, 0, late=True)
     static = {"service": "shop", "environment": "prod", "version": "1.2"}
-    line = LineEncoder(SCHEMAS["otel"], static=static).encode(
+    line = LineEncoder(SCHEMAS["otel"], static=static, caller=True).encode(
         Event(
             *(1.25, "ERROR", 40, "ctxlog.request", "GET /x", view, COMPLETION),
             ValueError("bad"),
             "Stack",
+            caller=Caller("/a/orders.py", 42, "place"),
         )
     )
     resource = json.loads(line)["resourceLogs"][0]["resource"]["attributes"]
@@ -198,6 +213,78 @@ def test_opentelemetrys_attributes_are_those_that_it_publishes() -> None:
     ours = {"requestID", "logger.name", "elapsedMs", "late", "stackInfo", "durationMs"}
     assert found - names == ours
     assert {"service.name", "exception.stacktrace", "url.path"} <= found
+    assert {"code.file.path", "code.line.number", "code.function.name"} <= found
+
+
+_PLACE = {"caller": {"file": "orders.py", "line": 42, "function": "place"}}
+_IN_GOOGLE = {"file": "orders.py", "line": "42", "function": "place"}
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("default", _PLACE),
+        (
+            "ecs",
+            {
+                "log.origin.file.name": "orders.py",
+                "log.origin.file.line": 42,
+                "log.origin.function": "place",
+            },
+        ),
+        ("gcp", {"logging.googleapis.com/sourceLocation": _IN_GOOGLE}),
+        (
+            "datadog",
+            {
+                "caller.file": "orders.py",
+                "caller.line": 42,
+                "logger.method_name": "place",
+            },
+        ),
+        ("gelf", {"_file": "orders.py", "_line": 42, "_function": "place"}),
+        (
+            "logstash",
+            {
+                "caller_file_name": "orders.py",
+                "caller_line_number": 42,
+                "caller_method_name": "place",
+            },
+        ),
+    ],
+)
+def test_a_caller_has_the_vendors_names(name: str, wanted: dict[str, Any]) -> None:
+    """
+    Without the option they are names as any others, and never there twice with it.
+    """
+    caller = Caller("/srv/shop/orders.py", 42, "place")
+    own = {"caller": "mine", "line": "mine", "function": "mine"}
+    event = Event(1e9, "INFO", 20, "shop", "x", NOTHING, own, caller=caller)
+    line = LineEncoder(SCHEMAS[name], caller=True).encode(event)
+    check(name, line)
+    found = load_line(line)
+    assert {key: found[key] for key in wanted} == wanted
+    off = LineEncoder(SCHEMAS[name]).encode(event)
+    check(name, off)
+    without = load_line(off)
+    prefix = SCHEMAS[name].prefix
+    assert {key: without[f"{prefix}{key}"] for key in own} == own
+    short = LineEncoder(SCHEMAS[name], caller=True)
+    line = short.encode(event._replace(caller=Caller("a.py", 1), fields={}))
+    keys = [key for key in load_line(line) if "function" in key or "method" in key]
+    assert not keys
+
+
+def test_opentelemetry_has_the_path() -> None:
+    """
+    As its conventions prefer it, and the line as a number.
+    """
+    event = Event(1e9, "INFO", 20, "shop", "x", NOTHING)
+    encoder = LineEncoder(SCHEMAS["otel"], caller=True)
+    line = encoder.encode(event._replace(caller=Caller("/a/orders.py", 42, "place")))
+    values = {a.key: a.value for a in record(line).attributes}
+    assert values["code.file.path"].string_value == "/a/orders.py"
+    assert values["code.line.number"].int_value == 42
+    assert values["code.function.name"].string_value == "place"
 
 
 @pytest.mark.parametrize(

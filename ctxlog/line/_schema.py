@@ -240,6 +240,9 @@ class Schema:
             changed["place"] = place(names)
         if not caller:
             changed.update(dict.fromkeys(_CALLER, ""))
+        elif self.undotted:  # an object beside a key with dots would be the same field
+            starts = (key.partition(".")[0] for key in self.caller_keys)
+            changed["reserved"] = self.reserved.union(starts)
         key = names.request_id
         with contextlib.suppress(ConfigError):  # two keys of the same name
             spelled = replace(self, **changed)

@@ -116,7 +116,9 @@ def known_caller(place: tuple[Any, ...]) -> Caller | None:
         return _callers[place]
     except (KeyError, TypeError):  # unknown yet; a part that cannot be hashed
         path, line, function = place
-    if type(path) is not str or type(line) is not int or not path or line < 1:
+    if type(path) is not str or type(line) is not int:
+        return None
+    if not path or not 0 < line < 2**31:
         return None
     caller = Caller(path, line, function if type(function) is str else None)
     remember(_callers, tuple(caller), caller, 4096)

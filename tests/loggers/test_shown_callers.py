@@ -233,6 +233,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "a list": {"pathname": ["a.py"], "lineno": 7, "funcName": "f"},
     "no number": {"pathname": "a.py", "lineno": "7", "funcName": "f"},
     "true": {"pathname": "a.py", "lineno": True},
+    "no line of a file": {"pathname": "a.py", "lineno": 2**70, "funcName": "f"},
     "nothing": {"pathname": None, "lineno": None, "funcName": None},
 }
 

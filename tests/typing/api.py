@@ -173,6 +173,7 @@ def configure() -> None:
         missing_request_id="N/A",
         timespec="microseconds",
         max_line_bytes=262_144,
+        caller=True,
     )
     ctxlog.configure(level=logging.DEBUG, loggers=["stdlib"], missing_request_id=None)
     ctxlog.configure(request_id_key="rid", case="snake")

@@ -81,6 +81,16 @@ def line(request: str, message: str = "m", **more: Any) -> bytes:
     return json.dumps(members).encode() + b"\n"
 
 
+def test_the_caller_of_a_line(run: Run, tmp_path: Path) -> None:
+    """It is a field as any other, and each of its parts can be asked for."""
+    file = tmp_path / "a.log"
+    place = {"file": "orders.py", "line": 42, "function": "place"}
+    file.write_bytes(line("a1", caller=place) + line("b2"))
+    _, out, _ = run("show", file, "--field", "caller.function=place")
+    assert 'caller={"file":"orders.py","line":42,"function":"place"}' in out
+    assert "b2" not in out
+
+
 @pytest.mark.parametrize("logger", FORMATS)
 @pytest.mark.parametrize("question", [("-r", "a1"), ("--errors",)])
 def test_reads_other_loggers(
