@@ -122,15 +122,39 @@ class Entry(FrameRunner):
         but the server's own lines count as the request's until it is done. An exception
         of `fn` remembers the request.
         """
+        # As `VariableRunner.step`, without the calls in between.
+        found = back = get_current()
         try:
-            return super().step(fn, *args, **kwargs)
+            try:
+                set_current(self._value)
+                return fn(*args, **kwargs)
+            finally:
+                self._value = get_current()
+                if found is not None:
+                    back = self._restored(found)
         except BaseException as error:
             remember(self._frame, error)
             raise
         finally:
+            set_current(back)
             if self._served is None:
                 self._served = weakref.ref(self.store)
             set_served(self._served)
+
+    def _within(self, fn: Callable[..., _T], /, *args: Any) -> _T:
+        """
+        Call `fn` in the store, wherever the request ends, and return what it returns.
+
+        Scopes are active only if they are here already: not those of earlier steps.
+        """
+        found = get_current()
+        if found is not None and found.store is self.store:
+            return fn(*args)
+        try:
+            set_current(self._frame)
+            return fn(*args)
+        finally:
+            set_current(standing(found))
 
     def note(self, error: BaseException | None, /) -> None:
         """Let an exception remember the request, which goes on. Never raises."""

@@ -19,8 +19,8 @@ from ctxlog.carrier import datadog, spans
 from ctxlog.carrier.ids import is_safe_header_value, new_request_id
 from ctxlog.carrier.received import ReceivedStore
 from ctxlog.carrier.trace_context import Trace
-from ctxlog.context import Store, get_store, run
-from ctxlog.context.adapter import Entry, View, continued, within
+from ctxlog.context import Store, run
+from ctxlog.context.adapter import Entry, View, continued
 from ctxlog.servers._completion import http_outcome, is_heard, log_completion
 from ctxlog.servers._headers import Headers
 from ctxlog.servers._options import RequestOptions, ask
@@ -296,14 +296,11 @@ class RequestEntry(Entry):
         """Put the user on the lines from here on, if there is one by now."""
         read = self.user_reader()
         if read is not None:
-            within(self.store, bind_user, self.store, read)
+            self._within(bind_user, self.store, read)
 
     def _complete(self, error: BaseException | None) -> None:
         # In the store, wherever a cancelled request is cleaned up.
-        if get_store() is self.store:
-            self._finish(error)
-        else:
-            run(self.store, self._finish, error)
+        self._within(self._finish, error)
 
     def _finish(self, error: BaseException | None) -> None:
         read = self.user_reader()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._kept import Kept
+from ctxlog.context import Store
 from ctxlog.context.bodies import apart
 from ctxlog.servers._options import RequestOptions, ServerOptions
 from ctxlog.servers._request import EXPOSE, RequestEntry
@@ -36,6 +37,9 @@ _ERRORS_WANTED = (
 )
 
 _END: Any = object()
+
+#: Bodies whose iteration runs no code of the application.
+_PLAIN = (list, tuple)
 
 
 class ContextMiddleware:
@@ -93,8 +97,9 @@ class ContextMiddleware:
         options, reader = self._options, self._user_reader
         request = _Request(options, environ, start_response, reader)
         # Not the request: it refers to the environment.
-        environ[_MARK] = Kept(request.store)
-        take_errors(environ, request)
+        kept: Kept[Store] = Kept(request.store)
+        environ[_MARK] = kept
+        take_errors(environ, request, kept)
         try:
             result = request.step(app, environ, request.start)
             if _is_file(result, environ) and _end_with(result, request):
@@ -154,7 +159,8 @@ class _Request(RequestEntry):
         if not request_id:
             return headers
         name = options.request_id_header
-        headers = [*_without(name, headers), (name, request_id)]
+        headers = _without(name, headers)
+        headers.append((name, request_id))
         if options.expose_header:
             lower = EXPOSE.lower()
             given = [value for key, value in headers if key.lower() == lower]
@@ -209,13 +215,17 @@ class _Body:
         "_close",
         "_exhausted",
         "_open",
+        "_plain",
         "_request",
     )
 
     def __init__(self, request: _Request, result: Iterable[bytes]) -> None:
         self._open = False
         self._request = request
-        self._chunks: Iterator[bytes] = request.step(iter, result)
+        self._plain = type(result) in _PLAIN
+        self._chunks: Iterator[bytes] = (
+            iter(result) if self._plain else request.step(iter, result)
+        )
         self._close: Any = getattr(result, "close", None)
         self._begun = self._exhausted = False
         self._open = True
@@ -224,8 +234,12 @@ class _Body:
         return self
 
     def __next__(self) -> bytes:
+        chunk: bytes
         try:
-            chunk: bytes = self._request.step(next, self._chunks, _END)
+            if self._plain:
+                chunk = next(self._chunks, _END)
+            else:
+                chunk = self._request.step(next, self._chunks, _END)
         except BaseException as error:
             self._exhausted = True
             self._request.fail(error, begun=self._begun)
@@ -265,7 +279,7 @@ class _SizedBody(_Body):
 
     def __init__(self, request: _Request, result: Any) -> None:
         super().__init__(request, result)
-        self._size: int = request.step(len, result)
+        self._size: int = len(result) if self._plain else request.step(len, result)
 
     def __len__(self) -> int:
         return self._size
@@ -288,7 +302,11 @@ def _end_with(result: Any, entry: RequestEntry) -> bool:
 
 def _without(name: str, headers: Any) -> list[Any]:
     lower = name.lower()
-    return [pair for pair in headers if str(pair[0]).lower() != lower]
+    kept = []
+    for pair in headers:
+        if str(pair[0]).lower() != lower:
+            kept.append(pair)
+    return kept
 
 
 def _status(status: Any) -> int | None:
@@ -302,6 +320,8 @@ def _status(status: Any) -> int | None:
 
 def _text(value: str) -> str:
     """Decode a value of the environment: it is bytes, shown as Latin-1."""
+    if value.isascii():
+        return value
     try:
         return value.encode("latin-1").decode("utf-8", "replace")
     except UnicodeEncodeError:

@@ -50,11 +50,20 @@ def report(error: BaseException) -> None:
     _log.error("Exception in WSGI application", exc_info=error)
 
 
-def take_errors(environ: MutableMapping[str, Any], entry: RequestEntry) -> None:
-    """Log what the application writes to `wsgi.errors`, until its request ends."""
+def take_errors(
+    environ: MutableMapping[str, Any], entry: RequestEntry, store: Kept[Store]
+) -> None:
+    """
+    Log what the application writes to `wsgi.errors`, until its request ends.
+
+    Args:
+        environ: The request's environment.
+        entry: The request.
+        store: Its store.
+    """
     stream = environ.get(_KEY)
     if stream is not None:
-        environ[_KEY] = errors = ErrorStream(stream, entry.store)
+        environ[_KEY] = errors = ErrorStream(stream, store)
         entry.ending = errors.end
 
 
@@ -74,9 +83,9 @@ class ErrorStream:
 
     __slots__ = ("_logging", "_pending", "_store", "_stream")
 
-    def __init__(self, stream: Any, store: Store) -> None:
+    def __init__(self, stream: Any, store: Kept[Store]) -> None:
         self._stream = stream
-        self._store = Kept(store)
+        self._store = store
         self._pending = ""
         self._logging = False
 
@@ -132,7 +141,7 @@ class ErrorStream:
 
     def _log_pending(self, error: BaseException | None) -> None:
         text, self._pending = self._pending, ""
-        if not text.strip():
+        if not text or text.isspace():
             return
         try:
             self._logging = True

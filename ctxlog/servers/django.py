@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
+from ctxlog._kept import Kept
 from ctxlog.errors import ConfigError, requires
 from ctxlog.servers._options import RequestOptions, ServerOptions
 from ctxlog.servers._request import RequestEntry
@@ -101,7 +102,7 @@ class ContextMiddleware:
     def _begin(self, request: HttpRequest) -> _Request:
         entry = _Request(self._options, request)
         # A debugger around Django (runserver_plus) writes its report there.
-        take_errors(getattr(request, "environ", {}), entry)
+        take_errors(getattr(request, "environ", {}), entry, Kept(entry.store))
         return entry
 
 
