@@ -20,6 +20,9 @@ from ctxlog.line.event import Caller
 
 _LOGGERS = ("logging", "loguru", "structlog")
 
+#: The packages that run tasks.
+_LOOPS = frozenset({"asyncio", "anyio", "trio", "uvloop"})
+
 
 def _package(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__")).partition(".")[0]
@@ -93,9 +96,14 @@ def beyond_loggers(frame: FrameType | None) -> FrameType | None:
 
 
 def caller_at(frame: FrameType | None) -> Caller | None:
-    """Return the caller that is found from a frame up."""
+    """
+    Return the caller that is found from a frame up.
+
+    Return None if it is an event loop: a task runs structlog's asynchronous method, and
+    its frames do not show who has made it.
+    """
     found = beyond_loggers(frame)
-    if found is None:
+    if found is None or _package(found) in _LOOPS:
         return None
     code = found.f_code
     return known_caller((code.co_filename, found.f_lineno, code.co_name))
@@ -126,8 +134,12 @@ def known_caller(place: tuple[Any, ...]) -> Caller | None:
 
 
 def awaiting_frame() -> FrameType | None:
-    """Return the frame that awaits structlog's asynchronous method; None without."""
-    # They log in another thread; structlog has no public way to ask for it.
+    """
+    Return the frame that awaits structlog's asynchronous method; None without.
+
+    These methods log in another thread.
+    """
+    # There is no public way to ask for it.
     module = sys.modules.get("structlog.contextvars")
     stack: Any = getattr(module, "_ASYNC_CALLING_STACK", None)
     frame: FrameType | None = None if stack is None else stack.get(None)

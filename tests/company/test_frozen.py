@@ -31,7 +31,7 @@ if sys.argv[1:]:
 
     sys.exit(main())
 
-ctxlog.configure(format="json")
+ctxlog.configure(format="json", caller=True)
 log = logging.getLogger("shop")
 
 
@@ -44,6 +44,7 @@ def adapter(name):
 
 def serve():
     log.info("stdlib")
+    ctxlog.run({}, log.info, "passed on")
     structlog.get_logger().info("structlog")
     logger.info("loguru")
     thread = threading.Thread(target=log.info, args=("thread",))
@@ -101,6 +102,16 @@ def _run(program: Path, *args: str) -> subprocess.CompletedProcess[str]:
 def test_lines_are_stamped(lines: dict[str, dict[str, Any]], message: str) -> None:
     """All loggers, threads and the crash report write lines with the request's id."""
     assert lines[message]["requestID"] == "req-A"
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("message", ["stdlib", "passed on", "structlog", "loguru"])
+def test_callers_are_the_programs(
+    lines: dict[str, dict[str, Any]], message: str
+) -> None:
+    """Its code has paths that are not those of files."""
+    caller = lines[message]["caller"]
+    assert (caller["file"], caller["function"]) == ("program.py", "serve")
 
 
 @pytest.mark.timeout(400)

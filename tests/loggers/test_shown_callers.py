@@ -498,6 +498,18 @@ def test_asynchronous_methods(log: Any, stream: io.StringIO) -> None:
     assert callers(stream) == expected
 
 
+def test_an_asynchronous_method_as_a_task(log: Any, stream: io.StringIO) -> None:
+    """
+    The event loop calls it, and is not the caller.
+    """
+
+    async def work() -> None:
+        await asyncio.gather(log.ainfo("x"), asyncio.create_task(log.ainfo("x")))
+
+    asyncio.run(work())
+    assert callers(stream) == [None, None]
+
+
 @pytest.mark.parametrize("factory", ["print", "bytes", "stdlib", "write"])
 @pytest.mark.parametrize("wrapper", ["filtering", "stdlib", "generic"])
 def test_a_chain_of_ones_own(
