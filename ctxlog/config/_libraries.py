@@ -62,20 +62,18 @@ class Libraries:
         for library in _LOGGING:
             if library in sys.modules or library in (named or ()):
                 import_module(f"ctxlog.loggers.{library}")
-        waited_for: dict[str, Callable[[], None]] = {
-            library: partial(self._take_over, library)
-            for library in _LOGGING
-            if named is None or library in named
-        }
+        # Adapters that an application imports, and that import their library.
+        self._early: set[str] = set()
+        waited_for: dict[str, Callable[[], None]] = {}
+        for library in _LOGGING:
+            if named is None or library in named:
+                act = partial(self._take_over, library)
+                waited_for |= self._waiting(library, f"ctxlog.loggers.{library}", act)
         for module, (adapter, option) in _ADAPTERS.items():
             if option is None or getattr(settings, option):
-                waited_for[module] = partial(self._install, adapter)
-        self._hook = ImportHook(
-            {
-                name: partial(self._attempt, name, act)
-                for name, act in waited_for.items()
-            }
-        )
+                act = partial(self._install, adapter)
+                waited_for |= self._waiting(module, adapter, act)
+        self._hook = ImportHook(waited_for)
 
     def begin(self) -> None:
         """Set up what is imported, and wait for the rest."""
@@ -107,6 +105,24 @@ class Libraries:
             sentence = adapter.outside()
             if sentence is not None:
                 yield sentence
+
+    def _waiting(
+        self, module: str, adapter: str, act: Callable[[], None]
+    ) -> dict[str, Callable[[], None]]:
+        """Return the callbacks that act once a module and its adapter are imported."""
+
+        def imported() -> None:
+            if _is_being_imported(adapter):
+                self._early.add(adapter)
+            else:
+                self._attempt(module, act)
+
+        def whole() -> None:
+            if adapter in self._early:
+                self._early.discard(adapter)
+                self._attempt(module, act)
+
+        return {module: imported, adapter: whole}
 
     def _attempt(self, module: str, act: Callable[[], None]) -> None:
         try:
@@ -141,3 +157,8 @@ class Libraries:
         if library not in self._done:
             self._done.add(library)
             self._undo.append(end)
+
+
+def _is_being_imported(name: str) -> bool:
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))

@@ -43,6 +43,7 @@ def test_configure_imports_no_library(tmp_path: Path) -> None:
         "import importlib\n"
         "structlog, loguru = map(importlib.import_module, ['structlog', 'loguru'])",
         "import structlog, loguru, importlib; importlib.reload(structlog)",
+        "import ctxlog.loggers.structlog, ctxlog.loggers.loguru, structlog, loguru",
         "import importlib.util, sys\n"
         "def lazily(name):\n"
         "    spec = importlib.util.find_spec(name)\n"
@@ -52,7 +53,7 @@ def test_configure_imports_no_library(tmp_path: Path) -> None:
         "    return module\n"
         "structlog, loguru = lazily('structlog'), lazily('loguru')",
     ],
-    ids=["import", "import_module", "reload", "lazy loader"],
+    ids=["import", "import_module", "reload", "adapter", "lazy loader"],
 )
 def test_libraries_that_are_imported_later_are_taken_over(
     importing: str, tmp_path: Path
