@@ -20,8 +20,8 @@ from ctxlog.line.event import Caller
 
 _LOGGERS = ("logging", "loguru", "structlog")
 
-#: The packages that run tasks.
-_LOOPS = frozenset({"asyncio", "anyio", "trio", "uvloop"})
+#: The packages that run tasks and threads.
+_RUNNERS = frozenset({"anyio", "asyncio", "concurrent", "threading", "trio", "uvloop"})
 
 
 def _package(frame: FrameType) -> str:
@@ -99,11 +99,11 @@ def caller_at(frame: FrameType | None) -> Caller | None:
     """
     Return the caller that is found from a frame up.
 
-    Return None if it is an event loop: a task runs structlog's asynchronous method, and
-    its frames do not show who has made it.
+    Return None if that only runs a task or a thread: structlog's asynchronous method is
+    on its own there, and no frame shows its caller.
     """
     found = beyond_loggers(frame)
-    if found is None or _package(found) in _LOOPS:
+    if found is None or _package(found) in _RUNNERS:
         return None
     code = found.f_code
     return known_caller((code.co_filename, found.f_lineno, code.co_name))
