@@ -5,6 +5,7 @@ loguru's records: how they are stamped and read. Private to `loggers/`.
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import os
 import sys
@@ -48,15 +49,17 @@ class Extra(dict[Any, Any]):
     Attributes:
         stamp: The stamp, as on a record of stdlib logging.
         shown: The context's fields, as they were put here.
-        own: The names of the other fields.
+        own: The other fields; their names, after a pickle.
+        touched: Whether it was changed since, by another patcher.
         line: The finished line, if the record goes through a queue; else not set.
     """
 
-    __slots__ = ("line", "own", "shown", "stamp")
+    __slots__ = ("line", "own", "shown", "stamp", "touched")
 
     stamp: View | Stamp | dict[str, Any] | None
     shown: dict[str, Any]
-    own: Iterable[Any]
+    own: Any
+    touched: bool
     line: bytes | None
 
     def __copy__(self) -> dict[Any, Any]:
@@ -76,12 +79,30 @@ class Extra(dict[Any, Any]):
         return make_extra, (items, self.stamp, tuple(self.own), line)
 
 
+def _touching(change: Any) -> Any:
+    """Return a method that changes a dict, and notes that it did."""
+
+    @functools.wraps(change)
+    def touch(self: Extra, *args: Any, **named: Any) -> Any:
+        self.touched = True
+        return change(self, *args, **named)
+
+    return touch
+
+
+for _change in (
+    *(dict.__setitem__, dict.__delitem__, dict.__ior__, dict.clear, dict.pop),
+    *(dict.popitem, dict.setdefault, dict.update),
+):
+    setattr(Extra, _change.__name__, _touching(_change))
+
+
 def make_extra(
     items: Any, stamp: Any, own: Iterable[Any], line: bytes | None = None
 ) -> Extra:
     """Return what a pickle of an `Extra` holds, or a dict with a line."""
     extra = Extra(items)
-    extra.stamp, extra.own, extra.line = stamp, own, line
+    extra.stamp, extra.own, extra.line, extra.touched = stamp, own, line, True
     extra.shown = {name: value for name, value in extra.items() if name not in own}
     return extra
 
@@ -118,9 +139,12 @@ def patcher(record: Any) -> Any:
             own = {**read(handed).fields, **own}
     shown = _shown(stamp if isinstance(stamp, View) else stamp.view)
     record["extra"] = extra = Extra(shown)
-    extra.update(own)
-    extra.stamp, extra.shown, extra.own = stamp, shown, own
+    _update(extra, own)
+    extra.stamp, extra.shown, extra.own, extra.touched = stamp, shown, own, False
     return None
+
+
+_update = dict.update
 
 
 def _stamp(record: Record) -> View | Stamp:
@@ -199,19 +223,15 @@ def _shown(view: View) -> dict[str, Any]:
 
 def encoded(encoder: Encoder, record: Record, created: float) -> bytes:
     """Return the line of a record. Never raises."""
-    extra = record["extra"]
-    stamp = extra.stamp if type(extra) is Extra else None
-    own = extra if stamp is None else _own(extra)
-    if stamp is None:
-        stamp = _stamp(record)
-    elif isinstance(stamp, dict):  # it was pickled
-        stamp = Stamp.revived(stamp)
+    extra, level = record["extra"], record["level"]
+    stamp, own = None, extra
+    if type(extra) is Extra:
+        stamp, own = extra.stamp, _own(extra) if extra.touched else extra.own
     error: ExceptionParts | BaseException | None = None
-    if isinstance(stamp, View):
+    if type(stamp) is View:
         view = stamp
     else:
-        view, error = stamp.view, stamp.error
-    level = record["level"]
+        view, error = _stamped(record, stamp)
     name = level.name
     if name[:6] == "Level ":
         name = _name_of(level)
@@ -225,6 +245,17 @@ def encoded(encoder: Encoder, record: Record, created: float) -> bytes:
     if error is None:
         return encoder.encode_at(caller, plain)
     return encoder.encode(Event(*plain, error, caller=caller))
+
+
+def _stamped(
+    record: Record, stamp: Any
+) -> tuple[View, ExceptionParts | BaseException | None]:
+    """Return the context and the exception of a record that may have no stamp."""
+    if stamp is None:
+        stamp = _stamp(record)
+    elif isinstance(stamp, dict):  # it was pickled
+        stamp = Stamp.revived(stamp)
+    return (stamp, None) if isinstance(stamp, View) else (stamp.view, stamp.error)
 
 
 def _caller(record: Record) -> Caller | None:

@@ -74,7 +74,8 @@ class JsonSink:
         formatting the record, rendering the exception.
         """
         # The record's own time is this one, and reading it is slow.
-        self._write(record, _now())
+        if self._levels is None or _is_wanted(record, self._levels):
+            self._writer.write(encoded(self._encoder, record, _now()))
         return False
 
     def encode(self, record: Any) -> bytes:

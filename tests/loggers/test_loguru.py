@@ -10,10 +10,11 @@ import io
 import json
 import logging
 import multiprocessing
+import operator
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -309,6 +310,46 @@ def test_a_patcher_that_comes_later_has_its_say(
     assert line.get("more") == (1 if later == "bind" else None)
 
 
+CHANGES: dict[str, Callable[[Any], object]] = {
+    "__setitem__": lambda extra: operator.setitem(extra, "rows", 4),
+    "__delitem__": lambda extra: operator.delitem(extra, "rows"),
+    "__ior__": lambda extra: operator.ior(extra, {"more": 1}),
+    "clear": lambda extra: extra.clear(),
+    "pop": lambda extra: extra.pop("rows"),
+    "popitem": lambda extra: extra.popitem(),
+    "setdefault": lambda extra: extra.setdefault("more", 1),
+    "update": lambda extra: extra.update({"more": 1}, rows=None),
+}
+
+
+@pytest.mark.parametrize("method", [*CHANGES, "none"])
+def test_however_a_patcher_changes_extra_it_is_on_the_line(
+    method: str, stream: io.StringIO
+) -> None:
+    """
+    All methods of a dict that change it.
+    """
+    adapter.install(stream)
+    expected = {"rows": 3}
+    change = CHANGES.get(method, len)
+    change(expected)
+    patched = logger.patch(lambda record: change(record["extra"]) and None)
+    in_store(lambda: patched.info("hello", rows=3), user="alice")
+    (line,) = written(stream)
+    assert {k: line[k] for k in ("rows", "more") if k in line} == expected
+    assert line["user"] == "alice"
+
+
+def test_every_method_that_changes_a_dict_is_known() -> None:
+    """
+    A later Python may have more of them.
+    """
+    reading = {"copy", "fromkeys", "get", "items", "keys", "values"}
+    assert {k for k in vars(dict) if k[0] != "_"} - reading == {
+        k for k in CHANGES if k[0] != "_"
+    }
+
+
 def test_install_keeps_a_patcher_and_uninstall_gives_it_back(
     stream: io.StringIO,
 ) -> None:
@@ -494,6 +535,7 @@ def test_a_queue_has_the_levels_of_single_loggers(stream: io.StringIO) -> None:
 
 SPAWN = """
 import multiprocessing
+import operator
 import sys
 import ctxlog
 from ctxlog.loggers import loguru as adapter
