@@ -213,12 +213,18 @@ class lent(TemporaryFrame):
     __slots__ = ()
 
     def __init__(self, context: Context | None = None, /) -> None:
-        below = get_current()
+        self.parent = below = get_current()
         lent = below if context is None else context.get(current)
         if lent is None:
             Frame.__init__(self, None, below)
-        else:
-            Frame.__init__(self, lent.store, below, lent.overlay)
+            return
+        # As there, all slots at once.
+        self.store = lent.store
+        self.source = lent.source
+        self.overlay = lent.overlay
+        self.view = lent.view
+        self.left = False
+        self.owner = self.token = None
 
     def open(self) -> None:
         """Enter the block, as `with` does. For `try` and `finally: close()`."""

@@ -188,11 +188,12 @@ class CallContext:
         entry = self._entry
         entry.echoed = True
         given = tuple(metadata or ())
-        if not entry.request_id:
+        request_id = entry.echoed_id()
+        if not request_id:
             return given
         name = entry.options.request_id_header.lower()
         kept = (pair for pair in given if pair[0] != name)
-        return (*kept, (name, entry.request_id))
+        return (*kept, (name, request_id))
 
     def _abort(self, code: Any) -> None:
         self._entry.code = code

@@ -19,7 +19,7 @@ from ctxlog.carrier import datadog, spans
 from ctxlog.carrier.ids import is_safe_header_value, new_request_id
 from ctxlog.carrier.received import ReceivedStore
 from ctxlog.carrier.trace_context import Trace
-from ctxlog.context import Store, run
+from ctxlog.context import Store, get_store, run
 from ctxlog.context.adapter import Entry, View, continued
 from ctxlog.servers._completion import http_outcome, is_heard, log_completion
 from ctxlog.servers._headers import Headers
@@ -94,6 +94,7 @@ class RequestEntry(Entry):
         identify: Whether the id is chosen now; else the adapter calls `identify()`.
 
     Attributes:
+        status: The status of the response, None until it begins.
         details: Further fields of the completion line.
         ending: Called in the store before the completion line, if not None.
     """
@@ -106,13 +107,13 @@ class RequestEntry(Entry):
         "_error",
         "_headers",
         "_started",
-        "_status",
         "client",
         "details",
         "ending",
         "method",
         "options",
         "path",
+        "status",
     )
 
     store: RequestStore
@@ -148,7 +149,7 @@ class RequestEntry(Entry):
         self._around = sys.exc_info()[1]
         self._chosen_id = request_id
         self._datadog: Any = None
-        self._status: int | None = None
+        self.status: int | None = None
         self._headers = headers
         self.options = options
         self.method = method
@@ -186,14 +187,9 @@ class RequestEntry(Entry):
         """Return the values of the route's parameters, as far as they are known."""
         return self.store.parameters
 
-    @property
-    def status(self) -> int | None:
-        """The status of the response, None until it begins."""
-        return self._status
-
-    @status.setter
-    def status(self, status: int | None) -> None:
-        self._status = status
+    def note_status(self, status: int | None) -> None:
+        """Note the status of the response, as it begins."""
+        self.status = status
         # Where a response begins the tracer's middleware is around, at the end no more.
         if "ddtrace.trace" in sys.modules:
             self._datadog = datadog.active_span() or self._datadog
@@ -268,9 +264,8 @@ class RequestEntry(Entry):
             raise
         self.end()
 
-    @property
-    def request_id(self) -> str:
-        """The id to echo: the store's, empty if the application bound an unsafe one."""
+    def echoed_id(self) -> str:
+        """Return the id to echo: empty if the application bound an unsafe one."""
         try:
             request_id = self.store[get_names().request_id]
         except KeyError:
@@ -283,9 +278,10 @@ class RequestEntry(Entry):
 
     def echo(self, headers: Any) -> None:
         """Put the id on a response whose headers are a mapping."""
-        if not self.request_id:
+        request_id = self.echoed_id()
+        if not request_id:
             return
-        headers[self.options.request_id_header] = self.request_id
+        headers[self.options.request_id_header] = request_id
         if self.options.expose_header:
             read_all = getattr(headers, "getall", None)
             given = headers.get(EXPOSE, "")
@@ -300,7 +296,10 @@ class RequestEntry(Entry):
 
     def _complete(self, error: BaseException | None) -> None:
         # In the store, wherever a cancelled request is cleaned up.
-        self._within(self._finish, error)
+        if get_store() is self.store:
+            self._finish(error)
+        else:
+            self._within(self._finish, error)
 
     def _finish(self, error: BaseException | None) -> None:
         read = self.user_reader()
@@ -336,8 +335,8 @@ class RequestEntry(Entry):
         self, error: BaseException | None
     ) -> tuple[int | str | None, str, int]:
         """The status, the end of the message, and the level."""
-        disconnected = bool(self.details) and bool(self.details.get("disconnected"))
-        return http_outcome(self._status, error, disconnected=disconnected)
+        disconnected = "disconnected" in self.details
+        return http_outcome(self.status, error, disconnected=disconnected)
 
 
 class _Part:

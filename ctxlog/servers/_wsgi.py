@@ -151,11 +151,11 @@ class _Request(RequestEntry):
         # The server refuses what it cannot send, so the status is known after this.
         write = self._server_starts(status, headers, *more)
         self._begun = True
-        self.status = _status(status)
+        self.note_status(_status(status))
         return write
 
     def _with_id(self, headers: Any) -> Any:
-        request_id, options = self.request_id, self.options
+        request_id, options = self.echoed_id(), self.options
         if not request_id:
             return headers
         name = options.request_id_header

@@ -87,11 +87,11 @@ async def _serve(
         try:
             response = await handler(request)
         except web.HTTPException as answer:
-            entry.status = answer.status
+            entry.note_status(answer.status)
             entry.echo(answer.headers)
             failure = answer
         else:
-            entry.status = getattr(response, "status", None)
+            entry.note_status(getattr(response, "status", None))
             if isinstance(response, web.WebSocketResponse):
                 entry.details[get_names().close_code] = response.close_code or 1006
             if isinstance(response, web.StreamResponse) and not response.prepared:
@@ -132,7 +132,7 @@ def _echo(entry: RequestEntry, request: web.Request) -> None:
 
     async def prepare(response: web.StreamResponse) -> None:
         await signal(response)
-        entry.status = response.status
+        entry.note_status(response.status)
         entry.echo(response.headers)
 
     vars(request)["_prepare_hook"] = prepare

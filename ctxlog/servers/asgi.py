@@ -183,17 +183,17 @@ class _Request(RequestEntry):
         kind = message["type"]
         last = False
         if kind in _START:
-            self.status = message["status"]
+            self.note_status(message["status"])
             message = self._with_id(message)
         elif kind in _BODY:
             last = not message.get("more_body", False)
             self._ending = self._ending or last
         elif kind == "websocket.accept":
-            self.status = 101
+            self.note_status(101)
             message = self._with_id(message)
         elif kind == "websocket.close":
             if self.status is None:
-                self.status = 403  # the server refuses the handshake with it
+                self.note_status(403)  # the server refuses the handshake with it
             self.details[get_names().close_code] = message.get("code", 1000)
         # The server's access line is the request's; what the transport registers is
         # not, nor is the next request on the connection, which may start in here.
@@ -207,7 +207,7 @@ class _Request(RequestEntry):
             self.answered()
 
     def _with_id(self, message: _Message) -> _Message:
-        request_id = self.request_id
+        request_id = self.echoed_id()
         if not request_id:
             return message
         options = self.options

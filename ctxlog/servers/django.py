@@ -131,7 +131,7 @@ class _Request(RequestEntry):
 
 def _take(entry: RequestEntry, response: Any) -> None:
     """Let the entry follow the response until it is closed."""
-    entry.status = response.status_code
+    entry.note_status(response.status_code)
     entry.echo(response.headers)
     entry.bind_user()
     # A file is left to the server, which may have a quicker way to send it.

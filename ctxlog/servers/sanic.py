@@ -161,7 +161,7 @@ def _end(entry: RequestEntry, request: Request, failure: BaseException | None) -
     if not _is_lost(entry):
         _take_status(entry, request)
         if entry.status is None and failure is None:
-            entry.status = 101 if request.scheme in ("ws", "wss") else None
+            entry.note_status(101 if request.scheme in ("ws", "wss") else None)
     entry.end(failure)
 
 
@@ -171,7 +171,7 @@ def _is_lost(entry: RequestEntry) -> bool:
 
 def _take_status(entry: RequestEntry, request: Request) -> None:
     response = getattr(request.stream, "response", None)
-    entry.status = None if response is None else response.status
+    entry.note_status(None if response is None else response.status)
 
 
 def _echo(entry: RequestEntry, request: Request) -> None:

@@ -198,7 +198,7 @@ class _Request:
         entry = self._entry
         handler = self._handler
         if handler is not None:
-            entry.status = handler.get_status()
+            entry.note_status(handler.get_status())
             entry.bind_user()
         if entry.status == 101:
             return

@@ -95,11 +95,12 @@ class ContextConnection(ServerConnection):
         header = self._options.request_id_header
 
         def send_response(response: Response) -> None:
-            entry.status = response.status_code
-            if entry.request_id:
+            entry.note_status(response.status_code)
+            request_id = entry.echoed_id()
+            if request_id:
                 # Setting a header adds a value.
                 response.headers.pop(header, None)
-                response.headers[header] = entry.request_id
+                response.headers[header] = request_id
             send(response)
 
         # There is no hook for the responses that websockets makes by itself.
