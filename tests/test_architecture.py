@@ -31,7 +31,7 @@ def test_paths_exist(path: str) -> None:
         ("ctxlog/line/writer.py", "class LineWriter"),
         ("ctxlog/line/vendors.py", "SCHEMAS"),
         ("ctxlog/loggers/_record.py", "def encoded"),
-        ("ctxlog/loggers/stdlib.py", "class LineHandler"),
+        ("ctxlog/loggers/_handler.py", "class LineHandler"),
         ("ctxlog/servers/asgi.py", "class ContextMiddleware"),
         ("ctxlog/servers/_request.py", "class RequestEntry"),
         ("ctxlog/context/adapter.py", "class Entry"),

@@ -25,7 +25,7 @@ from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event
 from ctxlog.line.redact import Redactor
 from ctxlog.line.schema import Schema
-from ctxlog.loggers._factory import _RecordFactory
+from ctxlog.loggers._factory import RecordFactory
 from tests.helpers import encoded, load_line, need, run_python
 
 
@@ -616,7 +616,7 @@ def test_a_place_with_a_long_name_is_not_remembered() -> None:
     """
     Neither is a logger of 20 kB by the factory of records.
     """
-    factory = _RecordFactory(logging.LogRecord)
+    factory = RecordFactory(logging.LogRecord)
     for name in ("short", "n" * 20_000):
         factory(name, 20, "f.py", 1, "hello", (), None)
     assert [key[0] for key in factory._call_sites] == ["short"]

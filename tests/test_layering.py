@@ -31,7 +31,7 @@ OWNER: dict[str, str | tuple[str, ...]] = {
         "ctxlog._pyinstaller.hook-ctxlog.__main__",
     ),
     "pytest": "ctxlog.pytest_plugin",
-    "pythonjsonlogger": "ctxlog.loggers.stdlib",
+    "pythonjsonlogger": "ctxlog.loggers._formatters",
     "apscheduler": "ctxlog.tasks.apscheduler",
     "arq": "ctxlog.tasks.arq",
     "celery": "ctxlog.tasks.celery",
@@ -493,8 +493,9 @@ _GOOD = {
     "ctxlog.carrier.ids": "",
     "ctxlog.loggers": "",
     "ctxlog.loggers._shared": "from ctxlog.line.encoder import x\n",
+    "ctxlog.loggers._formatters": "from pythonjsonlogger.core import x\n",
     "ctxlog.loggers.stdlib": (
-        "from pythonjsonlogger.core import BaseJsonFormatter\n"
+        "from ctxlog.loggers._formatters import x\n"
         "from ctxlog.loggers._shared import x\n"
     ),
     "ctxlog.loggers.structlog": "import structlog\n",

@@ -52,6 +52,8 @@ class Configuration:
             self._factory_before = logging.getLogRecordFactory()
             stdlib.install_record_factory()
             stdlib.watch_call_sites(self._check)
+            if self._settings.logger_class:
+                stdlib.install_logger_class()
             self._tree.set_levels()
             self._tree.apply()
         self._libraries.begin()
@@ -72,6 +74,7 @@ class Configuration:
         """Give back everything that was changed."""
         self._libraries.undo()
         if self._stdlib:
+            stdlib.uninstall_logger_class()
             stdlib.watch_call_sites(None)
             self._tree.undo()
             if logging.getLogRecordFactory() is not self._factory_before:

@@ -38,6 +38,7 @@ class ConfigureOptions(DictOptions, total=False):
     hooks: bool
     replace_console_handlers: str
     share_handlers: bool
+    logger_class: bool
     warn: bool
 
 

@@ -205,6 +205,7 @@ class Settings:
     max_line_bytes: int = _option(262_144, read=_number)
     replace_console_handlers: str = _option("root", _one_of("root", "all"))
     share_handlers: bool = _flagged(False)
+    logger_class: bool = _flagged(True)
     warn: bool = _flagged(True)
     request_id_key: str = _option(CASES["camel"].request_id, _name)
     case: str = _option("camel", _one_of(*CASES))

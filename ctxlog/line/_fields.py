@@ -55,7 +55,8 @@ class Context:
     ) -> None:
         self.head = head
         self.body = body
-        self.started = None if view.started is None else view.started // 1000
+        started = view.started
+        self.started = None if started is None else float(started // 1000)
         self.names = names
         self.clash = clash
         self.problems = problems

@@ -161,4 +161,5 @@ def _names_in(fields: Mapping[Any, Any]) -> set[Any]:
 
 def micros_of(seconds: float) -> int:
     """Return a time in microseconds."""
-    return math.floor(seconds * 1_000_000 + 0.5)
+    second = math.floor(seconds)
+    return second * 1_000_000 + int((seconds - second) * 1_000_000 + 0.5)

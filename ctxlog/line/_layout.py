@@ -4,6 +4,7 @@ The bytes of a line around its parts, and their order: one JSON object.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -66,7 +67,7 @@ class Layout:
         self.statics = self.constants + self.joined(static)
         self.elapsed = b',"%s":' % quoted(schema.elapsed)
         self.late = self.joined({schema.late: "true" if schema.scalars else True})
-        self.second: tuple[int | None, bytes] = (None, b"")
+        self.second = math.nan, b""  # unlike every time
         self.id_in_body = schema.message_first
         self._id_key = b'"%s":' % quoted(schema.request_id)
         self._message_key = b'"%s":' % quoted(schema.message)
@@ -142,6 +143,11 @@ class Layout:
             start = self.start_of(second)
         return start + (b"%06d" % fraction)[: self.digits]
 
+    def turn_to(self, created: float) -> tuple[float, bytes]:
+        """Return the second of a time, and the line's start in it."""
+        second = math.floor(created)
+        return float(second), self.start_of(second)
+
     def start_of(self, second: int) -> bytes:
         """Return the line's start in a second since the epoch."""
         try:
@@ -155,7 +161,7 @@ class Layout:
             shown = "1970-01-01T00:00:00"  # a record with a broken `created`
         start = self.opening + shown.encode() + self._point
         if second > 0:
-            self.second = second, start
+            self.second = float(second), start
         return start
 
     def _since(self, started: int, late: bool, micros: int) -> bytes:

@@ -139,8 +139,8 @@ class LineEncoder(Encoder):
             self._reads_messages or schema.otlp or schema.place
         )
         self._common = self._usual and not caller
-        # Of the digits of a time in microseconds.
-        self._fraction = slice(-6, self._layout.digits - 6 or None)
+        # Of the digits of a second's fraction, after a 1.
+        self._fraction = slice(1, 1 + self._layout.digits)
         self._elapsed = self._layout.elapsed
         self._levels: dict[Any, bytes] = {}
         self._loggers: dict[str, bytes] = {}
@@ -188,23 +188,24 @@ class LineEncoder(Encoder):
                     return None
                 # With its closing brace, which is the line's.
                 comma, members, end = b",", dumps(fields)[1:], b"\n"
-            micros = int(created * 1_000_000 + 0.5)
-            second = micros // 1_000_000
-            known_second, start = self._layout.second
-            if second != known_second:
-                if second < 1:  # its microseconds have too few digits
+            second, start = self._layout.second
+            fraction = int((created - second) * 1_000_000 + 0.5)
+            if not 0 <= fraction < 1_000_000:
+                # Another second. Exactly as `micros_of()`, so that both ways agree.
+                second, start = self._layout.turn_to(created)
+                fraction = int((created - second) * 1_000_000 + 0.5)
+                if fraction == 1_000_000:
                     return None
-                start = self._layout.start_of(second)
             elapsed, lasting = b"", b""
             if context.started is not None:
-                lasted = micros - context.started
+                lasted = second * 1_000_000 + fraction - context.started
                 # If the clock was set back, 0 rather than a negative time.
                 elapsed = self._elapsed
                 lasting = dumps(lasted / 1000 if lasted > 0 else 0.0)
             line = b"".join(
                 (
                     start,
-                    dumps(micros)[self._fraction],
+                    dumps(fraction + 1_000_000)[self._fraction],
                     self._levels[level],
                     context.head,
                     dumps(message),

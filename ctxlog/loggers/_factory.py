@@ -101,7 +101,7 @@ def _stamp_of_original() -> object:
     return None
 
 
-class _RecordFactory:
+class RecordFactory:
     """
     Makes records as the previous factory does, and stamps them.
 
@@ -111,6 +111,10 @@ class _RecordFactory:
 
     Args:
         previous: The factory that was there; it makes all other records.
+
+    Attributes:
+        ways: By a logger's name, what the logger class knows of it. A logger comes in
+            with its first record, if that is a stock one.
     """
 
     def __init__(self, previous: _Factory) -> None:
@@ -123,6 +127,7 @@ class _RecordFactory:
         )
         # None for a call site whose records the previous factory makes.
         self._call_sites: dict[tuple[Any, ...], CallSite | None] = {}
+        self.ways: dict[str, Any] = {}
         # The call site of all records that the previous factory makes.
         self._elsewhere = CallSite({})
 
@@ -189,6 +194,7 @@ class _RecordFactory:
         """Only call the previous factory from now on."""
         self.active = False
         self._call_sites.clear()
+        self.ways.clear()
 
     def _first(self, key: tuple[Any, ...]) -> CallSite | None:
         """Return a new call site; None if the previous factory makes its records."""
@@ -207,6 +213,8 @@ class _RecordFactory:
             if HAS_TASK_NAMES:
                 shared["taskName"] = None
             site = CallSite(shared)
+            if type(name) is str and name not in self.ways:
+                remember(self.ways, name, None, 4096)
         try:
             remember(self._call_sites, key, site, 4096)
         except TypeError as error:  # a part of the key cannot be hashed
@@ -244,7 +252,7 @@ class _RecordFactory:
         return record
 
 
-_installed: _RecordFactory | None = None
+_installed: RecordFactory | None = None
 
 # Called with a logger's name before the first record of each call site.
 _watcher: Callable[[str], None] | None = None
@@ -270,10 +278,10 @@ def install_record_factory() -> Callable[[], None]:
     """
     global _installed
     current = logging.getLogRecordFactory()
-    if not (isinstance(current, _RecordFactory) and current.active):
+    if not (isinstance(current, RecordFactory) and current.active):
         # Another library's factory may call, or have replaced, the one of before.
         uninstall_record_factory()
-        _installed = _RecordFactory(logging.getLogRecordFactory())
+        _installed = RecordFactory(logging.getLogRecordFactory())
         logging.setLogRecordFactory(_installed)
     return uninstall_record_factory
 
@@ -292,6 +300,6 @@ def uninstall_record_factory() -> None:
 
 def _remove_inactive() -> None:
     current = logging.getLogRecordFactory()
-    while isinstance(current, _RecordFactory) and not current.active:
+    while isinstance(current, RecordFactory) and not current.active:
         current = current.previous
         logging.setLogRecordFactory(current)

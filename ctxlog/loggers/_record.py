@@ -289,6 +289,9 @@ _OF_PROCESSORS = KEYS & {
     *("exception", "level", "logger", "positional_args", "stack", "timestamp")
 }
 
+#: Names that are no mere fields of a log call.
+RESERVED = STANDARD | _OF_PROCESSORS
+
 
 def _taken(
     record: logging.LogRecord, view: View, event: dict[str, Any], slack: float

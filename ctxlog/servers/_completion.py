@@ -62,16 +62,9 @@ def log_completion(
         span: Datadog's span of the request, None without one.
     """
     _trackers.watch()
-    # As `_log.log()` does, which would look for the caller: it is known.
-    about = (_log.name, level, *_PLACE, message, args, None, _FUNCTION, fields)
+    # As `_log.log()` does, which would ask once more whether it is enabled.
     if span is None:
-        _log.handle(_log.makeRecord(*about))
+        _log._log(level, message, args, None, fields)
     else:  # a record gets the span's ids when it is made
         with datadog.lent_span(span):
-            _log.handle(_log.makeRecord(*about))
-
-
-# Where completion lines are logged.
-_CODE = log_completion.__code__
-_PLACE = (_CODE.co_filename, _CODE.co_firstlineno)
-_FUNCTION = _CODE.co_name
+            _log._log(level, message, args, None, fields)

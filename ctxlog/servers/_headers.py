@@ -39,10 +39,7 @@ class HeaderReader:
         found: Headers = {}
         spellings = self._spellings
         for spelled, value in pairs:
-            try:
-                name = spellings[spelled]
-            except TypeError:  # a bytearray
-                name = spellings[bytes(spelled)]
+            name = spellings[spelled]
             if name is not None:
                 found.setdefault(name, []).append(_text(value))
         return found

@@ -1,0 +1,134 @@
+"""
+The handler that writes lines, and what is noted of its changes. Private to `loggers/`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from ctxlog._interrupts import is_interrupt
+from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.writer import LineWriter
+from ctxlog.loggers._formatters import ConsoleFormatter, JsonFormatter
+from ctxlog.loggers._record import encoded
+
+
+class Changes:
+    """
+    Notes when a logger or a handler changes that the way of a line depends on.
+
+    Attributes:
+        latest: A new object after each change.
+    """
+
+    def __init__(self) -> None:
+        self.latest = object()
+        self._watched: set[int] = set()
+
+    def watch(self, one: object) -> None:
+        """Take note of the next change of a logger or a handler."""
+        self._watched.add(id(one))
+
+    def note(self, changed: object) -> None:
+        """Note that an attribute of a logger or a handler has been set."""
+        if id(changed) in self._watched:
+            # In this order: another thread may be about to watch.
+            self._watched.clear()
+            self.latest = object()
+
+
+changes = Changes()
+
+
+class LineHandler(logging.Handler):
+    """
+    Write every record as one line, by one write.
+
+    A line is encoded before the lock is taken, so a slow value delays its own thread
+    only. Bytes go to the descriptor of a file, a pipe or a terminal, unbuffered:
+    nothing is left to flush at exit. A line that cannot be written (a full disk, a
+    closed pipe) goes to standard error instead. Logging never raises.
+
+    Args:
+        stream: A text or binary stream; by default, `sys.stdout` at the time of each
+            line.
+        level: The least level to write.
+
+    Attributes:
+        writer: Writes the lines.
+        direct_encoder: Makes them, unless the formatter has a say in it.
+    """
+
+    terminator = "\n"
+
+    def __init__(self, stream: Any = None, level: int | str = logging.NOTSET) -> None:
+        super().__init__(level)
+        self.writer = LineWriter(stream)
+        self.setFormatter(None)
+
+    @property
+    def stream(self) -> Any:
+        """The stream that the lines go to."""
+        return self.writer.stream
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        changes.note(self)
+
+    def __repr__(self) -> str:
+        name = getattr(self.stream, "name", "")
+        return f"<{type(self).__name__} {name} ({logging.getLevelName(self.level)})>"
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:
+        """Encode with `fmt` from now on."""
+        super().setFormatter(fmt)
+        formatter = self._formatter = fmt or _LAST_RESORT
+        self.direct_encoder: LineEncoder | None = None
+        if isinstance(formatter, JsonFormatter) and formatter.direct:
+            self.direct_encoder = formatter.encoder
+        ours = formatter
+        if not isinstance(ours, (JsonFormatter, ConsoleFormatter)):
+            ours = _LAST_RESORT
+        self.writer.encoder = ours.encoder
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Filter, encode and write *record*. Never raises."""
+        if self.filters:
+            passed: Any = self.filter(record)
+            if not passed:
+                return False
+            if isinstance(passed, logging.LogRecord):  # Python 3.12 and later
+                record = passed
+        self.emit(record)
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Encode and write *record*. Never raises."""
+        encoder = self.direct_encoder
+        try:
+            # Straight to the encoder, as for nearly every line.
+            line = (
+                self._formatted(record) if encoder is None else encoded(encoder, record)
+            )
+        except Exception as error:
+            # A third-party formatter may raise anything. The last resort never raises.
+            if is_interrupt(error):
+                raise
+            self.handleError(record)
+            line = _LAST_RESORT.encode(record)
+        self.writer.write(line)
+
+    def _formatted(self, record: logging.LogRecord) -> bytes:
+        formatter = self._formatter
+        if isinstance(formatter, JsonFormatter):
+            return formatter.encode(record)
+        text = formatter.format(record) + self.terminator
+        return text.encode("utf-8", "backslashreplace")
+
+    def flush(self) -> None:
+        """Write the rest of a line whose writing was interrupted."""
+        self.writer.flush()
+
+
+_LAST_RESORT = JsonFormatter()
