@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from ctxlog.line import _stacks
 from ctxlog.line._tracebacks import format_exception
+from tests.helpers import need
 
 
 class Declined(Exception):
@@ -221,6 +222,18 @@ def test_it_is_pythons_traceback_whatever_is_raised(
             shown = format_exception(error, str)
             assert shown == by_python(error)
             assert format_exception(error, str) == shown
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 11), reason="groups are Python's own")
+def test_groups_of_older_pythons_show_their_members() -> None:
+    """
+    Those of the package exceptiongroup, which changes how Python shows them.
+    """
+    exceptiongroup: Any = need("exceptiongroup")
+    error = exceptiongroup.ExceptionGroup("both", [ValueError("one"), KeyError("two")])
+    shown = format_exception(error, str)
+    assert shown == by_python(error)
+    assert "ValueError: one" in shown
 
 
 def test_a_frame_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:

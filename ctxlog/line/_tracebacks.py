@@ -24,10 +24,15 @@ _LINKS = (
 # similar name.
 _SHOWN_BY_PYTHON = (AttributeError, ImportError, NameError, SyntaxError)
 
-# The exceptions of a group are shown with all that led to them.
-_GROUPS: tuple[type[BaseException], ...] = ()
-if sys.version_info >= (3, 11):
-    _GROUPS = (builtins.BaseExceptionGroup,)
+
+def _group_type() -> Any:
+    """Return the type of exceptions that have others as members, or ()."""
+    if sys.version_info >= (3, 11):
+        return builtins.BaseExceptionGroup
+    else:
+        # The package of this name, of which anyio and others raise groups, teaches
+        # `traceback` to show the members.
+        return getattr(sys.modules.get("exceptiongroup"), "BaseExceptionGroup", ())
 
 
 def format_exception(
@@ -41,8 +46,10 @@ def format_exception(
         text_of: Returns the text of an exception; may be interrupted.
     """
     parts: list[str] = []
+    group = _group_type()
     for one, link in _chain(error):
-        if isinstance(one, _GROUPS):
+        if isinstance(one, group):
+            # Each member is shown with all that led to it.
             return "".join(
                 traceback.format_exception(type(error), error, error.__traceback__)
             )
