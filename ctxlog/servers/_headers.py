@@ -39,7 +39,10 @@ class HeaderReader:
         found: Headers = {}
         spellings = self._spellings
         for spelled, value in pairs:
-            name = spellings[spelled]
+            try:
+                name = spellings[spelled]
+            except TypeError:  # a bytearray
+                name = spellings[bytes(spelled)]
             if name is not None:
                 found.setdefault(name, []).append(_text(value))
         return found

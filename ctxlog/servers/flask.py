@@ -103,7 +103,8 @@ class _Middleware(ContextMiddleware):
         store = get_store()
         if isinstance(store, RequestStore):
             bind_user(store, self._read_flask_user)
-            store.parameters = (flask.request.view_args or {}).values()
+            if store.completes and not store.parameters:
+                store.parameters = (flask.request.view_args or {}).values()
 
     def _read_flask_user(self) -> object:
         return (self._options.user or _flask_login_user)(flask.request)
