@@ -8,6 +8,7 @@ import functools
 import json
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,7 @@ import pytest
 import ctxlog
 from ctxlog import _interrupts
 from ctxlog._interrupts import add_interrupt, is_interrupt
+from ctxlog.line.writer import LineWriter
 from tests.helpers import load_line, need, run_python
 from tests.interrupting import LIMITS
 
@@ -239,3 +241,33 @@ print(swallowed)
 """
     done = run_python("-c", program, cwd=tmp_path)
     assert done.stdout.splitlines()[-1] == "0"
+
+
+def test_a_limit_while_another_thread_writes(alarm: Any, tmp_path: Path) -> None:
+    """
+    It ends the wait for the stream, which is free when the other line is written.
+    """
+    with open(tmp_path / "lines", "w") as stream:
+        writer = LineWriter(stream)
+        lock = writer._aim[1].lock
+        held, done = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with lock:
+                held.set()
+                done.wait(60)
+
+        other = threading.Thread(target=hold)
+        other.start()
+        held.wait(60)
+        alarm(handle)
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        with pytest.raises(TimeLimit):
+            writer.write(b"not written\n")
+        done.set()
+        other.join()
+        writer.write(b"written\n")
+        other = threading.Thread(target=writer.write, args=(b"as well\n",))
+        other.start()
+        other.join(60)
+    assert (tmp_path / "lines").read_text() == "written\nas well\n"

@@ -4,7 +4,7 @@ The view that a log line takes: the current frame's, and the fields of sources o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from ctxlog.context._frames import get_current
 from ctxlog.context._store import NOTHING, View
@@ -26,20 +26,27 @@ def current_view() -> View:
         newest = frame.source._view
         if view is not newest and view.base is not newest:
             view = frame.refresh()
-    return _with_sources(view) if _sources else view
+    for _, found in _sources:
+        if found:
+            return _with_sources(view)
+    return view
 
 
 _Source = Callable[[], Mapping[str, object]]
 
-# In the order in which they were added: fields of an earlier one win.
-_sources: tuple[_Source, ...] = ()
+# In the order in which they were added: fields of an earlier one win. Each with what is
+# empty as long as it has none.
+_sources: tuple[tuple[_Source, Collection[object]], ...] = ()
+_ALWAYS = (None,)
 
 # The last view that `_with_sources` made, and what of: most lines in a row have the
 # same fields, and encoders cache their bytes with the view.
 _last: tuple[View, dict[str, object], View] = (NOTHING, {}, NOTHING)
 
 
-def add_source(source: _Source, /) -> None:
+def add_source(
+    source: _Source, /, *, unless_empty: Collection[object] = _ALWAYS
+) -> None:
     """
     Add a source of fields, which win over those of the store and its scopes.
 
@@ -50,10 +57,12 @@ def add_source(source: _Source, /) -> None:
     Args:
         source: Returns the fields. It is called in the context of every log call: keep
             it fast and do not raise. Of two sources the one that was added first wins.
+        unless_empty: A container that is empty as long as the source has no field: no
+            source is called while all these are empty.
     """
     global _sources
-    if source not in _sources:
-        _sources = (*_sources, source)
+    if source not in [other for other, _ in _sources]:
+        _sources = (*_sources, (source, unless_empty))
 
 
 def remove_source(source: _Source, /) -> None:
@@ -64,13 +73,13 @@ def remove_source(source: _Source, /) -> None:
         source: The callable that was given to `add_source()`; a no-op if it was not.
     """
     global _sources
-    _sources = tuple(other for other in _sources if other is not source)
+    _sources = tuple(other for other in _sources if other[0] is not source)
 
 
 def _with_sources(view: View) -> View:
     global _last
     found: dict[str, object] = {}
-    for source in _sources:
+    for source, _ in _sources:
         fields = source()
         if fields:
             found = {**fields, **found}

@@ -128,7 +128,16 @@ def _logging(level: str, number: int) -> Any:
 
     def method(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
         if args:
-            event, fields = _formatted(event, args, fields)
+            try:
+                # What has no mapping for its only argument.
+                if type(event) is str and (len(args) > 1 or type(args[0]) is str):
+                    event, args = event % args, ()
+            except Exception as error:
+                # A wrong format, or a third-party __str__: `_formatted` says so.
+                if is_interrupt(error):
+                    raise
+            if args:
+                event, fields = _formatted(event, args, fields)
         processors, logger = self._processors, self._logger
         renderer = processors[0] if len(processors) == 1 else None
         if (
@@ -237,13 +246,6 @@ FilteringLogger.alog = functools.wraps(_EveryLevel.alog)(_alog)
 def _formatted(
     event: Any, args: Any, fields: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
-    if type(event) is str and (len(args) > 1 or type(args[0]) is str):
-        try:
-            return event % args, fields
-        except Exception as error:
-            # A wrong format, or a third-party __str__: `formatted` says so.
-            if is_interrupt(error):
-                raise
     message, problems = formatted(event, sole_mapping(args))
     if problems:
         fields = {**fields, get_names().log_error: problems[0]}

@@ -80,7 +80,7 @@ def _bound_elsewhere() -> Mapping[str, Any]:
     return structlog.contextvars.get_contextvars() if _ever_bound else _NOTHING
 
 
-_ever_bound = getattr(structlog.contextvars, "_CONTEXT_VARS", True)
+_ever_bound = getattr(structlog.contextvars, "_CONTEXT_VARS", (None,))
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -216,7 +216,7 @@ def bridge() -> None:
     Such fields win over the store's. `configure()` calls it, also if the application
     has configured structlog by itself. Calling it again is a no-op.
     """
-    add_source(_bound_elsewhere)
+    add_source(_bound_elsewhere, unless_empty=_ever_bound)
 
 
 def unbridge() -> None:

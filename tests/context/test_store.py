@@ -21,7 +21,7 @@ import trio
 
 import ctxlog
 from ctxlog.context import _store
-from ctxlog.context.adapter import View, current_view
+from ctxlog.context.adapter import View, add_source, current_view, remove_source
 
 #: Names that a careless signature would take for its own parameters.
 NAMES = [
@@ -853,3 +853,35 @@ def test_an_update_is_seen_whole() -> None:
         stop.set()
         reading.result()
     assert torn == []
+
+
+def test_sources_are_not_called_while_none_has_a_field() -> None:
+    """
+    One whose fields may come at any time always is, and the others with it.
+    """
+    called: list[str] = []
+    fields: dict[str, object] = {}
+
+    def watched() -> dict[str, object]:
+        called.append("watched")
+        return fields
+
+    def other() -> dict[str, object]:
+        called.append("other")
+        return {"other": 1}
+
+    try:
+        add_source(watched, unless_empty=fields)
+        assert dict(current_view().fields) == {}
+        assert called == []
+        fields["found"] = 1
+        assert dict(current_view().fields) == {"found": 1}
+        fields.clear()
+        add_source(other)
+        add_source(other)
+        assert dict(current_view().fields) == {"other": 1}
+        assert called == ["watched", "watched", "other"]
+    finally:
+        remove_source(watched)
+        remove_source(other)
+    assert dict(current_view().fields) == {}
