@@ -99,7 +99,7 @@ def failing():
 print(json.dumps([line(failing)]))
 """
     (one,) = counted(tmp_path, program)
-    assert one <= 182
+    assert one <= 126
 
 
 def test_a_line_of_structlog(tmp_path: Path) -> None:
