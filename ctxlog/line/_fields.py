@@ -29,6 +29,7 @@ class Context:
     Attributes:
         head: From the request's id to the message.
         body: The fields.
+        until_elapsed: The same, and what precedes the time since the store was made.
         started: When the store was made, in microseconds; None where there is no store.
         names: The names that no field of the call may have, or a key would come twice.
         clash: Whether a line in it must be built part by part: the context has a name
@@ -40,7 +41,7 @@ class Context:
 
     __slots__ = (
         *("body", "clash", "common", "head", "nameless", "names", "problems"),
-        "started",
+        *("started", "until_elapsed"),
     )
 
     def __init__(
@@ -48,6 +49,7 @@ class Context:
         view: View,
         head: bytes,
         body: bytes,
+        elapsed: bytes,
         names: frozenset[str],
         clash: bool = False,
         problems: tuple[str, ...] = NO_PROBLEMS,
@@ -55,8 +57,11 @@ class Context:
     ) -> None:
         self.head = head
         self.body = body
-        started = view.started
-        self.started = None if started is None else float(started // 1000)
+        self.started: float | None = None
+        self.until_elapsed = body
+        if view.started is not None:
+            self.started = float(view.started // 1000)
+            self.until_elapsed = body + elapsed
         self.names = names
         self.clash = clash
         self.problems = problems
@@ -148,8 +153,8 @@ class Fields:
         if name != key or request_id is None:  # one of the call's may be the id
             names = names.union(ALIASES, (get_names().request_id,))
         nameless = request_id is None and not layout.id_in_body
-        head, body = self._with_id(shown, trace, body)
-        context = Context(view, head, body, names, clash, problems, nameless)
+        parts = self._with_id(shown, trace, body)
+        context = Context(view, *parts, names, clash, problems, nameless)
         if (
             not (clash or problems or layout.trace_ids)
             and name == key
@@ -161,12 +166,16 @@ class Fields:
 
     def _with_id(
         self, request_id: str | None, trace: Mapping[str, str], body: bytes
-    ) -> tuple[bytes, bytes]:
-        """Return what precedes the message, and the fields; one of them has the id."""
+    ) -> tuple[bytes, bytes, bytes]:
+        """
+        Return what precedes the message, the fields, what precedes the elapsed time.
+
+        One of the first two has the id.
+        """
         layout = self._layout
         if layout.id_in_body and request_id is not None:
             body = layout.joined({self._shape.schema.request_id: request_id}) + body
-        return layout.head(request_id, trace), body
+        return layout.head(request_id, trace), body, layout.elapsed
 
     def own_id(
         self, head: bytes, fields: dict[Any, Any]

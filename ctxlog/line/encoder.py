@@ -139,9 +139,9 @@ class LineEncoder(Encoder):
             self._reads_messages or schema.otlp or schema.place
         )
         self._common = self._usual and not caller
-        # Of the digits of a second's fraction, after a 1.
-        self._fraction = slice(1, 1 + self._layout.digits)
-        self._elapsed = self._layout.elapsed
+        # The digits of a second's fraction, as far as they are shown.
+        self._millis = _THREE if self._layout.digits else _NONE
+        self._micros = _THREE if self._layout.digits == 6 else _NONE
         self._levels: dict[Any, bytes] = {}
         self._loggers: dict[str, bytes] = {}
         self._callers: dict[Caller, bytes] = {}
@@ -196,22 +196,21 @@ class LineEncoder(Encoder):
                 fraction = int((created - second) * 1_000_000 + 0.5)
                 if fraction == 1_000_000:
                     return None
-            elapsed, lasting = b"", b""
+            lasting = b""
             if context.started is not None:
                 lasted = second * 1_000_000 + fraction - context.started
                 # If the clock was set back, 0 rather than a negative time.
-                elapsed = self._elapsed
                 lasting = dumps(lasted / 1000 if lasted > 0 else 0.0)
             line = b"".join(
                 (
                     start,
-                    dumps(fraction + 1_000_000)[self._fraction],
+                    self._millis[fraction // 1000],
+                    self._micros[fraction % 1000],
                     self._levels[level],
                     context.head,
                     dumps(message),
                     self._loggers[logger],
-                    context.body,
-                    elapsed,
+                    context.until_elapsed,
                     lasting,
                     comma,
                     members,
@@ -378,6 +377,11 @@ class LineEncoder(Encoder):
         tail = self._shape.tail(error, stack_info, walk)
         report = self._shape.report((*problems, *walk.problems))
         return self._layout.joined(tail) + self._layout.joined(report)
+
+
+# Three digits, and none, of each thousandth.
+_THREE = [b"%03d" % number for number in range(1000)]
+_NONE = [b""] * 1000
 
 
 def _is_ours(logger: object) -> bool:

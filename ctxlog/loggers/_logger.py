@@ -6,18 +6,19 @@ calls end in one handler, ours, which needs none of that. The class skips it whe
 nothing could tell the difference, and leaves every other call to `logging`: whatever
 filters, handles, counts or replaces records sees each of them.
 
-The decision is an attribute access: `_log` is looked up on the logger by `info()` and
-the others, and found to be either the direct way or the stock method. So no function
-of ours is on the stack of a call that goes through `logging`: handlers that look for
-the caller there find what they know.
+The decision is taken in `info()` and the others, for each call anew. A call that goes
+through `logging` has their frame on its stack, in the place of that of `logging`'s own
+methods. Their code names the file of `logging` as its own, so that whatever looks for
+the caller skips them, too.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ctxlog._interrupts import is_interrupt
@@ -34,7 +35,7 @@ _level_names, _get_level_name = logging._levelToName, logging.getLevelName
 
 # The steps of a log call that the direct way skips. Trackers and tracers replace them,
 # on a class or on one logger.
-_stock_log = logging.Logger._log
+_log = logging.Logger._log
 _find_caller = logging.Logger.findCaller
 _make_record = logging.Logger.makeRecord
 _handle = logging.Logger.handle
@@ -44,6 +45,10 @@ _handle_line, _emit_line = LineHandler.handle, LineHandler.emit
 _STEPS = frozenset(
     {"_log", "findCaller", "makeRecord", "handle", "filter", "callHandlers"}
 )
+
+
+# The methods as they are now, which others may replace.
+_stock_methods: Mapping[str, Any] = vars(logging.Logger)
 
 
 class _Way:
@@ -56,12 +61,12 @@ class _Way:
         lists: The handlers of the loggers that a record would come through, and the
             filters. Others may change them in place.
         seen: A copy of them.
-        log: Writes a line without a record; None if there must be one.
+        direct: Whether a line may be written without a record.
     """
 
     __slots__ = (
-        *("_encode", "_encoder", "_level", "_reports", "_write", "chosen", "lists"),
-        *("log", "logger", "name", "seen"),
+        *("chosen", "direct", "encode", "encode_plain", "level", "lists", "logger"),
+        *("name", "reports", "seen", "write"),
     )
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -79,7 +84,7 @@ class _Way:
             above = above.parent if above.propagate else None
         self.logger = logger
         self.name = logger.name
-        self.log: Callable[..., None] | None = None
+        self.direct = False
         if len(handlers) == 1 and type(handlers[0]) is LineHandler:
             handler = handlers[0]
             changes.watch(handler)
@@ -92,61 +97,13 @@ class _Way:
                 and _STEPS.isdisjoint(logger.__dict__)
                 and not {"handle", "emit"}.intersection(handler.__dict__)
             ):
-                self._encoder = handler.direct_encoder
-                self._encode = handler.direct_encoder.encode_plain
-                self._write = handler.writer.write
-                self._level = handler.level
-                self._reports = logger.name in REPORTING_LOGGERS
-                self.log = self._log
+                self.encode = handler.direct_encoder.encode
+                self.encode_plain = handler.direct_encoder.encode_plain
+                self.write = handler.writer.write
+                self.level = handler.level
+                self.reports = logger.name in REPORTING_LOGGERS
+                self.direct = True
         self.seen = [list(one) for one in self.lists]
-
-    def _log(
-        self,
-        level: int,
-        msg: Any,
-        args: Any,
-        exc_info: Any = None,
-        extra: Any = None,
-        stack_info: bool = False,
-        stacklevel: int = 1,
-    ) -> None:
-        """Do what `logging.Logger._log` does, as far as it can be seen afterwards."""
-        if (
-            stack_info
-            or type(msg) is not str
-            or (extra and (type(extra) is not dict or not RESERVED.isdisjoint(extra)))
-        ):
-            # Only our handler gets the record, so one more frame is seen by nothing.
-            if stacklevel > 0:
-                stacklevel += 1
-            more = (exc_info, extra, stack_info, stacklevel)
-            _stock_log(self.logger, level, msg, args, *more)
-            return
-        if level < self._level:
-            return
-        created, name = _now(), _level_names.get(level) or _get_level_name(level)
-        problems: Problems = ()
-        try:
-            message = msg % args if args else msg
-        except Exception as failure:
-            # A third-party __str__ may raise anything, and a template may not fit, or
-            # be for the names of a mapping.
-            if is_interrupt(failure):
-                raise
-            message, problems = formatted(msg, sole_mapping(args))
-        line = None
-        if exc_info or problems:
-            error = _error_of(exc_info)
-            view = error_view(error, reporting=self._reports)
-        else:
-            error, view = None, current_view()
-            line = self._encode(
-                created, name, level, self.name, message, view, extra or {}
-            )
-        if line is None:
-            event = (created, name, level, self.name, message, view, extra or {})
-            line = self._encoder.encode(Event(*event, error, None, problems))
-        self._write(line)
 
 
 def _error_of(exc_info: Any) -> BaseException | None:
@@ -161,43 +118,73 @@ def _error_of(exc_info: Any) -> BaseException | None:
     return error if isinstance(error, BaseException) else None
 
 
-class _Log:
+def _written(
+    logger: logging.Logger,
+    level: int,
+    msg: Any,
+    args: Any,
+    exc_info: Any,
+    extra: Any,
+    stack_info: Any,
+) -> bool:
     """
-    The attribute `_log` of `ContextLogger`.
+    Write the line of a call, and return True, if it needs no record.
 
-    It is looked up once for each call, so whatever takes part may change between two.
+    The arguments are those of `logging.Logger._log`.
     """
-
-    def __get__(
-        self, logger: logging.Logger | None, owner: type[logging.Logger]
-    ) -> Callable[..., None]:
-        if logger is None:
-            return logging.Logger._log
-        factory: object = logging._logRecordFactory  # type: ignore[attr-defined]
-        if (
-            type(factory) is RecordFactory
-            and owner.callHandlers is _call_handlers
-            and owner.handle is _handle
-            and owner.filter is _filter
-            and owner.makeRecord is _make_record
-            and owner.findCaller is _find_caller
-            and logging.Logger._log is _stock_log
-            and LineHandler.handle is _handle_line
-            and LineHandler.emit is _emit_line
-        ):
-            way: _Way | None = factory.ways.get(logger.name)
-            if (
-                way is None
-                or way.logger is not logger
-                or way.chosen is not changes.latest
-                or way.lists != way.seen
-            ):
-                way = _choose(factory, logger)
-            direct = None if way is None else way.log
-            if direct is not None:
-                return direct
-        stock: Callable[..., None] = logging.Logger._log.__get__(logger)
-        return stock
+    factory: object = logging._logRecordFactory  # type: ignore[attr-defined]
+    kind = type(logger)
+    if (
+        stack_info
+        or type(msg) is not str
+        or (extra and (type(extra) is not dict or not RESERVED.isdisjoint(extra)))
+        or type(factory) is not RecordFactory
+        or kind._log is not _log
+        or kind.callHandlers is not _call_handlers
+        or kind.handle is not _handle
+        or kind.filter is not _filter
+        or kind.makeRecord is not _make_record
+        or kind.findCaller is not _find_caller
+        or LineHandler.handle is not _handle_line
+        or LineHandler.emit is not _emit_line
+    ):
+        return False
+    way: _Way | None = factory.ways.get(logger.name)
+    if (
+        way is None
+        or way.logger is not logger
+        or way.chosen is not changes.latest
+        or way.lists != way.seen
+    ):
+        way = _choose(factory, logger)
+    if way is None or not way.direct:
+        return False
+    if level < way.level:
+        return True
+    created, name = _now(), _level_names.get(level) or _get_level_name(level)
+    problems: Problems = ()
+    try:
+        message = msg % args if args else msg
+    except Exception as failure:
+        # A third-party __str__ may raise anything, and a template may not fit, or be
+        # for the names of a mapping.
+        if is_interrupt(failure):
+            raise
+        message, problems = formatted(msg, sole_mapping(args))
+    line = None
+    if exc_info or problems:
+        error = _error_of(exc_info)
+        view = error_view(error, reporting=way.reports)
+    else:
+        error, view = None, current_view()
+        line = way.encode_plain(
+            created, name, level, way.name, message, view, extra or {}
+        )
+    if line is None:
+        event = (created, name, level, way.name, message, view, extra or {})
+        line = way.encode(Event(*event, error, None, problems))
+    way.write(line)
+    return True
 
 
 def _choose(factory: RecordFactory, logger: logging.Logger) -> _Way | None:
@@ -210,6 +197,94 @@ def _choose(factory: RecordFactory, logger: logging.Logger) -> _Way | None:
     return way
 
 
+def _method(name: str, level: int) -> Any:
+    """Return the method of `ContextLogger` that logs at a level."""
+    stock = _stock_methods[name]
+
+    def log(
+        self: logging.Logger,
+        msg: Any,
+        *args: Any,
+        exc_info: Any = None,
+        extra: Any = None,
+        stack_info: Any = False,
+        stacklevel: Any = 1,
+        **more: Any,
+    ) -> Any:
+        now = _stock_methods[name]
+        if now is not stock:  # replaced, by a test or a tracer
+            given = _given(exc_info, extra, stack_info, stacklevel)
+            return now(self, msg, *args, **given, **more)
+        if self.isEnabledFor(level):
+            if more or not _written(
+                self, level, msg, args, exc_info, extra, stack_info
+            ):
+                given = _given(exc_info, extra, stack_info, stacklevel)
+                self._log(level, msg, args, **given, **more)
+        return None
+
+    return _as_of_logging(log, stock)
+
+
+def _log_method() -> Any:
+    """Return the method of `ContextLogger` that logs at any level."""
+    stock = _stock_methods["log"]
+
+    def log(
+        self: logging.Logger,
+        level: Any,
+        msg: Any,
+        *args: Any,
+        exc_info: Any = None,
+        extra: Any = None,
+        stack_info: Any = False,
+        stacklevel: Any = 1,
+        **more: Any,
+    ) -> Any:
+        now = _stock_methods["log"]
+        if now is not stock:
+            given = _given(exc_info, extra, stack_info, stacklevel)
+            return now(self, level, msg, *args, **given, **more)
+        if not isinstance(level, int):
+            if logging.raiseExceptions:
+                raise TypeError("level must be an integer")
+            return None
+        if self.isEnabledFor(level):
+            if more or not _written(
+                self, level, msg, args, exc_info, extra, stack_info
+            ):
+                given = _given(exc_info, extra, stack_info, stacklevel)
+                self._log(level, msg, args, **given, **more)
+        return None
+
+    return _as_of_logging(log, stock)
+
+
+def _given(exc_info: Any, extra: Any, stack_info: Any, stacklevel: Any) -> Any:
+    """Return the options of a log call that were given, for methods of others."""
+    given: dict[str, Any] = {}
+    if exc_info is not None:
+        given["exc_info"] = exc_info
+    if extra is not None:
+        given["extra"] = extra
+    if stack_info is not False:
+        given["stack_info"] = stack_info
+    if stacklevel != 1:
+        given["stacklevel"] = stacklevel
+    return given
+
+
+def _as_of_logging(method: Any, stock: Any) -> Any:
+    """Return a method that looks like the one of `logging` in whose place it is."""
+    code, theirs = method.__code__, stock.__code__
+    method.__code__ = code.replace(
+        co_filename=theirs.co_filename,
+        co_firstlineno=theirs.co_firstlineno,
+        co_name=theirs.co_name,
+    )
+    return functools.wraps(stock)(method)
+
+
 class ContextLogger(logging.Logger):
     """
     A logger of `logging` whose usual lines are written straight from the call.
@@ -217,7 +292,12 @@ class ContextLogger(logging.Logger):
     `configure()` makes it the class of loggers. Everything of `logging.Logger` holds.
     """
 
-    _log = _Log()
+    debug = _method("debug", logging.DEBUG)
+    info = _method("info", logging.INFO)
+    warning = _method("warning", logging.WARNING)
+    error = _method("error", logging.ERROR)
+    critical = _method("critical", logging.CRITICAL)
+    log = _log_method()
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)

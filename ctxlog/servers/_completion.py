@@ -62,9 +62,8 @@ def log_completion(
         span: Datadog's span of the request, None without one.
     """
     _trackers.watch()
-    # As `_log.log()` does, which would ask once more whether it is enabled.
     if span is None:
-        _log._log(level, message, args, None, fields)
+        _log.log(level, message, *args, extra=fields)
     else:  # a record gets the span's ids when it is made
         with datadog.lent_span(span):
-            _log._log(level, message, args, None, fields)
+            _log.log(level, message, *args, extra=fields)

@@ -12,6 +12,7 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -280,6 +281,47 @@ def test_a_method_that_is_replaced_later_is_called(
     log.warning("three")
 
     assert [seen[0] for seen in own.seen] == [name]
+
+
+@pytest.mark.parametrize(
+    "name", ["debug", "info", "warning", "error", "critical", "log"]
+)
+@in_world
+def test_a_method_of_a_level_that_is_replaced_is_called(own: World, name: str) -> None:
+    """As `mock.patch("logging.Logger.info")` does in tests, with what was given."""
+    configure(own, level="DEBUG")
+    args = (logging.INFO, "hello %s") if name == "log" else ("hello %s",)
+    with mock.patch.object(logging.Logger, name, autospec=True) as replaced:
+        log = logging.getLogger("shop")
+        getattr(log, name)(*args, "x", extra={"rows": 3}, stacklevel=2)
+
+    replaced.assert_called_once_with(log, *args, "x", extra={"rows": 3}, stacklevel=2)
+    assert own.lines() == []
+
+
+@in_world
+def test_a_method_of_others_gets_what_was_given(own: World) -> None:
+    """A class may have a `_log` with options of its own, and none of the usual ones."""
+    configure(own)
+    given: list[dict[str, Any]] = []
+
+    class Derived(logging.getLoggerClass()):  # type: ignore[misc]
+        def _log(self, level: int, msg: object, args: object, **more: Any) -> None:
+            given.append(more)
+
+    log = Derived("shop")
+    log.warning("hello")
+    log.warning("hello", color="red", exc_info=True)
+
+    assert given == [{}, {"color": "red", "exc_info": True}]
+
+
+@in_world
+def test_a_level_that_is_no_number_is_refused(own: World) -> None:
+    """As `logging` refuses it."""
+    configure(own)
+    with pytest.raises(TypeError, match="level must be an integer"):
+        logging.getLogger("shop").log("INFO", "hello")  # type: ignore[arg-type]
 
 
 @in_world

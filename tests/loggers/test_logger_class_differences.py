@@ -66,12 +66,10 @@ names = st.sampled_from(NAMES)
 levels = st.sampled_from([0, 5, 10, 20, 25, 30, 40, 60])
 kinds_of_handlers = st.sampled_from(["noting", "text", "memory", "line", "json"])
 kinds_of_filters = st.sampled_from(["passing", "adding", "dropping", "context"])
-replaceable = st.sampled_from(
-    [
-        *("_log", "callHandlers", "filter", "findCaller", "handle", "isEnabledFor"),
-        *("makeRecord", "info"),
-    ]
-)
+steps_of_a_call = [
+    *("_log", "callHandlers", "filter", "findCaller", "handle", "isEnabledFor"),
+    "makeRecord",
+]
 
 set_ups = st.one_of(
     st.tuples(st.just("level"), names, levels),
@@ -90,8 +88,12 @@ set_ups = st.one_of(
     st.tuples(st.just("formatter"), st.sampled_from(["json", "text", "console"])),
     st.tuples(st.just("factory"), st.sampled_from(["class", "wrapping"])),
     st.tuples(st.just("reset factory")),
-    st.tuples(st.just("patch class"), replaceable),
-    st.tuples(st.just("patch logger"), names, replaceable),
+    st.tuples(st.just("patch class"), st.sampled_from(steps_of_a_call)),
+    st.tuples(
+        st.just("patch logger"),
+        names,
+        st.sampled_from([*steps_of_a_call, "info"]),
+    ),
     st.tuples(st.just("patch handler"), st.sampled_from(["emit", "handle", "filter"])),
     st.tuples(st.just("unpatch")),
     st.tuples(st.just("logger class"), st.sampled_from(["stock", "sub", "derived"])),
@@ -234,10 +236,12 @@ def set_up(own: World, what: str, *values: Any) -> None:
 def perform(call: dict[str, Any]) -> None:
     """Make a log call."""
     logger: Any = logging.getLogger(call["name"])
-    more: dict[str, Any] = {"stacklevel": call["stacklevel"]}
+    more: dict[str, Any] = {}
+    if call["stacklevel"] != 1:
+        more["stacklevel"] = call["stacklevel"]
     if call["extra"] is not None:
         more["extra"] = call["extra"]
-    # A stack that begins within `logging` itself has one function more.
+    # A stack from within `logging` shows the code of its method, which is ours.
     if call["stack_info"] and call["stacklevel"]:
         more["stack_info"] = True
     if call["exc_info"] is not None:

@@ -32,6 +32,12 @@ _TIMES = re.compile(
     re.MULTILINE,
 )
 
+# The code of a frame of `logging`, in a stack: ctxlog's methods name its file.
+_CODE = re.compile(r'(logging/__init__\.py", line )\d+(, in \w+)(\n {4}.*)?')
+_CODE_AS_JSON = re.compile(
+    r'(logging/__init__\.py\\", line )\d+(, in \w+)(\\n {4}([^\\"]|\\[^n])*)?'
+)
+
 #: Attributes of a record that no two runs have in common.
 _OF_ITS_TIME = {"created", "msecs", "relativeCreated"}
 
@@ -75,9 +81,10 @@ class World:
             attributes["getMessage"] = _comparable(_message_of(record))
         self.seen.append((what, attributes, stack_above()))
 
-    def lines(self) -> list[bytes]:
+    def lines(self) -> list[str]:
         """Return the lines of ctxlog's stream, without their times."""
-        return _TIMES.sub(b"0", self.output.getvalue()).splitlines()
+        text = _TIMES.sub(b"0", self.output.getvalue()).decode("utf-8", "replace")
+        return _CODE_AS_JSON.sub(r"\1\2", text).splitlines()
 
     def handler(self, kind: str) -> logging.Handler:
         """Return a new handler of a kind."""
@@ -151,7 +158,7 @@ class World:
         kept = vars(owner).get(name)
 
         def noting(*args: Any, **more: Any) -> Any:
-            self.seen.append((name, len(args) - on_class, stack_above()))
+            self.seen.append((name, len(args) - on_class, sorted(more), stack_above()))
             return before(*args, **more)
 
         setattr(owner, name, noting)
@@ -181,6 +188,8 @@ def _comparable(value: object) -> object:
     """Return what two runs have in common of a value."""
     if isinstance(value, BaseException):
         return type(value), str(value)
+    if isinstance(value, str):
+        return _CODE.sub(r"\1\2", value)
     if isinstance(value, (type, TracebackType)):
         return type(value)
     if isinstance(value, tuple):
