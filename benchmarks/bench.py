@@ -1,11 +1,13 @@
 """
-What a stamped line costs, as ratios in one run.
+What a stamped line and a request cost, as ratios that a noisy machine cannot bend.
 
-`python benchmarks/bench.py` prints Markdown; `--write` puts it into docs/benchmarks.md,
-in place of what is there for the same version of Python.
-Every case runs in a process of its own, all of them in turn over several rounds, so
-that a machine whose speed drifts is as unfair to one as to the other. Compared are the
-medians. Peers that are not installed, or do not run on this Python, are named.
+`python benchmarks/bench.py` prints Markdown; `--quick` only the goals (three minutes),
+`--write` puts the section of this Python into docs/benchmarks.md. If a goal is missed
+(`goals.py`), it says which and exits with 1, but not in CI. Peers that are not
+installed, or do not run on this Python, are named.
+
+Every row has a process of its own; those of a group are alive at once and take turns
+(`workers.py`), several rounds with new processes each. Times are the process's own.
 """
 
 from __future__ import annotations
@@ -14,38 +16,51 @@ import argparse
 import datetime
 import os
 import platform
-import statistics
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 import cases
+import goals
+from goals import (
+    CONSTANT,
+    CORRELATION_ID,
+    FULL,
+    GOALS,
+    LINE,
+    OURS,
+    OWN_TIME,
+    PER_SECOND,
+    PJL,
+    PLAIN,
+    QUIET,
+    STOCK,
+    Found,
+    Outcome,
+)
+from ratios import FEWEST, Failed, middle, ratio
+from workers import Row, in_turn, progress
 
-HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent / "docs" / "benchmarks.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 
-CONSTANT = "stdlib, constant string"
-PLAIN = "stdlib, plain text"
-PJL = "python-json-logger, orjson"
-OURS = "ctxlog, stdlib"
+#: Variants of a line: where it goes, and further arguments of `measure.py`.
+VARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "a file": ("file", ()),
+    "a pipe, read by another process": ("pipe", ()),
+    goals.TWO_THREADS: ("null", ("--threads", "2")),
+    goals.FOUR_THREADS: ("null", ("--threads", "4")),
+    "1 context field": ("null", ("--fields", "1")),
+    "10 context fields": ("null", ("--fields", "10")),
+    "50 context fields": ("null", ("--fields", "50")),
+    goals.EXCEPTION: ("null", ("--event", "exception")),
+    goals.DISABLED: ("null", ("--event", "disabled")),
+}
 
-#: What is compared with what, and what the ratio should be at most.
-GOALS = [
-    (OURS, CONSTANT, 1.05),
-    (OURS, PJL, 0.56),
-    ("ctxlog, structlog", "structlog, orjson to bytes", 0.60),
-    ("ctxlog, loguru", "loguru, serialize", 0.46),
-    ("ctxlog, loguru", "loguru, null sink", 1.30),
-    (OURS, "structguru", 1.0),
-    ("ctxlog, structlog", "structguru", 1.0),
-]
-
+GET = "ContextVar.get()"
 OPERATIONS = [
-    "ContextVar.get()",
+    GET,
     "get_store()",
     "fields()",
     "bind(order=...)",
@@ -54,77 +69,75 @@ OPERATIONS = [
     "Snapshot().run(fn)",
 ]
 
-
-class Case(NamedTuple):
-    """One row: what to measure, and how."""
-
-    kind: str
-    name: str
-    sink: str = "null"
-    options: tuple[str, ...] = ()
+STORE, STORES, WEB = "the store", "stores", "HTTP"
 
 
-class Failed(NamedTuple):
-    """A case that does not run here, and why."""
+def groups() -> dict[str, list[Row]]:
+    """Return what is measured together, in turn."""
+    compared = [CONSTANT, PLAIN, PJL, OURS, STOCK]
+    return {
+        LINE: [Row(name) for name in cases.CASES],
+        **{
+            title: [Row(name, sink=sink, options=options) for name in compared]
+            for title, (sink, options) in VARIANTS.items()
+        },
+        STORE: [Row(name, "operation") for name in OPERATIONS],
+        goals.REQUEST: [Row(name, "request") for name in (CORRELATION_ID, QUIET, FULL)],
+    }
 
-    why: str
+
+def of_goals(rows: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+    """Return the part that the goals need."""
+    needed = {
+        title: {name for goal in GOALS if goal.group == title for name in goal[1:3]}
+        for title in rows
+    }
+    return {
+        title: [row for row in rows[title] if row.name in names]
+        for title, names in needed.items()
+        if names
+    }
 
 
-def measure(case: Case, times: int, folder: Path) -> float:
-    """Measure once, in a new process."""
-    command = [sys.executable, str(HERE / "measure.py"), case.kind, case.name]
-    command += ["--times", str(times), *case.options]
-    reader = None
-    if case.sink == "pipe":
-        reader = subprocess.Popen(
-            ["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
-        )
-        output = reader.stdin
-    elif case.sink == "file":
-        output = open(folder / "lines.log", "wb")
-    else:
-        output = open(os.devnull, "wb")
-    assert output is not None
+class Effort(NamedTuple):
+    """How often to measure: rounds of new processes, turns in each."""
+
+    rounds: int
+    turns: int
+    web_turns: int
+
+
+QUICK = Effort(FEWEST, 17, 6)
+LONG = Effort(9, 31, 12)
+
+
+def measured(effort: Effort, quick: bool) -> dict[str, Found]:
+    rows = of_goals(groups()) if quick else groups()
+    results: dict[str, Found] = {}
+    for title, members in rows.items():
+        progress(title)
+        results[title] = in_turn(members, effort.rounds, effort.turns)
+    if not quick:
+        stores = [Row("bytes", "stores"), Row("ns", "stores")]
+        results[STORES] = in_turn(stores, effort.rounds, 1)
+    results.update(web_results(effort, quick))
+    return results
+
+
+def web_results(effort: Effort, quick: bool) -> dict[str, Found]:
     try:
-        done = subprocess.run(
-            command,
-            stdout=output,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-    finally:
-        output.close()
-        if reader is not None:
-            reader.wait()
-    last = done.stderr.strip().splitlines()[-1:] or ["it printed nothing"]
-    if done.returncode != 0:
-        raise RuntimeError(last[0])
-    return float(last[0])
+        import web
+        import web_app
+    except ImportError as error:
+        print(f"HTTP is not measured: {error}", file=sys.stderr)
+        return {}
+    of_web = [goal for goal in GOALS if goal.group in (PER_SECOND, OWN_TIME)]
+    named = {name for goal in of_web for name in goal[1:3]}
+    ways = [way for way in web_app.WAYS if not quick or way in named]
+    return web.measured(ways, effort.rounds, effort.web_turns)
 
 
-def run(
-    rows: Sequence[Case], rounds: int, times: int, folder: Path
-) -> dict[Case, float | Failed]:
-    """Measure all rows in turn, several times; return the medians."""
-    found: dict[Case, list[float]] = {row: [] for row in rows}
-    failed: dict[Case, Failed] = {}
-    for number in range(rounds):
-        for row in rows:
-            if row in failed:
-                continue
-            _progress(f"round {number + 1} of {rounds}: {row.name}")
-            try:
-                found[row].append(measure(row, times, folder))
-            except (RuntimeError, ValueError, subprocess.TimeoutExpired) as error:
-                failed[row] = Failed(str(error).strip().splitlines()[0][:120])
-    return {row: failed.get(row) or statistics.median(found[row]) for row in rows}
-
-
-def _progress(text: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{text:<78}", end="\r", file=sys.stderr)
+# The page -----------------------------------------------------------------------
 
 
 def version(name: str) -> str:
@@ -137,7 +150,7 @@ def version(name: str) -> str:
         return f"{package}, not installed"
 
 
-def table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+def table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
     head, *body = rows
     yield f"| {' | '.join(head)} |"
     yield "|" + "---|" * len(head)
@@ -145,93 +158,58 @@ def table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
         yield f"| {' | '.join(row)} |"
 
 
-def lines_report(rounds: int, times: int, folder: Path) -> Iterator[str]:
-    rows = [Case("line", name) for name in cases.CASES]
-    medians = {
-        row.name: found for row, found in run(rows, rounds, times, folder).items()
-    }
-    base = medians[CONSTANT]
-    assert isinstance(base, float)
-    shown = [("line", "version", "ns per line", "ratio")]
-    for name, found in medians.items():
-        if isinstance(found, Failed):
-            shown.append((name, version(name), "-", f"not measured: {found.why}"))
-        else:
-            ratio = f"{found / base:.2f}"
-            shown.append((name, version(name), f"{found:,.0f}", ratio))
-    yield "### One line\n"
+def goals_table(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    shown = [("what", "line", "against", "ratio", "goal", "aim", "")]
+    for goal, found, verdict in outcomes:
+        limit = f"at {'least' if goal.at_least else 'most'} {goal.limit:.2f}"
+        names = goal.group, goal.ours, goal.theirs
+        said = f"**{verdict}**" if verdict == "missed" else verdict
+        shown.append((*names, str(found), limit, f"{goal.aim:.2f}", said))
+    yield "### Goals\n"
+    yield from table(shown)
+
+
+def lines_table(found: Found) -> Iterator[str]:
+    yield "\n### One line\n"
     yield "To the null device; ratios are to the standard library's constant string.\n"
-    yield from table(shown)
-    yield "\n### ctxlog against its peers\n"
-    goals = [("line", "against", "ratio", "goal")]
-    for ours, theirs, most in GOALS:
-        a, b = medians[ours], medians[theirs]
-        ratio = (
-            "-" if isinstance(a, Failed) or isinstance(b, Failed) else f"{a / b:.2f}"
+    shown = [("line", "version", "ns per line", "ratio")]
+    for name, samples in found.items():
+        figure = "-" if isinstance(samples, Failed) else f"{middle(samples):,.0f}"
+        shown.append(
+            (name, version(name), figure, str(ratio(samples, found[CONSTANT])))
         )
-        goals.append((ours, theirs, ratio, f"{most:.2f}"))
-    yield from table(goals)
+    yield from table(shown)
 
 
-def variants_report(rounds: int, times: int, folder: Path) -> Iterator[str]:
-    names = [CONSTANT, PLAIN, PJL, OURS]
-    variants: list[tuple[str, str, tuple[str, ...]]] = [
-        ("null device", "null", ()),
-        ("a file", "file", ()),
-        ("a pipe, read by another process", "pipe", ()),
-        ("2 threads", "null", ("--threads", "2")),
-        ("1 context field", "null", ("--fields", "1")),
-        ("10 context fields", "null", ("--fields", "10")),
-        ("50 context fields", "null", ("--fields", "50")),
-        ("with an exception", "null", ("--event", "exception")),
-        ("a disabled level", "null", ("--event", "disabled")),
-    ]
-    rows = {
-        (what, name): Case("line", name, sink, options)
-        for what, sink, options in variants
-        for name in names
-    }
-    medians = run(list(rows.values()), rounds, times // 2, folder)
-    shown = [("ns per line", *names)]
-    for what, _, _ in variants:
-        found = [medians[rows[what, name]] for name in names]
-        texts = ["-" if isinstance(one, Failed) else f"{one:,.0f}" for one in found]
-        shown.append((what, *texts))
+def variants_table(results: Mapping[str, Found]) -> Iterator[str]:
     yield "\n### Sinks, threads, fields, exceptions\n"
+    yield "Nanoseconds per line, and ratios to the standard library's constant string"
+    yield "under the same conditions.\n"
+    first, *others = results[next(iter(VARIANTS))]
+    shown = [("", first, *others)]
+    for title in VARIANTS:
+        found = results[title]
+        base = found[CONSTANT]
+        cost = str(base) if isinstance(base, Failed) else f"{middle(base):,.0f}"
+        ratios = [str(ratio(found[name], base)) for name in others]
+        shown.append((title, cost, *ratios))
     yield from table(shown)
 
 
-def store_report(rounds: int, times: int, folder: Path) -> Iterator[str]:
-    rows = [Case("operation", name) for name in OPERATIONS]
-    medians = run(rows, rounds, times * 5, folder)
-    base = medians[rows[0]]
-    shown = [("operation", "ns", "ratio to `ContextVar.get()`")]
-    for row in rows:
-        found = medians[row]
-        assert isinstance(found, float), found
-        assert isinstance(base, float), base
-        shown.append((f"`{row.name}`", f"{found:,.0f}", f"{found / base:.1f}"))
+def store_table(found: Found, stores: Found) -> Iterator[str]:
     yield "\n### The store\n"
+    shown = [("operation", "ns", f"ratio to `{GET}`")]
+    for name, samples in found.items():
+        figure = "-" if isinstance(samples, Failed) else f"{middle(samples):,.0f}"
+        shown.append((f"`{name}`", figure, str(ratio(samples, found[GET]))))
     yield from table(shown)
-    stores = [Case("stores", "bytes"), Case("stores", "ns")]
-    size, cost = run(stores, rounds, 10_000, folder).values()
-    assert isinstance(size, float), size
-    assert isinstance(cost, float), cost
+    size, cost = stores.values()
+    assert not isinstance(size, Failed), size
+    assert not isinstance(cost, Failed), cost
     yield (
-        f"\n10,000 stores at once, each with five fields: {size:,.0f} bytes and "
-        f"{cost:,.0f} ns each."
+        f"\n10,000 stores at once, each with five fields: {middle(size):,.0f} bytes "
+        f"and {middle(cost):,.0f} ns each."
     )
-
-
-def web_report() -> Iterator[str]:
-    """The web application, in a process of its own: its libraries may be missing."""
-    command = [sys.executable, str(HERE / "web.py")]
-    _progress("a web application")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    yield f"\n{done.stdout.rstrip()}"
-    if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or ["it printed nothing"]
-        yield f"### A web application\n\nNot measured: {last[0]}"
 
 
 def title() -> str:
@@ -240,18 +218,28 @@ def title() -> str:
     return f"## {platform.python_implementation()} {version}"
 
 
-def report(rounds: int, times: int) -> Iterator[str]:
+def report(
+    results: Mapping[str, Found], outcomes: Iterable[Outcome], effort: Effort
+) -> Iterator[str]:
     today = datetime.date.today().isoformat()
     yield f"{title()}\n"
     yield f"Made by `python benchmarks/bench.py --write` on {today}:"
     yield f"{platform.python_implementation()} {platform.python_version()},"
     yield f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs,"
-    yield f"medians of {rounds} rounds of {times:,} lines in turn,"
-    yield "in nanoseconds of the process's own time.\n"
-    with tempfile.TemporaryDirectory() as folder:
-        for part in (lines_report, variants_report, store_report):
-            yield from part(rounds, times, Path(folder))
-    yield from web_report()
+    yield f"{effort.rounds} rounds of {effort.turns} turns"
+    yield f"({effort.web_turns} of the web application). A ratio is the median of the"
+    yield "rounds, with the interval that it lies in with 95 % confidence.\n"
+    yield from goals_table(outcomes)
+    if STORE not in results:
+        return
+    yield from lines_table(results[LINE])
+    yield from variants_table(results)
+    yield from store_table(results[STORE], results[STORES])
+    if PER_SECOND in results:
+        import web
+
+        yield ""
+        yield from web.table(results)
 
 
 def replaced(page: str, section: str) -> str:
@@ -263,16 +251,35 @@ def replaced(page: str, section: str) -> str:
     return f"{before}{section}{after}".rstrip() + "\n"
 
 
+def complaint(outcomes: Iterable[Outcome]) -> str | None:
+    """Return what to exit with: the goals that are missed, or None."""
+    missed = [f"{goal}: {found}" for goal, found, said in outcomes if said == "missed"]
+    return "\n".join(["Missed:", *missed]) if missed else None
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--lines", type=int, default=20_000)
+    parser.add_argument("--quick", action="store_true", help="only the goals")
+    parser.add_argument("--rounds", type=int, help=f"at least {FEWEST}")
+    parser.add_argument("--turns", type=int)
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     chosen = parser.parse_args()
-    section = "\n".join(report(chosen.rounds, chosen.lines)) + "\n"
+    if chosen.quick and chosen.write:
+        parser.error("--write needs all tables")
+    if chosen.rounds is not None and chosen.rounds < FEWEST:
+        parser.error(f"an interval needs {FEWEST} rounds")
+    effort = QUICK if chosen.quick else LONG
+    effort = effort._replace(
+        rounds=chosen.rounds or effort.rounds, turns=chosen.turns or effort.turns
+    )
+    results = measured(effort, chosen.quick)
+    outcomes = list(goals.judged(results))
+    section = "\n".join(report(results, outcomes, effort)) + "\n"
     print(section)
     if chosen.write:
         PAGE.write_text(replaced(PAGE.read_text(), section))
+    if "CI" not in os.environ:
+        sys.exit(complaint(outcomes))
 
 
 if __name__ == "__main__":

@@ -348,20 +348,29 @@ def fapilog() -> Log:
 # ctxlog ---------------------------------------------------------------------------
 
 
-def enter() -> None:
+def enter(fields: Mapping[str, Any]) -> None:
     from ctxlog.context import Store
     from ctxlog.context.adapter import Entry
 
-    keep(Entry(Store(CONTEXT)))
+    keep(Entry(Store(fields)))
+
+
+def ctxlog_logging(**options: Any) -> Log:
+    import ctxlog
+
+    ctxlog.configure(format="json", loggers=["stdlib"], **options)
+    enter(CONTEXT)
+    return stdlib_log(logging.getLogger("shop.users"))
 
 
 @case("ctxlog, stdlib", "ctxlog-json")
 def ctxlog_stdlib() -> Log:
-    import ctxlog
+    return ctxlog_logging()
 
-    ctxlog.configure(format="json", loggers=["stdlib"])
-    enter()
-    return stdlib_log(logging.getLogger("shop.users"))
+
+@case("ctxlog, stdlib, stock loggers", "ctxlog-json")
+def ctxlog_stock_loggers() -> Log:
+    return ctxlog_logging(logger_class=False)
 
 
 @case("ctxlog, structlog", "ctxlog-json")
@@ -371,7 +380,7 @@ def ctxlog_structlog() -> Log:
     import ctxlog
 
     ctxlog.configure(format="json", loggers=["structlog"])
-    enter()
+    enter(CONTEXT)
     return structlog_log(structlog.get_logger("shop.users").bind())
 
 
@@ -382,7 +391,7 @@ def ctxlog_loguru() -> Log:
     import ctxlog
 
     ctxlog.configure(format="json", loggers=["loguru"])
-    enter()
+    enter(CONTEXT)
     return loguru_log(logger)
 
 

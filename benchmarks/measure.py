@@ -1,61 +1,94 @@
 """
-One measurement, in a process of its own; `bench.py` starts it.
+One process that measures; `workers.py` starts it.
 
-The lines go to standard output, which the parent has opened; the result, nanoseconds
-per line (or whatever is measured), is one number on standard error. It is the time of
-the process, with all its threads, and not that of the clock on the wall: what else the
-machine does meanwhile does not count.
+The lines go to standard output, which the parent has opened. For each line on standard
+input one block is measured, and the result, nanoseconds per call (or whatever is
+measured), is printed to standard error behind a `=`. It is the time of the process,
+with all its threads, and not that of the clock on the wall: what else the machine does
+meanwhile does not count.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
+import os
 import sys
 import threading
 import time
 import tracemalloc
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
+from functools import partial
 from typing import Any
 
 import cases
 
 WARM_UP = 1_000
 
+#: How long a block lasts, in nanoseconds: short, as the speed of a machine drifts.
+BLOCK = 15_000_000
 
-def timed(fn: Callable[[], object], times: int) -> float:
-    """Nanoseconds of the process per call, over many calls in a row."""
-    run = range(times)
+#: Calls so many times; returns the nanoseconds of the process that it took.
+Calls = Callable[[int], float]
+
+
+def repeated(fn: Callable[[], object]) -> Calls:
+    def calls(times: int) -> float:
+        run = range(times)
+        started = time.process_time_ns()
+        for _ in run:
+            fn()
+        return time.process_time_ns() - started
+
+    return calls
+
+
+def blocks(calls: Calls, threads: int = 1) -> Callable[[], float]:
+    """Return what measures a block whose length was found by trying."""
+    calls(WARM_UP)
+    per_call = max(calls(WARM_UP) / WARM_UP, 1)
+    # Threads need longer to get into each other's way as they do.
+    times = max(round(BLOCK * (5 if threads > 1 else 1) / per_call), 10)
+    return lambda: calls(times) / times
+
+
+def line(name: str, threads: int) -> Callable[[], float]:
+    log = cases.CASES[name]()
+    calls = repeated(log)
+    if cases.FINISH:
+        return lambda: written_later(log)
+    if threads == 1:
+        return blocks(calls)
+
+    def together(times: int) -> float:
+        # Each in a copy of this context: some peers do not carry theirs to threads.
+        workers = [
+            threading.Thread(target=copy_context().run, args=(calls, times // threads))
+            for _ in range(threads)
+        ]
+        started = time.process_time_ns()
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        return time.process_time_ns() - started
+
+    return blocks(together, threads)
+
+
+def written_later(log: Callable[[], object], times: int = 2_000) -> float:
+    """The one block of a logger that writes later, until all has been written."""
+    repeated(log)(100)
     started = time.process_time_ns()
-    for _ in run:
-        fn()
+    for _ in range(times):
+        log()
+    for finish in cases.FINISH:
+        finish()
     return (time.process_time_ns() - started) / times
 
 
-def line(name: str, lines: int, threads: int) -> float:
-    log = cases.CASES[name]()
-    timed(log, WARM_UP)
-    if threads == 1 and not cases.FINISH:
-        return timed(log, lines)
-    started = time.process_time_ns()
-    share = lines // threads
-    # Each in a copy of this context, since some peers do not carry theirs to threads.
-    workers = [
-        threading.Thread(target=copy_context().run, args=(timed, log, share))
-        for _ in range(threads)
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    for finish in cases.FINISH:
-        finish()
-    return (time.process_time_ns() - started) / (share * threads)
-
-
-def operation(name: str, times: int) -> float:
+def operation(name: str) -> Callable[[], float]:
     """An operation on the store, inside one with five fields."""
     import ctxlog
 
@@ -69,26 +102,33 @@ def operation(name: str, times: int) -> float:
         with ctxlog.scope(order="o-7"):
             pass
 
-    def inside() -> float:
-        variable.set(bound)
-        snapshot = ctxlog.Snapshot()
-        operations: dict[str, Callable[[], object]] = {
-            "ContextVar.get()": variable.get,
-            "get_store()": ctxlog.get_store,
-            "fields()": ctxlog.fields,
-            "bind(order=...)": lambda: ctxlog.bind(order="o-7"),
-            "with scope(order=...)": scope,
-            "run({...}, fn)": lambda: ctxlog.run(bound, nothing),
-            "Snapshot().run(fn)": lambda: snapshot.run(nothing),
-        }
-        chosen = operations[name]
-        timed(chosen, WARM_UP)
-        return timed(chosen, times)
-
-    return ctxlog.run(bound, inside)
+    variable.set(bound)
+    cases.enter(bound)
+    snapshot = ctxlog.Snapshot()
+    operations: dict[str, Callable[[], object]] = {
+        "ContextVar.get()": variable.get,
+        "get_store()": ctxlog.get_store,
+        "fields()": ctxlog.fields,
+        "bind(order=...)": lambda: ctxlog.bind(order="o-7"),
+        "with scope(order=...)": scope,
+        "run({...}, fn)": lambda: ctxlog.run(bound, nothing),
+        "Snapshot().run(fn)": lambda: snapshot.run(nothing),
+    }
+    return blocks(repeated(operations[name]))
 
 
-def live_stores(what: str, count: int) -> float:
+def request(name: str, group: str) -> Callable[[], float]:
+    """An empty request in process, under one of `middleware.py`'s ways."""
+    import middleware
+
+    import ctxlog
+
+    ctxlog.configure(format="json", loggers=["stdlib"])
+    ways = {way.name: way.block for way in middleware.GROUPS[group]()}
+    return blocks(ways[name])
+
+
+def live_stores(what: str, count: int = 10_000) -> float:
     """Ten thousand requests at once: bytes for each, or nanoseconds to open it."""
     import ctxlog
     from ctxlog.context.adapter import Entry
@@ -111,26 +151,31 @@ def live_stores(what: str, count: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["line", "operation", "stores"])
+    parser.add_argument("kind", choices=["line", "operation", "request", "stores"])
     parser.add_argument("name")
-    parser.add_argument("--times", type=int, default=20_000)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--fields", type=int, help="how many fields the context has")
     parser.add_argument("--event", default="line")
+    parser.add_argument("--group", default="asgi", help="of ways to serve a request")
     chosen = parser.parse_args()
     if chosen.fields is not None:
         more = [(f"field{n}", f"value {n}") for n in range(chosen.fields)]
         cases.CONTEXT = dict([*cases.CONTEXT.items(), *more][: chosen.fields])
     cases.EVENT = chosen.event
     if chosen.kind == "line":
-        result = line(chosen.name, chosen.times, chosen.threads)
+        block = line(chosen.name, chosen.threads)
     elif chosen.kind == "operation":
-        result = operation(chosen.name, chosen.times)
+        block = operation(chosen.name)
+    elif chosen.kind == "request":
+        block = request(chosen.name, chosen.group)
     else:
-        result = live_stores(chosen.name, chosen.times)
+        block = partial(live_stores, chosen.name)
+    for _ in sys.stdin:
+        os.write(2, f"={block()}\n".encode())
+        if cases.FINISH or chosen.kind == "stores":
+            break
     sys.stdout.flush()
     logging.shutdown()
-    print(json.dumps(result), file=sys.__stderr__)
 
 
 if __name__ == "__main__":

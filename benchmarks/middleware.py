@@ -15,7 +15,6 @@ import argparse
 import contextlib
 import gc
 import logging
-import math
 import os
 import platform
 import statistics
@@ -23,6 +22,10 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
+
+from goals import CORRELATION_ID as PEER
+from goals import FULL, GOALS, QUIET, REQUEST
+from ratios import Median
 
 import ctxlog
 
@@ -55,20 +58,7 @@ class Way(NamedTuple):
     block: Block
 
 
-class Goal(NamedTuple):
-    """The most that a way may cost of another one's whole request."""
-
-    ours: str
-    theirs: str
-    most: float
-
-
 BARE = "the application alone"
-PEER = "asgi-correlation-id"
-QUIET = "ctxlog, no completion line"
-FULL = "ctxlog"
-
-GOALS = [Goal(QUIET, PEER, 0.9), Goal(FULL, PEER, 1.6)]
 
 
 def repeated(request: Callable[[], object]) -> Block:
@@ -313,27 +303,6 @@ def measured(ways: Sequence[Way], turns: int, requests: int) -> dict[str, list[f
     return found
 
 
-class Median(NamedTuple):
-    """A median, and the interval that it lies in with 95 % confidence."""
-
-    value: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Median:
-        ordered = sorted(values)
-        count = len(ordered)
-        # Its ranks follow the binomial distribution, whatever the values do.
-        away = 0.98 * math.sqrt(count)
-        low = max(0, math.floor(count / 2 - away))
-        high = min(count - 1, math.ceil(count / 2 + away) - 1)
-        return cls(statistics.median(ordered), ordered[low], ordered[high])
-
-    def __str__(self) -> str:
-        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
-
-
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Median:
     return Median.of([a / b for a, b in zip(ours, theirs, strict=True)])
 
@@ -350,10 +319,9 @@ def group_report(name: str, turns: int, requests: int) -> Iterator[str]:
         cells = f"{statistics.median(times):.1f} | {statistics.median(added):.1f}"
         yield f"| {way} | {cells} | {ratio(times, found[base])} |"
     for goal in GOALS:
-        if goal.ours in found and goal.theirs in found:
-            reached = ratio(found[goal.ours], found[goal.theirs])
-            verdict = "reached" if reached.value <= goal.most else "**missed**"
-            yield f"\n{goal.ours}, at most {goal.most} of {goal.theirs}: {verdict}."
+        if goal.group == REQUEST and goal.ours in found and goal.theirs in found:
+            verdict = goal.verdict(ratio(found[goal.ours], found[goal.theirs]))
+            yield f"\n{goal.ours}, at most {goal.limit} of {goal.theirs}: {verdict}."
 
 
 def report(groups: Sequence[str], turns: int, requests: int) -> Iterator[str]:

@@ -1,9 +1,11 @@
 """
-What logging costs a web application: requests per second and latencies, as ratios.
+What logging costs a web application: requests per second, latencies, its own time.
 
 `python benchmarks/web.py` prints Markdown. The same application under uvicorn, once for
-each way to log (`web_app.py`), asked over keep-alive connections from another process;
-all in turn over several rounds, medians compared. The lines go to the null device.
+each way to log (`web_app.py`), asked over keep-alive connections. All servers of a
+round are alive at once, on one CPU; this process, which asks them in turn, and what
+reads their lines are on another. A turn is a block of requests to each, forwards and
+backwards; ratios are made of blocks of the same turn.
 """
 
 from __future__ import annotations
@@ -12,35 +14,42 @@ import argparse
 import asyncio
 import contextlib
 import os
+import platform
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import web_app
+from goals import OWN_TIME, PER_SECOND, PLAIN_SERVER, Found
+from ratios import FEWEST, Failed, Samples, middle, ratio
+from workers import progress
 
 HERE = Path(__file__).resolve().parent
-BASE = "plain text"
 
+P50, P99 = "HTTP, p50", "HTTP, p99"
 
-class Figures(NamedTuple):
-    """What one round measured."""
+#: What is measured, how it is shown, and with how many digits.
+QUANTITIES = {
+    PER_SECOND: ("requests/s", 0),
+    P50: ("p50, ms", 2),
+    P99: ("p99, ms", 2),
+    OWN_TIME: ("server's own time, µs", 0),
+}
 
-    per_second: float
-    p50: float
-    p99: float
-    spent: float
+CONNECTIONS = 16
+REQUESTS = 800
 
 
 @contextlib.contextmanager
-def server(way: str) -> Iterator[int]:
+def server(way: str, cpus: set[int] | None) -> Iterator[int]:
     """Serve the application with one way to log; yields the port."""
     command = [
         *(sys.executable, "-m", "uvicorn", "web_app:app", "--app-dir", str(HERE)),
         *("--port", "0", "--loop", "asyncio", "--http", "httptools"),
+        *("--timeout-keep-alive", "600"),  # it waits for its turn
     ]
     # uvicorn says where it listens on standard error; with ctxlog on standard output.
     process = subprocess.Popen(
@@ -50,18 +59,23 @@ def server(way: str) -> Iterator[int]:
         stderr=subprocess.STDOUT,
         text=True,
     )
+    if cpus is not None:
+        os.sched_setaffinity(process.pid, cpus)
     assert process.stdout is not None
+    said = "it printed nothing"
     try:
         for line in process.stdout:
             if "running on" in line:
                 port = int(line.partition("127.0.0.1:")[2].split()[0].split("\\")[0])
                 break
+            said = line.strip() or said
         else:
-            raise RuntimeError(f"the server did not start: {way}")
+            raise RuntimeError(said)
         # Who reads the rest is another process, as a log shipper would be.
         reader = subprocess.Popen(
             ["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL
         )
+        process.stdout.close()
         yield port
     finally:
         process.terminate()
@@ -84,80 +98,138 @@ class Client:
         length = head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]
         return await self.reader.readexactly(int(length))
 
-
-@contextlib.asynccontextmanager
-async def connected(port: int) -> AsyncIterator[Client]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        yield Client(reader, writer)
-    finally:
-        writer.close()
-        await writer.wait_closed()
+    async def close(self) -> None:
+        self.writer.close()
+        await self.writer.wait_closed()
 
 
-async def ask(port: int, connections: int, requests: int) -> Figures:
-    """Send requests over keep-alive connections, each as soon as the last came back."""
-    latencies: list[float] = []
+class Load:
+    """Asks one server: each connection as soon as its last response came back."""
 
-    async def client(number: int) -> None:
-        async with connected(port) as connection:
-            for _ in range(requests // connections):
+    def __init__(self, clients: Sequence[Client]) -> None:
+        self._beside, *self._clients = clients
+
+    @classmethod
+    async def connect(cls, port: int) -> Load:
+        pairs = [
+            await asyncio.open_connection("127.0.0.1", port)
+            for _ in range(CONNECTIONS + 1)
+        ]
+        return cls([Client(*pair) for pair in pairs])
+
+    async def block(self) -> dict[str, float]:
+        latencies: list[float] = []
+
+        async def ask(number: int, client: Client) -> None:
+            for _ in range(REQUESTS // CONNECTIONS):
                 started = time.perf_counter()
-                await connection.get(f"/users/user-{number}")
+                await client.get(f"/users/user-{number}")
                 latencies.append(time.perf_counter() - started)
 
-    async with connected(port) as beside:
-        spent = float(await beside.get("/spent"))
+        spent = float(await self._beside.get("/spent"))
         started = time.perf_counter()
-        await asyncio.gather(*(client(number) for number in range(connections)))
+        await asyncio.gather(*(ask(*one) for one in enumerate(self._clients)))
         elapsed = time.perf_counter() - started
-        spent = float(await beside.get("/spent")) - spent
-    cuts = statistics.quantiles(latencies, n=100)
-    return Figures(
-        len(latencies) / elapsed,
-        cuts[49] * 1000,
-        cuts[98] * 1000,
-        spent / len(latencies) * 1_000_000,
-    )
+        spent = float(await self._beside.get("/spent")) - spent
+        cuts = statistics.quantiles(latencies, n=100)
+        return {
+            PER_SECOND: len(latencies) / elapsed,
+            P50: cuts[49] * 1000,
+            P99: cuts[98] * 1000,
+            OWN_TIME: spent / len(latencies) * 1_000_000,
+        }
+
+    async def close(self) -> None:
+        for client in (self._beside, *self._clients):
+            await client.close()
 
 
-def load(way: str, connections: int, requests: int) -> Figures:
-    with server(way) as port:
-        asyncio.run(ask(port, connections, requests // 10))
-        return asyncio.run(ask(port, connections, requests))
+async def ask_in_turn(
+    ports: Mapping[str, int], turns: int
+) -> dict[str, list[dict[str, float]]]:
+    loads = {way: await Load.connect(port) for way, port in ports.items()}
+    found: dict[str, list[dict[str, float]]] = {way: [] for way in ports}
+    order = list(ports)
+    for load in loads.values():
+        await load.block()  # a warm-up
+    for _ in range(turns):
+        for way in order:
+            found[way].append(await loads[way].block())
+        order.reverse()
+    for load in loads.values():
+        await load.close()
+    return found
 
 
-def report(rounds: int, connections: int, requests: int) -> Iterator[str]:
-    found: dict[str, list[Figures]] = {way: [] for way in web_app.WAYS}
-    for _ in range(rounds):
-        for way in found:
-            found[way].append(load(way, connections, requests))
-    medians = {
-        way: Figures(*map(statistics.median, zip(*figures, strict=True)))
-        for way, figures in found.items()
+@contextlib.contextmanager
+def placed() -> Iterator[set[int] | None]:
+    """Keep this process to one CPU; yields those for the servers, if there are two."""
+    # mypy and pyright know that it is not on every platform.
+    if sys.platform != "linux" or len(before := os.sched_getaffinity(0)) < 2:
+        yield None
+        return
+    first, *_, last = sorted(before)
+    os.sched_setaffinity(0, {first})
+    try:
+        yield {last}
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def measured(ways: Sequence[str], rounds: int, turns: int) -> dict[str, Found]:
+    """Return what was measured, by quantity and way."""
+    found: dict[str, dict[str, list[list[float]]]] = {
+        quantity: {way: [] for way in ways} for quantity in QUANTITIES
     }
-    base = medians[BASE]
+    failed: dict[str, Samples | Failed] = {}
+    with placed() as cpus:
+        for number in range(rounds):
+            progress(f"round {number + 1} of {rounds}: HTTP")
+            with contextlib.ExitStack() as servers:
+                ports = {}
+                for way in ways:
+                    if way in failed:
+                        continue
+                    try:
+                        ports[way] = servers.enter_context(server(way, cpus))
+                    except RuntimeError as error:
+                        failed[way] = Failed(str(error)[:120])
+                for way, blocks in asyncio.run(ask_in_turn(ports, turns)).items():
+                    for quantity, by_way in found.items():
+                        by_way[way].append([block[quantity] for block in blocks])
+    return {quantity: {**by_way, **failed} for quantity, by_way in found.items()}
+
+
+def table(results: Mapping[str, Found]) -> Iterator[str]:
     yield "### A web application\n"
     yield "Starlette under uvicorn, five lines and an access line per request;"
-    yield f"{connections} connections, medians of {rounds} rounds of {requests:,}"
-    yield f"requests in turn. In brackets the ratio to {BASE}.\n"
-    yield "| logging | requests/s | p50, ms | p99, ms | server's own time, µs |"
+    yield f"{CONNECTIONS} connections, blocks of {REQUESTS} requests in turn."
+    yield f"Behind each figure its ratio to {PLAIN_SERVER}.\n"
+    yield f"| logging | {' | '.join(shown for shown, _ in QUANTITIES.values())} |"
     yield "|---|---|---|---|---|"
-    for way, figures in medians.items():
-        cells = [
-            f"{mine:,.{digits}f} ({mine / theirs:.2f})"
-            for mine, theirs, digits in zip(figures, base, (0, 2, 2, 0), strict=True)
-        ]
+    for way in results[PER_SECOND]:
+        cells = []
+        for quantity, (_, digits) in QUANTITIES.items():
+            samples = results[quantity][way]
+            if isinstance(samples, Failed):
+                cells.append(str(samples))
+                continue
+            base = results[quantity][PLAIN_SERVER]
+            cells.append(f"{middle(samples):,.{digits}f}: {ratio(samples, base)}")
         yield f"| {way} | {' | '.join(cells)} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--requests", type=int, default=6_000)
+    parser.add_argument("ways", nargs="*", help=f"of {'; '.join(web_app.WAYS)}")
+    parser.add_argument("--rounds", type=int, default=FEWEST)
+    parser.add_argument("--turns", type=int, default=10)
     chosen = parser.parse_args()
-    print("\n".join(report(chosen.rounds, chosen.connections, chosen.requests)))
+    ways = list(dict.fromkeys([PLAIN_SERVER, *(chosen.ways or web_app.WAYS)]))
+    if set(ways) - set(web_app.WAYS):
+        parser.error("no such way to log")
+    print(f"{platform.python_implementation()} {platform.python_version()}\n")
+    print("\n".join(table(measured(ways, chosen.rounds, chosen.turns))))
 
 
 if __name__ == "__main__":
