@@ -128,16 +128,19 @@ def _logging(level: str, number: int) -> Any:
 
     def method(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
         if args:
+            message = None
             try:
                 # What has no mapping for its only argument.
-                if type(event) is str and (len(args) > 1 or type(args[0]) is str):
-                    event, args = event % args, ()
+                if type(event) is str and (len(args) != 1 or type(args[0]) is str):
+                    message = event % args
             except Exception as error:
                 # A wrong format, or a third-party __str__: `_formatted` says so.
                 if is_interrupt(error):
                     raise
-            if args:
+            if message is None:
                 event, fields = _formatted(event, args, fields)
+            else:
+                event = message
         processors, logger = self._processors, self._logger
         renderer = processors[0] if len(processors) == 1 else None
         if (
