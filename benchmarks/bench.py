@@ -16,6 +16,7 @@ import argparse
 import datetime
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
@@ -240,6 +241,15 @@ def report(
 
         yield ""
         yield from web.table(results)
+    yield from requests_tables()
+
+
+def requests_tables() -> Iterator[str]:
+    """What an empty request costs under each adapter, in turns of one process."""
+    progress("an empty request")
+    command = [sys.executable, str(Path(__file__).with_name("middleware.py"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    yield f"\n{done.stdout.rstrip()}"
 
 
 def replaced(page: str, section: str) -> str:
