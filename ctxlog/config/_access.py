@@ -50,7 +50,10 @@ class AccessEnabled:
     def add(cls, logger: logging.Logger) -> None:
         """Put it on `logger`; again, a no-op."""
         if not isinstance(logger.isEnabledFor, cls):
-            vars(logger)["isEnabledFor"] = cls(logger)
+            # In a dict of its own. A name among those that all loggers share would make
+            # the lookup of the method slower on each of them.
+            own = {**vars(logger), "isEnabledFor": cls(logger)}
+            object.__setattr__(logger, "__dict__", own)
 
     @classmethod
     def remove(cls, logger: logging.Logger) -> None:

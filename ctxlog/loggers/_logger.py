@@ -215,19 +215,22 @@ def _method(name: str, level: int) -> Any:
         if now is not stock:  # replaced, by a test or a tracer
             given = _given(exc_info, extra, stack_info, stacklevel)
             return now(self, msg, *args, **given, **more)
-        if self.isEnabledFor(level):
-            if more or not _written(
-                self, level, msg, args, exc_info, extra, stack_info
-            ):
-                given = _given(exc_info, extra, stack_info, stacklevel)
-                self._log(level, msg, args, **given, **more)
+        if self.isEnabledFor(level) and (
+            more or not _written(self, level, msg, args, exc_info, extra, stack_info)
+        ):
+            given = _given(exc_info, extra, stack_info, stacklevel)
+            self._log(level, msg, args, **given, **more)
         return None
 
     return _as_of_logging(log, stock)
 
 
 def _log_method() -> Any:
-    """Return the method of `ContextLogger` that logs at any level."""
+    """
+    Return the method of `ContextLogger` that logs at any level.
+
+    Written out once more: a function in common would be one more on each stack.
+    """
     stock = _stock_methods["log"]
 
     def log(
@@ -249,12 +252,11 @@ def _log_method() -> Any:
             if logging.raiseExceptions:
                 raise TypeError("level must be an integer")
             return None
-        if self.isEnabledFor(level):
-            if more or not _written(
-                self, level, msg, args, exc_info, extra, stack_info
-            ):
-                given = _given(exc_info, extra, stack_info, stacklevel)
-                self._log(level, msg, args, **given, **more)
+        if self.isEnabledFor(level) and (
+            more or not _written(self, level, msg, args, exc_info, extra, stack_info)
+        ):
+            given = _given(exc_info, extra, stack_info, stacklevel)
+            self._log(level, msg, args, **given, **more)
         return None
 
     return _as_of_logging(log, stock)

@@ -83,8 +83,8 @@ class RequestEntry(Entry):
     Leaving logs the completion line, also by an exception or a cancellation, closes the
     store and puts the context back. It adds no exception of its own. A request that the
     server drives piece by piece runs each with `step()`, and ends with `end()`. An
-    adapter extends the class by what it reads of its framework's request at the end. The
-    class is long because a request can begin and end in many ways.
+    adapter extends the class by what it reads of its framework's request at the end.
+    The class is long because a request can begin and end in many ways.
 
     Args:
         options: The adapter's options.

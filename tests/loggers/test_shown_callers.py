@@ -581,7 +581,8 @@ def test_structlog_in_front_of_logging(
     )
     stream = io.StringIO()
     ctxlog.configure(stream=stream, format="json", caller=True, warn=False)
-    log = structlog.get_logger("of structlog", rows=3)
+    # A logger keeps the class that it was made with.
+    log = structlog.get_logger(f"in front of logging, {factory}", rows=3)
 
     async def work() -> None:
         await log.ainfo("x")
