@@ -19,6 +19,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
 from ctxlog._interrupts import is_interrupt
@@ -33,14 +34,30 @@ from ctxlog.loggers._record import RESERVED
 _now = time.time
 _level_names, _get_level_name = logging._levelToName, logging.getLevelName
 
+_FILE = logging.getLogger.__code__.co_filename
+
+
+def _stock(name: str) -> Any:
+    """
+    Return a method of `logging.Logger` if it is the one of `logging`, else None.
+
+    A library that was set up before ctxlog was imported may have replaced it, by a
+    function with the name and the module of the original.
+    """
+    method = getattr(logging.Logger, name)
+    if type(method) is FunctionType and method.__code__.co_filename == _FILE:
+        return method
+    return None
+
+
 # The steps of a log call that the direct way skips. Trackers and tracers replace them,
 # on a class or on one logger.
-_log = logging.Logger._log
-_find_caller = logging.Logger.findCaller
-_make_record = logging.Logger.makeRecord
-_handle = logging.Logger.handle
-_filter = logging.Logger.filter
-_call_handlers = logging.Logger.callHandlers
+_log = _stock("_log")
+_find_caller = _stock("findCaller")
+_make_record = _stock("makeRecord")
+_handle = _stock("handle")
+_filter = _stock("filter")
+_call_handlers = _stock("callHandlers")
 _handle_line, _emit_line = LineHandler.handle, LineHandler.emit
 _STEPS = frozenset(
     {"_log", "findCaller", "makeRecord", "handle", "filter", "callHandlers"}
@@ -48,7 +65,7 @@ _STEPS = frozenset(
 
 
 # The methods as they are now, which others may replace.
-_stock_methods: Mapping[str, Any] = vars(logging.Logger)
+_methods: Mapping[str, Any] = vars(logging.Logger)
 
 
 class _Way:
@@ -199,7 +216,7 @@ def _choose(factory: RecordFactory, logger: logging.Logger) -> _Way | None:
 
 def _method(name: str, level: int) -> Any:
     """Return the method of `ContextLogger` that logs at a level."""
-    stock = _stock_methods[name]
+    stock = _stock(name)
 
     def log(
         self: logging.Logger,
@@ -211,7 +228,7 @@ def _method(name: str, level: int) -> Any:
         stacklevel: Any = 1,
         **more: Any,
     ) -> Any:
-        now = _stock_methods[name]
+        now = _methods[name]
         if now is not stock:  # replaced, by a test or a tracer
             given = _given(exc_info, extra, stack_info, stacklevel)
             return now(self, msg, *args, **given, **more)
@@ -222,7 +239,7 @@ def _method(name: str, level: int) -> Any:
             self._log(level, msg, args, **given, **more)
         return None
 
-    return _as_of_logging(log, stock)
+    return _as_of_logging(log, name)
 
 
 def _log_method() -> Any:
@@ -231,7 +248,7 @@ def _log_method() -> Any:
 
     Written out once more: a function in common would be one more on each stack.
     """
-    stock = _stock_methods["log"]
+    stock = _stock("log")
 
     def log(
         self: logging.Logger,
@@ -244,7 +261,7 @@ def _log_method() -> Any:
         stacklevel: Any = 1,
         **more: Any,
     ) -> Any:
-        now = _stock_methods["log"]
+        now = _methods["log"]
         if now is not stock:
             given = _given(exc_info, extra, stack_info, stacklevel)
             return now(self, level, msg, *args, **given, **more)
@@ -259,7 +276,7 @@ def _log_method() -> Any:
             self._log(level, msg, args, **given, **more)
         return None
 
-    return _as_of_logging(log, stock)
+    return _as_of_logging(log, "log")
 
 
 def _given(exc_info: Any, extra: Any, stack_info: Any, stacklevel: Any) -> Any:
@@ -276,15 +293,14 @@ def _given(exc_info: Any, extra: Any, stack_info: Any, stacklevel: Any) -> Any:
     return given
 
 
-def _as_of_logging(method: Any, stock: Any) -> Any:
+def _as_of_logging(method: Any, name: str) -> Any:
     """Return a method that looks like the one of `logging` in whose place it is."""
-    code, theirs = method.__code__, stock.__code__
-    method.__code__ = code.replace(
-        co_filename=theirs.co_filename,
-        co_firstlineno=theirs.co_firstlineno,
-        co_name=theirs.co_name,
+    stock = _stock(name)
+    line = 1 if stock is None else stock.__code__.co_firstlineno
+    method.__code__ = method.__code__.replace(
+        co_filename=_FILE, co_firstlineno=line, co_name=name
     )
-    return functools.wraps(stock)(method)
+    return functools.wraps(_methods[name])(method)
 
 
 class ContextLogger(logging.Logger):

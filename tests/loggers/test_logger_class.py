@@ -299,6 +299,42 @@ def test_a_method_of_a_level_that_is_replaced_is_called(own: World, name: str) -
     assert own.lines() == []
 
 
+@pytest.mark.parametrize(
+    "name", ["callHandlers", "makeRecord", "handle", "findCaller", "filter", "_log"]
+)
+def test_a_method_that_was_replaced_before_the_import_is_called(
+    name: str, tmp_path: Path
+) -> None:
+    """A tracker may be set up before ctxlog is imported; here also one for `info`."""
+    done = run_python(
+        "-c",
+        "import functools, logging\n"
+        "called = []\n"
+        "def replace(name):\n"
+        "    stock = getattr(logging.Logger, name)\n"
+        "    @functools.wraps(stock)\n"
+        "    def replaced(*args, **more):\n"
+        "        called.append(name)\n"
+        "        return stock(*args, **more)\n"
+        "    setattr(logging.Logger, name, replaced)\n"
+        f"replace({name!r})\n"
+        "replace('info')\n"
+        "import ctxlog\n"
+        "ctxlog.configure(format='json')\n"
+        "for number in range(3):\n"
+        "    logging.getLogger('shop').info('line %d', number)\n"
+        "print(called)\n",
+        cwd=tmp_path,
+    )
+    *lines, called = done.stdout.splitlines()
+    assert [load_line(line)["message"] for line in lines] == [
+        "line 0",
+        "line 1",
+        "line 2",
+    ]
+    assert called == str(["info", name] * 3)
+
+
 @in_world
 def test_a_method_of_others_gets_what_was_given(own: World) -> None:
     """A class may have a `_log` with options of its own, and none of the usual ones."""
