@@ -92,12 +92,12 @@ class _Way:
         loggers: list[logging.Logger] = []
         handlers: list[logging.Handler] = []
         self.lists: list[list[Any]] = []
+        self.seen: list[list[Any]] = []
         above: logging.Logger | None = logger
         while above:
             changes.watch(above)
             loggers.append(above)
-            handlers += above.handlers
-            self.lists.append(above.handlers)
+            handlers += self._look_at(above.handlers)
             above = above.parent if above.propagate else None
         self.logger = logger
         self.name = logger.name
@@ -105,12 +105,12 @@ class _Way:
         if len(handlers) == 1 and type(handlers[0]) is LineHandler:
             handler = handlers[0]
             changes.watch(handler)
-            self.lists += logger.filters, handler.filters
+            filters = self._look_at(logger.filters) + self._look_at(handler.filters)
             if (
                 handler.direct_encoder is not None
                 and not handler.direct_encoder.caller
                 and all(isinstance(one, ContextLogger) for one in loggers)
-                and not (logger.disabled or logger.filters or handler.filters)
+                and not (logger.disabled or filters)
                 and _STEPS.isdisjoint(logger.__dict__)
                 and not {"handle", "emit"}.intersection(handler.__dict__)
             ):
@@ -120,7 +120,12 @@ class _Way:
                 self.level = handler.level
                 self.reports = logger.name in REPORTING_LOGGERS
                 self.direct = True
-        self.seen = [list(one) for one in self.lists]
+
+    def _look_at(self, live: list[Any]) -> list[Any]:
+        """Return a copy of a list, which decides as long as the list is equal to it."""
+        self.lists.append(live)
+        self.seen.append(list(live))
+        return self.seen[-1]
 
 
 def _error_of(exc_info: Any) -> BaseException | None:

@@ -17,6 +17,7 @@ from unittest import mock
 import pytest
 
 import ctxlog
+from ctxlog.line.encoder import LineEncoder
 from ctxlog.loggers._factory import RecordFactory
 from ctxlog.loggers._logger import ContextLogger, ContextRootLogger
 from tests.helpers import load_line, run_python
@@ -58,7 +59,7 @@ def records_of(log: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> in
 
 @in_world
 def test_loggers_of_before_and_after_get_the_class(own: World) -> None:
-    """The root logger likewise; all keep being what they were."""
+    """So does the root logger. They are the same objects as before."""
     before = logging.getLogger("before")
     configure(own)
     after = logging.getLogger("after")
@@ -243,6 +244,36 @@ def test_a_handler_that_is_added_later_gets_records(own: World) -> None:
         added.records[0].funcName
         == test_a_handler_that_is_added_later_gets_records.__name__
     )
+
+
+@in_world
+def test_a_handler_that_is_added_meanwhile_gets_records(own: World) -> None:
+    """Another thread may add one while a logger's handlers are being looked at."""
+    configure(own)
+    noting = Noting()
+
+    class Encoder(LineEncoder):
+        """Asked about the caller just then."""
+
+        @property
+        def caller(self) -> bool:  # type: ignore[override]
+            if noting not in logging.root.handlers:
+                logging.root.handlers.append(noting)
+            return False
+
+        @caller.setter
+        def caller(self, value: bool) -> None:
+            pass
+
+    log = logging.getLogger("shop")
+    log.warning("one")
+    (handler,) = logging.root.handlers
+    assert isinstance(handler, ctxlog.LineHandler)
+    handler.direct_encoder = Encoder()
+    log.warning("two")
+    log.warning("three")
+
+    assert [one.getMessage() for one in noting.records] == ["three"]
 
 
 @in_world
