@@ -19,14 +19,17 @@ from ctxlog._memory import remember
 from ctxlog.line.event import Caller
 
 _LOGGERS = ("logging", "loguru", "structlog")
-_LOGGING = logging.Logger.info.__code__.co_filename
+
+#: The file of `logging`, as its code has it. `logging` knows it by the same function;
+#: methods of loggers may be replaced.
+LOGGING_FILE = logging.addLevelName.__code__.co_filename
 
 #: The packages that run tasks and threads.
 _RUNNERS = frozenset({"anyio", "asyncio", "concurrent", "threading", "trio", "uvloop"})
 
 
 def _package(frame: FrameType) -> str:
-    if frame.f_code.co_filename == _LOGGING:  # also our methods of loggers
+    if frame.f_code.co_filename == LOGGING_FILE:  # also our methods of loggers
         return "logging"
     return str(frame.f_globals.get("__name__")).partition(".")[0]
 

@@ -26,6 +26,7 @@ from ctxlog._interrupts import is_interrupt
 from ctxlog._names import REPORTING_LOGGERS
 from ctxlog.context.adapter import current_view, error_view
 from ctxlog.line.event import Event
+from ctxlog.loggers._callers import LOGGING_FILE
 from ctxlog.loggers._factory import RecordFactory
 from ctxlog.loggers._handler import LineHandler, changes
 from ctxlog.loggers._messages import Problems, formatted, sole_mapping
@@ -33,8 +34,6 @@ from ctxlog.loggers._record import RESERVED
 
 _now = time.time
 _level_names, _get_level_name = logging._levelToName, logging.getLevelName
-
-_FILE = logging.getLogger.__code__.co_filename
 
 
 def _stock(name: str) -> Any:
@@ -45,7 +44,7 @@ def _stock(name: str) -> Any:
     function with the name and the module of the original.
     """
     method = getattr(logging.Logger, name)
-    if type(method) is FunctionType and method.__code__.co_filename == _FILE:
+    if type(method) is FunctionType and method.__code__.co_filename == LOGGING_FILE:
         return method
     return None
 
@@ -303,7 +302,7 @@ def _as_of_logging(method: Any, name: str) -> Any:
     stock = _stock(name)
     line = 1 if stock is None else stock.__code__.co_firstlineno
     method.__code__ = method.__code__.replace(
-        co_filename=_FILE, co_firstlineno=line, co_name=name
+        co_filename=LOGGING_FILE, co_firstlineno=line, co_name=name
     )
     return functools.wraps(_methods[name])(method)
 

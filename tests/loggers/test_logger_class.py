@@ -366,6 +366,25 @@ def test_a_method_that_was_replaced_before_the_import_is_called(
     assert called == str(["info", name] * 3)
 
 
+def test_a_method_that_is_mocked_during_the_import_is_called(tmp_path: Path) -> None:
+    """It has no code of its own, and is put back afterwards."""
+    done = run_python(
+        "-c",
+        "import logging\n"
+        "from unittest import mock\n"
+        "with mock.patch('logging.Logger.info') as info:\n"
+        "    import ctxlog\n"
+        "    ctxlog.configure(format='json')\n"
+        "    logging.getLogger('shop').info('one')\n"
+        "    assert info.call_count == 1\n"
+        "logging.getLogger('shop').info('two')\n"
+        "logging.getLogger('shop').info('three')\n",
+        cwd=tmp_path,
+    )
+    lines = [load_line(line)["message"] for line in done.stdout.splitlines()]
+    assert lines == ["two", "three"]
+
+
 @in_world
 def test_a_method_of_others_gets_what_was_given(own: World) -> None:
     """A class may have a `_log` with options of its own, and none of the usual ones."""
