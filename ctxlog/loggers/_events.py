@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeGuard
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._names import CASES, get_names
@@ -109,11 +109,21 @@ def level_of(name: object) -> tuple[str, int]:
 def error_in(event: Mapping[str, Any]) -> BaseException | None:
     """Return the exception of an event dict, unless it is rendered already."""
     info = event.get("exc_info")
-    if isinstance(info, tuple) and len(info) == 3:
-        info = info[1]
-    elif not isinstance(info, BaseException) and is_true(info):
-        info = sys.exc_info()[1]
-    return info if isinstance(info, BaseException) else None
+    error = error_of(info)
+    if error is None and not _is_exc_info(info) and is_true(info):
+        return sys.exc_info()[1]
+    return error
+
+
+def error_of(info: object) -> BaseException | None:
+    """Return the exception of what `logging` has as a record's `exc_info`."""
+    error = info[1] if _is_exc_info(info) else info
+    return error if isinstance(error, BaseException) else None
+
+
+def _is_exc_info(info: object) -> TypeGuard[tuple[object, object, object]]:
+    """Return whether *info* has the shape of `sys.exc_info()`."""
+    return isinstance(info, tuple) and len(info) == 3
 
 
 def _named_level(own: dict[str, Any], level: str) -> tuple[str, int] | None:

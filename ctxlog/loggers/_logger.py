@@ -27,6 +27,7 @@ from ctxlog._names import REPORTING_LOGGERS
 from ctxlog.context.adapter import current_view, error_view
 from ctxlog.line.event import Event
 from ctxlog.loggers._callers import LOGGING_FILE
+from ctxlog.loggers._events import error_of
 from ctxlog.loggers._factory import RecordFactory
 from ctxlog.loggers._handler import LineHandler, changes
 from ctxlog.loggers._messages import Problems, formatted, sole_mapping
@@ -127,18 +128,6 @@ class _Way:
         return self.seen[-1]
 
 
-def _error_of(exc_info: Any) -> BaseException | None:
-    """Return the exception that `logging` makes of the argument of that name."""
-    if not exc_info:
-        return None
-    if isinstance(exc_info, BaseException):
-        return exc_info
-    if not isinstance(exc_info, tuple):
-        return sys.exc_info()[1]
-    error = exc_info[1] if len(exc_info) == 3 else None
-    return error if isinstance(error, BaseException) else None
-
-
 def _written(
     logger: logging.Logger,
     level: int,
@@ -194,7 +183,10 @@ def _written(
         message, problems = formatted(msg, sole_mapping(args))
     line = None
     if exc_info or problems:
-        error = _error_of(exc_info)
+        # As `logging` makes it the record's.
+        if exc_info and not isinstance(exc_info, (BaseException, tuple)):
+            exc_info = sys.exc_info()
+        error = error_of(exc_info)
         view = error_view(error, reporting=way.reports)
     else:
         error, view = None, current_view()

@@ -32,7 +32,7 @@ from ctxlog.line.redact import Redactor
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.values import Walk, safe_str, type_name
 from ctxlog.loggers._callers import call_stack, caller_of
-from ctxlog.loggers._events import KEYS, error_in, is_true, take_apart
+from ctxlog.loggers._events import KEYS, error_in, error_of, is_true, take_apart
 from ctxlog.loggers._messages import Problems, formatted, unformatted
 
 STANDARD = frozenset(
@@ -108,7 +108,7 @@ def stamp(record: logging.LogRecord) -> View | Stamp:
         if not is_servers(record.name):
             return current_view()
         return Stamp(_servers_view(record.name))
-    error, stack_info = _error_of(record), record.stack_info
+    error, stack_info = error_of(record.exc_info), record.stack_info
     if event is not None:
         error = error or error_in(event)
         if stack_info is None and is_true(event.get("stack_info")):
@@ -129,12 +129,6 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 def is_servers(name: object) -> bool:
     """Return whether a logger is a server's, or Django's, which reports requests."""
     return name in SERVER_LOGGERS or str(name).startswith(("django.", "gunicorn."))
-
-
-def _error_of(record: logging.LogRecord) -> BaseException | None:
-    info: Any = record.exc_info
-    error = info[1] if isinstance(info, tuple) and len(info) == 3 else info
-    return error if isinstance(error, BaseException) else None
 
 
 def stamp_of(record: logging.LogRecord) -> View | Stamp:
@@ -244,7 +238,7 @@ def read(record: logging.LogRecord) -> Event:
     if isinstance(stamped, View):
         stamped = Stamp(stamped)
     # Another library may add them to the record after it was stamped.
-    error = _error_of(record) or stamped.error
+    error = error_of(record.exc_info) or stamped.error
     stack_info = record.stack_info or stamped.stack_info
     own = _own(record.__dict__, stamped.names)
     problems: Problems = ()
