@@ -144,15 +144,20 @@ def running(
 
 def ask(url: str, request_id: str) -> str | None:
     """
-    Ask, and return the id that the response has.
+    Ask, read the whole response, and return the id that it has.
+
+    werkzeug's server does not close the body for a client that hangs up before: that
+    line comes with the next garbage collection.
     """
     request = urllib.request.Request(url, headers={"X-Request-ID": request_id})
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
             found: str | None = response.headers["X-Request-ID"]
+            response.read()
     except urllib.error.HTTPError as error:
         with error:
             found = error.headers["X-Request-ID"]
+            error.read()
     return found
 
 
