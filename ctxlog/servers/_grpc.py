@@ -5,7 +5,6 @@ One call to a gRPC server: what `grpc.server` and `grpc.aio.server` have in comm
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -105,10 +104,7 @@ class CallEntry(RequestEntry):
         self.end(None if self.aborted or is_stop else error)
 
     def user_reader(self) -> Callable[[], object] | None:
-        user = self.options.user
-        if user is None or self._rpc is None:
-            return None
-        return functools.partial(user, self._rpc)
+        return None if self._rpc is None else self._reader_of(self._rpc)
 
     def _identify_late(self) -> None:
         if not self._chosen_id and not self.store.closed:

@@ -8,6 +8,7 @@ while the request runs, and notes what becomes of it: its status, its user, its 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import sys
 import time
@@ -19,7 +20,7 @@ from ctxlog.carrier import datadog, spans
 from ctxlog.carrier.ids import is_safe_header_value, new_request_id
 from ctxlog.carrier.received import ReceivedStore
 from ctxlog.carrier.trace_context import Trace
-from ctxlog.context import Store, get_store, run
+from ctxlog.context import Store, run
 from ctxlog.context.adapter import Entry, View, continued
 from ctxlog.servers._completion import http_outcome, is_heard, log_completion
 from ctxlog.servers._headers import Headers
@@ -184,6 +185,13 @@ class RequestEntry(Entry):
         """Return what reads the user to bind at the end; None without a user."""
         return None
 
+    def _reader_of(
+        self, source: Any, read: Callable[[Any], object] | None = None
+    ) -> Callable[[], object] | None:
+        """Return what calls the option `user`, or else *read*, with *source*."""
+        read = self.options.user or read
+        return None if read is None else functools.partial(read, source)
+
     def read_parameters(self) -> Collection[object]:
         """Return the values of the route's parameters, as far as they are known."""
         return self.store.parameters
@@ -297,10 +305,7 @@ class RequestEntry(Entry):
 
     def _complete(self, error: BaseException | None) -> None:
         # In the store, wherever a cancelled request is cleaned up.
-        if get_store() is self.store:
-            self._finish(error)
-        else:
-            self._within(self._finish, error)
+        self._within(self._finish, error)
 
     def _finish(self, error: BaseException | None) -> None:
         read = self.user_reader()

@@ -4,7 +4,6 @@ aiohttp servers (`aiohttp.web`). Adapter: imports aiohttp and core.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -117,8 +116,7 @@ class _Request(RequestEntry):
         self._request = request
 
     def user_reader(self) -> Callable[[], object] | None:
-        user = self.options.user
-        return None if user is None else functools.partial(user, self._request)
+        return self._reader_of(self._request)
 
     def read_parameters(self) -> Collection[object]:
         return self._request.match_info.values()

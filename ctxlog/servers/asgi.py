@@ -8,7 +8,6 @@ framework. `ContextMiddleware` opens a `_Request` and calls the application with
 
 from __future__ import annotations
 
-import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
@@ -238,10 +237,8 @@ class _Request(RequestEntry):
         await self.send({"type": "http.response.body", "body": body})
 
     def user_reader(self) -> Callable[[], object] | None:
-        read, scope = self.options.user, self._scope
-        if read is None and "user" not in scope:
-            return None
-        return functools.partial(read or _starlette_user, scope)
+        scope = self._scope
+        return self._reader_of(scope, _starlette_user if "user" in scope else None)
 
     def read_parameters(self) -> Collection[object]:
         # Of Starlette, FastAPI and Litestar.

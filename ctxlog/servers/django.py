@@ -121,8 +121,8 @@ class _Request(RequestEntry):
         )
         self._request = request
 
-    def user_reader(self) -> Callable[[], object]:
-        return functools.partial(self.options.user or _loaded_user, self._request)
+    def user_reader(self) -> Callable[[], object] | None:
+        return self._reader_of(self._request, _loaded_user)
 
     def read_parameters(self) -> tuple[object, ...]:
         match: Any = self._request.resolver_match

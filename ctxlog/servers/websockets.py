@@ -140,8 +140,8 @@ class _Request(RequestEntry):
         )
         self._connection = connection
 
-    def user_reader(self) -> Callable[[], object]:
-        return functools.partial(self.options.user or _username, self._connection)
+    def user_reader(self) -> Callable[[], object] | None:
+        return self._reader_of(self._connection, _username)
 
 
 class _Logger(logging.LoggerAdapter):  # type: ignore[type-arg]  # not in 3.10
