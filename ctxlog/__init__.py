@@ -34,12 +34,14 @@ from ctxlog.line._schema import Schema
 from ctxlog.line.redact import Redactor
 
 if TYPE_CHECKING:
+    from ctxlog import aggregators as aggregators
     from ctxlog import carrier as carrier
     from ctxlog import clients as clients
     from ctxlog import config as config
     from ctxlog import loggers as loggers
     from ctxlog import runtime as runtime
     from ctxlog import servers as servers
+    from ctxlog import sinks as sinks
     from ctxlog import tasks as tasks
     from ctxlog import testing as testing
     from ctxlog._entry import entry

@@ -69,17 +69,20 @@ OWNER: dict[str, str | tuple[str, ...]] = {
 RANKS = {
     "context": 1,
     "line": 2,
+    "aggregators": 3,
     "carrier": 3,
-    "loggers": 4,
-    "clients": 5,
-    "runtime": 5,
-    "servers": 5,
-    "tasks": 5,
-    "config": 6,
-    "testing": 6,
-    "demo": 7,
-    "viewer": 7,
-    "__main__": 8,
+    "sinks": 4,
+    "loggers": 5,
+    "clients": 6,
+    "runtime": 6,
+    "servers": 6,
+    "tasks": 6,
+    "config": 7,
+    "testing": 7,
+    "demo": 8,
+    "viewer": 8,
+    "agent": 9,
+    "__main__": 10,
 }
 ROOM_OF = {"_entry": "tasks", "pytest_plugin": "testing"}
 
@@ -87,7 +90,12 @@ ROOM_OF = {"_entry": "tasks", "pytest_plugin": "testing"}
 ADAPTER_ROOMS = {"clients", "loggers", "runtime", "servers", "tasks"}
 
 #: The viewer reads lines of whatever origin; it knows nothing of how ours are made.
-VIEWER_MAY_IMPORT = {"ctxlog.errors", "ctxlog._json", "ctxlog.terminal"}
+VIEWER_MAY_IMPORT = {
+    "ctxlog.aggregators",
+    "ctxlog.errors",
+    "ctxlog._json",
+    "ctxlog.terminal",
+}
 
 #: The viewer is a pipeline of rooms: each imports from those to the left of it.
 VIEWER_ROOMS = ("read", "recognize", "group", "query", "show", "commands")

@@ -1,0 +1,3 @@
+"""
+`ctxlog ship`: an agent beside the application, which sends its lines to a store.
+"""

@@ -1,0 +1,63 @@
+"""
+What every store of lines can do. Private to `aggregators/`, which exports it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+
+class UnavailableError(Exception):
+    """
+    The store took nothing now: it cannot be reached, is busy, or has failed.
+
+    Args:
+        reason: Why, in a few words; without credentials.
+        retry_after: The seconds that the store asks to wait, if it does.
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class RefusedError(Exception):
+    """The store will never take these lines together: some line of them is wrong."""
+
+
+class Receiver(ABC):
+    """
+    The writing side of a store. One thread uses it at a time.
+
+    Attributes:
+        name: What lines and errors call it: its address without credentials.
+        max_lines: The most lines of one `send()`.
+        max_bytes: The most bytes of lines of one `send()`.
+    """
+
+    name: str
+    max_lines: int = 1_000
+    max_bytes: int = 1_000_000
+
+    @abstractmethod
+    def send(self, lines: Sequence[bytes], timeout: float) -> Mapping[int, str]:
+        """
+        Send lines, each with its newline, in order; return when the store has them.
+
+        Args:
+            lines: Finished JSON lines. One that is no JSON is sent as a message.
+            timeout: The most seconds to wait.
+
+        Returns:
+            Why single lines were refused, by their places in `lines`; empty if the
+            store took all.
+
+        Raises:
+            UnavailableError: if the same lines may be sent again later.
+            RefusedError: if the lines as a whole were refused, which says nothing about
+                each of them.
+        """
+
+    def close(self) -> None:
+        """Close connections; the next `send()` opens them again."""
