@@ -6,20 +6,34 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 
 class UnavailableError(Exception):
     """
-    The store took nothing now: it cannot be reached, is busy, or has failed.
+    The store does not take lines now: it cannot be reached, is busy, or has failed.
+
+    A store that answers for each line may have taken some of them. The others are in
+    *left*; sending all again would store lines twice.
 
     Args:
         reason: Why, in a few words; without credentials.
         retry_after: The seconds that the store asks to wait, if it does.
+        left: The places of the lines to send again, in order; None for all.
+        refused: Why single lines were refused, by their places, as `send()` returns it.
     """
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        retry_after: float | None = None,
+        left: Sequence[int] | None = None,
+        refused: Mapping[int, str] = MappingProxyType({}),
+    ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.left = left
+        self.refused = refused
 
 
 class RefusedError(Exception):
@@ -54,7 +68,8 @@ class Receiver(ABC):
             store took all.
 
         Raises:
-            UnavailableError: if the same lines may be sent again later.
+            UnavailableError: if the same lines may be sent again later, or those in
+                its *left*.
             RefusedError: if the lines as a whole were refused, which says nothing about
                 each of them.
         """
