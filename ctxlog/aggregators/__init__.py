@@ -4,6 +4,18 @@ Stores of lines: each is written to, and read from, as its API is published.
 
 from __future__ import annotations
 
+from ctxlog.aggregators._question import Condition, Cursor, Question, Reader
+from ctxlog.aggregators._readers import is_address, reader
 from ctxlog.aggregators._store import Receiver, RefusedError, UnavailableError
 
-__all__ = ["Receiver", "RefusedError", "UnavailableError"]
+__all__ = [
+    "Condition",
+    "Cursor",
+    "Question",
+    "Reader",
+    "Receiver",
+    "RefusedError",
+    "UnavailableError",
+    "is_address",
+    "reader",
+]
