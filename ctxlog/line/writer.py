@@ -13,7 +13,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog.context.adapter import View
@@ -22,6 +22,22 @@ from ctxlog.line.event import Encoder, Event
 
 # A line of this size is written to a pipe as a whole or not at all (POSIX).
 _AT_ONCE: int = getattr(select, "PIPE_BUF", 512)
+
+
+class Writer(Protocol):
+    """What the loggers write their lines with."""
+
+    encoder: Encoder | None
+
+    @property
+    def stream(self) -> Any:
+        """The stream that the lines go to, None without one."""
+
+    def write(self, line: bytes) -> None:
+        """Write `line`, which ends with a newline. Raises nothing but interrupts."""
+
+    def flush(self) -> None:
+        """Write what is left, after interrupts or losses."""
 
 
 class LineWriter:
@@ -43,12 +59,16 @@ class LineWriter:
         stream: A text or binary stream; unless given, `sys.stdout` as it is when a line
             is written.
         encoder: Makes the line that says how many were lost.
+
+    Attributes:
+        missed: How many lines the stream did not take.
     """
 
-    __slots__ = ("__weakref__", "_aim", "_follows", "encoder")
+    __slots__ = ("__weakref__", "_aim", "_follows", "encoder", "missed")
 
     def __init__(self, stream: Any = None, encoder: Encoder | None = None) -> None:
         self.encoder = encoder
+        self.missed = 0
         self._follows = stream is None
         # The stream that is meant, and where its lines go; changed together.
         self._aim: tuple[Any, _Output]
@@ -130,6 +150,7 @@ class LineWriter:
             others[:0] = [sys.stdout, sys.__stdout__]
         while output.refused:
             line = output.refused.popleft()
+            self.missed += bool(line)
             lost = output.lost
             text = self._lost_line(lost) + line if lost else line
             if any(_Output.of(other).takes(text, output) for other in others):

@@ -59,7 +59,8 @@ class Sink(ABC):
         Wait until the lines that were taken so far are where they go.
 
         Args:
-            timeout: The most seconds to wait.
+            timeout: The most seconds to wait. With 0 it asks a thread to go on and
+                returns at once: so several sinks are flushed at the same time.
 
         Returns:
             The number of lines that are still held.

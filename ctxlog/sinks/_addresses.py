@@ -1,0 +1,50 @@
+"""
+Sinks by their addresses. Private to `sinks/`, which exports `sink`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from ctxlog.errors import ConfigError
+from ctxlog.sinks._sink import Sink
+from ctxlog.sinks._stream import Stream
+
+_EXPECTED = "an address, such as stdout, file:app.log or otlp://collector:4318"
+
+
+def sink(address: str) -> Sink:
+    """
+    Return a new sink for an address.
+
+    Args:
+        address: `stdout` or `stderr`, `file:` with a path, or the URL of a store.
+
+    Raises:
+        ConfigError: if there is no such sink, or it cannot be opened.
+        MissingDependencyError: if what it needs is not installed.
+    """
+    scheme, colon, _ = address.partition(":")
+    make = _MAKE.get(scheme if colon else address)
+    if make is None:
+        raise ConfigError("to", address, _EXPECTED)
+    return make(address)
+
+
+# What makes a sink of an address, by its scheme. Modules are imported when they are
+# asked for: one may need a library.
+
+
+def _stdout(address: str) -> Sink:
+    return Stream()
+
+
+def _stderr(address: str) -> Sink:
+    return Stream(sys.stderr)
+
+
+_MAKE: dict[str, Callable[[str], Sink]] = {
+    "stderr": _stderr,
+    "stdout": _stdout,
+}

@@ -1,0 +1,309 @@
+"""
+One writer for several sinks, and what is done to all sinks in use.
+
+Private to `sinks/`, which exports `flush` and `stats`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from ctxlog._interrupts import is_interrupt
+from ctxlog.context.adapter import View
+from ctxlog.line.encoder import LineEncoder
+from ctxlog.line.event import Encoder, Event
+from ctxlog.line.writer import LineWriter, is_console
+from ctxlog.sinks._sink import Sink, Stats
+from ctxlog.sinks._stream import Stream
+
+#: The logger of lines about lines.
+LOGGER = "ctxlog.sinks"
+
+
+class Fan:
+    """
+    Writes each finished line to several sinks.
+
+    It takes the place of a `LineWriter`, below the loggers. Its sinks are in use from
+    its first line on until `close()`: `flush()` and `stats()` are about them.
+
+    Args:
+        sinks: The sinks.
+        made: Those of them that were made for this fan, which `close()` closes.
+        encoder: Makes the lines about lines.
+    """
+
+    def __init__(
+        self,
+        sinks: Sequence[Sink],
+        made: Sequence[Sink] = (),
+        encoder: Encoder | None = None,
+    ) -> None:
+        self.sinks = tuple(sinks)
+        self.encoder = encoder
+        self._made = tuple(made)
+        self._used = False
+        # The sinks that have raised, which is said once.
+        self._failed: set[int] = set()
+        self._use()
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """What makes the lines about lines."""
+        return self._encoder
+
+    @encoder.setter
+    def encoder(self, encoder: Encoder | None) -> None:
+        self._encoder = encoder
+        for stream in self._streams():
+            stream.writer.encoder = encoder
+
+    @property
+    def stream(self) -> Any:
+        """The console, if the lines go there, or else another stream, or None."""
+        streams = [one.writer.stream for one in self._streams()]
+        consoles = [one for one in streams if is_console(one)]
+        return next(iter(consoles + streams), None)
+
+    def write(self, line: bytes) -> None:
+        """Write `line` to every sink. Raises nothing but interrupts."""
+        if not self._used:
+            self._use()
+        interrupt = None
+        for sink in self.sinks:
+            try:
+                sink.write(line)
+            except BaseException as error:
+                # A third-party sink may raise anything. All others get their line, also
+                # if a signal handler raises meanwhile.
+                if isinstance(error, Exception) and not is_interrupt(error):
+                    self._note(sink, line, error)
+                else:
+                    interrupt = error
+        if interrupt is not None:
+            raise interrupt
+
+    def flush(self) -> None:
+        """Write what the streams have left, after interrupts or losses."""
+        for stream in self._streams():
+            stream.flush(0)
+
+    def close(self, timeout: float) -> int:
+        """
+        Close the sinks that were made for it, and flush all others.
+
+        Sinks that another fan uses are left alone.
+
+        Args:
+            timeout: The most seconds to wait, for all of them together.
+
+        Returns:
+            The number of lines that are still held, or were given up.
+        """
+        with _lock:
+            elsewhere = {
+                id(one) for one in _sinks_of(f for f in _fans if f is not self)
+            }
+        left = [one for one in self.sinks if id(one) not in elsewhere]
+        made = {id(one) for one in self._made}
+        try:
+            return _wait(left, timeout, lambda sink: id(sink) in made)
+        finally:
+            with _lock:
+                self._used = False
+                _fans[:] = [fan for fan in _fans if fan is not self]
+
+    def _use(self) -> None:
+        global _at_exit
+        with _lock:
+            if not self._used:
+                self._used = True
+                _fans.append(self)
+            if not _at_exit:
+                _at_exit = True
+                atexit.register(_end)
+
+    def _streams(self) -> Iterator[Stream]:
+        return (one for one in self.sinks if isinstance(one, Stream))
+
+    def _note(self, sink: Sink, line: bytes, error: Exception) -> None:
+        """Say once that a sink raises; its line goes to standard error if nowhere."""
+        if len(self.sinks) == 1:
+            LineWriter(sys.stderr, self.encoder).write(line)
+        if id(sink) not in self._failed:
+            self._failed.add(id(sink))
+            report(
+                sink,
+                f"{_name_of(sink)} does not take lines: {type(error).__name__}",
+                {"error": str(error)},
+            )
+
+
+_lock = threading.RLock()
+_fans: list[Fan] = []
+_at_exit = False
+_timeout = 2.0
+
+
+def set_flush_timeout(seconds: float) -> float:
+    """Let `flush()`, and the end of the process, wait so long; return what it was."""
+    global _timeout
+    before, _timeout = _timeout, seconds
+    return before
+
+
+def flush(timeout: float | None = None) -> int:
+    """
+    Wait until the lines that were logged so far are where they go.
+
+    For all sinks in use: all are asked at once, and have the same time.
+
+    Args:
+        timeout: The most seconds to wait; by default, `configure(flush_timeout=...)`,
+            which is 2.
+
+    Returns:
+        The number of lines that are still held.
+    """
+    return _wait(
+        _in_use(), _timeout if timeout is None else timeout, lambda sink: False
+    )
+
+
+def stats() -> dict[str, Stats]:
+    """
+    Return what became of the lines of each sink in use, by the sink's name.
+
+    Of two sinks with the same name, the second has ` (2)` behind it.
+    """
+    found: dict[str, Stats] = {}
+    for sink in _in_use():
+        name, number = sink.name, 1
+        while name in found:
+            number += 1
+            name = f"{sink.name} ({number})"
+        found[name] = sink.stats()
+    return found
+
+
+def _in_use() -> list[Sink]:
+    with _lock:
+        return _sinks_of(_fans)
+
+
+def _sinks_of(fans: Sequence[Fan]) -> list[Sink]:
+    return list({id(sink): sink for fan in fans for sink in fan.sinks}.values())
+
+
+def _wait(sinks: Sequence[Sink], timeout: float, closes: Callable[[Sink], bool]) -> int:
+    """Flush, or close, some sinks within a time for all of them together."""
+    deadline = time.monotonic() + timeout
+    # Asked first: those that send in a thread go on while another is waited for.
+    for sink in sinks:
+        _ask(sink, sink.flush, 0)
+    held = 0
+    for sink in sinks:
+        act = sink.close if closes(sink) else sink.flush
+        held += _ask(sink, act, max(deadline - time.monotonic(), 0))
+    return held
+
+
+def _ask(sink: Sink, act: Callable[[float], int], timeout: float) -> int:
+    try:
+        return act(timeout)
+    except Exception as error:
+        # A third-party sink may raise anything; the others have their turn.
+        if is_interrupt(error):
+            raise
+        name = type(error).__name__
+        report(sink, f"{_name_of(sink)} was not flushed: {name}", {"error": str(error)})
+        return 0
+
+
+def _end() -> None:
+    # Those that were given, too: nobody else will. Each says what it gives up.
+    _wait(_in_use(), _timeout, lambda sink: True)
+
+
+# Lines about lines ----------------------------------------------------------------
+
+
+class _Reporting(threading.local):
+    busy = False
+
+
+_reporting = _Reporting()
+
+
+def report(
+    sink: Sink,
+    message: str,
+    fields: Mapping[str, object] = MappingProxyType({}),
+    level: int = logging.WARNING,
+) -> bytes:
+    """
+    Log about a sink, on the other sinks beside it, or else on standard error.
+
+    Never raises. If one of the others reports on itself at that, its line goes to
+    standard error.
+
+    Args:
+        sink: The sink; the line's field `sink` is its name.
+        message: What happened, in a few words; without credentials.
+        fields: Further fields of the line.
+        level: The line's level.
+
+    Returns:
+        The line, for the sink itself when it is back.
+    """
+    with _lock:
+        fans = [fan for fan in _fans if any(one is sink for one in fan.sinks)]
+    encoder = next((fan.encoder for fan in fans if fan.encoder), None) or LineEncoder()
+    line = encoder.encode(
+        Event(
+            *(time.time(), logging.getLevelName(level), level, LOGGER, message),
+            *(View({}, None), {"sink": _name_of(sink), **fields}),
+        )
+    )
+    others = [one for one in _sinks_of(fans) if one is not sink]
+    if _reporting.busy:
+        others = []
+    _reporting.busy = True
+    try:
+        if not any([_takes(one, line) for one in others]):
+            LineWriter(sys.stderr, encoder).write(line)
+    finally:
+        _reporting.busy = False
+    return line
+
+
+def _takes(sink: Sink, line: bytes) -> bool:
+    try:
+        sink.write(line)
+    except Exception as error:
+        # A third-party sink; `Fan.write()` says so when it raises for other lines.
+        if is_interrupt(error):
+            raise
+        return False
+    return True
+
+
+def _name_of(sink: Sink) -> str:
+    return str(getattr(sink, "name", type(sink).__name__))
+
+
+def _renew() -> None:
+    global _lock, _reporting
+    _lock, _reporting = threading.RLock(), _Reporting()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch (all but Windows)
+    os.register_at_fork(after_in_child=_renew)
