@@ -20,6 +20,8 @@ LINE_FIELD = "_line"
 #: from the first to the second of them.
 Operator: TypeAlias = Literal["in", "begins", "contains", "between"]
 
+Order: TypeAlias = Literal["any", "oldest", "newest"]
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -52,14 +54,15 @@ class Question:
         since: The least time, in seconds since the epoch; None for any.
         until: The greatest time; None for any.
         limit: The most lines; None for all.
-        newest: Whether the newest lines come first, not the oldest.
+        order: Which lines come first, and are had if there is a limit; `any` spares
+            the store to sort all of them.
     """
 
     conditions: tuple[Condition, ...] = ()
     since: float | None = None
     until: float | None = None
     limit: int | None = None
-    newest: bool = False
+    order: Order = "any"
 
 
 class Reader(ABC):
@@ -82,8 +85,8 @@ class Reader(ABC):
         Yield the lines that are asked for, each with its newline.
 
         They are as they were written where the store has kept them so, else rebuilt
-        from what it has kept. They come in the order of the store's times, and are
-        fetched in pages: memory does not grow with their number.
+        from what it has kept. They are fetched in pages: memory does not grow with
+        their number.
 
         There may be more lines than those for which the conditions hold: a store that
         can answer a condition only roughly, or not at all, leaves the rest to the
@@ -107,7 +110,7 @@ class Reader(ABC):
         Return a cursor that reads the lines as they come.
 
         Args:
-            question: Which lines; `until`, `limit` and `newest` do not count.
+            question: Which lines; `until`, `limit` and `order` do not count.
             from_start: Whether to begin with what the store has by now.
         """
         return _Polling(self, question, from_start=from_start)
@@ -148,7 +151,7 @@ class _Polling(Cursor):
 
     def __init__(self, reader: Reader, question: Question, *, from_start: bool) -> None:
         self._reader = reader
-        self._question = replace(question, until=None, limit=None, newest=False)
+        self._question = replace(question, until=None, limit=None, order="oldest")
         self._known: dict[bytes, int] = {}
         self._since = time.time() - reader.late
         self._first, self._from_start = True, from_start

@@ -118,6 +118,6 @@ def test_following_keeps_to_the_question() -> None:
     """Each look asks for the conditions, and for nothing older than is asked for."""
     condition = Condition("request", "in", ("req-A",), ("requestID",))
     store = Growing()
-    cursor = store.follow(Question((condition,), since=4e9, limit=3, newest=True))
+    cursor = store.follow(Question((condition,), since=4e9, limit=3, order="newest"))
     list(cursor.read())
-    assert store.asked == [Question((condition,), since=4e9)]
+    assert store.asked == [Question((condition,), since=4e9, order="oldest")]
