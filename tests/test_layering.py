@@ -92,6 +92,7 @@ ADAPTER_ROOMS = {"clients", "loggers", "runtime", "servers", "tasks"}
 #: The viewer reads lines of whatever origin; it knows nothing of how ours are made.
 VIEWER_MAY_IMPORT = {
     "ctxlog.aggregators",
+    "ctxlog.aggregators.split",
     "ctxlog.errors",
     "ctxlog._json",
     "ctxlog.terminal",

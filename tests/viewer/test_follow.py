@@ -18,11 +18,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctxlog.aggregators.split import unwrapped
 from ctxlog.viewer.query.criteria import Criterion, failing
 from ctxlog.viewer.query.watch import Watch
 from ctxlog.viewer.read.tail import Tail
 from ctxlog.viewer.recognize.record import Names, Record
 from ctxlog.viewer.show.printing import LinePrinter
+from tests.aggregators.test_split import cri
 from tests.helpers import LIMIT, clean_environment
 
 
@@ -128,6 +130,23 @@ def test_all_that_is_there(log: Path) -> None:
     """With `--all` it begins with what the file has."""
     with following(str(log), "--all") as running:
         running.until_text("old")
+
+
+def test_a_line_that_a_collector_splits(tmp_path: Path) -> None:
+    """It is printed whole, if the file is rotated between its parts as well."""
+    path = tmp_path / "app.log"
+    text = line("req-A", "m" * 40_000).encode()
+    one, two, three = cri(text)
+    path.write_bytes(one)
+    tail = Tail(str(path), from_start=True)
+    assert list(tail.read()) == []
+    path.rename(tmp_path / "app.log.1")
+    path.write_bytes(two)
+    assert list(tail.read()) == []
+    with path.open("ab") as file:
+        file.write(three)
+    assert [unwrapped(each) for each in tail.read()] == [text]
+    tail.close()
 
 
 def test_a_file_that_is_rotated(log: Path) -> None:

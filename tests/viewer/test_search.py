@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ctxlog.aggregators.split import unwrapped
 from ctxlog.viewer.commands._options import add_choice
 from ctxlog.viewer.group.summary import Row
 from ctxlog.viewer.query.criteria import failing
@@ -26,6 +27,7 @@ from ctxlog.viewer.query.scan import Every, Ids, found, scan
 from ctxlog.viewer.query.search import Reader, _Rows
 from ctxlog.viewer.read.source import Block, Hit, Source
 from ctxlog.viewer.recognize.record import Names, Record
+from tests.aggregators.test_split import cri
 
 # Tests may run in a process with threads; the command line has none.
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
@@ -417,3 +419,15 @@ def test_a_schema_that_changes_later(tmp_path: Path) -> None:
     found = _collected(reader, {f"req-{number}" for number in range(20)})
     assert {len(lines) for lines in found.values()} == {2}
     assert len(found) == 20
+
+
+def test_a_file_with_split_lines_is_read_in_one_piece(tmp_path: Path) -> None:
+    """Where a part of it began the middle of a line could not be told from another."""
+    text = json.dumps({"requestID": "req-1", "message": "m" * 90_000}).encode() + b"\n"
+    path = tmp_path / "app.log"
+    path.write_bytes(b"".join(cri(text)) * 3)
+    source = Source(str(path))
+    lines = Ids({"req-1"}, ("requestID",))
+    pieces = found(source, lines, list, processes=2, part=20_000)
+    hits = [hit for _, made in pieces for hit in made]
+    assert [unwrapped(hit.line) for hit in hits] == [text] * 3

@@ -19,12 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxlog.__main__ import main
+from ctxlog.aggregators.split import unwrapped
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event
 from ctxlog.line.vendors import SCHEMAS
 from ctxlog.viewer.recognize.record import Names, Record
 from ctxlog.viewer.show.printing import LinePrinter
+from tests.aggregators.test_split import SPLITS, Split, docker
 from tests.helpers import need
 
 #: A line as each logger documents it, its id, level, message and time.
@@ -731,3 +733,60 @@ def test_colors_follow_the_environment(
     code, printed, _ = run("show", file)
     assert code == 0
     assert ("\x1b[" in printed) is colored
+
+
+@pytest.mark.parametrize("split", SPLITS.values(), ids=SPLITS)
+@pytest.mark.parametrize("question", [("-r", "req-1"), ("--errors",), ("--grep", "mm")])
+def test_a_line_that_a_collector_has_split(
+    run: Run, tmp_path: Path, split: Split, question: tuple[str, ...]
+) -> None:
+    """A long line is found and shown whole, whichever part the question is about."""
+    long = line("req-1", "m" * 100_000, level="ERROR", end="last")
+    others = [line(f"req-{n}", "short") for n in range(2, 20)]
+    file = tmp_path / "a.log"
+    parts = [part for text in (others[0], long, *others[1:]) for part in split(text)]
+    file.write_bytes(b"".join(parts))
+    code, out, err = run("show", file, *question)
+    assert (code, err) == (0, "")
+    assert "m" * 100_000 in out
+    assert "end=last" in out
+    assert "short" not in out
+    _, out, _ = run("show", file, *question, "--json")
+    assert unwrapped(out.encode()) == long
+
+
+@pytest.mark.parametrize("split", SPLITS.values(), ids=SPLITS)
+@pytest.mark.parametrize("command", [("show", "-r", "req-2"), ("show",), ("top",)])
+def test_a_split_line_that_never_ends(
+    run: Run, tmp_path: Path, split: Split, command: tuple[str, ...]
+) -> None:
+    """It is counted, whatever is asked."""
+    *parts, _ = split(line("req-1", "m" * 100_000, level="ERROR"))
+    file = tmp_path / "a.log"
+    file.write_bytes(b"".join([*parts, *split(line("req-2"), "stderr")]))
+    name, *options = command
+    code, out, err = run(name, file, *options)
+    assert (code, err) == (0, "1 line could not be read\n")
+    assert "req-2" in out
+
+
+def test_a_split_line_in_several_blocks(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parts of a line may be blocks away from each other, in a packed file, too."""
+    monkeypatch.setattr("ctxlog.viewer.read.source._BLOCK", 40_000)
+    long = [line(f"req-{n}", f"{n}" * 60_000, level="ERROR") for n in range(4)]
+    between = [*docker(line("req-9", "x" * 10_000))] * 10
+    parts: list[bytes] = []
+    for text in long:
+        head, *rest = docker(text, "stderr")
+        parts += [head, *between, *rest]
+    plain, packed = tmp_path / "a.log", tmp_path / "a.log.gz"
+    plain.write_bytes(b"".join(parts))
+    with gzip.open(packed, "wb") as file:
+        file.write(b"".join(parts))
+    for path in (plain, packed):
+        code, out, err = run("show", path, "--errors", "--json")
+        assert (code, err) == (0, "")
+        shown = out.encode().splitlines(keepends=True)
+        assert [unwrapped(one) for one in shown] == long

@@ -199,7 +199,8 @@ def scan(
     Yield the matching lines of a source, and the text below them.
 
     It comes in order, as often as some bytes have been read: how many, and the hits.
-    The source's last line is among them if it has no end: it may have been torn.
+    The source's last line is among them if it has no end: it may have been torn. So are
+    the lines that a collector has split and not ended.
 
     Args:
         source: What is read.
@@ -236,6 +237,8 @@ def scan(
 
 def _with_torn(starts: Iterable[int], block: Block) -> Iterator[int]:
     last = -1
+    if block.torn:
+        starts = sorted({*starts, *block.torn})
     for last in starts:
         yield last
     if 0 < block.stop == len(block.data) and not block.data.endswith(b"\n"):
@@ -290,7 +293,7 @@ def found(
         processes = 1
         if is_large(source.size or 0):
             processes = min(_processors(), _MOST_PROCESSES)
-    if processes > 1:
+    if processes > 1 and not source.is_collected:
         parts = list(source.parts(part or _PART))
         processes = min(processes, len(parts))
         workers = _workers(source.name, lines, then, parts, processes)

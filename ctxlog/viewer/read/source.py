@@ -14,9 +14,11 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, NamedTuple, cast
+
+from ctxlog.aggregators.split import Joined, Joiner, is_collected, may_have_parts
 
 _BLOCK = 1 << 20
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
@@ -37,11 +39,13 @@ class Block:
         position: Where in the source it begins, in bytes.
         data: Its bytes.
         stop: Where in `data` the whole lines end.
+        torn: Where the lines begin whose end a collector never wrote.
     """
 
     position: int
     data: bytes
     stop: int
+    torn: Sequence[int] = ()
 
     def lines(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
         """Yield the whole lines from *start* on, each with where it begins."""
@@ -98,9 +102,19 @@ class Source:
         except OSError:
             return None
 
+    @property
+    def is_collected(self) -> bool:
+        """
+        Whether its lines may be split, if `size` is known, so that it has no `parts()`.
+
+        A line may go on after any number of others.
+        """
+        with open(self.name, "rb") as file:
+            return is_collected(file.readline())
+
     def blocks(self, begin: int = 0, end: int | None = None) -> Iterator[Block]:
         """
-        Yield the source in blocks.
+        Yield the source in blocks, with the lines joined that a collector has split.
 
         Args:
             begin: The byte to begin at, where a line does; 0 unless `size` is known.
@@ -111,13 +125,13 @@ class Source:
             MissingDependencyError: it needs a package that is not installed.
         """
         if self._kept is not None:
-            yield from _in_place(self._kept, 0, None)
+            yield from _joined(_in_place(self._kept, 0, None), 0)
         elif self.name.endswith(_COMPRESSED):
             with self._unpacked() as stream:
-                yield from _in_order(stream)
+                yield from _joined(_in_order(stream), 0)
         else:
             with open(self.name, "rb", buffering=0) as file:
-                yield from _in_place(file, begin, end)
+                yield from _joined(_in_place(file, begin, end), begin)
 
     def _unpacked(self) -> IO[bytes]:
         if self.name.endswith(".gz"):
@@ -182,3 +196,35 @@ def _in_order(stream: IO[bytes]) -> Iterator[Block]:
     rest = b"".join(parts)
     if rest:
         yield Block(position, rest, len(rest))
+
+
+def _joined(blocks: Iterator[Block], position: int) -> Iterator[Block]:
+    """
+    Join the lines of blocks that are split.
+
+    Args:
+        blocks: The blocks as they were read.
+        position: Where the first begins. Joined lines are shorter than their parts, so
+            that positions are those of the source without the splits.
+    """
+    joiner = Joiner()
+    for block in blocks:
+        if joiner.held_from is None and not may_have_parts(block.data):
+            yield Block(position, block.data, block.stop)
+            position += block.stop
+            continue
+        lines = [one for _, line in block.lines() for one in joiner.add(line)]
+        yield _block(position, lines)
+        position += sum(len(one.line) for one in lines)
+    if joiner.held_from is not None:
+        yield _block(position, joiner.end())
+
+
+def _block(position: int, lines: Sequence[Joined]) -> Block:
+    """Return a block of lines."""
+    torn, size = [], 0
+    for one in lines:
+        if one.torn:
+            torn.append(size)
+        size += len(one.line)
+    return Block(position, b"".join(one.line for one in lines), size, torn)

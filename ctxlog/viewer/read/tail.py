@@ -11,13 +11,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import IO
 
+from ctxlog.aggregators.split import Joiner
+
 _PAUSE = 0.1
 _BLOCK = 1 << 20
 
 
 class Tail:
     """
-    One file, read as it grows.
+    One file, read as it grows, with the lines joined that a collector has split.
 
     Args:
         name: The file's name; it need not be there yet.
@@ -28,6 +30,7 @@ class Tail:
     def __init__(self, name: str, *, from_start: bool) -> None:
         self.name = name
         self._rest = b""
+        self._joiner = Joiner()
         self._file: IO[bytes] | None = self._opened()
         if self._file is not None and not from_start:
             self._file.seek(0, os.SEEK_END)
@@ -48,7 +51,7 @@ class Tail:
                 return
             # A rest without a newline will never get one.
             if self._rest:
-                yield self._rest
+                yield from self._joined(self._rest)
             self._rest = b""
             self._file.close()
             self._file = self._opened()
@@ -60,7 +63,11 @@ class Tail:
         while block := file.read(_BLOCK):
             *whole, self._rest = (self._rest + block).split(b"\n")
             for line in whole:
-                yield line + b"\n"
+                yield from self._joined(line + b"\n")
+
+    def _joined(self, line: bytes) -> Iterator[bytes]:
+        # Its parts may be on both sides of a rotation.
+        return (one.line for one in self._joiner.add(line))
 
     def _replaced(self, file: IO[bytes]) -> bool:
         try:
@@ -89,7 +96,7 @@ def followed(names: Sequence[str], *, from_start: bool) -> Iterator[tuple[str, b
     typed: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     open_input = "-" in names
     if open_input and not tails:
-        yield from (("-", line) for line in sys.stdin.buffer)
+        yield from (("-", line) for line in _typed())
         return
     if open_input:
         threading.Thread(target=_type, args=(typed,), daemon=True).start()
@@ -110,6 +117,14 @@ def followed(names: Sequence[str], *, from_start: bool) -> Iterator[tuple[str, b
 _pause = threading.Event()
 
 
-def _type(typed: queue.SimpleQueue[bytes | None]) -> None:
+def _typed() -> Iterator[bytes]:
+    """Yield the lines of standard input."""
+    joiner = Joiner()
     for line in sys.stdin.buffer:
+        yield from (one.line for one in joiner.add(line))
+    yield from (one.line for one in joiner.end())
+
+
+def _type(typed: queue.SimpleQueue[bytes | None]) -> None:
+    for line in _typed():
         typed.put(line)
