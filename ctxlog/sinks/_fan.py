@@ -6,7 +6,6 @@ Private to `sinks/`, which exports `flush` and `stats`.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import sys
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from ctxlog._endings import note_line, on_end
 from ctxlog._interrupts import is_interrupt
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
@@ -88,6 +88,7 @@ class Fan:
                     self._note(sink, line, error)
                 else:
                     interrupt = error
+        note_line()
         if interrupt is not None:
             raise interrupt
 
@@ -120,16 +121,14 @@ class Fan:
             with _lock:
                 self._used = False
                 _fans[:] = [fan for fan in _fans if fan is not self]
+                _watch_end()
 
     def _use(self) -> None:
-        global _at_exit
         with _lock:
             if not self._used:
                 self._used = True
                 _fans.append(self)
-            if not _at_exit:
-                _at_exit = True
-                atexit.register(_end)
+                _watch_end()
 
     def _streams(self) -> Iterator[Stream]:
         return (one for one in self.sinks if isinstance(one, Stream))
@@ -149,7 +148,6 @@ class Fan:
 
 _lock = threading.RLock()
 _fans: list[Fan] = []
-_at_exit = False
 _timeout = 2.0
 
 
@@ -157,6 +155,7 @@ def set_flush_timeout(seconds: float) -> float:
     """Let `flush()`, and the end of the process, wait so long; return what it was."""
     global _timeout
     before, _timeout = _timeout, seconds
+    _watch_end()
     return before
 
 
@@ -228,9 +227,14 @@ def _ask(sink: Sink, act: Callable[[float], int], timeout: float) -> int:
         return 0
 
 
-def _end() -> None:
-    # Those that were given, too: nobody else will. Each says what it gives up.
-    _wait(_in_use(), _timeout, lambda sink: True)
+def _watch_end() -> None:
+    on_end(_ship if _fans else None, _timeout)
+
+
+def _ship(timeout: float, ends: bool) -> None:
+    # At the end those that were given are closed, too: nobody else will. Each says what
+    # it gives up.
+    _wait(_in_use(), timeout, lambda sink: ends)
 
 
 # Lines about lines ----------------------------------------------------------------

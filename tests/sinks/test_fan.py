@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ctxlog import sinks
+from ctxlog import _endings, sinks
 from ctxlog.errors import ConfigError
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.sinks._fan import Fan, report
@@ -245,3 +245,22 @@ def test_a_forked_child_counts_from_nothing(fans: list[Fan]) -> None:
         fan.write(b"three\n")
         os._exit(sinks.stats()["StringIO"]["written"])
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
+
+
+def test_a_line_that_is_logged_at_the_end_is_shipped_at_once(
+    fans: list[Fan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hooks of an ending close what is in use, and so does each line after them."""
+    monkeypatch.setattr(_endings, "_heard", 0.0)
+    kept = Kept()
+    fans.append(Fan([kept]))
+    fans[0].write(b"one\n")
+    _endings.pause(1.0)
+    assert [act for act, _ in kept.asked] == ["flush", "flush"]
+    _endings.end()
+    fans[0].write(b"two\n")
+    assert [act for act, _ in kept.asked].count("close") == 2
+    fans[0].close(0)
+    kept.asked.clear()
+    _endings.end()
+    assert kept.asked == []
