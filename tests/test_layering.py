@@ -49,7 +49,7 @@ OWNER: dict[str, str | tuple[str, ...]] = {
     "hypercorn": "ctxlog.servers.hypercorn",
     "httpx": "ctxlog.clients.httpx",
     "requests": "ctxlog.clients.requests",
-    "urllib3": "ctxlog.clients.urllib3",
+    "urllib3": ("ctxlog.clients.urllib3", "ctxlog.aggregators._http"),
     "pyramid": "ctxlog.servers.pyramid",
     "sanic": "ctxlog.servers.sanic",
     "tornado": "ctxlog.servers.tornado",

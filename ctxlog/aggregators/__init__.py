@@ -6,7 +6,13 @@ from __future__ import annotations
 
 from ctxlog.aggregators._question import Condition, Cursor, Question, Reader
 from ctxlog.aggregators._readers import is_address, reader
-from ctxlog.aggregators._store import Receiver, RefusedError, UnavailableError
+from ctxlog.aggregators._receivers import receiver
+from ctxlog.aggregators._store import (
+    Receiver,
+    RefusedError,
+    UnavailableError,
+    UnreachableError,
+)
 
 __all__ = [
     "Condition",
@@ -16,6 +22,8 @@ __all__ = [
     "Receiver",
     "RefusedError",
     "UnavailableError",
+    "UnreachableError",
     "is_address",
     "reader",
+    "receiver",
 ]

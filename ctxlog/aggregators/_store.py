@@ -36,6 +36,10 @@ class UnavailableError(Exception):
         self.refused = refused
 
 
+class UnreachableError(UnavailableError):
+    """Nothing listens there: a process that ends does not wait for the store."""
+
+
 class RefusedError(Exception):
     """The store will never take these lines together: some line of them is wrong."""
 
