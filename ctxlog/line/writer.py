@@ -132,6 +132,34 @@ class LineWriter:
             output.write(b"")
             self._rescue(output)
 
+    def turn_to(self, stream: Any) -> None:
+        """Write the lines that come to another stream."""
+        self._turn_to(stream)
+
+    def reopen(self, descriptor: int) -> bool:
+        """
+        Let the stream's own descriptor refer to another open file, between two lines.
+
+        Args:
+            descriptor: That of the other file; it may be closed afterwards.
+
+        Returns:
+            Whether it does: not if this is called in the middle of a line.
+        """
+        output = self._aim[1]
+        with output.lock:
+            if output.busy:
+                return False
+            os.dup2(descriptor, output.descriptor, inheritable=False)
+            output.begin()
+            return True
+
+    def rescue(self, line: bytes) -> None:
+        """Write elsewhere a line that the stream cannot be given."""
+        output = self._aim[1]
+        output.refused.append(line)
+        self._rescue(output)
+
     def _turn_to(self, stream: Any) -> _Output:
         output = _Output.of(stream)
         if output.logs:
@@ -149,7 +177,10 @@ class LineWriter:
             # It may have been closed since it was looked at.
             others[:0] = [sys.stdout, sys.__stdout__]
         while output.refused:
-            line = output.refused.popleft()
+            try:
+                line = output.refused.popleft()
+            except IndexError:  # another thread has taken the last one
+                return
             self.missed += bool(line)
             lost = output.lost
             text = self._lost_line(lost) + line if lost else line
@@ -248,9 +279,10 @@ class _Output:
         if self is instead_of or self.logs:
             return False
         self.write(line)
-        if line not in self.refused:
+        try:
+            self.refused.remove(line)
+        except ValueError:  # written, or another thread writes it elsewhere
             return True
-        self.refused.remove(line)
         return False
 
     def lose(self, count: int, lost_line: Callable[[int], bytes]) -> None:
@@ -269,6 +301,11 @@ class _Output:
         self.waiting.clear()
         self.refused.clear()
         self.lost = 0
+
+    def begin(self) -> None:
+        """Take note that nothing has been written to the file yet."""
+        self._written.clear()
+        self._torn = False
 
     def put(self, line: bytes, written: int = 0) -> None:
         """Write `line`, of which some bytes may be written, or keep it in `refused`."""

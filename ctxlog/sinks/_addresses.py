@@ -44,7 +44,21 @@ def _stderr(address: str) -> Sink:
     return Stream(sys.stderr)
 
 
+def _file(address: str) -> Sink:
+    from ctxlog.sinks._file import File
+
+    path = address.partition(":")[2]
+    if path.startswith("//"):  # a URL of three slashes
+        path = path.removeprefix("//")
+    try:
+        return File(path)
+    except OSError as error:
+        expected = f"a file that can be opened: {error.strerror}"
+        raise ConfigError("to", address, expected) from error
+
+
 _MAKE: dict[str, Callable[[str], Sink]] = {
+    "file": _file,
     "stderr": _stderr,
     "stdout": _stdout,
 }

@@ -110,9 +110,8 @@ class Fan:
             The number of lines that are still held, or were given up.
         """
         with _lock:
-            elsewhere = {
-                id(one) for one in _sinks_of(f for f in _fans if f is not self)
-            }
+            others = _sinks_of([fan for fan in _fans if fan is not self])
+        elsewhere = {id(one) for one in others}
         left = [one for one in self.sinks if id(one) not in elsewhere]
         made = {id(one) for one in self._made}
         try:
