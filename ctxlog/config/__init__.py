@@ -12,7 +12,7 @@ from ctxlog.config import _later
 from ctxlog.config._access import NEVER, AccessLineFilter
 from ctxlog.config._configuration import Configuration
 from ctxlog.config._options import ConfigureOptions, DictOptions, takes
-from ctxlog.config._settings import formatter_of, read_settings
+from ctxlog.config._settings import Settings, formatter_of, read_settings
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -25,7 +25,7 @@ _configuration: Configuration | None = None
 @takes(ConfigureOptions)
 def configure(**options: Unpack[ConfigureOptions]) -> None:
     """
-    Configure logging for the whole process: one stream, one line per event.
+    Configure logging for the whole process: one line per event, from every logger.
 
     Records are stamped where they are made. Handlers of the root logger that write to
     the console are replaced by one that writes lines; all others (files, pytest's,
@@ -46,7 +46,10 @@ def configure(**options: Unpack[ConfigureOptions]) -> None:
         format: `json`, `console` (text), or `auto`: text on a terminal, else JSON.
         schema: The key names of the lines: the name of a schema, or a `Schema`.
         stream: The stream for the lines; by default `sys.stdout`, as it is when a line
-            is written.
+            is written. The same as `to=[stream]`.
+        to: Where lines go: a list of streams, `ctxlog.sinks`, and addresses such as
+            `stdout`, `file:app.log` or `otlp://collector:4318`. Every line goes to each
+            of them. `CTXLOG_TO` has addresses, separated by commas.
         service: Field `service` of every line.
         environment: Field `environment` of every line.
         levels: Least levels of single loggers: the name of a logger, such as
@@ -84,6 +87,8 @@ def configure(**options: Unpack[ConfigureOptions]) -> None:
             (`elapsed_ms`). Your own fields keep theirs.
         caller: Whether lines show where in the code they were logged: the file's name,
             the line and the function. ctxlog's own lines do not.
+        flush_timeout: The most seconds that the end of the process, `unconfigure()` and
+            `ctxlog.sinks.flush()` wait until lines are where they go.
 
     Raises:
         ConfigError: if an option, or a variable, is invalid. Nothing has been changed.
@@ -98,7 +103,11 @@ def configure(**options: Unpack[ConfigureOptions]) -> None:
 
 
 def unconfigure() -> None:
-    """Undo `configure()`: loggers, record factory and hooks are as before it."""
+    """
+    Undo `configure()`: loggers, record factory and hooks are as before it.
+
+    Sinks that it made from addresses are flushed and closed; others are flushed.
+    """
     global _configuration
     if _configuration is not None:
         _configuration.undo()
@@ -153,10 +162,16 @@ def dict_config(**options: Unpack[DictOptions]) -> dict[str, Any]:
         "handlers": {
             "ctxlog": {
                 "class": "ctxlog.LineHandler",
-                "stream": settings.stream,
+                **_target(settings),
                 "formatter": "ctxlog",
             }
         },
         "loggers": loggers,
         "root": {"level": settings.level, "handlers": ["ctxlog"]},
     }
+
+
+def _target(settings: Settings) -> dict[str, Any]:
+    if settings.to.option == "stream" or settings.to.places == ("stdout",):
+        return {"stream": settings.stream}
+    return {"to": list(settings.to.places)}

@@ -15,6 +15,7 @@ from ctxlog.config._sharing import NoWriter, RecordEncoder
 from ctxlog.config._tree import LoggerTree
 from ctxlog.line.redactor import get_redactor, set_redactor
 from ctxlog.loggers import stdlib
+from ctxlog.sinks import set_flush_timeout, writer_to
 
 _log = logging.getLogger("ctxlog")
 
@@ -31,22 +32,29 @@ class Configuration:
         description = {**formatter_of(settings), "redact": self._redactor}
         make = getattr(stdlib, description.pop("()").rpartition(".")[2])
         formatter = make(**description)
-        handler = stdlib.LineHandler(settings.stream)
-        handler.setFormatter(formatter)
-        self._tree = LoggerTree(settings, handler)
-        # One writer and one encoder for all: one stream, one shape of line.
-        output: dict[str, Any] = {
-            "writer": handler.writer,
-            "encoder": formatter.encoder,
-        }
-        if settings.share_handlers and self._stdlib:
-            output = {"writer": NoWriter(), "encoder": RecordEncoder(settings.caller)}
-        self._libraries = Libraries(settings, output, self._warn)
+        self._writer = writer_to(settings.to.places, settings.to.option)
+        try:
+            handler = stdlib.LineHandler(writer=self._writer)
+            handler.setFormatter(formatter)
+            self._tree = LoggerTree(settings, handler)
+            # One writer and one encoder for all: the same places, one shape of line.
+            output: dict[str, Any] = {
+                "writer": self._writer,
+                "encoder": formatter.encoder,
+            }
+            if settings.share_handlers and self._stdlib:
+                encoder = RecordEncoder(settings.caller)
+                output = {"writer": NoWriter(), "encoder": encoder}
+            self._libraries = Libraries(settings, output, self._warn)
+        except BaseException:
+            self._writer.close(0)
+            raise
 
     def begin(self) -> None:
         """Apply it for the first time."""
         self._redactor_before, self._names_before = get_redactor(), get_names()
         set_redactor(self._redactor)
+        self._timeout_before = set_flush_timeout(self._settings.flush_timeout)
         set_names(Names.chosen(self._settings.case, self._settings.request_id_key))
         if self._stdlib:
             self._factory_before = logging.getLogRecordFactory()
@@ -81,6 +89,8 @@ class Configuration:
                 stdlib.uninstall_record_factory()
         set_redactor(self._redactor_before)
         set_names(self._names_before)
+        self._writer.close()
+        set_flush_timeout(self._timeout_before)
 
     def _look(self) -> None:
         handlers = self._tree.outside() if self._stdlib else ()

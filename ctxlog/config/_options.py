@@ -26,6 +26,7 @@ class DictOptions(FormatterOptions, total=False):
     level: str | int
     format: str
     stream: Any
+    to: Any
     levels: Mapping[str, str | int] | None
     access_lines: str
 
@@ -40,6 +41,7 @@ class ConfigureOptions(DictOptions, total=False):
     share_handlers: bool
     logger_class: bool
     warn: bool
+    flush_timeout: float
 
 
 def takes(options: type) -> Callable[[_Function], _Function]:

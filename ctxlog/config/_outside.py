@@ -13,14 +13,25 @@ from ctxlog.config._handlers import console_of, writes_lines
 _OF_HANDLERS = frozenset({"opentelemetry.instrumentation.logging.handler.internal"})
 
 
-def about_handler(logger: logging.Logger, handler: logging.Handler) -> str | None:
-    """Return a sentence about a handler beside ctxlog's, with the remedy, or None."""
+def about_handler(
+    logger: logging.Logger, handler: logging.Handler, on_console: bool
+) -> str | None:
+    """
+    Return a sentence about a handler beside ctxlog's, with the remedy, or None.
+
+    Args:
+        logger: A logger.
+        handler: A handler of it.
+        on_console: Whether ctxlog's lines may come out on the console.
+    """
     console = console_of(handler)
     if console is None or logger.name in _OF_HANDLERS:
         return None
     name = type(handler).__name__
     what = "the root logger" if logger.name == "root" else f"logger {logger.name!r}"
     again = "its lines come out a second time"
+    if not on_console and _reaches_root(logger):
+        return None  # nothing comes out twice in one place
     if not console.sure:
         return (
             f"{what} keeps a {name}: if the listener of its queue writes to the "

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
@@ -20,9 +19,24 @@ from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.options import FormatterOptions
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.schema import Schema, get_schema
+from ctxlog.sinks import places_of, stream_of
 from ctxlog.terminal import wants_color
 
 _LOGGERS = ("stdlib", "structlog", "loguru")
+
+
+class To(NamedTuple):
+    """
+    Where lines go.
+
+    Attributes:
+        places: Streams, sinks, addresses.
+        option: The option, or the variable, that says so.
+    """
+
+    places: tuple[Any, ...]
+    option: str
+
 
 # Checking ------------------------------------------------------------------------
 
@@ -90,6 +104,16 @@ def _stream(option: str, value: Any) -> Any:
     raise ConfigError(option, value, "a text or binary stream, or None")
 
 
+def _seconds(option: str, value: object) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+        return float(value)
+    raise ConfigError(option, value, "a number of seconds")
+
+
+def _to(option: str, value: object) -> To | None:
+    return None if value is None else To(places_of(option, value), option)
+
+
 def _redact(option: str, value: object) -> object:
     get_redactor(value)
     return value
@@ -138,6 +162,13 @@ def _pairs(option: str, text: str) -> dict[str, str]:
 def _number(option: str, text: str) -> int:
     try:
         return int(text)
+    except ValueError:
+        raise ConfigError(option, text, "a number") from None
+
+
+def _decimal(option: str, text: str) -> float:
+    try:
+        return float(text)
     except ValueError:
         raise ConfigError(option, text, "a number") from None
 
@@ -191,6 +222,7 @@ class Settings:
     format: str = _option("auto", _one_of("auto", "json", "console"))
     schema: Schema = _option("default", lambda option, value: get_schema(value))
     stream: Any = _option(None, _stream, read=None)
+    to: To = _option(None, _to, read=_list)
     service: str | None = _option(None, _text, "OTEL_SERVICE_NAME", "DD_SERVICE")
     environment: str | None = _option(None, _text, "DD_ENV")
     levels: dict[str, int] = _option(None, _levels, read=_pairs)
@@ -210,6 +242,7 @@ class Settings:
     request_id_key: str = _option(CASES["camel"].request_id, _name)
     case: str = _option("camel", _one_of(*CASES))
     caller: bool = _flagged(False)
+    flush_timeout: float = _option(2.0, _seconds, read=_decimal)
 
     @property
     def only_completion_lines(self) -> bool:
@@ -249,6 +282,7 @@ def read_settings(options: Mapping[str, Any], allowed: type) -> Settings:
                         value = option.read(name, text)
                         break
             values[name] = option.check(name, value)
+        values["to"] = _merged(values["stream"], values["to"], sources)
         if "request_id_key" not in sources:
             values["request_id_key"] = CASES[values["case"]].request_id
         LineEncoder(
@@ -267,13 +301,24 @@ def read_settings(options: Mapping[str, Any], allowed: type) -> Settings:
     return Settings(**values)
 
 
+def _merged(stream: Any, to: To | None, sources: Mapping[str, str]) -> To:
+    """Return where lines go: `stream=` is a list of one."""
+    if stream is None:
+        return (
+            To(("stdout",), "to") if to is None else to._replace(option=sources["to"])
+        )
+    if to is not None and sources["to"] == "to":
+        raise ConfigError("to", to.places, "no stream= beside it: to=[stream, ...]")
+    return To((stream,), "stream")  # the call decides, and not the environment
+
+
 # The formatter --------------------------------------------------------------------
 
 
 def formatter_of(settings: Settings) -> dict[str, Any]:
     """Return the formatter of a configuration, as `dictConfig` describes one."""
-    stream = sys.stdout if settings.stream is None else settings.stream
-    terminal = _is_terminal(stream)
+    # One form for all places: text in a file serves nobody.
+    terminal = all(_is_terminal(stream_of(one)) for one in settings.to.places)
     if settings.format == "console" or settings.format == "auto" and terminal:
         return {
             "()": "ctxlog.ConsoleFormatter",

@@ -17,6 +17,7 @@ from ctxlog.config._access import NEVER, AccessEnabled
 from ctxlog.config._handlers import Mute, console_of
 from ctxlog.config._outside import about_handler
 from ctxlog.config._settings import Settings
+from ctxlog.sinks import may_reach_console
 
 
 class LoggerTree:
@@ -32,6 +33,7 @@ class LoggerTree:
         self.level, self.levels = settings.level, settings.levels
         self._settings = settings
         self._handler = handler
+        self._on_console = any(map(may_reach_console, settings.to.places))
         self._before: dict[str, tuple[list[logging.Handler], int, bool, bool]] = {}
         self._taken: list[logging.Handler] = []
         self._muted: list[Mute] = []
@@ -169,7 +171,7 @@ class LoggerTree:
         """Yield a sentence about each handler that writes to the console as well."""
         for logger in [logging.getLogger(), *_all_but_root()]:
             for handler in self._others(logger):
-                sentence = about_handler(logger, handler)
+                sentence = about_handler(logger, handler, self._on_console)
                 if sentence is not None:
                     yield sentence
 
@@ -205,7 +207,7 @@ class LoggerTree:
         if logger is logging.getLogger() or everywhere:
             self._keep(logger)
             self._replace_own_consoles(logger)
-        sentence = about_handler(logger, handler)
+        sentence = about_handler(logger, handler, self._on_console)
         if handler not in logger.handlers:
             yield (
                 f"{type(handler).__name__} was added to logger {logger.name!r} "

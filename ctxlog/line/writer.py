@@ -39,6 +39,9 @@ class Writer(Protocol):
     def flush(self) -> None:
         """Write what is left, after interrupts or losses."""
 
+    def close(self, timeout: float | None = None) -> int:
+        """Give back what was opened for it; return how many lines were given up."""
+
 
 class LineWriter:
     """
@@ -131,6 +134,11 @@ class LineWriter:
         if output.waiting or output.refused or output.lost:
             output.write(b"")
             self._rescue(output)
+
+    def close(self, timeout: float | None = None) -> int:
+        """Write what is left; the stream is its owner's to close."""
+        self.flush()
+        return 0
 
     def turn_to(self, stream: Any) -> None:
         """Write the lines that come to another stream."""

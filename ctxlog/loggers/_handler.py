@@ -8,10 +8,12 @@ import logging
 from typing import Any
 
 from ctxlog._interrupts import is_interrupt
+from ctxlog.errors import ConfigError
 from ctxlog.line.encoder import LineEncoder
-from ctxlog.line.writer import LineWriter
+from ctxlog.line.writer import LineWriter, Writer
 from ctxlog.loggers._formatters import ConsoleFormatter, JsonFormatter
 from ctxlog.loggers._record import encoded
+from ctxlog.sinks import places_of, writer_to
 
 
 class Changes:
@@ -54,6 +56,12 @@ class LineHandler(logging.Handler):
         stream: A text or binary stream; by default, `sys.stdout` at the time of each
             line.
         level: The least level to write.
+        to: Several places instead of *stream*, as `configure(to=...)` has them. In a
+            `dictConfig` also dicts with the key `()`, which make a sink.
+        writer: Writes the lines instead of a writer for *stream* or *to*.
+
+    Raises:
+        ConfigError: if a place is invalid.
 
     Attributes:
         writer: Writes the lines.
@@ -62,14 +70,30 @@ class LineHandler(logging.Handler):
 
     terminator = "\n"
 
-    def __init__(self, stream: Any = None, level: int | str = logging.NOTSET) -> None:
+    def __init__(
+        self,
+        stream: Any = None,
+        level: int | str = logging.NOTSET,
+        *,
+        to: Any = None,
+        writer: Writer | None = None,
+    ) -> None:
         super().__init__(level)
-        self.writer = LineWriter(stream)
+        if to is not None and stream is not None:
+            raise ConfigError("to", to, "no stream beside it: put it among the places")
+        self._owns_writer = writer is None
+        self.writer: Writer
+        if writer is not None:
+            self.writer = writer
+        elif to is not None:
+            self.writer = writer_to(places_of("to", to))
+        else:
+            self.writer = LineWriter(stream)
         self.setFormatter(None)
 
     @property
     def stream(self) -> Any:
-        """The stream that the lines go to."""
+        """The stream that the lines go to, None if they go to no stream."""
         return self.writer.stream
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -77,7 +101,7 @@ class LineHandler(logging.Handler):
         changes.note(self)
 
     def __repr__(self) -> str:
-        name = getattr(self.stream, "name", "")
+        name = getattr(self.writer, "name", getattr(self.stream, "name", ""))
         return f"<{type(self).__name__} {name} ({logging.getLevelName(self.level)})>"
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:
@@ -129,6 +153,12 @@ class LineHandler(logging.Handler):
     def flush(self) -> None:
         """Write the rest of a line whose writing was interrupted."""
         self.writer.flush()
+
+    def close(self) -> None:
+        """Flush and close the sinks of *to*; a further line opens them again."""
+        if self._owns_writer:
+            self.writer.close()
+        super().close()
 
 
 _LAST_RESORT = JsonFormatter()

@@ -10,7 +10,7 @@ from types import CellType
 from typing import TYPE_CHECKING, Any
 
 from ctxlog.errors import requires
-from ctxlog.line.writer import LineWriter, is_console
+from ctxlog.line.writer import Writer, is_console
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._loguru_record import Chained, Record, patcher
 from ctxlog.loggers._loguru_sink import JsonSink, QueuedSink
@@ -54,7 +54,7 @@ def install(
     levels: Mapping[str, int] | None = None,
     enqueue: bool = False,
     context: Any = None,
-    writer: LineWriter | None = None,
+    writer: Writer | None = None,
     **options: Unpack[RendererOptions],
 ) -> None:
     """

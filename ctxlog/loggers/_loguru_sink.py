@@ -11,7 +11,7 @@ from ctxlog._json import FLAT_TYPES
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Encoder
 from ctxlog.line.schema import Schema, get_schema
-from ctxlog.line.writer import LineWriter
+from ctxlog.line.writer import LineWriter, Writer
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._loguru_record import Extra, Record, encoded, make_extra
 from ctxlog.loggers._pickles import Packed, pickles, plain
@@ -51,7 +51,7 @@ class JsonSink:
         *,
         schema: str | Schema = "default",
         encoder: Encoder | None = None,
-        writer: LineWriter | None = None,
+        writer: Writer | None = None,
         levels: Levels | None = None,
         **options: Unpack[EncoderOptions],
     ) -> None:

@@ -15,7 +15,7 @@ from ctxlog._names import get_names
 from ctxlog.context.adapter import current_view
 from ctxlog.errors import requires
 from ctxlog.line.values import safe_str
-from ctxlog.line.writer import LineWriter
+from ctxlog.line.writer import LineWriter, Writer
 from ctxlog.loggers._callers import caller_at, is_ours
 from ctxlog.loggers._events import KEYS, LEVELS
 from ctxlog.loggers._messages import formatted, sole_mapping
@@ -56,7 +56,7 @@ class _Output:
     """The set-up that all loggers share, also those that structlog has cached."""
 
     def __init__(self) -> None:
-        self.writer = LineWriter()
+        self.writer: Writer = LineWriter()
         self.renderer: Any = None
         self.before: dict[str, Any] | None = None
         self.processors: list[Any] = []

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ctxlog.errors import requires
-from ctxlog.line.writer import LineWriter
+from ctxlog.line.writer import LineWriter, Writer
 from ctxlog.loggers._events import level_of
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._structlog_logger import FilteringLogger, make_logger, output
@@ -63,7 +63,7 @@ def configure(
     level: int = logging.INFO,
     levels: Mapping[str, int] | None = None,
     stream: Any = None,
-    writer: LineWriter | None = None,
+    writer: Writer | None = None,
     **options: Unpack[RendererOptions],
 ) -> None:
     """

@@ -11,7 +11,8 @@ from ctxlog.errors import ConfigError
 from ctxlog.sinks._sink import Sink
 from ctxlog.sinks._stream import Stream
 
-_EXPECTED = "an address, such as stdout, file:app.log or otlp://collector:4318"
+#: What an error shows as an address.
+EXPECTED = "an address, such as stdout, file:app.log or otlp://collector:4318"
 
 
 def sink(address: str) -> Sink:
@@ -28,7 +29,9 @@ def sink(address: str) -> Sink:
     scheme, colon, _ = address.partition(":")
     make = _MAKE.get(scheme if colon else address)
     if make is None:
-        raise ConfigError("to", address, _EXPECTED)
+        # The rest may have credentials.
+        shown = f"{scheme}:..." if colon else address
+        raise ConfigError("to", shown, EXPECTED)
     return make(address)
 
 

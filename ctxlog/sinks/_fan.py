@@ -39,6 +39,7 @@ class Fan:
         sinks: The sinks.
         made: Those of them that were made for this fan, which `close()` closes.
         encoder: Makes the lines about lines.
+        addresses: Those of them that have an address.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class Fan:
         sinks: Sequence[Sink],
         made: Sequence[Sink] = (),
         encoder: Encoder | None = None,
+        addresses: Mapping[str, Sink] = MappingProxyType({}),
     ) -> None:
         self.sinks = tuple(sinks)
+        self.addresses = addresses
         self.encoder = encoder
         self._made = tuple(made)
         self._used = False
@@ -69,9 +72,15 @@ class Fan:
     @property
     def stream(self) -> Any:
         """The console, if the lines go there, or else another stream, or None."""
-        streams = [one.writer.stream for one in self._streams()]
-        consoles = [one for one in streams if is_console(one)]
-        return next(iter(consoles + streams), None)
+        streams = [getattr(one, "stream", None) for one in self.sinks]
+        known = [one for one in streams if one is not None]
+        consoles = [one for one in known if is_console(one)]
+        return next(iter(consoles + known), None)
+
+    @property
+    def name(self) -> str:
+        """The names of the sinks."""
+        return ", ".join(map(_name_of, self.sinks))
 
     def write(self, line: bytes) -> None:
         """Write `line` to every sink. Raises nothing but interrupts."""
@@ -97,14 +106,15 @@ class Fan:
         for stream in self._streams():
             stream.flush(0)
 
-    def close(self, timeout: float) -> int:
+    def close(self, timeout: float | None = None) -> int:
         """
         Close the sinks that were made for it, and flush all others.
 
         Sinks that another fan uses are left alone.
 
         Args:
-            timeout: The most seconds to wait, for all of them together.
+            timeout: The most seconds to wait, for all of them together; by default, as
+                `flush()`.
 
         Returns:
             The number of lines that are still held, or were given up.
@@ -115,7 +125,8 @@ class Fan:
         left = [one for one in self.sinks if id(one) not in elsewhere]
         made = {id(one) for one in self._made}
         try:
-            return _wait(left, timeout, lambda sink: id(sink) in made)
+            seconds = _timeout if timeout is None else timeout
+            return _wait(left, seconds, lambda sink: id(sink) in made)
         finally:
             with _lock:
                 self._used = False
@@ -148,6 +159,13 @@ class Fan:
 _lock = threading.RLock()
 _fans: list[Fan] = []
 _timeout = 2.0
+
+
+def shared(address: str) -> Sink | None:
+    """Return the sink of an address that is in use already, or None."""
+    with _lock:
+        found = (fan.addresses.get(address) for fan in _fans)
+        return next((sink for sink in found if sink is not None), None)
 
 
 def set_flush_timeout(seconds: float) -> float:

@@ -52,6 +52,11 @@ class Stream(Sink):
         self._written = Counter()
         _streams.add(self)
 
+    @property
+    def stream(self) -> Any:
+        """Where the lines go."""
+        return self.writer.stream
+
     def write(self, line: bytes) -> None:
         """Write one line. Raises nothing but interrupts."""
         self._written.add()
