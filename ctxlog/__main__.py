@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ctxlog
-from ctxlog.errors import MissingDependencyError
+from ctxlog.errors import ConfigError, MissingDependencyError
 
 _READERS = {
     "show": "print whole requests out of log files",
@@ -101,7 +101,7 @@ def _run(
         return 2
     try:
         return command(chosen)
-    except MissingDependencyError as error:
+    except (ConfigError, MissingDependencyError) as error:
         print(f"ctxlog {name}: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:

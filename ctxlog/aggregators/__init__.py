@@ -4,7 +4,7 @@ Stores of lines: each is written to, and read from, as its API is published.
 
 from __future__ import annotations
 
-from ctxlog.aggregators._question import Condition, Cursor, Question, Reader
+from ctxlog.aggregators._question import Condition, Cursor, Operator, Question, Reader
 from ctxlog.aggregators._readers import is_address, reader
 from ctxlog.aggregators._receivers import receiver
 from ctxlog.aggregators._store import (
@@ -17,6 +17,7 @@ from ctxlog.aggregators._store import (
 __all__ = [
     "Condition",
     "Cursor",
+    "Operator",
     "Question",
     "Reader",
     "Receiver",

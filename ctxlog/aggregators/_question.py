@@ -73,11 +73,14 @@ class Reader(ABC):
         name: What errors call it: its address without credentials.
         pause: The seconds between two looks of `follow()`.
         late: The seconds within which a line that was written becomes searchable.
+        as_written: Whether all lines come, and one below the other as they were
+            written: a line that is no JSON belongs to the one above it.
     """
 
     name: str
     pause: float = 1.0
     late: float = 10.0
+    as_written: bool = False
 
     @abstractmethod
     def lines(self, question: Question) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ import re
 from typing import cast
 
 from ctxlog._lazy import submodule
+from ctxlog.aggregators._address import parse
 from ctxlog.aggregators._question import Reader
 from ctxlog.errors import ConfigError
 
@@ -50,7 +51,8 @@ def reader(address: str) -> Reader:
         address: Such as `vlogs://logs:9428`, `duckdb:logs.db` or `journal:`.
 
     Raises:
-        ConfigError: if no store that can be read has such an address.
+        ConfigError: if no store that can be read has such an address, or an option of
+            it is invalid.
         MissingDependencyError: if the library that it needs is not installed.
     """
     found = _SCHEME.match(address)
@@ -60,4 +62,4 @@ def reader(address: str) -> Reader:
         allowed = ", ".join(f"{one}:" for one in SCHEMES)
         raise ConfigError("address", f"{scheme}:", f"one of {allowed}")
     module = submodule("ctxlog.aggregators", name)
-    return cast(Reader, module.reader(address))
+    return cast(Reader, module.reader(parse(address)))

@@ -11,7 +11,15 @@ from ctxlog.viewer.query import criteria
 
 def add_files(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say what to read."""
-    parser.add_argument("files", nargs="*", metavar="FILE", help="- or none: stdin")
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="- or none: stdin; or the address of a store, such as vlogs://logs:9428",
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="print what stores would be asked"
+    )
     add = parser.add_argument_group("fields of other loggers").add_argument
     add("--id-field", metavar="NAME", help="the field that has the request's id")
     add("--time-field", metavar="NAME", help="the field that has the time")

@@ -9,18 +9,43 @@ import os
 import stat
 import sys
 
+from ctxlog.aggregators import is_address
 from ctxlog.terminal import wants_color
 from ctxlog.viewer.group.collected import Collected
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.read.source import Source
+from ctxlog.viewer.read.store import FAILED, Store
 from ctxlog.viewer.recognize.record import Names
 from ctxlog.viewer.show.printing import safe
 
 
 def reader_of(chosen: argparse.Namespace) -> Reader:
-    """Return what reads the files that are given, standard input if there are none."""
+    """
+    Return what reads the files and stores that are given, else standard input.
+
+    Raises:
+        ConfigError: if an address is invalid.
+        MissingDependencyError: if a store needs a library that is not installed.
+    """
     names = Names(chosen.id_field, chosen.time_field)
-    return Reader([Source(name) for name in chosen.files or ["-"]], names)
+    sources = [
+        Store(name) if is_address(name) else Source(name)
+        for name in chosen.files or ["-"]
+    ]
+    return Reader(sources, names, getattr(chosen, "criteria", None) or [])
+
+
+def explained(command: str, reader: Reader, chosen: argparse.Namespace) -> int:
+    """Print what stores would be asked; return 0, or 2 if one does not answer."""
+    prefix = getattr(chosen, "request", None)
+    try:
+        text = reader.explained(prefix, getattr(chosen, "criteria", None) or [])
+    except FAILED as error:
+        complain(command, str(error))
+        return 2
+    sys.stdout.buffer.write(encoded(text))
+    sys.stdout.flush()
+    return 0
 
 
 def overwritten(chosen: argparse.Namespace) -> str | None:
@@ -71,14 +96,14 @@ def exit_code(command: str, reader: Reader, number: int) -> int:
     """
     Say what could not be read; return 0 if requests were found, 1 if not.
 
-    2 if none was and a file could not be read.
+    2 if none was and a file could not be read, or if a store has not told all.
     """
     for problem in reader.problems:
         complain(command, problem)
     if reader.unread:
         noun = "line" if reader.unread == 1 else "lines"
         print(f"{reader.unread} {noun} could not be read", file=sys.stderr)
-    if number:
+    if number and not reader.is_partial:
         return 0
     return 2 if reader.problems else 1
 

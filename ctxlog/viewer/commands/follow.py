@@ -6,10 +6,21 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from functools import partial
 
+from ctxlog.aggregators import Question, is_address
 from ctxlog.viewer.commands._options import add_choice, add_files, add_form
-from ctxlog.viewer.commands.common import colored, encoded
+from ctxlog.viewer.commands.common import (
+    colored,
+    complain,
+    encoded,
+    explained,
+    reader_of,
+)
+from ctxlog.viewer.query.search import beginning
 from ctxlog.viewer.query.watch import Watch
+from ctxlog.viewer.read.store import FAILED, Store
 from ctxlog.viewer.read.tail import followed
 from ctxlog.viewer.recognize.record import Names
 from ctxlog.viewer.show.printing import LinePrinter, filled
@@ -30,16 +41,34 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print lines as they are written, until it is stopped; return 0."""
-    watch = Watch(
-        Names(chosen.id_field, chosen.time_field),
-        chosen.criteria or [],
-        prefix=chosen.request,
-        slow=chosen.slow,
-    )
+    names = Names(chosen.id_field, chosen.time_field)
+    if chosen.explain:
+        return explained("follow", reader_of(chosen), chosen)
+    given = chosen.files or ["-"]
+    question = Question(beginning(chosen.request or "", names))
+    stores = [
+        Store(name).tail(question, partial(complain, "follow"), from_start=chosen.all)
+        for name in given
+        if is_address(name)
+    ]
+    files = [name for name in given if not is_address(name)]
+    try:
+        _print(followed(files, stores, from_start=chosen.all), names, chosen)
+    except FAILED as error:
+        complain("follow", str(error))
+        return 2
+    return 0
+
+
+def _print(
+    lines: Iterator[tuple[str, bytes]], names: Names, chosen: argparse.Namespace
+) -> None:
+    """Print lines as they come."""
+    watch = Watch(names, chosen.criteria or [], prefix=chosen.request, slow=chosen.slow)
     out = sys.stdout.buffer
     printer = LinePrinter(colored())
     printed: bytes | None = None  # a batch is one line
-    for name, line in followed(chosen.files or ["-"], from_start=chosen.all):
+    for name, line in lines:
         for shown in watch.add(name, line):
             if chosen.json:
                 if shown.line is not printed:
@@ -50,4 +79,3 @@ def run(chosen: argparse.Namespace) -> int:
             else:
                 out.write(encoded(printer.text(shown.line, shown.record)))
         out.flush()
-    return 0

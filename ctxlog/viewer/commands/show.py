@@ -18,6 +18,7 @@ from ctxlog.viewer.commands.common import (
     colored,
     encoded,
     exit_code,
+    explained,
     reader_of,
 )
 from ctxlog.viewer.group.collected import LogLine, Request
@@ -31,6 +32,7 @@ examples:
   ctxlog show app.log* --errors          every request that failed, whole
   ctxlog show app.log --slow 500ms --path '/orders/*'
   kubectl logs deploy/shop | ctxlog show - --user alice --since 10m
+  ctxlog show vlogs://logs:9428 --errors --since 1h
 """
 
 
@@ -48,11 +50,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Print whole requests; return 0 if there were any, 1 if not, 2 for wrong use."""
     reader = reader_of(chosen)
+    if chosen.explain:
+        return explained("show", reader, chosen)
     criteria: list[Criterion] = chosen.criteria or []
     if chosen.request is not None:
         with reader.named(chosen.request) as collected:
             if ambiguous("show", chosen.request, collected):
                 return 2
+            requests = (one for one in collected if _meets(one, criteria))
+            number = _print(requests, criteria, chosen)
+    elif reader.has_stores:
+        with reader.collect(reader.candidates(criteria)) as collected:
             requests = (one for one in collected if _meets(one, criteria))
             number = _print(requests, criteria, chosen)
     elif criteria or chosen.slow is not None:

@@ -16,6 +16,7 @@ from ctxlog.viewer.commands.common import (
     complain,
     encoded,
     exit_code,
+    explained,
     reader_of,
 )
 from ctxlog.viewer.show.page import html_page
@@ -37,6 +38,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Print one request as a waterfall; return 0, 1 if there is none, 2 if unclear."""
     reader = reader_of(chosen)
+    if chosen.explain:
+        return explained("timeline", reader, chosen)
     with reader.named(chosen.request) as collected:
         if ambiguous("timeline", chosen.request, collected):
             return 2

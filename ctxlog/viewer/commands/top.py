@@ -8,7 +8,7 @@ import argparse
 import sys
 
 from ctxlog.viewer.commands._options import add_files
-from ctxlog.viewer.commands.common import encoded, exit_code, reader_of
+from ctxlog.viewer.commands.common import encoded, exit_code, explained, reader_of
 from ctxlog.viewer.show.table import groups, rows
 
 
@@ -24,6 +24,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Print a row per request, or per group; return 0 if there were any, 1 if not."""
     reader = reader_of(chosen)
+    if chosen.explain:
+        return explained("top", reader, chosen)
     found = reader.rows()
     table = (
         groups(found.values(), chosen.by)

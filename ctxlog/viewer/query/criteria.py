@@ -11,12 +11,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ctxlog.aggregators import Condition, Operator
 from ctxlog.viewer.query.scan import text_needle
-from ctxlog.viewer.recognize.record import Record
-from ctxlog.viewer.recognize.scales import level_number, seconds
+from ctxlog.viewer.recognize.record import SPELLINGS, Record, spellings
+from ctxlog.viewer.recognize.scales import level_number, level_texts, seconds
 
 # Quotes have backslashes where a line stands as text in another object.
 _WORDS = rb'\\?"(?i:err|crit|fatal|panic|dpanic|alert|emerg)'
+# OpenTelemetry's value of an attribute stands in an object of its own.
+_STATUS = rb'tatus(?:Code|_code)?\\?"\s*(?::|,\s*"value"\s*:\s*\{\s*"intValue"\s*:)\s*'
 #: What a line that fails has somewhere: a level's word or number, GELF's small numbers
 #: among them, or a status. Each begins with plain bytes, which `re` looks for fast.
 _FAILING = tuple(
@@ -28,7 +31,7 @@ _FAILING = tuple(
         + _WORDS
         + rb")",
         rb'everity(?:Text)?\\?"\s*:\s*' + _WORDS,
-        rb'tatus(?:Code|_code)?\\?"\s*:\s*(?:\\?"?5\d\d|' + _WORDS + rb")",
+        _STATUS + rb'(?:\\?"?5\d\d|' + _WORDS + rb")",
     )
 )
 
@@ -43,15 +46,34 @@ class Criterion:
         needles: Texts, one of which is on every line that is meant, unless a pattern
             is. Without needles and patterns any line may be meant.
         patterns: Regular expressions for the same.
+        asked: Conditions, one of which holds for every line that is meant: what a
+            store is asked. Without any, every line of the store may be meant.
+        since: The least time of a line that is meant.
+        until: The greatest time of a line that is meant.
     """
 
     holds: Callable[[Record, bytes], bool]
     needles: Sequence[bytes] = ()
     patterns: Sequence[re.Pattern[bytes]] = ()
+    asked: Sequence[Condition] = ()
+    since: float | None = None
+    until: float | None = None
+
+
+def _condition(field: str, operator: Operator, *values: str) -> Condition:
+    return Condition(field, operator, values, SPELLINGS.get(field, ()))
 
 
 #: Lines that make their request one that failed.
-failing = Criterion(lambda record, _line: record.failed, (), _FAILING)
+failing = Criterion(
+    lambda record, _line: record.failed,
+    (),
+    _FAILING,
+    (
+        _condition("level", "in", *level_texts(40)),
+        _condition("status", "between", "500", "599"),
+    ),
+)
 
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -92,13 +114,38 @@ def _pattern(text: str) -> re.Pattern[str]:
 def by_path(text: str) -> Criterion:
     # the longest piece of it that stands for itself
     piece = "" if "[" in text else max(re.split("[*?/]", text), key=len)
+    asked: tuple[Condition, ...] = ()
+    if piece == text and text:
+        asked = (_condition("path", "in", text),)
+    elif piece and text.startswith(piece):
+        asked = (_condition("path", "begins", piece),)
+    elif piece:
+        asked = (_condition("path", "contains", piece),)
     return Criterion(
-        lambda record, _: fnmatch.fnmatchcase(record.path or "", text), _needles(piece)
+        lambda record, _: fnmatch.fnmatchcase(record.path or "", text),
+        _needles(piece),
+        asked=asked,
     )
 
 
 def by_user(text: str) -> Criterion:
-    return Criterion(lambda record, _: text in record.users, _needles(text))
+    return Criterion(
+        lambda record, _: text in record.users,
+        _needles(text),
+        asked=(_condition("user", "in", text),) if _is_asked(text) else (),
+    )
+
+
+def _is_asked(text: str) -> bool:
+    """
+    Return whether a store has a value that is printed as *text* as the same text.
+
+    Fractions, lists and objects are written in more than one way, and so are `true` and
+    `null`.
+    """
+    if text in ("", "True", "False", "None", "nan", "inf", "-inf"):
+        return False
+    return text[0] not in "[{" and not re.fullmatch(r"-?\d+\.\d+|-?[\d.]+e.+", text)
 
 
 def _needles(text: str) -> Sequence[bytes]:
@@ -114,10 +161,18 @@ def by_status(text: str) -> Criterion:
     if not re.fullmatch(r"[1-5](\d\d|xx)", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no status such as 404 or 5xx")
     digits = text.replace("x", r"\d")
+    condition = (
+        _condition("status", "between", f"{text[0]}00", f"{text[0]}99")
+        if "x" in text
+        else _condition("status", "in", text)
+    )
     form = re.compile(digits)
-    written = re.compile(rb'tatus(?:Code|_code)?\\?"\s*:\s*\\?"?' + digits.encode())
+    written = re.compile(_STATUS + rb'\\?"?' + digits.encode())
     return Criterion(
-        lambda record, _: bool(form.fullmatch(str(record.status))), (), (written,)
+        lambda record, _: bool(form.fullmatch(str(record.status))),
+        (),
+        (written,),
+        (condition,),
     )
 
 
@@ -125,26 +180,40 @@ def by_level(text: str) -> Criterion:
     least = level_number(text)
     if not least:
         raise argparse.ArgumentTypeError(f"{text!r} is no level such as warning")
-    return Criterion(lambda record, _: record.level >= least)
+    return Criterion(
+        lambda record, _: record.level >= least,
+        asked=(_condition("level", "in", *level_texts(least)),),
+    )
 
 
 def by_grep(text: str) -> Criterion:
     form = _pattern(text)
-    return Criterion(lambda _, line: bool(form.search(line.decode("utf-8", "replace"))))
+    plain = bool(text) and not re.search(r"[][\\^$.|?*+(){}\ufffd]", text)
+    return Criterion(
+        lambda _, line: bool(form.search(line.decode("utf-8", "replace"))),
+        asked=(_condition("text", "contains", text),) if plain else (),
+    )
 
 
 def by_field(text: str) -> Criterion:
     name, equals, value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    return Criterion(lambda record, _: str(record.get(name)) == value, _needles(value))
+    asked: tuple[Condition, ...] = ()
+    if _is_asked(value):
+        asked = (Condition(name, "in", (value,), spellings([name])),)
+    return Criterion(
+        lambda record, _: str(record.get(name)) == value, _needles(value), asked=asked
+    )
 
 
 def by_since(text: str) -> Criterion:
     least = _moment(text)
-    return Criterion(lambda record, _: (record.time or 0) >= least)
+    return Criterion(lambda record, _: (record.time or 0) >= least, since=least)
 
 
 def by_until(text: str) -> Criterion:
     most = _moment(text)
-    return Criterion(lambda record, _: record.time is not None and record.time <= most)
+    return Criterion(
+        lambda record, _: record.time is not None and record.time <= most, until=most
+    )

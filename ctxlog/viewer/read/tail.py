@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 from ctxlog.aggregators.split import Joiner
+from ctxlog.viewer.read.store import StoreTail
 
 _PAUSE = 0.1
 _BLOCK = 1 << 20
@@ -82,17 +83,25 @@ class Tail:
             self._file.close()
 
 
-def followed(names: Sequence[str], *, from_start: bool) -> Iterator[tuple[str, bytes]]:
+def followed(
+    names: Sequence[str], stores: Sequence[StoreTail] = (), *, from_start: bool
+) -> Iterator[tuple[str, bytes]]:
     """
-    Yield lines as they are written, each with the name of its file.
+    Yield lines as they are written, each with the name of its file or store.
 
     Ends when standard input does, if that is all there is to read; else never.
 
     Args:
         names: The files; `-` is standard input.
+        stores: The stores.
         from_start: Whether to begin with what the files have by now.
+
+    Raises:
+        UnavailableError: if a store does not answer the first time.
+        RefusedError: if a store refuses what it is asked.
     """
-    tails = [Tail(name, from_start=from_start) for name in names if name != "-"]
+    tails: list[Tail | StoreTail] = [*stores]
+    tails += [Tail(name, from_start=from_start) for name in names if name != "-"]
     typed: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     open_input = "-" in names
     if open_input and not tails:

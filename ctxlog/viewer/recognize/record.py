@@ -7,7 +7,7 @@ Names are paths: `req.id` is the member `id` of `req`, or a key that has the dot
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +96,20 @@ class Names:
     def id_paths(self) -> str:
         """The same, with a space between them."""
         return self.id or _ID_PATHS
+
+
+def spellings(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the names under which loggers keep what stands at one of some paths."""
+    return tuple(f"{home}{path}" for path in paths for home in _HOMES)
+
+
+#: What a store is asked for: the names of a field by its meaning.
+SPELLINGS = {
+    "level": tuple(_LEVELS.split()),
+    "path": spellings(_PATHS.split()),
+    "status": spellings(_STATUSES.split()),
+    "user": spellings(_USERS.split()),
+}
 
 
 class Record:

@@ -44,6 +44,20 @@ def _word_number(word: str) -> int:
     return _WORDS.get(re.split(r"[+-]", word.lower(), maxsplit=1)[0], 0)
 
 
+def level_texts(least: int) -> tuple[str, ...]:
+    """
+    Return the levels from one on as they are written: words, and usual numbers.
+
+    The numbers are syslog's, as GELF has them, and those of pino, Bunyan and Monolog.
+    """
+    words = [word for word, number in _WORDS.items() if number >= least]
+    texts = [text for word in words for text in (word, word.upper(), word.capitalize())]
+    syslog = (50, 50, 50, 40, 30, 25, 20, 10)
+    texts += [str(number) for number, level in enumerate(syslog) if level >= least]
+    other = (*range(10, 70, 10), 100, *range(200, 301, 50), 400, 500, 550, 600)
+    return (*texts, *(str(number) for number in other if number - 10 >= least))
+
+
 def seconds(value: object) -> float | None:
     """Return a time as seconds since the epoch, None if it is none. Never raises."""
     if isinstance(value, bool):
