@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
+from ctxlog import _endings
 from ctxlog._interrupts import is_interrupt
 from ctxlog._names import get_names
 from ctxlog.carrier.ids import is_possible_request_id, new_request_id
@@ -27,9 +28,16 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class _Call(Task):
-    """One call of an entry point: it ends as the program does."""
+    """
+    One call of an entry point: it ends as the program does.
 
-    __slots__ = ()
+    Attributes:
+        time_left: On AWS Lambda, returns the milliseconds that the invocation has left.
+    """
+
+    __slots__ = ("time_left",)
+
+    time_left: Callable[[], int] | None
 
     def _complete(self, error: BaseException | None) -> None:
         code = exit_code(error)
@@ -38,6 +46,10 @@ class _Call(Task):
         if code:
             self.details[get_names().exit_code] = code
         super()._complete(error)
+        if self.time_left is not None:
+            # The sandbox is frozen until the next invocation, or for good. A store that
+            # does not answer must not use up the time of the invocation.
+            _endings.pause(self.time_left() / 2000)
 
 
 @overload
@@ -69,7 +81,8 @@ def entry(
     `requestID` and the field `task`; it is closed at the end, after one completion line
     from the logger `ctxlog.task` with `durationMs` and `outcome`. An exception goes on
     unchanged. An exception that sets the exit code of the program, as `SystemExit` and
-    those of Click and Typer do, has succeeded with 0, else failed with `exitCode`::
+    those of Click and Typer do, has succeeded with 0, else failed with `exitCode`. On
+    AWS Lambda sinks ship what they hold before an invocation ends::
 
         @ctxlog.entry
         def main(): ...
@@ -138,14 +151,17 @@ class _Entries:
         names = get_names()
         if names.id_of(store) is None:
             store[names.request_id] = new_request_id()
-        return _Call(store, name=name, completion_line=self._completion_line)
+        call = _Call(store, name=name, completion_line=self._completion_line)
+        context = _lambda_context(args)
+        call.time_left = getattr(context, "get_remaining_time_in_millis", None)
+        return call
 
     def _receive(
         self, store: ReceivedStore, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> None:
         request_id = self._request_id
-        invocation = _lambda_invocation(args)
-        if invocation is not None:
+        invocation = getattr(_lambda_context(args), "aws_request_id", None)
+        if isinstance(invocation, str):
             # Its runtime sets the variable anew for each invocation.
             parent = os.environ.get("_X_AMZN_TRACE_ID", "")
             store.receive({"x-amzn-trace-id": parent})
@@ -175,14 +191,11 @@ class _Entries:
             _log.warning("the request id of the call is not usable")
 
 
-def _lambda_invocation(args: tuple[Any, ...]) -> str | None:
-    """Return the request id of AWS Lambda's second argument, if it is that."""
+def _lambda_context(args: tuple[Any, ...]) -> object:
+    """Return AWS Lambda's second argument, if it is that."""
     # https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
     context = args[1] if len(args) == 2 else None
-    if type(context).__name__ != "LambdaContext":
-        return None
-    found = getattr(context, "aws_request_id", None)
-    return found if isinstance(found, str) else None
+    return context if type(context).__name__ == "LambdaContext" else None
 
 
 def _name_of(fn: Any) -> str:

@@ -54,6 +54,7 @@ OWNER: dict[str, str | tuple[str, ...]] = {
     "sanic": "ctxlog.servers.sanic",
     "tornado": "ctxlog.servers.tornado",
     "trio": "ctxlog.runtime.trio",
+    "uvicorn": "ctxlog.servers.uvicorn",
     "uvloop": "ctxlog.runtime.uvloop",
     "websockets": "ctxlog.servers.websockets",
     "werkzeug": "ctxlog.servers.werkzeug",

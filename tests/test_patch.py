@@ -442,6 +442,7 @@ HERE = [
     "runtime.trio",
     "runtime.uvloop",
     "servers.hypercorn",
+    "servers.uvicorn",
     "servers.werkzeug",
     "tasks.processes",
 ]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import ctxlog
+from ctxlog import _endings
 from ctxlog.carrier import pack, unpack
 from ctxlog.tasks._task import Task, TaskOptions
 from ctxlog.testing import CapturedLines, capture_lines
@@ -254,6 +255,37 @@ def test_every_shape_of_function_keeps_its_kind(lines: CapturedLines) -> None:
     assert [line["requestID"] for line in ended] == found
     assert len(set(found)) == 6
     assert ctxlog.get_store() is None
+
+
+class LambdaContext:
+    """As AWS Lambda's runtime has it; recognized by its name."""
+
+    aws_request_id = "req-L"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 3000
+
+
+def test_an_invocation_of_lambda_ships_before_it_is_frozen(
+    lines: CapturedLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its last line, within half the time that it has left."""
+    waits: list[float] = []
+
+    def pause(seconds: float) -> None:
+        assert completion(lines)["requestID"] == "req-L"
+        waits.append(seconds)
+
+    monkeypatch.setattr(_endings, "pause", pause)
+
+    @ctxlog.entry
+    def handler(event: object, context: object) -> None: ...
+
+    handler({}, LambdaContext())
+    assert waits == [1.5]
+    lines.clear()
+    handler({}, object())
+    assert waits == [1.5]
 
 
 def test_an_entry_that_fails_says_so(lines: CapturedLines) -> None:

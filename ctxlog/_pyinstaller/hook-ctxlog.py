@@ -50,6 +50,7 @@ excludedimports = [
     "tornado",
     "trio",
     "urllib3",
+    "uvicorn",
     "uvloop",
     "websockets",
     "werkzeug",

@@ -22,6 +22,7 @@ _ADAPTERS = {
     "opentelemetry.trace": ("ctxlog.carrier.spans", None),
     "sentry_sdk.integrations.logging": ("ctxlog._trackers", None),
     "trio": ("ctxlog.runtime.trio", "hooks"),
+    "uvicorn.server": ("ctxlog.servers.uvicorn", "hooks"),
     "uvloop": ("ctxlog.runtime.uvloop", "hooks"),
     "waitress": ("ctxlog.servers.waitress", "hooks"),
     "werkzeug.debug": ("ctxlog.servers.werkzeug", "hooks"),

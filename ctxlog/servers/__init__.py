@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ctxlog.servers import pyramid as pyramid
     from ctxlog.servers import sanic as sanic
     from ctxlog.servers import tornado as tornado
+    from ctxlog.servers import uvicorn as uvicorn
     from ctxlog.servers import waitress as waitress
     from ctxlog.servers import websockets as websockets
     from ctxlog.servers import werkzeug as werkzeug

@@ -8,11 +8,13 @@ framework. `ContextMiddleware` opens a `_Request` and calls the application with
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ctxlog import _endings
 from ctxlog._names import get_names
 from ctxlog.context import detached
 from ctxlog.context.adapter import lent
@@ -69,7 +71,8 @@ class ContextMiddleware:
 
     The store is fresh for every request, also on a keep-alive connection, and closed
     when the application returns: after its background tasks. Lines logged later by what
-    the request started are marked as late.
+    the request started are marked as late. When the application has shut down, as its
+    lifespan says, sinks ship what they hold before the server is told.
 
     An exception passes through unchanged, for the server to report; it carries the
     context, so the report does too. If nothing has been answered by then and no
@@ -118,7 +121,7 @@ class ContextMiddleware:
         if kind == "lifespan":
             # Tasks that start here outlive every request.
             with detached():
-                await app(scope, receive, send)
+                await app(scope, receive, functools.partial(_send_lifespan, send))
             return
         request = _Request(self._options, scope, receive, send)
         in_framework = "app" in scope
@@ -137,6 +140,13 @@ class ContextMiddleware:
                 # The server would say so when the request is over, without its id.
                 _log.error("the application returned without starting a response")
                 await request.fail()
+
+
+async def _send_lifespan(send: _Send, message: _Message) -> None:
+    # The application has shut down. The server may end the process once it knows.
+    if message["type"].startswith("lifespan.shutdown."):
+        _endings.end()
+    await send(message)
 
 
 class _Request(RequestEntry):

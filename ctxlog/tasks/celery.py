@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
+from ctxlog import _endings
 from ctxlog._kept import Kept
 from ctxlog._names import get_names
 from ctxlog._patch import Patch
@@ -298,6 +299,10 @@ def _enter_pool(**_: Any) -> None:
     detached().__enter__()
 
 
+def _leave_pool(**_: Any) -> None:
+    _endings.end()  # the process ends by `os._exit`
+
+
 # Logging ------------------------------------------------------------------------
 
 
@@ -325,6 +330,7 @@ def _redirect_output(conf: Any = None, instance: Any = None, **_: Any) -> None:
 _RECEIVERS: tuple[tuple[Any, Callable[..., None]], ...] = (
     (signals.before_task_publish, _publish),
     (signals.worker_process_init, _enter_pool),
+    (signals.worker_process_shutdown, _leave_pool),
     (signals.import_modules, _import_modules),
     (signals.celeryd_after_setup, _redirect_output),
 )

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
+from ctxlog import _endings
 from ctxlog._interrupts import add_interrupt
 from ctxlog._names import get_names
 from ctxlog._patch import Patch
@@ -180,15 +181,19 @@ def _perform_job(
         job.meta[MESSAGE_HEADER] = _handed.get()
     attempt = _attempt(job)
     task = _task(job, attempt)
-    with task:
-        running = _Run(task, attempt, job.meta.get(MESSAGE_HEADER))
-        token = _running.set(running)
-        try:
-            succeeded = previous(worker, job, *args, **kwargs)
-        finally:
-            _running.reset(token)
-        if task.outcome is None:
-            task.outcome = _outcome(job)
+    try:
+        with task:
+            running = _Run(task, attempt, job.meta.get(MESSAGE_HEADER))
+            token = _running.set(running)
+            try:
+                succeeded = previous(worker, job, *args, **kwargs)
+            finally:
+                _running.reset(token)
+            if task.outcome is None:
+                task.outcome = _outcome(job)
+    finally:
+        if worker.is_horse:
+            _endings.end()  # the process ends by `os._exit`
     return succeeded
 
 

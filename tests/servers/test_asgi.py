@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import ctxlog
-from ctxlog import config
+from ctxlog import _endings, config
 from ctxlog.servers import _request
 from ctxlog.servers.asgi import ContextMiddleware, install, uninstall
 from tests.helpers import LogEnvironment, need
@@ -1099,6 +1099,32 @@ def test_the_lifespan_has_no_context(lines: Lines) -> None:
     asyncio.run(outer())
     assert seen == [None, {}]
     assert lines.completions() == []
+
+
+@pytest.mark.parametrize("outcome", ["complete", "failed"])
+def test_held_lines_are_shipped_before_the_server_knows_of_the_shutdown(
+    monkeypatch: pytest.MonkeyPatch, outcome: str
+) -> None:
+    """
+    A server may end the process as soon as it knows; a start-up is no end.
+    """
+    told: list[str] = []
+    monkeypatch.setattr(_endings, "end", lambda: told.append("end"))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "lifespan.startup.complete"})
+        await send({"type": f"lifespan.shutdown.{outcome}"})
+
+    async def outer() -> None:
+        scope = new_scope("lifespan", ())
+
+        async def send(message: Message) -> None:
+            told.append(message["type"])
+
+        await ContextMiddleware(app)(scope, asyncio.Event().wait, send)
+
+    asyncio.run(outer())
+    assert told == ["lifespan.startup.complete", "end", f"lifespan.shutdown.{outcome}"]
 
 
 def test_an_unknown_scope_is_passed_on(lines: Lines) -> None:
