@@ -187,7 +187,7 @@ def failure(answer: Answer) -> UnavailableError | RefusedError:
     if text:
         reason += f": {' '.join(text.split())}"
     if 400 <= answer.status < 500 and answer.status not in _NOT_ABOUT_LINES:
-        return RefusedError(reason)
+        return RefusedError(reason, answer.body)
     return UnavailableError(reason, retry_after(answer.headers.get("Retry-After")))
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from time import time_ns
 from typing import Any
 
 from ctxlog._json import dumps, loads
-from ctxlog._names import ALIASES, PLACEHOLDERS, get_names
+from ctxlog._names import ALIASES, CASES, PLACEHOLDERS, SNAKE, get_names
 
 # Paths: `a.b` is a key that has the dot, or the member `b` of `a`.
 TIMES = ("timestamp", "@timestamp", "time", "ts")
@@ -30,24 +31,32 @@ ENVIRONMENTS = (
     "_environment",
 )
 TRACES = (
-    "traceID",
-    "trace_id",
-    "trace.id",
-    "dd.trace_id",
-    "logging.googleapis.com/trace",
-    "_traceID",
-    "_trace_id",
+    *(names.trace_id for names in CASES.values()),
+    *("trace.id", "dd.trace_id", "logging.googleapis.com/trace"),
+    *(f"_{names.trace_id}" for names in CASES.values()),
 )
 SPANS = (
-    "spanID",
-    "span_id",
-    "span.id",
-    "dd.span_id",
-    "logging.googleapis.com/spanId",
-    "_spanID",
-    "_span_id",
+    *(names.span_id for names in CASES.values()),
+    *("span.id", "dd.span_id", "logging.googleapis.com/spanId"),
+    *(f"_{names.span_id}" for names in CASES.values()),
 )
-_IDS = ("http.request.id", "http.request_id", "_requestID", "_request_id")
+_IDS = (
+    *("http.request.id", "http.request_id"),
+    *(f"_{names.request_id}" for names in CASES.values()),
+)
+
+_CORE = (
+    *TIMES,
+    *LEVELS,
+    *MESSAGES,
+    *LOGGERS,
+    *SERVICES,
+    *ENVIRONMENTS,
+    *TRACES,
+    *SPANS,
+    *ALIASES,
+    *_IDS,
+)
 
 #: The levels as stores name them, with the least number of each.
 _NAMES = (
@@ -95,7 +104,8 @@ class Line:
         members: The JSON object on it. OpenTelemetry's record is flattened into one
             with the keys of the default schema; any other text is its `message`.
         is_object: Whether `raw` is that object, on one line.
-        time: Nanoseconds since the epoch; None if the line does not say.
+        time: Nanoseconds since the epoch; None if the line does not say. `read()`
+            gives each line one.
     """
 
     __slots__ = ("is_object", "members", "raw", "time")
@@ -116,6 +126,11 @@ class Line:
     def text(self) -> str:
         """The line as a text; bytes that are no UTF-8 are replaced."""
         return self.raw.decode("utf-8", "replace")
+
+    @property
+    def when(self) -> int:
+        """The time; the present for a line that has none."""
+        return time_ns() if self.time is None else self.time
 
     @property
     def level(self) -> int:
@@ -169,24 +184,47 @@ class Line:
                     return str(found)
         return None
 
+    @property
+    def core(self) -> dict[str, Any]:
+        """The members that say what, when and whose it is: few, and short names."""
+        names = (*_CORE, get_names().request_id)
+        core = {name: self.members[name] for name in names if name in self.members}
+        kinds = (str, int, float)
+        return {name: of for name, of in core.items() if isinstance(of, kinds)}
+
     def object(self, **added: Any) -> bytes:
         """
         Return the members as JSON, with more of them in front.
 
-        What is on the line stays byte for byte: no number is rounded. A member that
-        the line has is not added.
+        What is on the line stays byte for byte: no number is rounded. Of two members
+        of one name the added one stays.
         """
-        if not self.is_object:
+        if not self.is_object or not added.keys().isdisjoint(self.members):
             try:
-                return dumps({**added, **self.members})
+                return dumps({**added, **self.members, **added})
             except (TypeError, ValueError, RecursionError):  # nested too deeply
-                return dumps({**added, "message": self.text})
-        added = {key: of for key, of in added.items() if key not in self.members}
+                return dumps({"message": self.text, **added})
         raw = self.raw.strip()
         if not added:
             return raw
         comma = b"," if self.members else b""
         return dumps(added)[:-1] + comma + raw[1:].lstrip()
+
+
+def read(lines: Iterable[bytes]) -> list[Line]:
+    """
+    Read lines, and give each a time.
+
+    A line that does not say has the time of the line before it, with which it mostly
+    belongs, and which is the same if it is sent again; the first one the present.
+    """
+    found = [Line(line) for line in lines]
+    time = time_ns()
+    for line in found:
+        if line.time is None:
+            line.time = time
+        time = line.time
+    return found
 
 
 def at(members: Mapping[str, Any], path: str) -> Any:
@@ -211,7 +249,16 @@ def _object(raw: bytes) -> dict[str, Any] | None:
         found = loads(raw)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    if not isinstance(found, dict):
+        return None
+    if b"\\ud" in raw or b"\\uD" in raw:
+        try:
+            dumps(found)
+        except UnicodeEncodeError:  # half a character, which not all decoders refuse
+            return None
+        except (TypeError, ValueError, RecursionError):
+            pass
+    return found
 
 
 # Times ----------------------------------------------------------------------------
@@ -219,13 +266,13 @@ def _object(raw: bytes) -> dict[str, Any] | None:
 
 def _first_time(members: Mapping[str, Any]) -> int | None:
     for path in TIMES:
-        found = _nanoseconds(members.get(path))
+        found = nanoseconds(members.get(path))
         if found is not None:
             return found
     return None
 
 
-def _nanoseconds(value: object) -> int | None:
+def nanoseconds(value: object) -> int | None:
     """Return a time as nanoseconds since the epoch; None if it is none."""
     if isinstance(value, str):
         match = _TIME.fullmatch(value)
@@ -273,13 +320,13 @@ def _record(batch: Mapping[str, Any]) -> dict[str, Any] | None:
     if "body" not in record and "timeUnixNano" not in record:
         return None
     members: dict[str, Any] = {}
-    time = _nanoseconds(record.get("timeUnixNano"))
+    time = nanoseconds(record.get("timeUnixNano"))
     if time is not None:
         members["timestamp"] = rfc3339(time)
     if "severityText" in record:
         members["level"] = record["severityText"]
     members["message"] = _value(record.get("body"))
-    for key, name in (("traceId", "trace_id"), ("spanId", "span_id")):
+    for key, name in (("traceId", SNAKE.trace_id), ("spanId", SNAKE.span_id)):
         if record.get(key):
             members[name] = record[key]
     within = resource.get("resource")

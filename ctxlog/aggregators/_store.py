@@ -41,7 +41,17 @@ class UnreachableError(UnavailableError):
 
 
 class RefusedError(Exception):
-    """The store will never take these lines together: some line of them is wrong."""
+    """
+    The store will never take these lines together: some line of them is wrong.
+
+    Args:
+        reason: Why, in a few words; without credentials.
+        answer: All that the store has answered.
+    """
+
+    def __init__(self, reason: str, answer: bytes = b"") -> None:
+        super().__init__(reason)
+        self.answer = answer
 
 
 class Receiver(ABC):

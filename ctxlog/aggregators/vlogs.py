@@ -1,10 +1,19 @@
 """
-VictoriaLogs: lines by LogsQL.
+VictoriaLogs: lines by its JSON stream API, and by LogsQL.
 
-After the HTTP API and LogsQL of VictoriaLogs 1.26 (docs/victorialogs/querying,
-docs/victorialogs/LogsQL.md, https://github.com/VictoriaMetrics/VictoriaLogs): `POST
-/select/logsql/query` streams any number of rows; all values are texts, and members of
-objects are fields with dots in their names.
+After the HTTP API and LogsQL of VictoriaLogs 1.26 (`POST /insert/jsonline` of
+docs/victorialogs/data-ingestion; `POST /select/logsql/query` of
+docs/victorialogs/querying, which streams any number of rows;
+docs/victorialogs/LogsQL.md), and what it does with a row (app/vlinsert and
+lib/logstorage/log_rows.go at v1.26.0,
+https://github.com/VictoriaMetrics/VictoriaLogs). Several names in `_time_field` need
+version 1.22.
+
+It makes a text of each value, and of members of objects fields with dots in their
+names, and keeps the line as it was written beside that, in `_line`. It answers 200 also
+where it leaves out a row: one without a Content-Type, longer than 256 KiB, with more
+than 1,000 fields, or nested too deeply. So nothing of that kind is sent: such a line
+goes without one or the other of its two forms, or is refused here.
 """
 
 from __future__ import annotations
@@ -12,13 +21,22 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from ctxlog._json import loads
+from ctxlog._json import dumps, loads
 from ctxlog.aggregators._address import Address
 from ctxlog.aggregators._http import OPTIONS, Client
+from ctxlog.aggregators._line import (
+    ENVIRONMENTS,
+    MESSAGES,
+    SERVICES,
+    TIMES,
+    Line,
+    read,
+    rfc3339,
+)
 from ctxlog.aggregators._question import LINE_FIELD, Condition, Question, Reader
 from ctxlog.aggregators._rows import (
     for_reading,
@@ -28,13 +46,96 @@ from ctxlog.aggregators._rows import (
     printable,
     rebuilt,
 )
-from ctxlog.aggregators._store import UnavailableError
+from ctxlog.aggregators._store import Receiver, UnavailableError
 
 _PORT = 9428
-_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+# Writing ----------------------------------------------------------------------------
+
+_INSERT = "/insert/jsonline?" + urlencode(
+    {
+        "_time_field": ",".join(("_time", *TIMES)),
+        "_msg_field": ",".join(MESSAGES),
+        "_stream_fields": ",".join((*SERVICES, *ENVIRONMENTS)),
+        # They say again what `_time` says.
+        "ignore_fields": "timestamp,@timestamp",
+    }
+)
+_JSON_LINES = {"Content-Type": "application/stream+json"}
+
+# What makes it leave out a row: its defaults of 1.26.
+_LONGEST = 256 * 1024
+_MOST_FIELDS = 1_000 - 2
+_LONGEST_NAME = 128
+_DEEPEST = 300 - 2
+
+
+def receiver(address: Address) -> Receiver:
+    """
+    Return the writing side.
+
+    Args:
+        address: `vlogs://host:9428`; `?header=AccountID:12` names a tenant.
+    """
+    address.check_options(OPTIONS)
+    return _Receiver(address)
+
+
+class _Receiver(Receiver):
+    def __init__(self, address: Address) -> None:
+        self.name = address.name
+        self._client = Client(address, _PORT)
+        self._path = address.path.rstrip("/") + _INSERT
+
+    def send(self, lines: Sequence[bytes], timeout: float) -> Mapping[int, str]:
+        rows = [_row(line) for line in read(lines)]
+        body = b"".join(one for one in rows if one is not None)
+        if body:
+            self._client.request(
+                "POST", self._path, body, headers=_JSON_LINES, timeout=timeout
+            )
+        reason = f"longer than the {_LONGEST} bytes that VictoriaLogs takes"
+        return {place: reason for place, one in enumerate(rows) if one is None}
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _row(line: Line) -> bytes | None:
+    """Return a line as a row, its newline included; None if it is too long."""
+    added = {"_time": rfc3339(line.when)}
+    written = {LINE_FIELD: line.text}
+    if _is_taken(line.members):
+        rows = [line.object(**added, **written), line.object(**added)]
+        if line.time is not None and line.is_object:
+            rows.append(line.raw)
+    else:
+        rows = [dumps({**added, **line.core, **written})]
+    return next((one + b"\n" for one in rows if len(one) < _LONGEST), None)
+
+
+def _is_taken(members: dict[str, Any]) -> bool:
+    """Return whether its fields are few, have short names, and are not too deep."""
+    if any(len(name.encode("utf-8", "replace")) > _LONGEST_NAME for name in members):
+        return False
+    fields, depth, level = 0, 0, [members]
+    while level:
+        depth += 1
+        below: list[Any] = []
+        for one in level:
+            inner = one.values() if isinstance(one, dict) else one
+            deeper = [of for of in inner if isinstance(of, (dict, list))]
+            if isinstance(one, dict):  # an array is one field
+                fields += len(one) - len(deeper)
+                fields += sum(isinstance(of, list) for of in deeper)
+            below += deeper
+        level = below
+    return fields <= _MOST_FIELDS and depth <= _DEEPEST
+
 
 # Reading ----------------------------------------------------------------------------
 
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _QUERY = "/select/logsql/query"
 _FIELD_NAMES = "/select/logsql/field_names"
 #: The keys of a line that have become these fields.

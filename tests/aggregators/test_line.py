@@ -179,9 +179,34 @@ def test_the_object_is_the_line_with_more_in_front() -> None:
 
     added = line.object(a="b")
     assert added == b'{"a":"b","n": 1.50e2, "big": 123456789012345678901234567890}'
-    assert line.object(n=2) == line.raw.strip()
+    assert json.loads(line.object(n=2)) == {
+        "n": 2,
+        "big": pytest.approx(1.2346e29, rel=1e-3),
+    }
     assert Line(b"{}\n").object(a=1) == b'{"a":1}'
     assert Line(b"{}\n").object() == b"{}"
+
+
+def test_a_line_without_a_time_has_that_of_the_one_before() -> None:
+    """
+    It stays beside the line it belongs to, and has the same time when sent again.
+    """
+    first, second, third = _line.read([b"starting\n", line_of(), b"  File shop.py\n"])
+
+    assert first.time == first.when > TIME
+    assert Line(b"starting").when >= first.when
+    assert (second.time, third.time) == (TIME, TIME)
+
+
+def test_the_core_of_a_line() -> None:
+    """
+    What a store keeps of a line that has too many fields for it.
+    """
+    line = Line(line_of(rows=3, deep={"a": 1}))
+
+    assert line.core == {
+        key: of for key, of in line.members.items() if key not in ("rows", "deep")
+    }
 
 
 def test_a_line_break_within_a_line_ends_no_line() -> None:
