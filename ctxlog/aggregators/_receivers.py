@@ -10,18 +10,22 @@ from ctxlog._lazy import submodule
 from ctxlog.aggregators._address import parse
 from ctxlog.aggregators._store import Receiver
 
-#: The stores that are written to: the scheme, which is a module's name, and an address
-#: as an example.
+#: The stores that are written to: the scheme, which is mostly a module's name, and an
+#: address as an example.
 _EXAMPLES = {
     "clickhouse": "clickhouse://host:8123/database.table",
     "elastic": "elastic://host:9200/index",
+    "journal": "journal:",
     "kafka": "kafka://host:9092/topic",
     "loki": "loki://host:3100",
     "nats": "nats://host:4222/subject",
     "otlp": "otlp://host:4318",
     "redis": "redis://host:6379/stream",
+    "syslog": "syslog://host:514",
     "vlogs": "vlogs://host:9428",
 }
+#: The standard library has a module `syslog`.
+_MODULES = {"syslog": "rfc5424"}
 
 
 def receiver(address: str) -> Receiver:
@@ -41,5 +45,6 @@ def receiver(address: str) -> Receiver:
     parsed = parse(address)
     if parsed.scheme not in _EXAMPLES:
         raise parsed.error(f"one of: {', '.join(_EXAMPLES.values())}")
-    module = submodule("ctxlog.aggregators", parsed.scheme)
+    name = _MODULES.get(parsed.scheme, parsed.scheme)
+    module = submodule("ctxlog.aggregators", name)
     return cast(Receiver, module.receiver(parsed))

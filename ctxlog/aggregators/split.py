@@ -31,6 +31,8 @@ _DOCKER = b'{"log":"'
 _DOCKER_AFTER = b'","stream":"'
 _DOCKER_END = b"\\n" + _DOCKER_AFTER
 _CRI = re.compile(rb"\d{4}-\d\d-\d\dT\S+ (stdout|stderr) ([PF])(?::\S*)? ")
+#: The field of an entry of the journal with the line as it was written.
+JOURNAL_LINE = "CTXLOG_LINE"
 _CRI_PARTS = (b" stdout P", b" stderr P")
 _JOURNAL = b'"__CURSOR"'
 _JOURNAL_PARTS = (b'"_LINE_BREAK"', b'"CONTAINER_PARTIAL_MESSAGE"')
@@ -187,6 +189,8 @@ def unwrapped(line: bytes) -> bytes:
     """
     Return the application's line that a collector has wrapped; any other as it is.
 
+    That is also one that ctxlog has given to the journal.
+
     Args:
         line: A whole line, as `Joiner` gives it, its newline included.
     """
@@ -194,7 +198,11 @@ def unwrapped(line: bytes) -> bytes:
     if line.startswith(_DOCKER):
         part = _docker_part(line)
     elif line.startswith(b"{"):
-        part = _journal_part(line) if _JOURNAL in line else None
+        if _JOURNAL in line:
+            kept = message_bytes(_members(line).get(JOURNAL_LINE))
+            if kept is not None:
+                return kept + b"\n"
+            part = _journal_part(line)
     elif (match := _CRI.match(line)) is not None:
         return line[match.end() :]
     return line if part is None else part.text + b"\n"

@@ -14,6 +14,7 @@ from ctxlog._json import loads
 WRAPPED_TIME = "__REALTIME_TIMESTAMP"
 #: Programs that wrap each line in an object: the keys of the line and of the time.
 _WRAPPERS = (
+    ("CTXLOG_LINE", WRAPPED_TIME),  # journalctl -o json --all, of ctxlog's own entries
     ("MESSAGE", WRAPPED_TIME),  # journalctl -o json
     ("log", "time"),  # Docker's json-file
 )
