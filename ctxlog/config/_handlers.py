@@ -49,7 +49,7 @@ def console_of(handler: logging.Handler) -> Console | None:
 
 def _console_of(handler: logging.Handler, depth: int) -> Console | None:
     if _prints(handler):
-        return Console()
+        return Console(_wholly(handler))
     # Not imported here: a log call may ask while another thread is importing loguru.
     loguru = sys.modules.get("ctxlog.loggers.loguru")
     if loguru is not None and loguru.is_fed_by(handler):
@@ -75,6 +75,14 @@ def _prints(handler: logging.Handler) -> bool:
     return is_console(getattr(handler, "stream", None)) or is_console(
         getattr(rich, "file", None)
     )
+
+
+def _wholly(handler: logging.Handler) -> bool:
+    """Return whether a handler that prints does nothing else."""
+    if not isinstance(handler, stdlib.LineHandler):
+        return True
+    sinks = getattr(handler.writer, "sinks", ())
+    return all(is_console(getattr(sink, "stream", None)) for sink in sinks)
 
 
 def _inner(handler: logging.Handler) -> Iterator[logging.Handler]:

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +21,7 @@ from ctxlog._interrupts import is_interrupt
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Encoder, Event
+from ctxlog.line.values import safe_str
 from ctxlog.line.writer import LineWriter, is_console
 from ctxlog.sinks._sink import Sink, Stats
 from ctxlog.sinks._stream import Stream
@@ -53,6 +55,7 @@ class Fan:
         self.addresses = addresses
         self.encoder = encoder
         self._made = tuple(made)
+        self._takers = tuple(map(_taker, self.sinks))
         self._used = False
         # The sinks that have raised, which is said once.
         self._failed: set[int] = set()
@@ -87,14 +90,14 @@ class Fan:
         if not self._used:
             self._use()
         interrupt = None
-        for sink in self.sinks:
+        for taker in self._takers:
             try:
-                sink.write(line)
+                taker.write(line)
             except BaseException as error:
                 # A third-party sink may raise anything. All others get their line, also
                 # if a signal handler raises meanwhile.
                 if isinstance(error, Exception) and not is_interrupt(error):
-                    self._note(sink, line, error)
+                    self._note(getattr(taker, "sink", taker), line, error)
                 else:
                     interrupt = error
         note_line()
@@ -121,6 +124,8 @@ class Fan:
         """
         with _lock:
             others = _sinks_of([fan for fan in _fans if fan is not self])
+            # A line that comes meanwhile puts it in use again.
+            self._used = False
         elsewhere = {id(one) for one in others}
         left = [one for one in self.sinks if id(one) not in elsewhere]
         made = {id(one) for one in self._made}
@@ -129,16 +134,16 @@ class Fan:
             return _wait(left, seconds, lambda sink: id(sink) in made)
         finally:
             with _lock:
-                self._used = False
-                _fans[:] = [fan for fan in _fans if fan is not self]
+                if not self._used:
+                    _fans[:] = [fan for fan in _fans if fan is not self]
                 _watch_end()
 
     def _use(self) -> None:
         with _lock:
-            if not self._used:
-                self._used = True
+            self._used = True
+            if all(fan is not self for fan in _fans):
                 _fans.append(self)
-                _watch_end()
+            _watch_end()
 
     def _streams(self) -> Iterator[Stream]:
         return (one for one in self.sinks if isinstance(one, Stream))
@@ -152,8 +157,44 @@ class Fan:
             report(
                 sink,
                 f"{_name_of(sink)} does not take lines: {type(error).__name__}",
-                {"error": str(error)},
+                {"error": safe_str(error)},
             )
+
+
+class _Guard(threading.local):
+    """
+    Writes to a third-party sink, which may log by itself while it does.
+
+    What is logged in the middle of a line follows it, once: a sink that logs whenever
+    it is written to does not come to an end.
+    """
+
+    busy = False
+
+    def __init__(self, sink: Sink) -> None:
+        self.sink = sink
+        self.waiting: deque[bytes] = deque()
+
+    def write(self, line: bytes) -> None:
+        """Write one line, and those that are logged meanwhile."""
+        if self.busy:
+            self.waiting.append(line)
+            return
+        try:
+            self.busy = True
+            self.sink.write(line)
+        finally:
+            try:
+                for _ in range(len(self.waiting)):
+                    self.sink.write(self.waiting.popleft())
+            finally:
+                self.waiting.clear()
+                self.busy = False
+
+
+def _taker(sink: Sink) -> Sink | _Guard:
+    ours = type(sink).__module__.startswith("ctxlog.sinks.")
+    return sink if ours else _Guard(sink)
 
 
 _lock = threading.RLock()
@@ -202,10 +243,10 @@ def stats() -> dict[str, Stats]:
     """
     found: dict[str, Stats] = {}
     for sink in _in_use():
-        name, number = sink.name, 1
+        name, number = _name_of(sink), 1
         while name in found:
             number += 1
-            name = f"{sink.name} ({number})"
+            name = f"{_name_of(sink)} ({number})"
         found[name] = sink.stats()
     return found
 
@@ -240,7 +281,11 @@ def _ask(sink: Sink, act: Callable[[float], int], timeout: float) -> int:
         if is_interrupt(error):
             raise
         name = type(error).__name__
-        report(sink, f"{_name_of(sink)} was not flushed: {name}", {"error": str(error)})
+        report(
+            sink,
+            f"{_name_of(sink)} was not flushed: {name}",
+            {"error": safe_str(error)},
+        )
         return 0
 
 
@@ -294,15 +339,14 @@ def report(
             *(View({}, None), {"sink": _name_of(sink), **fields}),
         )
     )
-    others = [one for one in _sinks_of(fans) if one is not sink]
-    if _reporting.busy:
-        others = []
+    nested = _reporting.busy
+    others = [one for one in _sinks_of(fans) if one is not sink and not nested]
     _reporting.busy = True
     try:
         if not any([_takes(one, line) for one in others]):
             LineWriter(sys.stderr, encoder).write(line)
     finally:
-        _reporting.busy = False
+        _reporting.busy = nested
     return line
 
 
@@ -318,7 +362,13 @@ def _takes(sink: Sink, line: bytes) -> bool:
 
 
 def _name_of(sink: Sink) -> str:
-    return str(getattr(sink, "name", type(sink).__name__))
+    try:
+        return str(sink.name)
+    except Exception as error:
+        # A third-party property may raise anything.
+        if is_interrupt(error):
+            raise
+        return type(sink).__name__
 
 
 def _renew() -> None:

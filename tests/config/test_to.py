@@ -218,11 +218,12 @@ def test_text_is_for_terminals_only(terminal: Any, tmp_path: Path) -> None:
     logging.info("two")
     assert "two" in path.read_text().splitlines()[1]
     assert not path.read_text().splitlines()[1].startswith("{")
-    kept = Kept()
-    ctxlog.configure(to=[terminal, terminal])
-    logging.getLogger().handlers[-1].writer.sinks += (kept,)  # type: ignore[attr-defined]
+    copy = io.StringIO()
+    copy.isatty = lambda: True  # type: ignore[method-assign]
+    ctxlog.configure(to=[terminal, copy])
     logging.info("three")
-    assert not kept.lines[0].startswith(b"{")
+    assert "three" in copy.getvalue()
+    assert not copy.getvalue().startswith("{")
 
 
 # Handlers of the console beside it ----------------------------------------------------
@@ -248,6 +249,19 @@ def test_a_logger_that_does_not_propagate_is_named(tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     ctxlog.configure(to=[f"file:{path}"], format="json")
     assert "'test.to.apart' keeps a console handler" in messages(path)[-1]
+
+
+def test_a_handler_that_prints_and_keeps_a_file_stays(tmp_path: Path) -> None:
+    """Its lines come out a second time, which is said."""
+    path, own = tmp_path / "app.log", tmp_path / "own.log"
+    handler = ctxlog.LineHandler(to=["stderr", f"file:{own}"])
+    logging.getLogger().addHandler(handler)
+    ctxlog.configure(to=[f"file:{path}", "stdout"], format="json")
+    logging.info("one")
+    said, one = messages(path)
+    assert "LineHandler" in said
+    assert messages(own)[-1] == one == "one"
+    handler.close()
 
 
 # dictConfig ---------------------------------------------------------------------------

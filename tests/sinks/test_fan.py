@@ -231,6 +231,64 @@ def test_sinks_that_report_on_each_other_end(
     assert load_line(capsys.readouterr().err)["sink"] == "two"
 
 
+def test_a_sink_that_logs_whenever_it_is_written_to(fans: list[Fan]) -> None:
+    """A line in the middle of a line follows it; those about that one do not."""
+    kept = Kept()
+
+    class Logging(Kept):
+        def write(self, line: bytes) -> None:
+            fans[0].write(b"about " + line)
+            super().write(line)
+
+    logs = Logging()
+    fans.append(Fan([logs, kept]))
+    fans[0].write(b"one\n")
+    fans[0].write(b"two\n")
+    assert logs.lines == [b"one\n", b"about one\n", b"two\n", b"about two\n"]
+    assert [line for line in kept.lines if not line.startswith(b"about")] == [
+        *(b"one\n", b"two\n"),
+    ]
+
+
+def test_a_sink_that_cannot_even_say_its_name(fans: list[Fan]) -> None:
+    """A log call raises for nothing of it."""
+
+    class Hostile(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    class Nameless(Broken):
+        name = property(lambda self: 1 / 0)  # type: ignore[assignment]
+
+        def __init__(self) -> None:
+            pass
+
+        def write(self, line: bytes) -> None:
+            raise Hostile
+
+    kept = Kept()
+    fans.append(Fan([Nameless(), kept], encoder=LineEncoder()))
+    fans[0].write(b"one\n")
+    assert load_line(kept.lines[0])["sink"] == "Nameless"
+    assert "Nameless" in sinks.stats()
+
+
+def test_a_line_that_comes_while_it_closes_is_not_forgotten(fans: list[Fan]) -> None:
+    """Its sink is in use again, and flushed at the end."""
+
+    class Logging(Kept):
+        def close(self, timeout: float) -> int:
+            fan.write(b"late\n")
+            return super().close(timeout)
+
+    late = Logging("late")
+    fan = Fan([late], made=[late])
+    fans.append(fan)
+    fan.close(0)
+    assert list(sinks.stats()) == ["late"]
+    late.close = lambda timeout: 0  # type: ignore[method-assign]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="fork")
 def test_a_forked_child_counts_from_nothing(fans: list[Fan]) -> None:
     """Its lines are its own."""

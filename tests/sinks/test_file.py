@@ -15,7 +15,7 @@ from ctxlog import sinks
 from ctxlog.errors import ConfigError
 from ctxlog.sinks import _file
 from ctxlog.sinks._fan import Fan
-from tests.helpers import load_line
+from tests.helpers import load_line, run_python
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="an open file cannot be renamed there"
@@ -183,6 +183,30 @@ def test_a_full_disk(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "one\n"
     assert file.stats()["dropped"] == 1
     file.close(0)
+
+
+def test_a_full_disk_that_standard_error_is_on_as_well(tmp_path: Path) -> None:
+    """Lines are counted, and a line says how many as soon as there is room."""
+    program = """
+import logging, os, resource, signal
+import ctxlog
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+ctxlog.configure(format="json", to=["file:app.log", ctxlog.sinks.File(os.devnull)])
+os.dup2(os.open("app.log", os.O_WRONLY | os.O_APPEND), 2)
+everything = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, everything[1]))
+logging.info("one")
+logging.info("two")
+resource.setrlimit(resource.RLIMIT_FSIZE, everything)
+logging.info("three")
+counts = ctxlog.sinks.stats()["file:app.log"]
+print(counts["written"], counts["shipped"], counts["dropped"])
+"""
+    done = run_python("-c", program, cwd=tmp_path)
+    said, three = (tmp_path / "app.log").read_text().splitlines()
+    assert load_line(said)["lost"] == 2
+    assert load_line(three)["message"] == "three"
+    assert done.stdout == "3 1 2\n"
 
 
 def test_a_line_in_the_middle_of_a_line_follows_it(
