@@ -25,6 +25,8 @@ from tests.helpers import clean_environment, package_sources, run_python
 #: of each folder. A new adapter adds its row here.
 OWNER: dict[str, str | tuple[str, ...]] = {
     "gevent": "ctxlog.runtime.gevent",
+    "google": "ctxlog.aggregators.otlp_protobuf",
+    "opentelemetry": "ctxlog.aggregators.otlp_protobuf",
     "orjson": "ctxlog._json",
     "PyInstaller": (
         "ctxlog._pyinstaller.hook-ctxlog",

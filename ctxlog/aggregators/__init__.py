@@ -4,6 +4,7 @@ Stores of lines: each is written to, and read from, as its API is published.
 
 from __future__ import annotations
 
+from ctxlog.aggregators._address import Address as Address
 from ctxlog.aggregators._question import Condition, Cursor, Operator, Question, Reader
 from ctxlog.aggregators._readers import is_address, reader
 from ctxlog.aggregators._receivers import receiver
@@ -11,8 +12,8 @@ from ctxlog.aggregators._store import (
     Receiver,
     RefusedError,
     UnavailableError,
-    UnreachableError,
 )
+from ctxlog.aggregators._store import UnreachableError as UnreachableError
 
 __all__ = [
     "Condition",
@@ -23,7 +24,6 @@ __all__ = [
     "Receiver",
     "RefusedError",
     "UnavailableError",
-    "UnreachableError",
     "is_address",
     "reader",
     "receiver",

@@ -8,6 +8,7 @@ stand in a file or a command line, and nothing that is made of it shows a secret
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -17,7 +18,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from ctxlog.errors import ConfigError
 from ctxlog.line.redact import Redactor
 
-_SECRETS = Redactor()
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
@@ -46,6 +46,17 @@ class Address:
     path: str
     options: Mapping[str, str] = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
+
+    @staticmethod
+    def parse(text: str) -> Address:
+        """
+        Read an address.
+
+        Raises:
+            ConfigError: if it is none, has credentials in itself, or names an
+                environment variable that is not set.
+        """
+        return parse(text)
 
     @property
     def host(self) -> str:
@@ -188,4 +199,9 @@ def _filled(before: str, name: str, text: str) -> str:
 
 def is_secret(name: str) -> bool:
     """Return whether a header or an option with this name is a credential."""
-    return _SECRETS.hides(name) or name.lower().endswith("-key")
+    return _redactor().hides(name) or name.lower().endswith("-key")
+
+
+@functools.cache
+def _redactor() -> Redactor:
+    return Redactor()

@@ -183,9 +183,9 @@ class Client:
 def failure(answer: Answer) -> UnavailableError | RefusedError:
     """Return the error that an answer stands for, whose status is not 2xx."""
     reason = f"it answers {answer.status}"
-    text = answer.body[:_SHOWN].decode("utf-8", "replace").strip()
-    if text:
-        reason += f": {' '.join(text.split())}"
+    text = " ".join(answer.body[:_SHOWN].decode("utf-8", "replace").split())
+    if text and text.isprintable():
+        reason += f": {text}"
     if 400 <= answer.status < 500 and answer.status not in _NOT_ABOUT_LINES:
         return RefusedError(reason, answer.body)
     return UnavailableError(reason, retry_after(answer.headers.get("Retry-After")))

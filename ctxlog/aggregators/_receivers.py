@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import cast
 
 from ctxlog._lazy import submodule
-from ctxlog.aggregators._address import parse
+from ctxlog.aggregators._address import Address, parse
 from ctxlog.aggregators._store import Receiver
 
 #: The stores that are written to: the scheme, which is mostly a module's name, and an
@@ -28,7 +28,7 @@ _EXAMPLES = {
 _MODULES = {"syslog": "rfc5424"}
 
 
-def receiver(address: str) -> Receiver:
+def receiver(address: str | Address) -> Receiver:
     """
     Return what sends lines to a store. Nothing is connected yet.
 
@@ -42,7 +42,7 @@ def receiver(address: str) -> Receiver:
             is invalid, or an environment variable that it names is not set.
         MissingDependencyError: if the library that it needs is not installed.
     """
-    parsed = parse(address)
+    parsed = parse(address) if isinstance(address, str) else address
     if parsed.scheme not in _EXAMPLES:
         raise parsed.error(f"one of: {', '.join(_EXAMPLES.values())}")
     name = _MODULES.get(parsed.scheme, parsed.scheme)

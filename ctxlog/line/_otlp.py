@@ -12,6 +12,7 @@ from ctxlog._json import dumps
 from ctxlog._names import Names
 from ctxlog.line._layout import Layout, quoted
 from ctxlog.line._schema import Schema
+from ctxlog.line.any_values import attributes
 
 _HEX = re.compile("[0-9a-f]+", re.IGNORECASE)
 
@@ -55,7 +56,7 @@ class OtlpLayout(Layout):
         }
 
     def joined(self, members: Mapping[str, Any]) -> bytes:
-        return b"," + dumps(_attributes(members))[1:-1] if members else b""
+        return b"," + dumps(attributes(members))[1:-1] if members else b""
 
     def head(self, request_id: str | None, trace: Mapping[str, str]) -> bytes:
         ids = dumps(trace)[1:-1] + b"," if trace else b""
@@ -73,26 +74,3 @@ class OtlpLayout(Layout):
             if type(value) is str and len(value) == digits and _HEX.fullmatch(value):
                 trace[key] = others.pop(name)
         return trace, others
-
-
-def _attributes(members: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": _any_value(of)} for key, of in members.items()]
-
-
-def _any_value(value: Any) -> dict[str, Any]:
-    """Return a plain value as OTLP's `AnyValue`; 64-bit integers are texts there."""
-    kind = type(value)
-    if kind is str:
-        return {"stringValue": value}
-    if kind is bool:
-        return {"boolValue": value}
-    if kind is int:
-        name = "intValue" if -(2**63) <= value < 2**63 else "stringValue"
-        return {name: str(value)}
-    if kind is float:
-        return {"doubleValue": value}
-    if kind is list:
-        return {"arrayValue": {"values": [_any_value(item) for item in value]}}
-    if kind is dict:
-        return {"kvlistValue": {"values": _attributes(value)}}
-    return {}

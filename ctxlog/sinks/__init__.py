@@ -4,7 +4,10 @@ Where lines go: files, streams, the journal, stores.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ctxlog.sinks._addresses import sink
+from ctxlog.sinks._background import Background
 from ctxlog.sinks._fan import flush, stats
 from ctxlog.sinks._fan import set_flush_timeout as set_flush_timeout
 from ctxlog.sinks._file import File
@@ -14,4 +17,18 @@ from ctxlog.sinks._places import stream_of as stream_of
 from ctxlog.sinks._places import writer_to as writer_to
 from ctxlog.sinks._sink import Sink, Stats
 
-__all__ = ["File", "Sink", "Stats", "flush", "sink", "stats"]
+if TYPE_CHECKING:
+    from ctxlog.sinks._ship import Ship
+
+__all__ = ["Background", "File", "Ship", "Sink", "Stats", "flush", "sink", "stats"]
+
+
+if not TYPE_CHECKING:  # a checker would take every misspelt name for one of these
+
+    def __getattr__(name: str) -> Any:
+        # What knows of stores is imported by those that have one.
+        if name == "Ship":
+            from ctxlog.sinks._ship import Ship
+
+            return Ship
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

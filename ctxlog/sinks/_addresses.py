@@ -28,6 +28,8 @@ def sink(address: str) -> Sink:
     """
     scheme, colon, _ = address.partition(":")
     make = _MAKE.get(scheme if colon else address)
+    if make is None and "://" in address:
+        make = _ship
     if make is None:
         # The rest may have credentials.
         shown = f"{scheme}:..." if colon else address
@@ -58,6 +60,12 @@ def _file(address: str) -> Sink:
     except OSError as error:
         expected = f"a file that can be opened: {error.strerror}"
         raise ConfigError("to", address, expected) from error
+
+
+def _ship(address: str) -> Sink:
+    from ctxlog.sinks._ship import Ship
+
+    return Ship(address)
 
 
 _MAKE: dict[str, Callable[[str], Sink]] = {

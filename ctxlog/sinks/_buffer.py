@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar
 from typing import Any
 
+from ctxlog.errors import ConfigError
 from ctxlog.sinks._sink import Stats
 
 #: What a line takes in memory beside its bytes: the object, its place in the buffer.
@@ -52,6 +53,24 @@ def handing_on() -> Iterator[None]:
         yield
     finally:
         _handing_on.reset(token)
+
+
+def seconds_to_wait(on_full: str, wait: float) -> float:
+    """
+    Return how many seconds a call waits for room in a full buffer.
+
+    Args:
+        on_full: `drop` the line at once, or `wait` before.
+        wait: How many seconds `wait` waits.
+
+    Raises:
+        ConfigError: if an option is invalid.
+    """
+    if on_full not in ("drop", "wait"):
+        raise ConfigError("on_full", on_full, "drop or wait")
+    if isinstance(wait, bool) or not isinstance(wait, (int, float)) or wait < 0:
+        raise ConfigError("wait", wait, "a number of seconds")
+    return float(wait) if on_full == "wait" else 0.0
 
 
 class Buffer:
@@ -130,7 +149,7 @@ class Buffer:
             state.starting.release()
 
     def flush(self, timeout: float) -> int:
-        """Wait until what was put has left; return the number of lines still held."""
+        """Wait until what was put has left; return how many of it are still held."""
         state, end = self._state, time.monotonic() + timeout
         with state.lock:
             goal = state.left + state.held
@@ -140,7 +159,7 @@ class Buffer:
             if feed is not None:
                 feed.wake()
                 state.wait_until(lambda: state.left >= goal, end)
-        return state.held
+        return max(goal - state.left, 0)
 
     def close(self, timeout: float) -> int:
         """
@@ -421,6 +440,30 @@ def _run(work: Callable[[Feed], None], feed: Feed) -> None:
         work(feed)
     finally:
         feed.end()
+
+
+def apart(fn: Callable[[], object], timeout: float) -> bool:
+    """
+    Call `fn` in a thread, and wait so many seconds for its end.
+
+    Returns:
+        Whether the thread could be started: the interpreter may be at its end.
+    """
+    done = _original("allocate_lock")()
+    done.acquire()
+
+    def call() -> None:
+        try:
+            Context().run(fn)
+        finally:
+            done.release()
+
+    try:
+        _original("start_new_thread")(call, ())
+    except RuntimeError:
+        return False
+    done.acquire(timeout=timeout)
+    return True
 
 
 _buffers: weakref.WeakSet[Buffer] = weakref.WeakSet()

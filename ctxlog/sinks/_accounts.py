@@ -1,0 +1,119 @@
+"""
+What a sink says about its own lines: those that are lost, and why others are late.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+
+from ctxlog.sinks._fan import report
+from ctxlog.sinks._sink import Sink
+
+#: Losses that come one after the other are said together, every so many seconds.
+_INTERVAL = 10.0
+
+#: A store that fails for so many seconds is said to.
+_BRIEF = 1.0
+
+
+class Accounts:
+    """
+    Says what becomes of the lines of a sink, on the others and when it is back on it.
+
+    It is the observer of a `Shipping`.
+
+    Its methods are called by the sink's thread, and `given_up` by the one that closes.
+
+    Args:
+        sink: The sink.
+        put: Gives a line to the sink.
+        reason: Why lines are not shipped, unless something else is known.
+    """
+
+    def __init__(self, sink: Sink, put: Callable[[bytes], object], reason: str) -> None:
+        self._sink = sink
+        self._put = put
+        self._reason = reason
+        self._away = False
+        self._rejection = ""
+        # How many dropped and rejected lines have been said, and when.
+        self._said = {"dropped": 0, "rejected": 0}
+        self._last = 0.0
+        # Lines for the sink itself, and those that it has got.
+        self._owed: deque[bytes] = deque(maxlen=100)
+        self._own: deque[bytes] = deque(maxlen=100)
+
+    def failed(self, reason: str, since: float) -> None:
+        """Say that the store is away, unless that is brief."""
+        self._reason = reason
+        if not self._away and since >= _BRIEF:
+            self._away = True
+            held = self._sink.stats()["held"]
+            self._say(f"lines are held: {reason}", {"held": held})
+        self.losses()
+
+    def settled(self, since: float) -> None:
+        """Say that the store is back, there too, with all that was said meanwhile."""
+        if self._away:
+            self._away = False
+            seconds = round(since, 1)
+            self._say("lines are taken again", {"seconds": seconds}, logging.INFO)
+        self.losses()
+        while self._owed:
+            line = self._owed.popleft()
+            self._own.append(line)
+            self._put(line)
+
+    def rejected(self, line: bytes, reason: str) -> None:
+        """Take note of a reason; the lines are counted by the sink."""
+        if line in self._own:
+            # Said already. Saying it again would not come to an end.
+            self._said["rejected"] += 1
+        else:
+            self._rejection = reason
+
+    def losses(self, at_once: bool = False) -> None:
+        """Say how many more lines are lost, unless others have been said just now."""
+        now = time.monotonic()
+        if at_once or now - self._last >= _INTERVAL:
+            dropped, rejected = self._news("dropped"), self._news("rejected")
+            if dropped:
+                message = f"{_number(dropped)} dropped: there was no room"
+                self._say(message, {"dropped": dropped})
+            if rejected:
+                message = f"{_number(rejected)} rejected: {self._rejection}"
+                self._say(message, {"rejected": rejected})
+            if dropped or rejected:
+                self._last = now
+
+    def given_up(self, count: int) -> None:
+        """Say at the end how many lines were not shipped, beside those said before."""
+        if count:
+            self._said["dropped"] += count
+            message = f"{_number(count)} not shipped: {self._reason}"
+            self._say(message, {"dropped": count})
+        self.losses(at_once=True)
+
+    def _news(self, key: str) -> int:
+        stats = self._sink.stats()
+        total = stats["dropped"] if key == "dropped" else stats["rejected"]
+        if total < self._said[key]:  # a fork begins with nothing
+            self._said[key] = 0
+        count, self._said[key] = total - self._said[key], total
+        return count
+
+    def _say(
+        self,
+        message: str,
+        fields: dict[str, object],
+        level: int = logging.WARNING,
+    ) -> None:
+        message = f"{self._sink.name}: {message}"
+        self._owed.append(report(self._sink, message, fields, level))
+
+
+def _number(count: int) -> str:
+    return "1 line was" if count == 1 else f"{count} lines were"
