@@ -27,7 +27,12 @@ _AT_ONCE: int = getattr(select, "PIPE_BUF", 512)
 class Writer(Protocol):
     """What the loggers write their lines with."""
 
-    encoder: Encoder | None
+    @property
+    def encoder(self) -> Encoder | None:
+        """What makes the lines about lines."""
+
+    @encoder.setter
+    def encoder(self, encoder: Encoder | None) -> None: ...
 
     @property
     def stream(self) -> Any:
@@ -41,6 +46,7 @@ class Writer(Protocol):
 
     def close(self, timeout: float | None = None) -> int:
         """Give back what was opened for it; return how many lines were given up."""
+        ...
 
 
 class LineWriter:

@@ -97,7 +97,8 @@ class Fan:
                 # A third-party sink may raise anything. All others get their line, also
                 # if a signal handler raises meanwhile.
                 if isinstance(error, Exception) and not is_interrupt(error):
-                    self._note(getattr(taker, "sink", taker), line, error)
+                    sink = taker.sink if isinstance(taker, _Guard) else taker
+                    self._note(sink, line, error)
                 else:
                     interrupt = error
         note_line()
