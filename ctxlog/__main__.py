@@ -20,6 +20,7 @@ _READERS = {
     "follow": "print lines as they are written, request by request",
     "timeline": "one request as a waterfall, in the terminal or as a page",
 }
+_SHIP = {"ship": "send the lines of standard input or of files to a store"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,12 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     words = sys.argv[1:] if arguments is None else list(arguments)
     readers = {
-        name: commands.add_parser(name, help=help) for name, help in _READERS.items()
+        name: commands.add_parser(name, help=help)
+        for name, help in {**_READERS, **_SHIP}.items()
     }
     if words and words[0] in readers:
         command = _command(words[0])
         command.arguments(readers[words[0]])
-        return _run(words[0], command.run, parser.parse_args(words))
+        chosen = parser.parse_args(words)
+        if words[0] in _SHIP:
+            done: int = command.run(chosen)
+            return done
+        return _run(words[0], command.run, chosen)
     chosen = parser.parse_args(words)
     if chosen.version:
         print(f"ctxlog {ctxlog.__version__}")
@@ -82,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(name: str) -> Any:
     """The module of a command; `ctxlog --help` has no need of it."""
+    if name in _SHIP:
+        return importlib.import_module("ctxlog.agent.command")
     return importlib.import_module(f"ctxlog.viewer.commands.{name}")
 
 

@@ -26,7 +26,8 @@ def test_completion(shell: str, capfd: pytest.CaptureFixture[str]) -> None:
     need("shtab")
     assert main(["--print-completion", shell]) == 0
     script = capfd.readouterr().out
-    for word in ("show", "top", "follow", "timeline", "--errors", "--html"):
+    words = "show top follow timeline ship --errors --html --spill --position"
+    for word in words.split():
         assert word in script
 
 
@@ -136,6 +137,7 @@ def test_help_imports_no_command(tmp_path: Path) -> None:
     printed = run_python("-c", source, cwd=tmp_path).stdout
     assert "usage: ctxlog" in printed
     assert "ctxlog.viewer" not in printed.splitlines()[-1]
+    assert "ctxlog.agent" not in printed.splitlines()[-1]
 
 
 class Terminal:
