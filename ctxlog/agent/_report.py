@@ -10,16 +10,15 @@ import time
 
 from ctxlog.agent._feed import Feed
 from ctxlog.agent._lines import Counts
-from ctxlog.sinks.shipping import Observer
 from ctxlog.terminal import printable
 
 #: The seconds between two reports of how far it is.
 PAUSE = 10.0
 
 
-class Report(Observer):
+class Report:
     """
-    Says what happens, each thing once.
+    Says what happens, each thing once: the observer of a `Shipping`.
 
     Args:
         store: What the store is called.
@@ -45,7 +44,7 @@ class Report(Observer):
             self._is_away = True
             say(f"{self._store}: {reason}; trying again")
 
-    def succeeded(self, since: float) -> None:
+    def settled(self, since: float) -> None:
         """Say that it takes lines again."""
         if self._is_away:
             self._is_away = False
