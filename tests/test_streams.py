@@ -328,6 +328,22 @@ log.info("written")
 
 
 @posix
+def test_a_replaced_standard_error_that_is_closed_is_passed_by(tmp_path: Path) -> None:
+    """
+    Dramatiq closes its own when a worker ends, and lines come after that.
+    """
+    done = run_python(
+        "-c",
+        "import io, sys\n"
+        "from ctxlog.line.writer import LineWriter\n"
+        "sys.stderr = io.StringIO()\n"
+        "sys.stderr.close()\n"
+        "LineWriter(sys.stderr).write(b'last\\n')\n",
+        cwd=tmp_path,
+    )
+    assert done.stderr == "last\n"
+
+
 def test_what_standard_error_takes_is_not_lost(tmp_path: Path) -> None:
     """
     Nothing is counted where each line is in one of the two.

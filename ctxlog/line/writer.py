@@ -183,7 +183,8 @@ class LineWriter:
 
     def _rescue(self, output: _Output) -> None:
         """Write elsewhere what a stream has not taken."""
-        others = [sys.stderr]
+        # Libraries that replace standard error close what they have put there.
+        others = [sys.stderr, sys.__stderr__]
         if output.logs:
             others.insert(0, sys.__stdout__)
             self._turn_to(self._aim[0])
