@@ -35,6 +35,16 @@ class Feed:
         self._input = given
         self._changed = threading.Condition()
 
+    @property
+    def unsent(self) -> int:
+        """How many bytes the store does not have. It may have to look at files."""
+        return self._input.unsent
+
+    @property
+    def dropped(self) -> int:
+        """How many lines there was no room for."""
+        return self._input.dropped
+
     def end(self, deadline: float) -> None:
         """Say when to be done."""
         with self._changed:

@@ -84,7 +84,6 @@ class Files:
         self._follow, self._keeps, self._say = follow, keeps, say
         self._convert = convert
         self._lock = threading.Condition()
-        self._stopped = False
         self._said: set[str] = set()
         #: By name, in the order of the files that had it.
         self._all: dict[str, list[Followed]] = {}
@@ -248,17 +247,14 @@ class Files:
         """Return the next lines, as `Input.take` says."""
         with self._lock:
             batch = self._gather(most, size)
-            if not batch and self._follow and not self._stopped:
+            if not batch and self._follow:
                 self._lock.wait(wait)
                 batch = self._gather(most, size)
-            if not batch and (self._stopped or not self._follow):
-                self.is_at_end = True
+            self.is_at_end = not (batch or self._follow)
             return batch
 
     def _gather(self, most: int, size: int) -> list[bytes]:
         batch: list[bytes] = []
-        if self._stopped:
-            return batch
         groups = list(self._all.values())
         self._turn += 1
         for number in range(len(groups)):
@@ -335,9 +331,12 @@ class Files:
             return sum(followed.unsent for followed in self._each())
 
     def stop(self) -> None:
-        """Read no more."""
+        """Read to where the files end now, and no further."""
         with self._lock:
-            self._stopped = True
+            self._scan()
+            self._follow = False
+            for followed in self._each():
+                followed.limit()
             self._lock.notify_all()
 
     @property

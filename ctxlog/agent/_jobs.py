@@ -4,6 +4,7 @@ What is read, and kept until the store has it: standard input, or files.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import resource
@@ -103,7 +104,7 @@ class PipeJob:
         convert: What to make of each line.
 
     Raises:
-        StateError: if the directory cannot be used.
+        StateError: if the directory, or standard input, cannot be used.
     """
 
     def __init__(
@@ -115,6 +116,8 @@ class PipeJob:
         copies: bool,
         convert: Callable[[bytes], bytes] | None,
     ) -> None:
+        if sys.stdin is None:  # `<&-`
+            raise StateError("standard input is closed")
         self.counts = Counts()
         self._saved: _Saved | None = None
         kept: Memory | Spill
@@ -247,8 +250,8 @@ class FilesJob:
             self._saved.save(self._files.positions(), now)
 
     def stop(self, until: float) -> None:
-        """Read no more: the rest is for the next time."""
-        self._stopped = True
+        """Read what is there now: the rest is for the next time."""
+        self._stopped, self._follows = True, False
         self._files.stop()
 
     @property
@@ -289,4 +292,5 @@ def _check(name: str, follow: bool) -> None:
 def _allow_many_files() -> None:
     """Files stay open: raise the limit as far as it goes without asking anybody."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with contextlib.suppress(OSError, ValueError):  # "unlimited" may be too much
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

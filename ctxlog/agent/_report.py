@@ -58,13 +58,13 @@ class Report:
 
     # Totals -------------------------------------------------------------------------
 
-    def progress(self, unsent: int, dropped: int) -> None:
+    def progress(self) -> None:
         """Say how far it is, if it is time for that and something has changed."""
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + PAUSE
-        totals = self.totals(unsent, dropped)
+        totals = self.totals(self._feed.unsent, self._feed.dropped)
         if totals != self._last:
             self._last = totals
             say(totals)
@@ -94,6 +94,8 @@ class Report:
 
 def say(sentence: str) -> None:
     """Say a sentence on standard error; it may hold what others have written."""
+    if sys.stderr is None:
+        return
     try:
         print(f"ctxlog ship: {printable(sentence)}", file=sys.stderr, flush=True)
     except (OSError, ValueError):  # it is closed, or full

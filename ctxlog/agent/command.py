@@ -151,7 +151,7 @@ def _ship(job: Job, receiver: Receiver, chosen: argparse.Namespace) -> int:
             loop, job, feed, signals, chosen.timeout, None if chosen.quiet else report
         )
     job.finish()
-    unsent, dropped = job.input.unsent, job.input.dropped
+    unsent, dropped = feed.unsent, feed.dropped
     lost = bool(unsent or dropped or feed.rejected)
     if lost or not chosen.quiet:
         say(report.totals(unsent, dropped))
@@ -187,7 +187,7 @@ def _wait(
         if late or signals.number > 1:  # in the middle of a request
             return
         if report is not None:
-            report.progress(job.input.unsent, job.input.dropped)
+            report.progress()
 
 
 def _print_first(job: Job) -> int:

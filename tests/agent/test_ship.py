@@ -376,6 +376,20 @@ def test_two_may_not_share_their_positions(ship: Ship, log: Path) -> None:
     assert problem in ship.said
 
 
+def test_a_signal_has_what_is_there_sent(ship: Ship, log: Path) -> None:
+    """A ship that is stopped sends what the files have by then."""
+    ship.away(True)
+    log.write_bytes(lines(1, 5000))
+    process = ship.start("app.log", "--position=state", "--timeout=60s")
+    until(process, lambda: "trying again" in ship.said)
+    with log.open("ab") as file:
+        file.write(lines(5001, 6000) + b"half")
+    ship.away(False)
+    process.terminate()
+    assert process.wait(LIMIT) == 0
+    assert ship.stored == lines(1, 6000)
+
+
 # Wrong use --------------------------------------------------------------------------
 
 
@@ -448,3 +462,18 @@ def test_lines_are_written_in_another_schema(ship: Ship) -> None:
     assert json.loads(line)["@timestamp"] == made["timestamp"]
     assert json.loads(line)["http.request.id"] == "req-A"
     assert other == b"Starting"
+
+
+def test_standard_input_that_is_closed(ship: Ship) -> None:
+    """It is an error; standard error that is closed, too, says nothing."""
+    command = f"{sys.executable} -I {_PROGRAM} <&-"
+    for closed, said in (("", "ctxlog ship: standard input is closed\n"), ("2>&-", "")):
+        done = subprocess.run(
+            ["sh", "-c", f"{command} {closed}"],
+            env=clean_environment(STORE=str(ship.folder)),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=LIMIT,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
