@@ -133,8 +133,8 @@ class Followed:
 
     def look(self) -> None:
         """See whether it still has the same bytes; learn more of the first ones."""
-        if self.is_truncated:
-            return
+        if self.is_truncated or (self.content.is_packed and self._head):
+            return  # what is compressed stays, and to go back in it takes long
         size = self.content.size()
         head = self.content.read(HEAD, 0)
         if size < self.offset or not head.startswith(self._head):

@@ -29,6 +29,7 @@ from hypothesis.stateful import (
 from ctxlog.agent import _files as _files_module
 from ctxlog.agent import _followed
 from ctxlog.agent._files import Files
+from ctxlog.agent._followed import Content
 from ctxlog.agent._spill import Spill
 from ctxlog.agent._state import Position, State, StateError
 from tests.helpers import LIMIT
@@ -519,6 +520,59 @@ def test_a_wait_ends_with_a_line(log: Path, said: _Complaints) -> None:
         thread.join(0.01)
     thread.join()
     assert found == [line(1)]
+    files.close()
+
+
+def test_what_was_there_is_left_out(log: Path, said: _Complaints) -> None:
+    """From the end on: of a file in the middle of its first line, all."""
+    log.write_bytes(b"x" * 70_000)
+    files = _files(log, said, from_end=True)
+    with log.open("ab") as file:
+        file.write(b"\n" + line(1))
+    assert taken(files) == [b"x" * 70_000 + b"\n", line(1)]
+    files.close()
+    files = _files(log, said, from_end=True)
+    assert taken(files) == []
+    files.close()
+
+
+def test_a_truncated_file_without_a_copy(log: Path, said: _Complaints) -> None:
+    """It begins anew; the positions of what was there go with the last answer."""
+    log.write_bytes(line(1) + line(2))
+    files = _files(log, said)
+    assert list(files.take(1, 999, 0.0)) == [line(1)]
+    log.write_bytes(line(3))
+    files.scan()
+    assert len(files.positions()) == 2
+    files.done(1)
+    assert taken(files) == [line(3)]
+    files.scan()
+    (position,) = files.positions()
+    assert position.offset == len(line(3))
+    files.close()
+
+
+def test_a_file_that_cannot_be_read_any_more(
+    log: Path, said: _Complaints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said once, and the others are read."""
+    other = log.with_name("other.log")
+    log.write_bytes(line(1))
+    other.write_bytes(line(2))
+    files = Files([str(log), str(other)], say=said)
+    read = Content.read
+
+    def broken(self: Content, size: int, place: int) -> bytes:
+        if self.stat().st_ino == log.stat().st_ino:
+            raise OSError(5, "Input/output error")
+        return read(self, size, place)
+
+    monkeypatch.setattr(Content, "read", broken)
+    assert taken(files) == [line(2)]
+    files.scan()
+    monkeypatch.undo()
+    assert taken(files) == [line(1)]
+    assert said == [f"{log}: Input/output error"]
     files.close()
 
 
