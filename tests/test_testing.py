@@ -233,6 +233,30 @@ def test_an_event_that_is_handed_on_is_one_line() -> None:
     assert (lines[0]["rows"], lines[0]["logger"]) == (1, "shop")
 
 
+def test_lines_of_a_configured_process_are_captured(tmp_path: Path) -> None:
+    """
+    Of all three loggers, each once, although none of them takes the long way.
+    """
+    need("structlog", "loguru")
+    program = """
+import logging, structlog, loguru
+import ctxlog
+from ctxlog.testing import capture_lines
+
+ctxlog.configure(to=["file:app.log"], format="json")
+logging.info("zero")
+with capture_lines() as lines:
+    logging.info("one")
+    structlog.get_logger("shop").info("two %s", "b", rows=2)
+    loguru.logger.info("three")
+print([line["message"] for line in lines])
+structlog.get_logger("shop").info("four")
+"""
+    done = run_python("-c", program, cwd=tmp_path)
+    assert done.stdout == "['one', 'two b', 'three']\n"
+    assert (tmp_path / "app.log").read_text().count("\n") == 5
+
+
 def test_fields_of_structlogs_contextvars_come_along() -> None:
     """
     On structlog's lines, as with its own processor.

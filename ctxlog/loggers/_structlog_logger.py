@@ -82,6 +82,9 @@ def _asking_module() -> str:
     return "root"
 
 
+# Whatever takes structlog's events of all loggers replaces it.
+_proxy: Any = structlog.BoundLoggerBase._proxy_to_logger
+
 _EveryLevel: Any = structlog.make_filtering_bound_logger(logging.NOTSET)
 
 
@@ -147,6 +150,7 @@ def _logging(level: str, number: int) -> Any:
             renderer is None
             or renderer is not output.renderer
             or type(logger) is not LineLogger
+            or type(self)._proxy_to_logger is not _proxy
         ):
             return _to_logger(self, name, number, event, fields)
         # Our renderer is the only processor: the event goes straight to it.
