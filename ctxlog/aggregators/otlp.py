@@ -87,6 +87,9 @@ class Otlp(Receiver):
         MissingDependencyError: if opentelemetry-proto is not installed, for protobuf.
     """
 
+    # Collectors take 20 MiB by default, but each record is some objects on the way.
+    max_lines = 2_000
+
     def __init__(self, address: Address) -> None:
         address.check_options({*OPTIONS, "encoding"})
         self.name = address.name

@@ -216,7 +216,8 @@ class Shipping:
 
     def _answered(self) -> None:
         if self._failures:
-            self._away = time.monotonic() - self._failing_since
+            since = time.monotonic() - self._failing_since
+            self._away = max(self._away, since)
             self._failures = 0
 
 

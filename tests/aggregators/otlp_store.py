@@ -4,7 +4,6 @@ A receiver of OpenTelemetry's protocol, which reads what it gets by opentelemetr
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,53 +17,64 @@ class OtlpStore(Store):
     """
     Stores the records of requests that it answers with 200.
 
+    It reads them when it is asked for them, so that its answers do not wait for that.
+
     Attributes:
-        records: The records, in order, with their resources.
+        stored: The requests.
         poison: A request with a record of one of these messages is refused.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.records: list[tuple[Any, Any]] = []
+        self.stored: list[Request] = []
+        self._read: list[tuple[Any, Any]] = []
+        self._unread = 0
         self.poison: set[str] = set()
 
     def answer_to(self, request: Request) -> Answer | str:
         """Store what a request brings, if it is answered with 200."""
         answer = super().answer_to(request)
         if isinstance(answer, Answer) and answer.status == 200:
-            records = list(read(request))
-            if any(record.body.string_value in self.poison for _, record in records):
-                return Answer(400, b"a record is wrong")
+            if self.poison:
+                bodies = {record.body.string_value for _, record in read(request)}
+                if bodies & self.poison:
+                    return Answer(400, b"a record is wrong")
             with self.changed:
-                self.records += records
+                self.stored.append(request)
                 self.changed.notify_all()
         return answer
 
     @property
+    def records(self) -> list[tuple[Any, Any]]:
+        """The records, in order, with their resources."""
+        with self.changed:
+            new, self._unread = self.stored[self._unread :], len(self.stored)
+        for request in new:
+            self._read += read(request)
+        return self._read
+
+    @property
     def messages(self) -> list[str]:
         """The messages of the records."""
-        with self.changed:
-            return [record.body.string_value for _, record in self.records]
+        return [record.body.string_value for _, record in self.records]
 
     def wait_for_records(self, number: int) -> None:
         """Return when there are so many."""
-        with self.changed:
-            assert self.changed.wait_for(lambda: len(self.records) >= number, 60)
-
-    def judge(self, messages: list[str]) -> tuple[int, int]:
-        """Return how many of the messages are missing, and how many came again."""
-        count = Counter(self.messages)
-        missing = sum(1 for message in messages if message not in count)
-        return missing, sum(count.values()) - len(count)
+        while len(self.records) < number:
+            with self.changed:
+                assert self.changed.wait_for(
+                    lambda: len(self.stored) > self._unread, 60
+                )
 
 
 def read(request: Request) -> Iterator[tuple[Any, Any]]:
     """Yield the records of a request, each with its resource."""
     message: Any
-    if request.headers["Content-Type"] == "application/x-protobuf":
+    names = {name.lower(): value for name, value in request.headers.items()}
+    if names["content-type"] == "application/x-protobuf":
         message = service.ExportLogsServiceRequest.FromString(request.body)
     else:
-        assert request.headers["Content-Type"] == "application/json"
+        assert names["content-type"] == "application/json"
         # Unknown names and wrong types are errors. Ids are hexadecimal in the
         # protocol's JSON, and not in that of protobuf.
         message = json_format.Parse(request.body, service.ExportLogsServiceRequest())

@@ -10,7 +10,7 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -51,6 +51,7 @@ class Store:
         answers: What to answer next, in order; then `usual`.
         usual: The answer to any other request.
         connections: How many connections were made.
+        open: Those that are open.
     """
 
     def __init__(self) -> None:
@@ -59,6 +60,7 @@ class Store:
         self.answers: deque[Answer | str] = deque()
         self.usual: Answer | str = Answer()
         self.connections = 0
+        self.open: set[socket.socket] = set()
         self.changed = threading.Condition()
 
     def answer_to(self, request: Request) -> Answer | str:
@@ -82,9 +84,14 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.server.store.connections += 1
+        self.server.store.open.add(self.connection)
 
     def _do(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        size = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(size)
+        if len(body) < size:
+            self.close_connection = True
+            return
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         request = Request(self.command, self.path, dict(self.headers), body)
@@ -117,6 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
 
     def finish(self) -> None:
+        self.server.store.open.discard(self.connection)
         try:
             super().finish()
         except (OSError, ValueError):  # the other side is gone
@@ -128,6 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     request_queue_size = 64
+    daemon_threads = False
     store: Store
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -136,7 +145,12 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving(store: Store | None = None, port: int = 0) -> Iterator[Store]:
-    """Serve until the block ends; connections that are open are closed then."""
+    """
+    Serve until the block ends.
+
+    Connections that are open are closed then; a request that has been read is answered
+    before.
+    """
     store = Store() if store is None else store
     server = _Server(("127.0.0.1", port), _Handler)
     server.store = store
@@ -149,5 +163,9 @@ def serving(store: Store | None = None, port: int = 0) -> Iterator[Store]:
         yield store
     finally:
         server.shutdown()
-        server.server_close()
+        server.socket.close()
+        for connection in list(store.open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
+        server.server_close()  # waits for its threads
         thread.join()
