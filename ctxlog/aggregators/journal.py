@@ -9,6 +9,7 @@ index of, and `CTXLOG_LINE` is the line as it was written.
 
 from __future__ import annotations
 
+import _socket
 import array
 import errno
 import fcntl
@@ -16,7 +17,7 @@ import functools
 import os
 import re
 import socket
-import sys
+import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -26,17 +27,16 @@ from ctxlog._names import PLACEHOLDERS
 from ctxlog.aggregators._address import Address
 from ctxlog.aggregators._command import DELAY, in_order, output, shown
 from ctxlog.aggregators._line import TIMES, Line
+from ctxlog.aggregators._program import program
 from ctxlog.aggregators._question import Condition, Cursor, Question, Reader
-from ctxlog.aggregators._store import Receiver, UnavailableError
+from ctxlog.aggregators._store import Receiver, UnavailableError, UnreachableError
 from ctxlog.aggregators.split import JOURNAL_LINE, Joiner, unwrapped
-
 
 # Writing ----------------------------------------------------------------------------
 
 #: Where journald listens.
 SOCKET = "/run/systemd/journal/socket"
 _SEND_BUFFER = 8 << 20
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 #: journald takes no more of an entry.
 _TOO_LONG = 64 << 20
 
@@ -110,72 +110,84 @@ class JournalReceiver(Receiver):
             the name of the program.
         name: What lines and errors call it.
         path: Where journald listens.
+        wait: The most seconds to wait at once for a journald that is busy.
     """
 
     def __init__(
-        self, identifier: str = "", name: str = "journal:", path: str = SOCKET
+        self,
+        identifier: str = "",
+        name: str = "journal:",
+        path: str = SOCKET,
+        wait: float = 0.02,
     ) -> None:
         self.name = name
-        self._identifier = identifier or _program()
+        self._identifier = identifier or program()
         self._path = path
-        self._socket: socket.socket | None = None
+        self._wait = wait
+        self._socket: _socket.socket | None = None
 
     def send(self, lines: Sequence[bytes], timeout: float) -> Mapping[int, str]:
         """Give lines to journald, one after the other."""
         end = time.monotonic() + timeout
         refused: dict[int, str] = {}
         for place, line in enumerate(lines):
-            pause = _FIRST_PAUSE
-            while True:
-                try:
-                    reason = self.give(line)
-                    break
-                except BlockingIOError:
-                    left = range(place, len(lines))
-                    if time.monotonic() + pause > end:
-                        error = UnavailableError(
-                            "it takes no lines", left=left, refused=refused
-                        )
-                        raise error from None
-                    # Without a connection, there is no waiting for room.
-                    time.sleep(pause)
-                    pause = min(pause * 2, _LONGEST_PAUSE)
-                except OSError as failed:
-                    reason = f"{self._path}: {failed.strerror}"
-                    left = range(place, len(lines))
-                    raise UnavailableError(reason, left=left, refused=refused) from None
-            if reason is not None:
-                refused[place] = reason
+            data = self.entry(line)
+            if data is None:
+                refused[place] = "too long for the journal"
+                continue
+            try:
+                while not self.give(data):
+                    if time.monotonic() >= end:
+                        raise UnavailableError("it takes no lines", None, [], refused)
+            except OSError as error:
+                reason = f"{self._path}: {error.strerror}"
+                left = range(place, len(lines))
+                raise UnreachableError(reason, None, left, refused) from None
+            except UnavailableError as error:
+                error.left = range(place, len(lines))
+                raise
         return refused
 
-    def give(self, line: bytes) -> str | None:
-        """
-        Give one line to journald; return why it cannot, None if it has it.
+    def entry(self, line: bytes) -> bytes | None:
+        """Return a line as an entry; None if it is too long for the journal."""
+        data = entry(Line(line), self._identifier)
+        return data if len(data) <= _TOO_LONG else None
 
-        From any thread. It does not wait.
+    def give(self, data: bytes) -> bool:
+        """
+        Give one entry to journald; return False if it does not take it in time.
+
+        From any thread.
 
         Raises:
-            BlockingIOError: if journald has not taken what it was given before.
             OSError: if there is no journald.
         """
-        data = entry(Line(line), self._identifier)
-        if len(data) > _TOO_LONG:
-            return "too long for the journal"
-        there = self._socket
-        if there is None:
-            # Not connected: a journald that starts again is found by its path.
-            there = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            there.setblocking(False)
-            there.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-            self._socket = there
+        there = self._socket or self._open()
+        flags = 0 if self._wait else socket.MSG_DONTWAIT
         try:
-            there.sendto(data, self._path)
-        except OSError as error:
-            # A datagram is bounded by the buffer of its sender.
-            if error.errno not in (errno.EMSGSIZE, errno.ENOBUFS):
-                raise
-            _send_in_memory(there, data, self._path)
-        return None
+            try:
+                there.sendto(data, flags, self._path)
+            except OSError as error:
+                # A datagram is bounded by the buffer of its sender.
+                if error.errno not in (errno.EMSGSIZE, errno.ENOBUFS):
+                    raise
+                _send_in_memory(there, data, flags, self._path)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _open(self) -> _socket.socket:
+        # Not connected: a journald that starts again is found by its path. No socket of
+        # gevent's: it would wait for what is always there, a place in its own buffer.
+        there = _socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        there.setblocking(True)
+        there.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        if self._wait:
+            seconds, rest = divmod(max(int(self._wait * 1e6), 1), 1_000_000)
+            time_out = struct.pack("ll", seconds, rest)
+            there.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, time_out)
+        self._socket = there
+        return there
 
     def close(self) -> None:
         """Close the socket."""
@@ -184,10 +196,10 @@ class JournalReceiver(Receiver):
             there.close()
 
 
-def _send_in_memory(there: socket.socket, data: bytes, path: str) -> None:
+def _send_in_memory(there: _socket.socket, data: bytes, flags: int, path: str) -> None:
     """Send an entry as a file in memory, which is sealed: it does not change."""
-    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
-    with open(os.memfd_create("ctxlog", flags), "wb", buffering=0) as file:
+    kind = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+    with open(os.memfd_create("ctxlog", kind), "wb", buffering=0) as file:
         view = memoryview(data)
         while view:
             view = view[file.write(view) :]
@@ -201,11 +213,7 @@ def _send_in_memory(there: socket.socket, data: bytes, path: str) -> None:
         )
         sent = array.array("i", [file.fileno()])
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, sent)
-        there.sendmsg([], [rights], 0, path)
-
-
-def _program() -> str:
-    return os.path.basename(sys.argv[0] if sys.argv else "") or "python"
+        there.sendmsg([], [rights], flags, path)
 
 
 def entry(line: Line, identifier: str) -> bytes:

@@ -16,7 +16,6 @@ from ctxlog.aggregators._address import Address
 from ctxlog.aggregators._command import in_order, output, shown
 from ctxlog.aggregators._question import Question, Reader
 
-
 #: The most pods at once: kubectl refuses more than it was told of.
 _MOST_PODS = 1000
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from ctxlog.aggregators._address import Address
 from ctxlog.aggregators._line import Line
+from ctxlog.aggregators._program import program
 from ctxlog.aggregators._store import Receiver, UnavailableError, UnreachableError
 
 if sys.platform == "linux":
@@ -105,7 +106,7 @@ class Form:
         if facility not in _FACILITIES:
             raise address.error(f"one of {', '.join(_FACILITIES)}", "?facility=")
         self._facility = _FACILITIES.index(facility) * 8
-        self._app = _printable(address.options.get("app") or _program(), 48)
+        self._app = _printable(address.options.get("app") or program(), 48)
         self._structured = address.options.get("sd", _STRUCTURED)
         if not re.fullmatch(r"[!#-<>-\\^-~]{1,32}", self._structured):
             raise address.error("sd to be a name as ctxlog@32473", "?sd=")
@@ -143,10 +144,6 @@ def escaped(value: str) -> str:
 def _printable(text: str, most: int) -> str:
     """Return a text as fields of the header allow it: ASCII without spaces."""
     return re.sub(r"[^!-~]", "_", text)[:most] or "-"
-
-
-def _program() -> str:
-    return os.path.basename(sys.argv[0] if sys.argv else "") or "python"
 
 
 def _time(nanoseconds: int | None) -> str:

@@ -18,9 +18,22 @@ from ctxlog.sinks._places import writer_to as writer_to
 from ctxlog.sinks._sink import Sink, Stats
 
 if TYPE_CHECKING:
+    from ctxlog.sinks._journal import Journal
     from ctxlog.sinks._ship import Ship
+    from ctxlog.sinks._syslog import Syslog
 
-__all__ = ["Background", "File", "Ship", "Sink", "Stats", "flush", "sink", "stats"]
+__all__ = [
+    "Background",
+    "File",
+    "Journal",
+    "Ship",
+    "Sink",
+    "Stats",
+    "Syslog",
+    "flush",
+    "sink",
+    "stats",
+]
 
 
 if not TYPE_CHECKING:  # a checker would take every misspelt name for one of these
@@ -31,4 +44,12 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one of the
             from ctxlog.sinks._ship import Ship
 
             return Ship
+        if name == "Journal":
+            from ctxlog.sinks._journal import Journal
+
+            return Journal
+        if name == "Syslog":
+            from ctxlog.sinks._syslog import Syslog
+
+            return Syslog
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

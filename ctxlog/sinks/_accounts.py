@@ -75,6 +75,10 @@ class Accounts:
         else:
             self._rejection = reason
 
+    def dropped_elsewhere(self, count: int) -> None:
+        """Take note of lines that the sink counts as dropped, and has spoken of."""
+        self._said["dropped"] += count
+
     def losses(self, at_once: bool = False) -> None:
         """Say how many more lines are lost, unless others have been said just now."""
         now = time.monotonic()

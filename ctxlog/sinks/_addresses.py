@@ -68,8 +68,23 @@ def _ship(address: str) -> Sink:
     return Ship(address)
 
 
+def _journal(address: str) -> Sink:
+    from ctxlog.sinks._journal import Journal
+
+    return Journal(address.partition(":")[2])
+
+
+def _syslog(address: str) -> Sink:
+    from ctxlog.sinks._syslog import Syslog
+
+    return Syslog(address)
+
+
 _MAKE: dict[str, Callable[[str], Sink]] = {
     "file": _file,
+    "journal": _journal,
     "stderr": _stderr,
     "stdout": _stdout,
+    "syslog": _syslog,
+    "syslogs": _syslog,
 }

@@ -192,6 +192,11 @@ class Buffer:
         Context().run(_run, self._work, feed)
         return feed
 
+    @property
+    def held(self) -> int:
+        """How many lines are in it."""
+        return self._state.held
+
     def stats(self) -> Stats:
         """Return what became of the lines."""
         return self._state.stats()

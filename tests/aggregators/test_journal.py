@@ -71,7 +71,7 @@ def journald(tmp_path: Path) -> Iterator[Journald]:
 @pytest.fixture
 def receiver(journald: Journald) -> Iterator[JournalReceiver]:
     """What sends to it."""
-    there = JournalReceiver("program", path=str(journald.path))
+    there = JournalReceiver("program", path=str(journald.path), wait=0.001)
     yield there
     there.close()
 
@@ -199,7 +199,7 @@ def test_priorities() -> None:
 def test_a_journald_that_does_not_read(
     journald: Journald, receiver: JournalReceiver
 ) -> None:
-    """It is waited for so long, and the lines that it has are not sent again."""
+    """It is waited for, and the lines that it has are not sent again."""
     lines = [line(message=f"{number} " + "x" * 5000) for number in range(5000)]
     with pytest.raises(UnavailableError, match="takes no lines") as caught:
         receiver.send(lines, 0.05)
