@@ -25,6 +25,7 @@ from ctxlog.errors import requires
 
 with requires("redis"):
     import redis
+    from redis import exceptions
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
@@ -68,15 +69,15 @@ class _Receiver(Receiver):
     def send(self, lines: Sequence[bytes], timeout: float) -> Mapping[int, str]:
         try:
             answers = self._add(read(lines), min(timeout, self._timeout))
-        except redis.exceptions.TimeoutError:
+        except exceptions.TimeoutError:
             raise UnavailableError("no answer in time") from None
-        except redis.exceptions.AuthenticationError as error:
+        except exceptions.AuthenticationError as error:
             raise UnavailableError(_reason(error)) from None
-        except redis.exceptions.ConnectionError as error:
+        except exceptions.ConnectionError as error:
             refused = isinstance(error.__cause__ or error.__context__, OSError)
             kind = UnreachableError if refused else UnavailableError
             raise kind(_reason(error)) from None
-        except redis.exceptions.RedisError as error:
+        except exceptions.RedisError as error:
             raise UnavailableError(_reason(error)) from None
         # Errors of the server are about itself or the stream: no line is wrong.
         left = [place for place, of in enumerate(answers) if isinstance(of, Exception)]
