@@ -74,7 +74,7 @@ class Process:
             return [one for one in self.written if not one.startswith("{")]
 
     def until(self, wanted: Callable[[Event], bool], count: int = 1) -> list[Event]:
-        """Wait until there are *count* such lines, and return them."""
+        """Wait until there are *count* such lines, as long as any come; return them."""
         checked = 0
         found: list[Event] = []
 
@@ -89,7 +89,13 @@ class Process:
             return len(found) >= count or self._ended
 
         with self._changed:
-            self._changed.wait_for(enough, timeout=LIMIT)
+            while not enough():
+                seen = len(self.written)
+                if not self._changed.wait_for(
+                    lambda: self._ended or len(self.written) > seen,  # noqa: B023
+                    timeout=LIMIT,
+                ):
+                    break
             tail = "".join(self.written[-40:])
         assert len(found) >= count, f"{len(found)} of {count}:\n{tail}"
         return found
