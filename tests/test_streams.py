@@ -327,7 +327,6 @@ log.info("written")
     assert written["message"] == "written"
 
 
-@posix
 def test_a_replaced_standard_error_that_is_closed_is_passed_by(tmp_path: Path) -> None:
     """
     Dramatiq closes its own when a worker ends, and lines come after that.
@@ -344,6 +343,7 @@ def test_a_replaced_standard_error_that_is_closed_is_passed_by(tmp_path: Path) -
     assert done.stderr == "last\n"
 
 
+@posix
 def test_what_standard_error_takes_is_not_lost(tmp_path: Path) -> None:
     """
     Nothing is counted where each line is in one of the two.
