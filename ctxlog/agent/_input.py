@@ -33,6 +33,7 @@ class Input(Protocol):
             size: The most bytes, unless a single line is longer.
             wait: The most seconds to wait for the first one.
         """
+        ...
 
     def done(self, number: int) -> None:
         """Say that the store has so many more lines, or will never take them."""
@@ -40,6 +41,7 @@ class Input(Protocol):
     @property
     def unsent(self) -> int:
         """How many bytes the store does not have."""
+        ...
 
 
 class Memory:

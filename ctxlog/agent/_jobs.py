@@ -39,6 +39,7 @@ class Job(Protocol):
     @property
     def input(self) -> Input:
         """Where the loop gets lines."""
+        ...
 
     def start(self) -> None:
         """Begin to read."""
@@ -52,6 +53,7 @@ class Job(Protocol):
     @property
     def has_ended(self) -> bool:
         """Whether nothing more is read."""
+        ...
 
     def finish(self) -> None:
         """Keep what is to be kept."""
