@@ -34,6 +34,7 @@ OWNER: dict[str, str | tuple[str, ...]] = {
     ),
     "pytest": "ctxlog.pytest_plugin",
     "pythonjsonlogger": "ctxlog.loggers._formatters",
+    "duckdb": "ctxlog.aggregators.duckdb",
     "apscheduler": "ctxlog.tasks.apscheduler",
     "arq": "ctxlog.tasks.arq",
     "celery": "ctxlog.tasks.celery",

@@ -4,6 +4,7 @@ What the reading sides of stores share: rows as lines again. Private to `aggrega
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -71,6 +72,30 @@ def number(text: str) -> str | int | float:
         return text
     found = float(text) if "." in text else int(text)
     return found if str(found) == text else text
+
+
+#: What some logger writes as an escape, within a text in JSON.
+_ESCAPED = re.compile("[\"'\\\\/<>&=+\x00-\x1f\x7f-\U0010ffff]")
+
+
+def needle(text: str) -> str:
+    """Return the longest part of a text that no JSON of it writes as an escape."""
+    return max(_ESCAPED.split(text), key=len)
+
+
+def numbers_pattern(low: str, high: str) -> str:
+    """
+    Return a regular expression for lines on which a status is between two of them.
+
+    It is one of RE2, and holds for more lines than these. Between the key and the
+    number nothing else has a digit, also in OpenTelemetry's objects.
+
+    Args:
+        low: The least number, such as `500`.
+        high: The greatest one, with as many digits.
+    """
+    same = os.path.commonprefix([low, high])
+    return f"tatus[^:]*:[^0-9]*{same}" + "[0-9]" * (len(low) - len(same))
 
 
 def printable(text: str) -> str:
