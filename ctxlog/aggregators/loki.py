@@ -1,5 +1,5 @@
 """
-Loki: lines by its push API, as JSON.
+Loki: lines by its push API, as JSON, and by LogQL.
 
 After Loki 3.7's HTTP API (docs/sources/reference/loki-http-api.md, `POST
 /loki/api/v1/push`), and what its distributor and ingester answer
@@ -10,19 +10,28 @@ A stream is made of few labels: the service, the environment and the level. The
 request's id is structured metadata of its line: as a label it would make a stream of
 each request. Of two lines with the same labels, time and text Loki shows one, so that
 sending a batch again stores nothing twice.
+
+Read by `GET /loki/api/v1/query_range`, page by page: the labels of streams and the text
+of lines tell roughly which ones are meant.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
-from ctxlog._json import dumps
+from ctxlog._json import dumps, loads
 from ctxlog.aggregators._address import Address
 from ctxlog.aggregators._http import OPTIONS, Client, failure
 from ctxlog.aggregators._line import SPANS, TRACES, Line, nanoseconds, read, rfc3339
+from ctxlog.aggregators._question import Condition, Question, Reader
+from ctxlog.aggregators._rows import for_reading, needle, numbers_pattern, printable
 from ctxlog.aggregators._store import Receiver, RefusedError, UnavailableError
 
 #: The labels of a stream, beside those of the address.
@@ -161,3 +170,187 @@ def _too_old(
 
 def _labeled(labels: Mapping[str, str]) -> dict[str, str]:
     return {name: of for name, of in labels.items() if name != _DISCOVERED}
+
+
+# Reading ----------------------------------------------------------------------------
+
+_QUERY = "/loki/api/v1/query_range"
+_AT_ONCE = 1000
+#: The most lines that Loki gives at once: its default `max_entries_limit_per_query`.
+_MOST_AT_ONCE = 5000
+#: Loki answers for at most `max_query_length`, 721 hours by default.
+_SPAN = 30 * 86_400 * 1_000_000_000
+_SELECTOR = '{level=~".+"}'
+_LEVELS = ("critical", "error", "warning", "info", "debug", "trace")
+_META = re.compile(r"[.^$*+?{}\[\]\\|()]")
+
+
+def reader(address: Address) -> Reader:
+    """
+    Return the reading side.
+
+    Args:
+        address: `loki://host:3100`; `?selector={app="shop"}` selects the streams, in
+            LogQL. Without it, those of ctxlog are read, which have a label `level`.
+            `?header=X-Scope-OrgID:NAME` names a tenant.
+    """
+    address.check_options({*OPTIONS, "labels", "selector"})
+    return _Reader(address)
+
+
+class _Reader(Reader):
+    def __init__(self, address: Address) -> None:
+        self.name = address.name
+        self._client = Client(for_reading(address), _PORT)
+        self._path = address.path.rstrip("/") + _QUERY
+        self._selector = address.options.get("selector")
+
+    def lines(self, question: Question) -> Iterator[bytes]:
+        text = query(question, self._selector)
+        lines = (
+            line
+            for begin, end in _spans(question)
+            for line in self._span(text, begin, end, question)
+        )
+        return islice(lines, question.limit)
+
+    def explain(self, question: Question) -> str:
+        texts = [
+            f"GET {self._path}\nquery={query(question, self._selector)}\n"
+            f"start={begin}\nend={end}\ndirection={_direction(question)}"
+            for begin, end in _spans(question)
+        ]
+        return "\n\n".join(texts)
+
+    def _span(
+        self, text: str, begin: int, end: int, question: Question
+    ) -> Iterator[bytes]:
+        """
+        Yield the lines of a span of time, page by page.
+
+        A page begins with the time of the last line of the one before: more lines may
+        have that time. Those that are known are passed over.
+        """
+        newest = question.order == "newest"
+        known: set[tuple[str, str]] = set()
+        limit = _AT_ONCE
+        while begin < end:
+            entries = self._page(text, begin, end, limit, question)
+            new = [one for one in entries if one.key not in known]
+            for entry in new:
+                yield entry.line.encode("utf-8", "replace").rstrip(b"\r\n") + b"\n"
+            if len(entries) < limit:
+                return
+            last = entries[-1].time
+            if last == entries[0].time:  # all of them of one time, or more
+                if limit == _MOST_AT_ONCE:
+                    raise RefusedError(
+                        f"more than {limit} lines have the same time, and it gives no "
+                        "more at once"
+                    )
+                known.update(one.key for one in new)
+                limit = min(limit * 2, _MOST_AT_ONCE)
+                continue
+            known = {one.key for one in entries if one.time == last}
+            limit = _AT_ONCE
+            if newest:
+                end = last + 1
+            else:
+                begin = last
+
+    def _page(
+        self, text: str, begin: int, end: int, limit: int, question: Question
+    ) -> list[_Entry]:
+        arguments = {
+            "query": text,
+            "start": str(begin),
+            "end": str(end),
+            "limit": str(limit),
+            "direction": _direction(question),
+        }
+        answer = self._client.request("GET", f"{self._path}?{urlencode(arguments)}")
+        try:
+            streams = loads(answer.body)["data"]["result"]
+            entries = [
+                _Entry(
+                    int(value[0]), str(value[1]), repr(sorted(one["stream"].items()))
+                )
+                for one in streams
+                for value in one["values"]
+            ]
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+            raise UnavailableError("its answer is not that of query_range") from None
+        entries.sort(key=lambda one: one.time, reverse=question.order == "newest")
+        return entries
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class _Entry(NamedTuple):
+    """A line with its time in nanoseconds, and the labels of its stream as a text."""
+
+    time: int
+    line: str
+    stream: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.line, self.stream
+
+
+def _direction(question: Question) -> str:
+    return "backward" if question.order == "newest" else "forward"
+
+
+def _spans(question: Question) -> list[tuple[int, int]]:
+    """Return the times to ask for, in nanoseconds: in order, each not too long."""
+    until = time.time() + 3600 if question.until is None else question.until + 0.001
+    end = math.ceil(until * 1e6) * 1000
+    begin = end - _SPAN
+    if question.since is not None:
+        begin = math.floor((question.since - 0.001) * 1e6) * 1000
+    spans = [(one, min(one + _SPAN, end)) for one in range(begin, end, _SPAN)]
+    return spans[::-1] if question.order == "newest" else spans
+
+
+def query(question: Question, selector: str | None) -> str:
+    """
+    Return the LogQL of a question.
+
+    Args:
+        question: The question; its times are arguments of their own.
+        selector: What selects the streams; None for those of ctxlog.
+    """
+    filters = [_filter(one, ours=selector is None) for one in question.conditions]
+    return " ".join([selector or _SELECTOR, *(one for one in filters if one)])
+
+
+def _filter(condition: Condition, *, ours: bool) -> str:
+    """Return what finds lines roughly, by their text; nothing if nothing does."""
+    values = [printable(value) for value in condition.values]
+    if condition.field == "level":
+        if not ours:
+            return ""
+        # A level that the writing side does not know has the label `unknown`.
+        names = [name for name in _LEVELS if name in values]
+        return f"| level=~{_text('|'.join([*names, 'unknown']))}"
+    if condition.operator == "between":
+        return f"|~ {_text(numbers_pattern(values[0], values[1]))}"
+    needles = values
+    if condition.field != "text":
+        needles = [needle(value) for value in values]
+    if not all(needles):
+        return ""
+    if len(needles) == 1:
+        return f"|= {_text(needles[0])}"
+    return f"|~ {_text('|'.join(_META.sub(_BACKSLASH, one) for one in needles))}"
+
+
+#: Puts a backslash before what a pattern has found.
+_BACKSLASH = r"\\\g<0>"
+
+
+def _text(text: str) -> str:
+    """Return a text as LogQL writes it: in double quotes, with Go's escapes."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\x7f")

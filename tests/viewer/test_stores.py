@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ctxlog.__main__ import main
-from ctxlog.line.vendors import SCHEMAS
+from tests.aggregators.clickhouse_stub import ClickHouse
+from tests.aggregators.elastic_stub import Elasticsearch
+from tests.aggregators.loki_stub import Loki
 from tests.aggregators.shop import BEGIN, QUESTIONS, lines_of
 from tests.aggregators.vlogs_stub import VictoriaLogs
-from tests.aggregators.web import Answer, Store, serving
+from tests.aggregators.web import Answer, serving
 from tests.helpers import need
 
 need("urllib3")
@@ -40,34 +40,45 @@ def run(capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
     return run
 
 
-def vlogs(lines: list[bytes]) -> AbstractContextManager[Store]:
-    """Return VictoriaLogs with lines."""
-    return serving(VictoriaLogs(lines))
+STORES = {
+    "clickhouse": ClickHouse,
+    "elastic": Elasticsearch,
+    "loki": Loki,
+    "vlogs": VictoriaLogs,
+}
 
 
-STORES = {"vlogs": vlogs}
+@pytest.fixture(autouse=True)
+def _now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loki is asked for the last thirty days."""
+    monkeypatch.setattr("ctxlog.aggregators.loki.time.time", lambda: BEGIN + 3600)
 
 
-@pytest.fixture(scope="module", params=STORES)
-def store(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Start a store with lines."""
-    found: Callable[..., Any] = STORES[request.param]
-    found.__name__ = request.param
-    return found
+# Elasticsearch gets OpenTelemetry's lines under other names: it would index the others
+# as lists.
+PAIRS = [(name, "default") for name in STORES] + [
+    ("clickhouse", "otel"),
+    ("elastic", "ecs"),
+    ("elastic", "gelf"),
+    ("loki", "otel"),
+    ("vlogs", "datadog"),
+    ("vlogs", "gcp"),
+    ("vlogs", "logstash"),
+    ("vlogs", "otel"),
+]
 
 
-@pytest.fixture(scope="module", params=SCHEMAS)
+@pytest.fixture(scope="module", params=PAIRS, ids="-".join)
 def both(
-    request: pytest.FixtureRequest,
-    store: Callable[..., Any],
-    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Path, str]]:
     """Yield a file, and the address of a store that has the same lines."""
-    lines = lines_of(request.param)
+    name, schema = request.param
+    lines = lines_of(schema)
     file = tmp_path_factory.mktemp("lines") / "app.log"
     file.write_bytes(b"".join(lines))
-    with store(lines) as server:
-        yield file, f"{store.__name__}://127.0.0.1:{server.port}"
+    with serving(STORES[name](lines)) as server:
+        yield file, f"{name}://127.0.0.1:{server.port}"
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)

@@ -1,0 +1,164 @@
+"""
+An Elasticsearch that answers the searches that are documented, as far as ctxlog uses
+them.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from ctxlog.aggregators._line import Line, nanoseconds
+from ctxlog.aggregators.elastic import _document as document
+from tests.aggregators.web import Answer, Request, Store
+
+Doc = dict[str, Any]
+
+
+class Elasticsearch(Store):
+    """
+    An index of lines: texts are keywords, messages are searched by their words.
+
+    Args:
+        lines: The lines.
+    """
+
+    def __init__(self, lines: list[bytes]) -> None:
+        super().__init__()
+        self.docs: list[Doc] = [json.loads(document(Line(line))) for line in lines]
+        self.scrolls: dict[str, tuple[list[Doc], int]] = {}
+
+    def answer_to(self, request: Request) -> Answer | str:
+        """Answer a search, a page of one, or a question for the types of fields."""
+        noted = super().answer_to(request)
+        if noted is not self.usual or noted != Answer():
+            return noted
+        url = urlsplit(request.path)
+        body = json.loads(request.body) if request.body else {}
+        try:
+            found = self._answer(request.method, url.path, parse_qs(url.query), body)
+        except (AssertionError, KeyError, ValueError) as error:
+            return Answer(400, json.dumps({"error": repr(error)}).encode())
+        return Answer(200, json.dumps(found).encode())
+
+    def _answer(self, method: str, path: str, arguments: Any, body: Any) -> Any:
+        if path.endswith("/_field_caps"):
+            assert arguments["fields"] == ["*"]
+            return {"fields": self.types()}
+        if path == "/_search/scroll":
+            scroll = body["scroll_id"]
+            if method == "DELETE":
+                del self.scrolls[scroll]
+                return {"succeeded": True}
+            return self._page(scroll)
+        assert path == "/logs-ctxlog-default/_search"
+        docs = [doc for doc in self.docs if _holds(body["query"], doc, self.types())]
+        (sort,) = body["sort"]
+        if sort != "_doc":
+            docs.sort(key=_time, reverse=sort["@timestamp"] == "desc")
+        scroll = f"scroll-{len(self.requests)}"
+        assert arguments["scroll"]
+        assert body["size"] > 0
+        self.scrolls[scroll] = (docs, body["size"])
+        return self._page(scroll)
+
+    def _page(self, scroll: str) -> Any:
+        docs, size = self.scrolls[scroll]
+        self.scrolls[scroll] = (docs[size:], size)
+        hits = [{"_source": doc} for doc in docs[:size]]
+        return {
+            "_scroll_id": scroll,
+            "timed_out": False,
+            "_shards": {"failed": 0},
+            "hits": {"hits": hits},
+        }
+
+    def types(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Return the types of all fields, as `_field_caps` does."""
+        types: dict[str, dict[str, dict[str, str]]] = {}
+        for doc in self.docs:
+            for name, value in _flat(doc, ""):
+                kind = "keyword"
+                if name == "@timestamp":
+                    kind = "date"
+                elif name in ("message", "short_message"):
+                    kind = "match_only_text"
+                elif isinstance(value, bool):
+                    kind = "boolean"
+                elif isinstance(value, int):
+                    kind = "long"
+                elif isinstance(value, float):
+                    kind = "float"
+                types.setdefault(name, {})[kind] = {"type": kind}
+        return types
+
+
+def _flat(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, of in value.items():
+            yield from _flat(of, f"{name}.{key}" if name else key)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _flat(one, name)
+    elif value is not None:
+        yield name, value
+
+
+def _time(doc: Doc) -> int:
+    return nanoseconds(doc["@timestamp"]) or 0
+
+
+def _holds(query: Any, doc: Doc, types: Any) -> bool:
+    ((kind, inner),) = query.items()
+    if kind == "match_all":
+        return True
+    if kind == "match_none":
+        return False
+    if kind == "bool":
+        needed = all(_holds(one, doc, types) for one in inner.get("filter", ()))
+        should = inner.get("should")
+        if should is None:
+            return needed
+        assert inner["minimum_should_match"] == 1
+        return needed and any(_holds(one, doc, types) for one in should)
+    if kind == "exists":
+        return bool(_values(doc, inner["field"]))
+    ((name, asked),) = inner.items()
+    values = _values(doc, name)
+    words = "match_only_text" in types.get(name, ())
+    if kind == "terms":
+        assert not words
+        return any(value in asked for value in values)
+    if kind == "prefix":
+        assert types[name].keys() == {"keyword"}, "Can only use prefix queries on texts"
+        return any(value.startswith(asked) for value in values)
+    if kind == "wildcard":
+        assert types[name].keys() == {"keyword"}
+        glob = asked.replace("[", "[[]").replace("\\*", "[*]").replace("\\?", "[?]")
+        return any(fnmatch.fnmatchcase(value, glob) for value in values)
+    if kind == "range":
+        low, high = asked.get("gte"), asked.get("lte")
+        if name == "@timestamp":
+            assert asked["format"] == "epoch_millis"
+            values = [_time(doc) / 1e6]
+        return any(
+            (low is None or low <= value) and (high is None or value <= high)
+            for value in values
+        )
+    assert kind == "match_phrase"
+    assert words
+    phrase = re.findall(r"\w+", asked["query"].lower())
+    found = [re.findall(r"\w+", value.lower()) for value in values]
+    return any(
+        phrase == words_of[at : at + len(phrase)]
+        for words_of in found
+        for at in range(len(words_of) + 1)
+    )
+
+
+def _values(doc: Doc, name: str) -> list[Any]:
+    return [value for path, value in _flat(doc, "") if path == name]
