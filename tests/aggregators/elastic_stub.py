@@ -5,7 +5,6 @@ them.
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import re
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from ctxlog.aggregators.elastic import _document as document
 from tests.aggregators.web import Answer, Request, Store
 
 Doc = dict[str, Any]
+_WILDCARD = re.compile(r"\\(.)|(\*)|(\?)|(.)", re.DOTALL)
 
 
 class Elasticsearch(Store):
@@ -56,7 +56,8 @@ class Elasticsearch(Store):
                 return {"succeeded": True}
             return self._page(scroll)
         assert path == "/logs-ctxlog-default/_search"
-        docs = [doc for doc in self.docs if _holds(body["query"], doc, self.types())]
+        types = self.types()
+        docs = [doc for doc in self.docs if _holds(body["query"], doc, types)]
         (sort,) = body["sort"]
         if sort != "_doc":
             docs.sort(key=_time, reverse=sort["@timestamp"] == "desc")
@@ -108,6 +109,13 @@ def _flat(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
+def _form(part: re.Match[str]) -> str:
+    """Return a part of a wildcard pattern as a regular expression."""
+    if part[2] or part[3]:
+        return ".*" if part[2] else "."
+    return re.escape(part[1] or part[4])
+
+
 def _time(doc: Doc) -> int:
     return nanoseconds(doc["@timestamp"]) or 0
 
@@ -138,8 +146,8 @@ def _holds(query: Any, doc: Doc, types: Any) -> bool:
         return any(value.startswith(asked) for value in values)
     if kind == "wildcard":
         assert types[name].keys() == {"keyword"}
-        glob = asked.replace("[", "[[]").replace("\\*", "[*]").replace("\\?", "[?]")
-        return any(fnmatch.fnmatchcase(value, glob) for value in values)
+        form = re.compile(_WILDCARD.sub(_form, asked), re.DOTALL)
+        return any(form.fullmatch(value) for value in values)
     if kind == "range":
         low, high = asked.get("gte"), asked.get("lte")
         if name == "@timestamp":
