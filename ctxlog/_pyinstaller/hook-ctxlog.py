@@ -33,6 +33,7 @@ excludedimports = [
     "confluent_kafka",
     "django",
     "dramatiq",
+    "duckdb",
     "faststream",
     "flask",
     "gevent",
