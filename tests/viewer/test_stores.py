@@ -59,7 +59,7 @@ def _now(monkeypatch: pytest.MonkeyPatch) -> None:
 PAIRS = [(name, "default") for name in STORES] + [
     ("clickhouse", "otel"),
     ("elastic", "ecs"),
-    ("elastic", "gelf"),
+    ("elastic", "logstash"),
     ("loki", "otel"),
     ("vlogs", "datadog"),
     ("vlogs", "gcp"),
