@@ -68,6 +68,7 @@ class Source(Protocol):
 
     def within(self, seconds: float) -> float:
         """Return so many seconds, or those until the deadline if they are less."""
+        ...
 
 
 class Observer(Protocol):
