@@ -228,7 +228,7 @@ class Reader:
         texts = []
         for source in self._sources:
             if isinstance(source, Store):
-                texts += [f"{source.name}:"]
+                texts.append(f"{source.name.removesuffix(':')}:")
                 texts += [source.explain(question) for question in questions]
             else:
                 texts.append(f"{source.name}: read as it is")
