@@ -319,8 +319,9 @@ def report(
     """
     Log about a sink, on the other sinks beside it, or else on standard error.
 
-    Never raises. If one of the others reports on itself at that, its line goes to
-    standard error.
+    Never raises. On standard error, too, if each of the others only holds the line: its
+    store may be away as well. If one of the others reports on itself at that, its line
+    goes to standard error.
 
     Args:
         sink: The sink; the line's field `sink` is its name.
@@ -352,14 +353,15 @@ def report(
 
 
 def _takes(sink: Sink, line: bytes) -> bool:
+    """Write a line to a sink; return whether it is where it goes already."""
     try:
         sink.write(line)
+        return not sink.stats()["held"]
     except Exception as error:
         # A third-party sink; `Fan.write()` says so when it raises for other lines.
         if is_interrupt(error):
             raise
         return False
-    return True
 
 
 def _name_of(sink: Sink) -> str:

@@ -216,6 +216,22 @@ def test_a_report_without_others(capsys: pytest.CaptureFixture[str]) -> None:
     assert load_line(capsys.readouterr().err)["sink"] == "alone"
 
 
+def test_a_report_that_the_others_only_hold(
+    fans: list[Fan], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is on standard error, too: the stores of all sinks may be away."""
+
+    class Holding(Kept):
+        def stats(self) -> sinks.Stats:
+            return {**super().stats(), "held": len(self.lines)}
+
+    one, two = Holding("one"), Holding("two")
+    fans.append(Fan([one, two]))
+    line = report(one, "3 lines were dropped")
+    assert two.lines == [line]
+    assert capsys.readouterr().err.encode() == line
+
+
 def test_sinks_that_report_on_each_other_end(
     fans: list[Fan], capsys: pytest.CaptureFixture[str]
 ) -> None:
