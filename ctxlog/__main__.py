@@ -69,7 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.arguments(readers[words[0]])
         chosen = parser.parse_args(words)
         if words[0] in _SHIP:
-            done: int = command.run(chosen)
+            try:
+                done: int = command.run(chosen)
+            except KeyboardInterrupt:  # before it waits for signals
+                return 130
             return done
         return _run(words[0], command.run, chosen)
     chosen = parser.parse_args(words)

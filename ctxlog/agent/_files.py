@@ -11,9 +11,11 @@ removed can be read afterwards. A file needs no other buffer: only the position 
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import glob
 import os
+import stat
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -64,6 +66,7 @@ class Files:
         names: What was given.
         counts: What was read.
         is_at_end: Whether nothing more comes.
+        problems: What was said of files that cannot be read.
     """
 
     def __init__(
@@ -81,10 +84,10 @@ class Files:
         self.counts = Counts()
         self.is_at_end = False
         self.dropped = 0  # a file is never too long
+        self.problems: set[str] = set()
         self._follow, self._keeps, self._say = follow, keeps, say
         self._convert = convert
         self._lock = threading.Condition()
-        self._said: set[str] = set()
         #: By name, in the order of the files that had it.
         self._all: dict[str, list[Followed]] = {}
         self._parts: deque[_Part] = deque()
@@ -152,8 +155,8 @@ class Files:
 
     def _complain(self, path: str, error: OSError) -> None:
         problem = f"{path}: {error.strerror or error}"
-        if problem not in self._said:
-            self._said.add(problem)
+        if problem not in self.problems:
+            self.problems.add(problem)
             self._say(problem)
 
     def scan(self) -> None:
@@ -173,11 +176,7 @@ class Files:
                 self._replace(followed)
             followed.is_listed = False
         known = {followed.key: followed for followed in self._current()}
-        for path in self._paths():
-            try:
-                found = os.stat(path)
-            except OSError:
-                continue
+        for path, found in self._listed():
             here = known.get((found.st_dev, found.st_ino))
             if here is None:
                 here = self._begin(path, from_end=from_end)
@@ -191,14 +190,18 @@ class Files:
     def _current(self) -> Iterator[Followed]:
         return (one for one in self._each() if not one.is_truncated)
 
-    def _paths(self) -> Iterator[str]:
+    def _listed(self) -> Iterator[tuple[str, os.stat_result]]:
+        """Return what is called so now; of a pattern, what was written to last ends."""
         for name in self.names:
-            if not glob.has_magic(name):
-                yield name
-                continue
-            found = glob.glob(name, recursive=True)
-            found = [path for path in found if not path.endswith(COMPRESSED)]
-            yield from sorted(found, key=_changed)
+            is_pattern = glob.has_magic(name)
+            found = []
+            for path in glob.glob(name, recursive=True) if is_pattern else [name]:
+                with contextlib.suppress(OSError):
+                    found.append((path, os.stat(path)))
+            if is_pattern:
+                found = [one for one in found if _is_log(*one)]
+                found.sort(key=lambda one: one[1].st_mtime)
+            yield from found
 
     def _begin(self, path: str, *, from_end: bool) -> Followed | None:
         new = self._open(path, path)
@@ -363,11 +366,8 @@ class Files:
             self._all.clear()
 
 
-def _changed(path: str) -> float:
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return 0.0
+def _is_log(path: str, found: os.stat_result) -> bool:
+    return stat.S_ISREG(found.st_mode) and not path.endswith(COMPRESSED)
 
 
 def _attempt(has: Callable[[_Of], bool], other: _Of) -> bool:

@@ -8,6 +8,7 @@ import contextlib
 import glob
 import os
 import resource
+import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
@@ -35,6 +36,11 @@ class Job(Protocol):
 
     counts: Counts
     place: str
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether something could not be read that will not be tried again."""
+        ...
 
     @property
     def input(self) -> Input:
@@ -138,6 +144,8 @@ class PipeJob:
         self._until: float | None = None
         self._has_ended = False
 
+    has_failed = False
+
     @property
     def input(self) -> Input:
         """Where the loop gets lines."""
@@ -225,10 +233,16 @@ class FilesJob:
             say=say,
         )
         self.counts = self._files.counts
+        self._once = not follow
         self._follows = follow
         self._next = 0.0
         self._stopped = False
         self._save(0.0)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether something could not be read that will not be tried again."""
+        return self._once and bool(self._files.problems)
 
     @property
     def input(self) -> Input:
@@ -281,9 +295,12 @@ def _check(name: str, follow: bool) -> None:
     if name.endswith(COMPRESSED) and not name.endswith(".gz"):
         raise StateError(f"{name}: of compressed files only .gz can be sent")
     try:
-        if os.path.isdir(name):
+        mode = os.stat(name).st_mode
+        if stat.S_ISDIR(mode):
             raise StateError(f"{name}: is a directory; name files, or '{name}/*.log'")
-        os.close(os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        if not stat.S_ISREG(mode):
+            raise StateError(f"{name}: is no regular file; `ctxlog ship -` reads pipes")
+        os.close(os.open(name, os.O_RDONLY | os.O_CLOEXEC))
     except FileNotFoundError as error:
         if not follow:
             raise StateError(f"{name}: {error.strerror}") from None

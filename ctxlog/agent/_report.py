@@ -4,6 +4,7 @@ What `ctxlog ship` says on standard error: what happens, and the totals.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -97,7 +98,8 @@ def say(sentence: str) -> None:
     if sys.stderr is None:
         return
     try:
-        print(f"ctxlog ship: {printable(sentence)}", file=sys.stderr, flush=True)
+        # Not by `print`: Python would try again at exit what is left in its buffer.
+        os.write(sys.stderr.fileno(), f"ctxlog ship: {printable(sentence)}\n".encode())
     except (OSError, ValueError):  # it is closed, or full
         pass
 

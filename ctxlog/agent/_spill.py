@@ -50,8 +50,10 @@ class Spill:
         #: Lines that were given to the loop: whose they are, how many, up to where.
         self._parts: deque[tuple[Followed, int, int]] = deque()
         self._partly = 0
-        saved = {position.path: position for position in state.load()}
         paths = sorted(self._folder.glob("*.lines"))
+        saved = {position.path: position for position in state.load()}
+        #: Of files, if the directory is that of a `--position` as well.
+        self._others = [saved[one] for one in saved if not one.endswith(".lines")]
         self._number = int(paths[-1].stem) if paths else 0
         for path in map(str, paths):
             segment = Followed(path, path, Content(path))
@@ -189,7 +191,8 @@ class Spill:
     def positions(self) -> list[Position]:
         """Return how far the store has each file."""
         with self._changed:
-            return [segment.position() for segment in self._segments]
+            found = [segment.position() for segment in self._segments]
+            return [*self._others, *found]
 
     def close(self) -> None:
         """Close the files; remove those of which the store has all."""

@@ -4,7 +4,6 @@ What outlives a run: how far each file has been sent, in a directory of one's ow
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import hashlib
 import json
@@ -75,13 +74,9 @@ class State:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            holder = os.pread(self._lock, 20, 0).decode("ascii", "replace").strip()
             os.close(self._lock)
-            owner = f", process {holder}," if holder else ""
-            problem = f"{folder}: another `ctxlog ship`{owner} uses this directory"
+            problem = f"{folder}: another `ctxlog ship` uses this directory"
             raise StateError(problem) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     def load(self) -> list[Position]:
         """
@@ -126,6 +121,4 @@ class State:
 
     def close(self) -> None:
         """Let another process use the directory."""
-        with contextlib.suppress(OSError):
-            os.ftruncate(self._lock, 0)
         os.close(self._lock)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -120,6 +121,8 @@ def _job(chosen: argparse.Namespace) -> Job:
     names = chosen.files or ["-"]
     if "-" in names and len(names) > 1:
         raise ConfigError("FILE", " ".join(names), "standard input, or files")
+    if chosen.dry_run and sys.stdout is None:  # `>&-`
+        raise StateError("standard output is closed")
     convert = None if chosen.schema is None else converter(chosen.schema)
     if "-" in names:
         if chosen.position or chosen.once or chosen.from_end:
@@ -152,7 +155,7 @@ def _ship(job: Job, receiver: Receiver, chosen: argparse.Namespace) -> int:
         )
     job.finish()
     unsent, dropped = feed.unsent, feed.dropped
-    lost = bool(unsent or dropped or feed.rejected)
+    lost = bool(unsent or dropped or feed.rejected or job.has_failed)
     if lost or not chosen.quiet:
         say(report.totals(unsent, dropped))
     return LOST if lost else ARRIVED
@@ -196,8 +199,14 @@ def _print_first(job: Job) -> int:
     while len(lines) < _FIRST and not job.input.is_at_end:
         lines += job.input.take(_FIRST - len(lines), 1 << 30, _TICK)
         job.tick(time.monotonic())
-    sys.stdout.buffer.writelines(lines)
-    sys.stdout.flush()
+    try:
+        # Not by `print`: Python would try again at exit what is left in its buffer.
+        os.write(sys.stdout.fileno(), b"".join(lines))
+    except BrokenPipeError:  # `| head -1`
+        pass
+    except OSError as error:
+        say(f"standard output: {error.strerror}")
+        return UNUSABLE
     return ARRIVED
 
 

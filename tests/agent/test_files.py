@@ -370,6 +370,17 @@ def test_a_device_that_has_another_number(log: Path, said: _Complaints) -> None:
     files.close()
 
 
+def test_a_pattern_is_of_regular_files(log: Path, said: _Complaints) -> None:
+    """A folder and a pipe that it matches as well are passed over."""
+    log.write_bytes(line(1))
+    log.with_name("folder.log").mkdir()
+    os.mkfifo(log.with_name("pipe.log"))
+    files = Files([str(log.with_name("*.log"))], say=said)
+    assert taken(files) == [line(1)]
+    assert said == []
+    files.close()
+
+
 def test_positions_of_other_files_are_kept(log: Path, said: _Complaints) -> None:
     """A ship for other files forgets nothing."""
     log.write_bytes(line(1))
@@ -380,6 +391,13 @@ def test_positions_of_other_files_are_kept(log: Path, said: _Complaints) -> None
     other = _files(log.with_name("other.log"), said, saved=saved)
     assert other.positions() == saved
     other.close()
+    state = State(str(log.with_name("state")))
+    state.save(saved)
+    spill = Spill(state, 1000, said)
+    spill.put([line(2)])
+    assert spill.positions()[:1] == saved
+    spill.close()
+    state.close()
 
 
 def test_two_names_of_one_file(log: Path, said: _Complaints) -> None:
@@ -580,9 +598,9 @@ def test_a_file_that_cannot_be_read_any_more(
 
 
 def test_a_state_is_one_process_es(tmp_path: Path) -> None:
-    """The lock names who has it, and is given back."""
+    """The lock is given back."""
     state = State(str(tmp_path / "state"))
-    with pytest.raises(StateError, match=f"`ctxlog ship`, process {os.getpid()}, uses"):
+    with pytest.raises(StateError, match="another `ctxlog ship` uses this directory"):
         State(str(tmp_path / "state"))
     saved = [Position("a.log", "a.log", 1, 2, 3, 4, "d")]
     state.save(saved)

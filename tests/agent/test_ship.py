@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -367,13 +368,12 @@ def test_a_signal_leaves_what_a_store_does_not_take(ship: Ship, log: Path) -> No
 
 
 def test_two_may_not_share_their_positions(ship: Ship, log: Path) -> None:
-    """The second one ends with an error that names the first."""
+    """The second one ends with an error."""
     log.touch()
     first = ship.start("app.log", "--position=state")
     until(first, (ship.folder / "state" / "positions.json").exists)
     assert ship.run("app.log", "--position=state", "--once") == 2
-    problem = f"state: another `ctxlog ship`, process {first.pid}, uses this directory"
-    assert problem in ship.said
+    assert "state: another `ctxlog ship` uses this directory" in ship.said
 
 
 def test_a_signal_has_what_is_there_sent(ship: Ship, log: Path) -> None:
@@ -424,6 +424,58 @@ def test_wrong_use(
     said = capfd.readouterr().err
     assert problem in said
     assert said.count("\n") == 1
+
+
+def test_a_pipe_is_no_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It would be followed for ever: the error says how it is sent."""
+    os.mkfifo(tmp_path / "pipe")
+    assert store.ship(tmp_path, str(tmp_path / "pipe")) == 2
+    said = "is no regular file; `ctxlog ship -` reads pipes\n"
+    assert capfd.readouterr().err.endswith(said)
+
+
+def test_a_file_that_once_cannot_be_read(ship: Ship) -> None:
+    """The others arrive; the exit code says that not all has."""
+    (ship.folder / "a.log").write_bytes(line(1))
+    (ship.folder / "b.log.gz").write_bytes(b"no archive")
+    assert ship.run("a.log", "b.log.gz", "--once") == 1
+    assert ship.stored == line(1)
+    assert "b.log.gz: Not a gzipped file" in ship.said
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+def test_nothing_can_be_printed(ship: Ship, log: Path) -> None:
+    """A full disk or a closed one is said in one sentence, or changes no exit code."""
+    log.write_bytes(line(1))
+    command = f"{sys.executable} -I {_PROGRAM} app.log"
+    for options, code, said in (
+        ("--dry-run >/dev/full", 2, "standard output: No space left on device"),
+        ("--dry-run >&-", 2, "standard output is closed"),
+        ("--once 2>/dev/full", 0, ""),
+    ):
+        done = subprocess.run(
+            ["sh", "-c", f"{command} {options}"],
+            env=clean_environment(STORE=str(ship.folder)),
+            cwd=ship.folder,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=LIMIT,
+            check=False,
+        )
+        assert done.returncode == code
+        assert done.stderr == (f"ctxlog ship: {said}\n" if said else "")
+
+
+def test_an_interrupt_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while it looks for files ends it without a traceback."""
+
+    def interrupted(address: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ctxlog.aggregators.receiver", interrupted)
+    assert main(["ship", "-", "--to", "folder://store"]) == 130
 
 
 def test_positions_that_cannot_be_read(
