@@ -98,7 +98,10 @@ class _Reader(Reader):
         if not os.path.exists(self._file):
             raise UnavailableError("there is no such file")
         try:
-            return duckdb.connect(self._file, read_only=True, config=_CONFIG)
+            connection = duckdb.connect(self._file, read_only=True, config=_CONFIG)
+            # It draws one on standard output where it takes Python for a shell.
+            connection.execute("SET enable_progress_bar = false")
+            return connection
         except (duckdb.Error, RuntimeError) as error:
             raise UnavailableError(_reason(error)) from None
 

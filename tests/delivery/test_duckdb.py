@@ -19,7 +19,7 @@ from ctxlog.__main__ import main
 from ctxlog.aggregators import Condition, Question, RefusedError, UnavailableError
 from ctxlog.line.vendors import SCHEMAS
 from tests.aggregators.shop import BEGIN, QUESTIONS, lines_of
-from tests.helpers import need
+from tests.helpers import need, run_python
 
 duckdb: Any = need("duckdb")
 
@@ -44,6 +44,7 @@ def database(folder: Path, lines: list[bytes]) -> tuple[Path, Path]:
     file, store = folder / "app.log", folder / "logs.db"
     file.write_bytes(b"".join(lines))
     with duckdb.connect(str(store)) as connection:
+        connection.execute("SET enable_progress_bar = false")
         connection.execute(f"CREATE TABLE logs AS SELECT * FROM read_json('{file}')")
     return file, store
 
@@ -235,6 +236,26 @@ def test_what_is_missing_is_one_sentence(run: Run, tmp_path: Path) -> None:
             assert (code, out) == (2, ""), address
             assert said in err
             assert err.count("\n") == 1
+
+
+def test_nothing_is_drawn_beside_the_lines(tmp_path: Path) -> None:
+    """
+    DuckDB has a progress bar on standard output for what takes longer, in a shell.
+
+    It takes a program without a file, as this one, for a shell.
+    """
+    lines = [b'{"timestamp":"2026-01-31T12:00:00Z","message":"paid"}\n']
+    _, store = database(tmp_path, lines)
+    source = f"""
+import duckdb
+from ctxlog.aggregators import reader
+
+SETTING = "SELECT current_setting('enable_progress_bar')"
+assert duckdb.connect().execute(SETTING).fetchall() == [(True,)]
+with reader("duckdb:{store}")._connected() as connection:
+    print(connection.execute(SETTING).fetchall())
+"""
+    assert run_python("-c", source, cwd=tmp_path).stdout == "[(False,)]\n"
 
 
 def test_a_database_is_only_read(tmp_path: Path) -> None:
