@@ -11,6 +11,7 @@ import time
 
 from ctxlog.agent._feed import Feed
 from ctxlog.agent._lines import Counts
+from ctxlog.aggregators import DeniedError, UnavailableError
 from ctxlog.terminal import printable
 
 #: The seconds between two reports of how far it is.
@@ -33,22 +34,24 @@ class Report:
         self._place = place
         self._lock = threading.Lock()
         self._reason = ""
-        self._is_away = False
+        self._is_away = self._is_denied = False
         self._next = time.monotonic() + PAUSE
         self._last = ""
 
     # From the loop ------------------------------------------------------------------
 
-    def failed(self, reason: str, since: float) -> None:
-        """Say that the store takes no lines, once."""
-        if not self._is_away:
+    def failed(self, error: UnavailableError, since: float) -> None:
+        """Say that the store takes no lines, once; that it denies, once more."""
+        denied = isinstance(error, DeniedError)
+        if not self._is_away or (denied and not self._is_denied):
             self._is_away = True
-            say(f"{self._store}: {reason}; trying again")
+            self._is_denied = denied
+            say(f"{self._store}: {error}; trying again")
 
     def settled(self, since: float) -> None:
         """Say that it takes lines again."""
         if self._is_away:
-            self._is_away = False
+            self._is_away = self._is_denied = False
             say(f"{self._store} takes lines again, after {since:.1f} s")
 
     def rejected(self, line: bytes, reason: str) -> None:

@@ -8,6 +8,7 @@ from ctxlog.aggregators._address import Address as Address
 from ctxlog.aggregators._question import Condition, Cursor, Operator, Question, Reader
 from ctxlog.aggregators._readers import is_address, reader
 from ctxlog.aggregators._receivers import receiver
+from ctxlog.aggregators._store import DeniedError as DeniedError
 from ctxlog.aggregators._store import (
     Receiver,
     RefusedError,

@@ -5,14 +5,19 @@ HTTP to a store: one client, whose failures are `UnavailableError` or `RefusedEr
 from __future__ import annotations
 
 import gzip
-import ssl
 import time
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
+from ctxlog.aggregators import _tls
 from ctxlog.aggregators._address import Address
-from ctxlog.aggregators._store import RefusedError, UnavailableError, UnreachableError
+from ctxlog.aggregators._store import (
+    DeniedError,
+    RefusedError,
+    UnavailableError,
+    UnreachableError,
+)
 from ctxlog.errors import requires
 
 with requires("urllib3", "ship"):
@@ -26,8 +31,9 @@ OPTIONS = frozenset({"ca", "cert", "gzip", "key", "timeout"})
 LONGEST_RETRY_AFTER = 300.0
 
 # Other answers below 500 are about the lines: not these, which are about the request
-# (credentials, the address, how it was sent) or ask for another time.
-_NOT_ABOUT_LINES = frozenset({401, 402, 403, 404, 405, 407, 408, 421, 425, 426, 429})
+# (credentials, the address, how it was sent), and those that ask for another time.
+_DENIED = frozenset({401, 402, 403, 404, 405, 407, 421, 426})
+_LATER = frozenset({408, 425, 429})
 
 _SHOWN = 200
 
@@ -59,7 +65,7 @@ class Client:
         self._timeout = address.seconds("timeout", 10.0)
         self._headers = {"User-Agent": "ctxlog", **address.headers}
         self._where = address.host, address.port(port)
-        self._context = self._tls() if address.tls else None
+        self._context = _tls.context(address) if address.tls else None
         self._pool: urllib3.HTTPConnectionPool | None = None
 
     def _open(self) -> urllib3.HTTPConnectionPool:
@@ -71,18 +77,6 @@ class Client:
                     *self._where, maxsize=1, ssl_context=self._context
                 )
         return self._pool
-
-    def _tls(self) -> ssl.SSLContext:
-        files = {name: self.address.options.get(name) for name in ("ca", "cert", "key")}
-        try:
-            context = ssl.create_default_context(cafile=files["ca"])
-            if files["cert"] is not None:
-                context.load_cert_chain(files["cert"], files["key"])
-        except (OSError, ValueError) as error:
-            raise self.address.error(
-                f"ca, cert and key to be files of certificates; {error}"
-            ) from None
-        return context
 
     def request(
         self,
@@ -177,18 +171,32 @@ class Client:
                 content = response.read(decode_content=True)
         except (exceptions.HTTPError, OSError, ValueError) as error:
             raise _unavailable(error) from None
-        raise failure(Answer(response.status, response.headers, content))
+        raise self.failure(Answer(response.status, response.headers, content))
+
+    def failure(self, answer: Answer) -> UnavailableError | RefusedError:
+        """Return the error that an answer stands for, which is no success."""
+        return failure(answer, self.address)
 
 
-def failure(answer: Answer) -> UnavailableError | RefusedError:
-    """Return the error that an answer stands for, whose status is not 2xx."""
+def failure(answer: Answer, address: Address) -> UnavailableError | RefusedError:
+    """
+    Return the error that an answer stands for, which is no success.
+
+    Args:
+        answer: The answer. It may repeat a credential, which the error does not.
+        address: Where it comes from.
+    """
     reason = f"it answers {answer.status}"
-    text = " ".join(answer.body[:_SHOWN].decode("utf-8", "replace").split())
+    body = answer.body[: 10 * _SHOWN].decode("utf-8", "replace")
+    text = " ".join(address.without_secrets(body)[:_SHOWN].split())
     if text and text.isprintable():
         reason += f": {text}"
-    if 400 <= answer.status < 500 and answer.status not in _NOT_ABOUT_LINES:
+    wait = retry_after(answer.headers.get("Retry-After"))
+    if answer.status in _DENIED or 300 <= answer.status < 400:
+        return DeniedError(reason, wait)
+    if 400 <= answer.status < 500 and answer.status not in _LATER:
         return RefusedError(reason, answer.body)
-    return UnavailableError(reason, retry_after(answer.headers.get("Retry-After")))
+    return UnavailableError(reason, wait)
 
 
 def retry_after(value: str | None, now: float | None = None) -> float | None:
@@ -226,6 +234,7 @@ def _unavailable(error: Exception) -> UnavailableError:
     if isinstance(error, (exceptions.TimeoutError, TimeoutError)):
         return UnavailableError("no answer in time")
     if isinstance(error, exceptions.SSLError):
-        reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "")
-        return UnavailableError(f"TLS fails: {reason or type(cause).__name__}")
+        reason = _tls.failure(error)
+        if reason is not None:
+            return DeniedError(reason)
     return UnavailableError("the connection broke off")

@@ -40,6 +40,15 @@ class UnreachableError(UnavailableError):
     """Nothing listens there: a process that ends does not wait for the store."""
 
 
+class DeniedError(UnavailableError):
+    """
+    The store takes nothing from here until an operator changes something.
+
+    That is a credential, a right, the address, or whom to trust. Lines are kept and
+    sent again, as with any `UnavailableError`, but it is said at once.
+    """
+
+
 class RefusedError(Exception):
     """
     The store will never take these lines together: some line of them is wrong.

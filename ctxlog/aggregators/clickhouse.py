@@ -1,11 +1,12 @@
 """
 ClickHouse: lines as rows of a table, over HTTP.
 
-After ClickHouse 25's HTTP interface (docs/en/interfaces/http.md), its format
-`JSONEachRow` and its asynchronous inserts (docs/en/optimize/asynchronous-inserts), and
-the statuses of its errors (src/Server/HTTP/exceptionCodeToHTTPStatus.cpp,
-https://github.com/ClickHouse/ClickHouse). The table that docs/stores/clickhouse.md
-shows was tried with the engine 26.5.
+After ClickHouse's HTTP interface (https://clickhouse.com/docs/interfaces/http), its
+format `JSONEachRow` and its asynchronous inserts
+(https://clickhouse.com/docs/optimize/asynchronous-inserts), as these pages were in July
+2026, and the statuses of its errors (src/Server/HTTP/exceptionCodeToHTTPStatus.cpp at
+08f89d9, https://github.com/ClickHouse/ClickHouse). The table that
+docs/stores/clickhouse.md shows was tried with the engine 26.5.
 
 A row has few columns that are asked for, and `line`, which is the line as it was
 written: fields may have any type there, and a new one needs no column. Columns that the
@@ -40,7 +41,12 @@ from ctxlog.aggregators._rows import (
     printable,
     rebuilt,
 )
-from ctxlog.aggregators._store import Receiver, RefusedError, UnavailableError
+from ctxlog.aggregators._store import (
+    DeniedError,
+    Receiver,
+    RefusedError,
+    UnavailableError,
+)
 
 _PORT = 8123
 _NAME = re.compile(r"(?:[A-Za-z_]\w*\.)?[A-Za-z_]\w*", re.ASCII)
@@ -70,9 +76,10 @@ _SETTINGS = {
     "date_time_input_format": "best_effort",
 }
 _CODE = re.compile(rb"Code: (\d+)\.")
-# Codes of src/Common/ErrorCodes.cpp that say that a row is wrong: CANNOT_PARSE_*,
-# TYPE_MISMATCH, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE, INCORRECT_DATA.
-_ABOUT_ROWS = frozenset({6, 25, 26, 27, 38, 41, 53, 69, 72, 117})
+# Codes of src/Common/ErrorCodes.cpp that come with 400 and say that a row is wrong:
+# CANNOT_PARSE_*, TYPE_MISMATCH (53), INCORRECT_DATA (117),
+# VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE (321).
+_ABOUT_ROWS = frozenset({6, 25, 26, 27, 38, 41, 53, 72, 117, 321, 376, 441})
 
 
 def receiver(address: Address) -> Receiver:
@@ -105,8 +112,8 @@ class _Receiver(Receiver):
         except RefusedError as error:
             code = _CODE.match(error.answer)
             if code is not None and int(code[1]) not in _ABOUT_ROWS:
-                # About the query, a setting or the server: no line is wrong.
-                raise UnavailableError(str(error)) from None
+                # About the query, a setting or the table: no line is wrong.
+                raise DeniedError(str(error)) from None
             raise
         return {}
 

@@ -1,21 +1,25 @@
 """
 Elasticsearch and OpenSearch: lines by the bulk API, and by searches.
 
-After Elasticsearch 9.1's `POST /{index}/_bulk`
-(https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk, and what
-answers it: server/src/main/java/org/elasticsearch/action/bulk in
-https://github.com/elastic/elasticsearch), which OpenSearch 3 has as well
-(https://docs.opensearch.org/latest/api-reference/document-apis/bulk/).
+After Elasticsearch 9.5's `POST /{index}/_bulk`
+(https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk, made of
+specification/_global/bulk at 9d9b9a5,
+https://github.com/elastic/elasticsearch-specification), which OpenSearch 3.8 has as
+well (https://docs.opensearch.org/latest/api-reference/document-apis/bulk/). A data
+stream takes no action but `create`; an index takes it, too.
 
 A line is a document of a data stream, as it was written, with `@timestamp` in front if
 it has none. It is created without an id of ours: a store that has to look for ids takes
 lines more slowly, and an id made of a line's bytes would lose one of two equal lines.
 So lines are stored twice if an answer is lost; `ctxlog show` shows such lines once.
 
-Read by a search that is scrolled, `POST /{index}/_search?scroll=2m`: both have that,
-with one snapshot for all pages, where points in time differ between them
-(https://docs.opensearch.org/3.6/api-reference/search-apis/scroll/). How a field can be
-asked goes by its type, which `_field_caps` tells.
+Read by a search that is scrolled, `POST /{index}/_search?scroll=2m`
+(https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-scroll,
+https://docs.opensearch.org/latest/api-reference/search-apis/scroll/): both have that,
+stable, with one snapshot for all pages. Both recommend `search_after` with a point in
+time instead for many users who turn pages, but its paths and bodies differ between
+them, and a command that reads once and clears its scroll holds one context. How a field
+can be asked goes by its type, which `_field_caps` tells.
 """
 
 from __future__ import annotations
@@ -33,7 +37,12 @@ from ctxlog.aggregators._http import OPTIONS, Client
 from ctxlog.aggregators._line import Line, nanoseconds, read, rfc3339
 from ctxlog.aggregators._question import Condition, Question, Reader
 from ctxlog.aggregators._rows import for_reading, printable
-from ctxlog.aggregators._store import Receiver, RefusedError, UnavailableError
+from ctxlog.aggregators._store import (
+    DeniedError,
+    Receiver,
+    RefusedError,
+    UnavailableError,
+)
 
 _PORT = 9200
 #: The data stream, unless the address names another: that of type, data set and
@@ -54,7 +63,8 @@ _METADATA = frozenset(
 )
 # Answers to single documents that are not about the document: no right or no index,
 # which the operator will change; too busy, or out of disk.
-_NOT_ABOUT_LINES = frozenset({401, 403, 404, 408, 429})
+_DENIED = frozenset({401, 403, 404})
+_NOT_ABOUT_LINES = _DENIED | {408, 429}
 
 
 def receiver(address: Address) -> Receiver:
@@ -134,8 +144,10 @@ def _refused(body: bytes, number: int) -> dict[int, str]:
             again = status >= 500 or status in _NOT_ABOUT_LINES
             (left if again else refused)[place] = _reason(status, results[place])
     if left:
-        reason = next(iter(left.values()))
-        raise UnavailableError(reason, left=list(left), refused=refused)
+        denied = [place for place in left if statuses[place] in _DENIED]
+        kind = DeniedError if denied else UnavailableError
+        reason = left[denied[0]] if denied else next(iter(left.values()))
+        raise kind(reason, left=list(left), refused=refused)
     return refused
 
 

@@ -22,7 +22,12 @@ from typing import Any
 
 from ctxlog.aggregators._address import Address
 from ctxlog.aggregators._line import read
-from ctxlog.aggregators._store import Receiver, UnavailableError, UnreachableError
+from ctxlog.aggregators._store import (
+    DeniedError,
+    Receiver,
+    UnavailableError,
+    UnreachableError,
+)
 from ctxlog.errors import requires
 
 with requires("confluent_kafka", "kafka"):
@@ -42,6 +47,21 @@ _ABOUT_LINES = frozenset(
         KafkaError.RECORD_LIST_TOO_LARGE,
         KafkaError.INVALID_MSG,
         KafkaError.INVALID_RECORD,
+    }
+)
+
+#: Errors that an operator has to do something about: credentials, rights, the topic,
+#: certificates.
+_DENIED = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError._SSL,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
     }
 )
 
@@ -135,6 +155,10 @@ class _Receiver(Receiver):
                     reason = error.str()
         if not left:
             return refused
+        found = [*self._errors, *filter(None, results.values())]
+        denied = [error for error in found if error.code() in _DENIED]
+        if denied:
+            raise DeniedError(denied[0].str(), left=left, refused=refused)
         if self._are_all_down():
             raise UnreachableError(self._errors[0].str(), left=left, refused=refused)
         raise UnavailableError(reason, left=left, refused=refused)
@@ -158,9 +182,8 @@ def _note(
 
 def _settings(address: Address) -> dict[str, Any]:
     option = address.options.get
-    hosts = (f"{host}:{port or _PORT}" for host, port in address.hosts)
     settings: dict[str, Any] = {
-        "bootstrap.servers": ",".join(hosts),
+        "bootstrap.servers": ",".join(address.hosts_and_ports(_PORT)),
         "client.id": "ctxlog",
         "acks": "all",
         "enable.idempotence": True,
@@ -186,6 +209,10 @@ def _settings(address: Address) -> dict[str, Any]:
         ("cert", "ssl.certificate.location"),
         ("key", "ssl.key.location"),
     ):
-        if option(name) is not None:
-            settings[setting] = option(name)
+        value = option(name)
+        if value is None and name == "ca" and address.tls:
+            # librdkafka's own OpenSSL may not know it.
+            value = os.environ.get("SSL_CERT_FILE")
+        if value is not None:
+            settings[setting] = value
     return settings

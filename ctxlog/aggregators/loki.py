@@ -1,9 +1,10 @@
 """
 Loki: lines by its push API, as JSON, and by LogQL.
 
-After Loki 3.7's HTTP API (docs/sources/reference/loki-http-api.md, `POST
-/loki/api/v1/push`), and what its distributor and ingester answer
-(pkg/distributor/http.go, pkg/distributor/validator.go and pkg/ingester/stream.go at
+After Loki 3.7's HTTP API, `POST /loki/api/v1/push`
+(https://grafana.com/docs/loki/latest/reference/loki-http-api/), its default limits, and
+what its distributor and ingester answer (pkg/validation/limits.go,
+pkg/distributor/http.go, pkg/distributor/validator.go and pkg/ingester/stream.go at
 v3.7.6, https://github.com/grafana/loki).
 
 A stream is made of few labels: the service, the environment and the level. The
@@ -28,7 +29,7 @@ from urllib.parse import urlencode
 
 from ctxlog._json import dumps, loads
 from ctxlog.aggregators._address import Address
-from ctxlog.aggregators._http import OPTIONS, Client, failure
+from ctxlog.aggregators._http import OPTIONS, Client
 from ctxlog.aggregators._line import SPANS, TRACES, Line, nanoseconds, read, rfc3339
 from ctxlog.aggregators._question import Condition, Question, Reader
 from ctxlog.aggregators._rows import for_reading, needle, numbers_pattern, printable
@@ -117,7 +118,7 @@ class _Receiver(Receiver):
             "POST", self._path, content, headers=_JSON, timeout=max(timeout, 0.1)
         )
         if answer.status not in (200, 204):  # 260: nothing is taken now
-            raise failure(answer)
+            raise self._client.failure(answer)
 
     def close(self) -> None:
         self._client.close()

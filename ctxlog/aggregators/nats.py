@@ -18,14 +18,19 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ctxlog.aggregators import _tls
 from ctxlog.aggregators._address import Address
 from ctxlog.aggregators._line import Line, read
-from ctxlog.aggregators._store import Receiver, UnavailableError, UnreachableError
+from ctxlog.aggregators._store import (
+    DeniedError,
+    Receiver,
+    UnavailableError,
+    UnreachableError,
+)
 from ctxlog.errors import requires
 
 with requires("nats"):
@@ -47,6 +52,13 @@ _NO_TOKEN = re.compile(r"[\s.*>\x00-\x1f\x7f]")
 _IDLE = 60.0
 #: Its code for a message that is longer than the stream's `max_msg_size`.
 _TOO_LONG = 10054
+#: Wrong credentials, or TLS at one end alone.
+_DENIED = (
+    nats.errors.AuthorizationError,
+    nats.errors.InvalidUserCredentialsError,
+    nats.errors.SecureConnRequiredError,
+    nats.errors.SecureConnWantedError,
+)
 
 
 def receiver(address: Address) -> Receiver:
@@ -71,8 +83,8 @@ class _Receiver(Receiver):
         if not _SUBJECT.fullmatch(self._subject):
             raise address.error("a subject, as nats://host:4222/logs")
         self._servers = [
-            f"{'tls' if address.tls else 'nats'}://{host}:{port or _PORT}"
-            for host, port in address.hosts
+            f"{'tls' if address.tls else 'nats'}://{one}"
+            for one in address.hosts_and_ports(_PORT)
         ]
         self._timeout = address.seconds("timeout", 10.0)
         self._options = _options(address)
@@ -123,7 +135,8 @@ class _Receiver(Receiver):
         connection.used = time.monotonic()
         if left:
             await self._disconnect()
-            raise UnavailableError(reason, left=left, refused=refused)
+            kind = DeniedError if reason == _NO_STREAM else UnavailableError
+            raise kind(reason, left=left, refused=refused)
         return refused
 
     def _subject_of(self, line: Line) -> str:
@@ -152,11 +165,7 @@ class _Receiver(Receiver):
                 )
             except (nats.errors.Error, OSError, asyncio.TimeoutError) as error:
                 cause = connection.error or error
-                refused = isinstance(cause, OSError) and not isinstance(
-                    cause, TimeoutError
-                )
-                kind = UnreachableError if refused else UnavailableError
-                failure = kind(_reason(cause))
+                failure = _failure(cause)
                 await connection.close()
             else:
                 return connection
@@ -231,9 +240,24 @@ def _error(ack: asyncio.Future[Any]) -> BaseException | None:
     return ack.exception() if ack.done() and not ack.cancelled() else None
 
 
+_NO_STREAM = "no stream takes this subject"
+
+
+def _failure(error: BaseException) -> UnavailableError:
+    """Return why there is no connection."""
+    denied = _tls.failure(error)
+    if denied is None and isinstance(error, _DENIED):
+        denied = _reason(error)
+    if denied is not None:
+        return DeniedError(denied)
+    if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+        return UnreachableError(_reason(error))
+    return UnavailableError(_reason(error))
+
+
 def _reason(error: BaseException) -> str:
     if isinstance(error, nats.js.errors.NoStreamResponseError):
-        return "no stream takes this subject"
+        return _NO_STREAM
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__
@@ -246,13 +270,5 @@ def _options(address: Address) -> dict[str, Any]:
         names[name]: of for name, of in address.options.items() if name in names
     }
     if address.tls:
-        option = address.options.get
-        try:
-            context = ssl.create_default_context(cafile=option("ca"))
-            if option("cert") is not None:
-                context.load_cert_chain(str(option("cert")), option("key"))
-        except (OSError, ValueError) as error:
-            allowed = f"ca, cert and key to be files of certificates; {error}"
-            raise address.error(allowed) from None
-        found["tls"] = context
+        found["tls"] = _tls.context(address)
     return found

@@ -4,8 +4,14 @@ OpenTelemetry's protocol over HTTP: the collector, and every store that takes it
 After the specification of OTLP 1.11 (https://opentelemetry.io/docs/specs/otlp/, its
 `OTLP/HTTP` for logs) and `logs.proto` of opentelemetry-proto 1.11: a `POST` to
 `/v1/logs` on port 4318 of an `ExportLogsServiceRequest`, as JSON or as protobuf. An
-answer of 200 may say that some records were rejected, though not which. Attributes have
-the names of the semantic conventions 1.44.0 where there are any.
+answer of 200 may say that some records were rejected, though not which: these are not
+sent again, as the specification has it. Attributes have the names of the semantic
+conventions 1.44.0 where there are any.
+
+The specification lets a client repeat a request after 429, 502, 503 and 504 alone, and
+none after another 4xx or 5xx. ctxlog repeats it after 401, 403, 404 and any 5xx, too:
+the lines would be lost otherwise, since a proxy had been restarted or a token had
+expired. After 400, 413 and the like it sends halves, not the same request.
 """
 
 from __future__ import annotations

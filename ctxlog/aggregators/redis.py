@@ -18,9 +18,15 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ctxlog.aggregators import _tls
 from ctxlog.aggregators._address import Address
 from ctxlog.aggregators._line import Line, read
-from ctxlog.aggregators._store import Receiver, UnavailableError, UnreachableError
+from ctxlog.aggregators._store import (
+    DeniedError,
+    Receiver,
+    UnavailableError,
+    UnreachableError,
+)
 from ctxlog.errors import requires
 
 with requires("redis"):
@@ -35,6 +41,13 @@ _PORT = 6379
 
 _OPTIONS = frozenset(
     {"ca", "cert", "db", "key", "maxlen", "partitions", "password", "timeout", "user"}
+)
+
+#: No right, wrong credentials, or none.
+_DENIED = (
+    exceptions.AuthenticationError,
+    exceptions.AuthorizationError,
+    exceptions.NoPermissionError,
 )
 
 
@@ -71,9 +84,12 @@ class _Receiver(Receiver):
             answers = self._add(read(lines), min(timeout, self._timeout))
         except exceptions.TimeoutError:
             raise UnavailableError("no answer in time") from None
-        except exceptions.AuthenticationError as error:
-            raise UnavailableError(_reason(error)) from None
+        except _DENIED as error:
+            raise DeniedError(_reason(error)) from None
         except exceptions.ConnectionError as error:
+            denied = _tls.failure(error)
+            if denied is not None:
+                raise DeniedError(denied) from None
             refused = isinstance(error.__cause__ or error.__context__, OSError)
             kind = UnreachableError if refused else UnavailableError
             raise kind(_reason(error)) from None
@@ -82,7 +98,9 @@ class _Receiver(Receiver):
         # Errors of the server are about itself or the stream: no line is wrong.
         left = [place for place, of in enumerate(answers) if isinstance(of, Exception)]
         if left:
-            raise UnavailableError(_reason(answers[left[0]]), left=left)
+            first = answers[left[0]]
+            kind = DeniedError if isinstance(first, _DENIED) else UnavailableError
+            raise kind(_reason(first), left=left)
         return {}
 
     def _add(self, lines: Sequence[Line], limit: float) -> list[Any]:

@@ -21,10 +21,16 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ctxlog.aggregators import _tls
 from ctxlog.aggregators._address import Address
 from ctxlog.aggregators._line import Line
 from ctxlog.aggregators._program import program
-from ctxlog.aggregators._store import Receiver, UnavailableError, UnreachableError
+from ctxlog.aggregators._store import (
+    DeniedError,
+    Receiver,
+    UnavailableError,
+    UnreachableError,
+)
 
 if sys.platform == "linux":
     import fcntl
@@ -234,7 +240,7 @@ class _Stream(Receiver):
         self._timeout = address.seconds("timeout", 10.0)
         port = _TLS_PORT if address.tls else _PORT
         self._where = address.host, address.port(port)
-        self._context = _context(address) if address.tls else None
+        self._context = _tls.context(address) if address.tls else None
         self._socket: socket.socket | None = None
 
     def send(self, lines: Sequence[bytes], timeout: float) -> Mapping[int, str]:
@@ -249,6 +255,9 @@ class _Stream(Receiver):
         except OSError as error:
             # A part of a message may be there: the next one needs a connection anew.
             self.close()
+            denied = _tls.failure(error)
+            if denied is not None:
+                raise DeniedError(denied) from None
             kind = UnavailableError
             if isinstance(error, (ConnectionRefusedError, socket.gaierror)):
                 kind = UnreachableError
@@ -282,20 +291,6 @@ class _Stream(Receiver):
         there, self._socket = self._socket, None
         if there is not None:
             there.close()
-
-
-def _context(address: Address) -> ssl.SSLContext:
-    files = {name: address.options.get(name) for name in ("ca", "cert", "key")}
-    try:
-        context = ssl.create_default_context(cafile=files["ca"])
-        if files["cert"] is not None:
-            context.load_cert_chain(files["cert"], files["key"])
-    except (OSError, ValueError) as error:
-        raise address.error(
-            f"ca, cert and key to be files of certificates; {error}"
-        ) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def _left(end: float) -> float:

@@ -1,11 +1,12 @@
 """
 VictoriaLogs: lines by its JSON stream API, and by LogsQL.
 
-After the HTTP API and LogsQL of VictoriaLogs 1.26 (`POST /insert/jsonline` of
-docs/victorialogs/data-ingestion; `POST /select/logsql/query` of
-docs/victorialogs/querying, which streams any number of rows;
-docs/victorialogs/LogsQL.md), and what it does with a row (app/vlinsert and
-lib/logstorage/log_rows.go at v1.26.0,
+After the HTTP API and LogsQL of VictoriaLogs 1.26 (`POST /insert/jsonline`:
+https://docs.victoriametrics.com/victorialogs/data-ingestion/; `POST
+/select/logsql/query`, which streams any number of rows:
+https://docs.victoriametrics.com/victorialogs/querying/;
+https://docs.victoriametrics.com/victorialogs/logsql/), and what it does with a row
+(app/vlinsert and lib/logstorage/log_rows.go at v1.26.0,
 https://github.com/VictoriaMetrics/VictoriaLogs). Several names in `_time_field` need
 version 1.22.
 

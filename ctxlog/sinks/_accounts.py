@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from ctxlog.aggregators import DeniedError, UnavailableError
 from ctxlog.sinks._fan import report
 from ctxlog.sinks._sink import Sink
 
@@ -37,7 +38,7 @@ class Accounts:
         self._sink = sink
         self._put = put
         self._reason = reason
-        self._away = False
+        self._away = self._denied = False
         self._rejection = ""
         # How many dropped and rejected lines have been said, and when.
         self._said = {"dropped": 0, "rejected": 0}
@@ -46,19 +47,22 @@ class Accounts:
         self._owed: deque[bytes] = deque(maxlen=100)
         self._own: deque[bytes] = deque(maxlen=100)
 
-    def failed(self, reason: str, since: float) -> None:
-        """Say that the store is away, unless that is brief."""
-        self._reason = reason
-        if not self._away and since >= _BRIEF:
+    def failed(self, error: UnavailableError, since: float) -> None:
+        """Say that the store is away, unless that is brief; at once if it denies."""
+        self._reason = str(error)
+        denied = isinstance(error, DeniedError)
+        if (denied and not self._denied) or (since >= _BRIEF and not self._away):
             self._away = True
+            self._denied = denied
             held = self._sink.stats()["held"]
-            self._say(f"lines are held: {reason}", {"held": held})
+            level = logging.ERROR if denied else logging.WARNING
+            self._say(f"lines are held: {error}", {"held": held}, level)
         self.losses()
 
     def settled(self, since: float) -> None:
         """Say that the store is back, there too, with all that was said meanwhile."""
         if self._away:
-            self._away = False
+            self._away = self._denied = False
             seconds = round(since, 1)
             self._say("lines are taken again", {"seconds": seconds}, logging.INFO)
         self.losses()

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog.aggregators import (
+    DeniedError,
     Receiver,
     RefusedError,
     UnavailableError,
@@ -74,12 +75,12 @@ class Source(Protocol):
 class Observer(Protocol):
     """What is told how the sending goes."""
 
-    def failed(self, reason: str, since: float) -> None:
+    def failed(self, error: UnavailableError, since: float) -> None:
         """
         Note that the store did not take lines, which will be sent again.
 
         Args:
-            reason: Why not; without credentials.
+            error: Why not; a `DeniedError` needs an operator. It has no credentials.
             since: How many seconds it has taken none.
         """
 
@@ -196,8 +197,9 @@ class Shipping:
         if not self._failures:
             self._failing_since = now
         source = self._source
-        self._observer.failed(str(error), now - self._failing_since)
-        if source.deadline is not None and isinstance(error, UnreachableError):
+        self._observer.failed(error, now - self._failing_since)
+        hopeless = isinstance(error, (DeniedError, UnreachableError))
+        if source.deadline is not None and hopeless:
             return False
         pause = min(FIRST_PAUSE * 2 ** (self._failures + 1), LONGEST_PAUSE)
         pause = self._random.uniform(pause / 2, pause)

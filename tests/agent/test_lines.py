@@ -15,6 +15,7 @@ from ctxlog.agent._feed import Feed
 from ctxlog.agent._input import Memory
 from ctxlog.agent._lines import Counts, Lines
 from ctxlog.agent._report import Report, say
+from ctxlog.aggregators import DeniedError, UnavailableError
 
 
 def _sent(*entries: bytes) -> tuple[list[bytes], Counts]:
@@ -122,13 +123,16 @@ def test_what_happens_is_said_once(capfd: pytest.CaptureFixture[str]) -> None:
     """An outage at its begin and its end, the first reason of rejected lines."""
     report = Report("store", Counts(), Feed(Memory(1000)), "held")
     report.settled(0.0)
-    report.failed("busy", 0.0)
-    report.failed("busy", 0.5)
+    report.failed(UnavailableError("busy"), 0.0)
+    report.failed(UnavailableError("busy"), 0.5)
+    report.failed(DeniedError("no right"), 0.5)
+    report.failed(DeniedError("no right"), 0.5)
     report.settled(1.25)
     report.rejected(b"{}\n", "bad\x1b[31m")
     report.rejected(b"{}\n", "worse")
     assert capfd.readouterr().err == (
         "ctxlog ship: store: busy; trying again\n"
+        "ctxlog ship: store: no right; trying again\n"
         "ctxlog ship: store takes lines again, after 1.2 s\n"
         "ctxlog ship: store refuses a line: bad\\x1b[31m\n"
     )

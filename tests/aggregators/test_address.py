@@ -20,7 +20,9 @@ def test_an_address_has_a_scheme_a_host_a_port_and_a_path() -> None:
     assert address.name == "otlp://collector:4319/v1/logs"
     assert parse("otlp://collector").port(4318) == 4318
     assert parse("otlp://[::1]:1").hosts == (("::1", 1),)
-    assert parse("kafka://a:1,b/topic").hosts == (("a", 1), ("b", None))
+    several = parse("kafka://a:1,b,[::1],[::1]:2/topic")
+    assert several.hosts[:2] == (("a", 1), ("b", None))
+    assert several.hosts_and_ports(9) == ["a:1", "b:9", "[::1]:9", "[::1]:2"]
 
 
 @pytest.mark.parametrize(
@@ -82,6 +84,11 @@ def test_headers_and_options_take_values_of_variables(
         "otlp://host:s3cret@port",
         "s3cret@host?x=s3cret",
         "nothing://host?token=$WORD",
+        "otlp:user:s3cret@host:4318",
+        "syslog:user:s3cret@host:514",
+        "otlp://host?encoding=$WORD",
+        "otlp://host?timeout=$WORD",
+        "loki://host?labels=$WORD",
     ],
 )
 def test_no_credential_is_in_an_address_or_its_error(
@@ -100,6 +107,8 @@ def test_no_credential_is_in_an_address_or_its_error(
         ("nothing", "otlp://collector:4318"),
         ("Otlp://host", "otlp://collector:4318"),
         ("otlp://", "a host"),
+        ("otlp:collector:4318", "a host after //"),
+        ("syslog:collector:514", "a host after //"),
         ("otlp://host:port", "a host"),
         ("otlp://user:word@host", r"\$VARIABLE"),
         ("otlp://host?header=Authorization", "NAME:VALUE"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import struct
 import threading
 from collections import deque
@@ -143,8 +144,18 @@ class _Server(ThreadingHTTPServer):
         pass  # the other side is gone, or a test has ended
 
 
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
 @contextmanager
-def serving(store: Store | None = None, port: int = 0) -> Iterator[Store]:
+def serving(
+    store: Store | None = None,
+    port: int = 0,
+    *,
+    host: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[Store]:
     """
     Serve until the block ends.
 
@@ -152,7 +163,10 @@ def serving(store: Store | None = None, port: int = 0) -> Iterator[Store]:
     before.
     """
     store = Store() if store is None else store
-    server = _Server(("127.0.0.1", port), _Handler)
+    kind = _Server6 if ":" in host else _Server
+    server = kind((host, port), _Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.store = store
     store.port = server.server_address[1]
     thread = threading.Thread(

@@ -174,6 +174,32 @@ def test_an_outage_loses_nothing(
     assert sink.stats()["retried"] >= 3
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 407])
+def test_a_store_that_denies_is_said_at_once(
+    store: OtlpStore,
+    other: Other,
+    fanned: Any,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    A wrong credential is an error after the first attempt, without the credential.
+    """
+    monkeypatch.setenv("WORD", "Bearer s3cret-word")
+    later = {"Retry-After": "300"}
+    store.usual = Answer(status, b"no user has s3cret-word", later)
+    address = f"otlp://127.0.0.1:{store.port}?header=Authorization:$WORD"
+    sink = fanned(sinks.Ship(address))
+    sink.write(line(0))
+    other.wait_for(f"lines are held: it answers {status}: no user has ***")
+    assert len(store.requests) == 1
+    assert store.requests[0].headers["Authorization"] == "Bearer s3cret-word"
+    assert json.loads(other.lines[0])["level"] == "ERROR"
+    assert sink.close(60) == 1  # nobody changes it by then
+    assert b"s3cret" not in b"".join(other.lines)
+    assert "s3cret" not in f"{sink.stats()} {sink!r} {sink.name}"
+
+
 def test_wrong_lines_are_counted_and_said(
     store: OtlpStore, other: Other, fanned: Any
 ) -> None:

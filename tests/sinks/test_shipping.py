@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxlog.aggregators import (
+    DeniedError,
     Receiver,
     RefusedError,
     UnavailableError,
@@ -99,9 +100,9 @@ class Notes:
         self.batches = 0
         self.rejections: list[tuple[bytes, str]] = []
 
-    def failed(self, reason: str, since: float) -> None:
+    def failed(self, error: UnavailableError, since: float) -> None:
         assert since >= 0
-        self.failures.append(reason)
+        self.failures.append(str(error))
 
     def settled(self, since: float) -> None:
         assert since >= 0
@@ -205,10 +206,11 @@ def test_a_source_that_ends_gives_up_in_time() -> None:
     done, notes = ship(Script([failing(busy)] * 9), source)
     assert not done
     assert len(notes.failures) == 1
-    source = Lines(numbered(3), seconds=2.0)
-    done, notes = ship(Script([failing(UnreachableError("refused"))] * 9), source)
-    assert not done
-    assert notes.failures == ["refused"]
+    for kind in (UnreachableError, DeniedError):
+        source = Lines(numbered(3), seconds=2.0)
+        done, notes = ship(Script([failing(kind("refused"))] * 9), source)
+        assert not done
+        assert notes.failures == ["refused"]
     assert source.pauses == []
 
 
