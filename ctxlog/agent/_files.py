@@ -16,14 +16,12 @@ import fnmatch
 import glob
 import os
 import stat
-import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from ctxlog._json import loads
-from ctxlog.agent._followed import LEAST_HEAD, Content, Followed
+from ctxlog.agent._followed import LEAST_HEAD, Content, Followed, InFlight
+from ctxlog.agent._input import Input
 from ctxlog.agent._lines import Counts, Given, Lines
 from ctxlog.agent._state import Position
 
@@ -37,16 +35,7 @@ PATIENCE = 60.0
 _Of = TypeVar("_Of")
 
 
-@dataclass
-class _Part:
-    """Lines of one file that were given to the loop."""
-
-    number: int
-    followed: Followed
-    place: int
-
-
-class Files:
+class Files(Input):
     """
     The lines of files, in order for each name.
 
@@ -65,7 +54,6 @@ class Files:
     Attributes:
         names: What was given.
         counts: What was read.
-        is_at_end: Whether nothing more comes.
         problems: What was said of files that cannot be read.
     """
 
@@ -81,16 +69,14 @@ class Files:
         say: Callable[[str], object] = print,
     ) -> None:
         self.names = names
+        super().__init__()
         self.counts = Counts()
-        self.is_at_end = False
-        self.dropped = 0  # a file is never too long
         self.problems: set[str] = set()
-        self._follow, self._keeps, self._say = follow, keeps, say
+        self._ends, self._keeps, self._say = not follow, keeps, say
         self._convert = convert
-        self._lock = threading.Condition()
         #: By name, in the order of the files that had it.
         self._all: dict[str, list[Followed]] = {}
-        self._parts: deque[_Part] = deque()
+        self._in_flight = InFlight()
         self._turn = 0
         self._lines: dict[Followed, Lines] = {}
         #: Of files that are not asked for this time.
@@ -161,10 +147,10 @@ class Files:
 
     def scan(self) -> None:
         """Look which files there are now, and open those that are new."""
-        with self._lock:
+        with self._changed:
             self._scan()
             if any(followed.offset < followed.end for followed in self._each()):
-                self._lock.notify_all()
+                self._changed.notify()
 
     def _scan(self, *, from_end: bool = False) -> None:
         for followed in self._each():
@@ -236,7 +222,7 @@ class Files:
         """Forget a file that has no name any more once the store has all of it."""
         if followed.is_listed and not followed.is_replaced:
             return
-        if followed.is_over and not followed.waiting:
+        if followed.is_over and not self._in_flight.has(followed):
             group = self._all[followed.name]
             group.remove(followed)
             if not group:
@@ -245,16 +231,6 @@ class Files:
             self._lines.pop(followed, None)
 
     # The loop ---------------------------------------------------------------------
-
-    def take(self, most: int, size: int, wait: float) -> Sequence[bytes]:
-        """Return the next lines, as `Input.take` says."""
-        with self._lock:
-            batch = self._gather(most, size)
-            if not batch and self._follow:
-                self._lock.wait(wait)
-                batch = self._gather(most, size)
-            self.is_at_end = not (batch or self._follow)
-            return batch
 
     def _gather(self, most: int, size: int) -> list[bytes]:
         batch: list[bytes] = []
@@ -289,16 +265,14 @@ class Files:
 
     def _hand_out(self, followed: Followed, batch: list[bytes], given: Given) -> None:
         batch += given.lines
-        self._parts.append(_Part(len(given.lines), followed, given.place))
-        followed.waiting += 1
-        self._move_on()
+        self._in_flight.add(len(given.lines), followed, given.place)
 
     def _finish(self, followed: Followed, batch: list[bytes]) -> None:
         """Take what is left of a file in which nothing more is expected."""
         ends = not followed.is_listed and followed.idle > PATIENCE
         ends = ends or followed.content.is_packed or followed.is_replaced
-        rest = b"" if self._follow and not ends else followed.rest()
-        if not self._follow:
+        rest = followed.rest() if ends or self._ends else b""
+        if self._ends:
             # It may be half a line, the rest of which is for the next time.
             ends = ends or not self._keeps or _is_whole(rest)
         if not ends:
@@ -310,37 +284,25 @@ class Files:
         self._hand_out(followed, batch, self._lines_of(followed).end(followed.offset))
 
     def done(self, number: int) -> None:
-        """Say that the store has so many more lines, as `Input.done` says."""
-        with self._lock:
-            while number:
-                part = self._parts[0]
-                least = min(number, part.number)
-                part.number -= least
-                number -= least
-                self._move_on()
-
-    def _move_on(self) -> None:
-        while self._parts and not self._parts[0].number:
-            part = self._parts.popleft()
-            part.followed.sent = part.place
-            part.followed.waiting -= 1
+        """Move the positions on behind so many more lines."""
+        with self._changed:
+            self._in_flight.done(number)
 
     # What is known of it ----------------------------------------------------------
 
     @property
     def unsent(self) -> int:
         """How many bytes of the files the store does not have."""
-        with self._lock:
+        with self._changed:
             return sum(followed.unsent for followed in self._each())
 
     def stop(self) -> None:
         """Read to where the files end now, and no further."""
-        with self._lock:
+        with self._changed:
             self._scan()
-            self._follow = False
             for followed in self._each():
                 followed.limit()
-            self._lock.notify_all()
+            self.end()
 
     @property
     def has_news(self) -> bool:
@@ -349,18 +311,18 @@ class Files:
 
         Save them soon: who starts with the old ones may not find it again.
         """
-        with self._lock:
+        with self._changed:
             return not all(one.is_known or one.has_ended for one in self._each())
 
     def positions(self) -> list[Position]:
         """Return how far the store has each file."""
-        with self._lock:
+        with self._changed:
             found = (one.position() for one in self._each() if not one.has_ended)
             return [*self._others, *found]
 
     def close(self) -> None:
         """Close the files."""
-        with self._lock:
+        with self._changed:
             for followed in self._each():
                 followed.content.close()
             self._all.clear()

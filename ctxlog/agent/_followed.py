@@ -9,12 +9,16 @@ import os
 import stat
 import time
 import zlib
+from collections import deque
+from dataclasses import dataclass
 from typing import IO, cast
 
 from ctxlog.agent._state import HEAD, Position, digest
 
 #: A line that is longer goes in pieces.
 LONGEST = 4 << 20
+
+_BLOCK = 256 << 10
 
 #: Fewer first bytes identify no file: two logs may begin with the same few.
 LEAST_HEAD = 64
@@ -101,7 +105,6 @@ class Followed:
         is_replaced: Whether that has been seen to.
         is_listed: Whether a name that is looked for leads to it.
         is_over: Whether nothing more is read of it.
-        waiting: How many parts of it the store does not have yet.
         is_known: Whether a position was asked for since its first bytes grew.
     """
 
@@ -110,12 +113,10 @@ class Followed:
         self.offset = self.sent = 0
         self.is_truncated = self.is_replaced = self.is_over = False
         self.is_listed = True
-        self.waiting = 0
         self.is_known = False
         self._head = b""
         self._limit: int | None = None
         self._size, self._changed = -1, time.monotonic()
-        self._mean = 256.0  # of the lengths of its lines
         self.look()
 
     # Which file it is -------------------------------------------------------------
@@ -243,33 +244,23 @@ class Followed:
             return []
         if most <= 0 or (size <= 0 and not first):
             return None
-        want = min(size, max(4096, int(most * self._mean * 1.2)))
-        while True:
+        for want in (min(size, _BLOCK), min(size, LONGEST), LONGEST):
+            if want > size and not first:
+                return None
             data = self._read(want)
             stop = data.rfind(b"\n") + 1
             if stop or len(data) < want:
                 break
-            if want < size:
-                want = min(want * 4, size)
-            elif not first:
-                return None
-            elif want >= LONGEST:
-                self.offset += len(data)
-                return [data + b"\n"]
-            else:
-                want = min(want * 4, LONGEST)
+        else:
+            self.offset += len(data)
+            return [data + b"\n"]
         if len(data) > size:
             stop = data.find(b"\n") + 1
         self.look()
         if not stop or self.is_truncated:  # meanwhile: then these are others
             return []
-        lines = data[:stop].split(b"\n")
-        lines.pop()
-        if len(lines) > most:
-            del lines[most:]
-            stop = sum(map(len, lines)) + most
-        self.offset += stop
-        self._mean = stop / len(lines)
+        *lines, rest = data[:stop].split(b"\n", most)
+        self.offset += stop - len(rest)
         return [line + b"\n" for line in lines]
 
     def _read(self, size: int) -> bytes:
@@ -283,3 +274,45 @@ class Followed:
             OSError: it cannot be read.
         """
         return b"" if self.is_truncated else self._read(LONGEST)
+
+
+@dataclass
+class _Part:
+    """Lines of one file: how many are in flight, and up to where they go there."""
+
+    number: int
+    followed: Followed
+    place: int
+
+
+class InFlight:
+    """Lines that were given to the loop, and that the store does not have, in order."""
+
+    def __init__(self) -> None:
+        self._parts: deque[_Part] = deque()
+
+    def add(self, number: int, followed: Followed, place: int) -> None:
+        """
+        Add lines of a file.
+
+        Args:
+            number: How many. None are needed to go on to a place.
+            followed: The file.
+            place: Up to where the store has it once it has these.
+        """
+        self._parts.append(_Part(number, followed, place))
+        self.done(0)
+
+    def done(self, number: int) -> None:
+        """Take note that the store has so many more lines."""
+        parts = self._parts
+        while parts and parts[0].number <= number:
+            part = parts.popleft()
+            part.followed.sent = part.place
+            number -= part.number
+        if parts:
+            parts[0].number -= number
+
+    def has(self, followed: Followed) -> bool:
+        """Tell whether lines of a file are among them."""
+        return any(part.followed is followed for part in self._parts)

@@ -10,8 +10,8 @@ import os
 import resource
 import stat
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
 from ctxlog.agent._files import COMPRESSED, Files
 from ctxlog.agent._input import Input, Memory
@@ -21,86 +21,88 @@ from ctxlog.agent._report import say
 from ctxlog.agent._spill import Spill
 from ctxlog.agent._state import Position, State, StateError
 
-#: The seconds between two looks at files, and between two saves of their positions.
+#: The seconds between two looks at files, and between two saves of positions.
 _SCAN, _SAVE = 0.2, 1.0
 
 
-class Job(Protocol):
+class Job(ABC):
     """
-    Reads lines for the loop.
+    Reads lines for the loop, and saves how far the store has them.
+
+    Args:
+        kept: The lines.
+        counts: What was read.
+        place: What to call the lines that the store does not have.
+        state: Where positions are saved; None for nowhere.
 
     Attributes:
+        input: Where the loop gets lines.
         counts: What was read.
         place: What to call the lines that the store does not have.
     """
 
-    counts: Counts
-    place: str
+    def __init__(
+        self, kept: Input, counts: Counts, place: str, state: State | None
+    ) -> None:
+        self.input, self.counts, self.place = kept, counts, place
+        self._state = state
+        self._saved: list[Position] = []
+        self._next_save = 0.0
+        self._save_failed = False
+
+    @property
+    @abstractmethod
+    def has_ended(self) -> bool:
+        """Whether nothing more is read."""
 
     @property
     def has_failed(self) -> bool:
         """Whether something could not be read that will not be tried again."""
-        ...
+        return False
 
-    @property
-    def input(self) -> Input:
-        """Where the loop gets lines."""
-        ...
-
+    @abstractmethod
     def start(self) -> None:
         """Begin to read."""
 
     def tick(self, now: float) -> None:
         """Do what is due; called ten times a second."""
+        if now >= self._next_save:
+            self._next_save = now + _SAVE
+            self.save()
 
+    @abstractmethod
     def stop(self, until: float) -> None:
         """Read no more, or only until a time."""
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing more is read."""
-        ...
-
     def finish(self) -> None:
-        """Keep what is to be kept."""
+        """Read nothing more, and save how far the store is."""
+        self.save()
+
+    def save(self) -> None:
+        """Save how far the store is, if that has changed."""
+        found = self.input.positions()
+        if self._state is None or found == self._saved:
+            return
+        try:
+            self._state.save(found)
+        except OSError as error:
+            if not self._save_failed:
+                say(
+                    f"{self._state.folder}: {error.strerror}; after a restart, lines "
+                    "will be sent again"
+                )
+            self._save_failed = True
+        else:
+            self._saved, self._save_failed = found, False
 
     def close(self) -> None:
         """Give back what is held."""
+        self.input.close()
+        if self._state is not None:
+            self._state.close()
 
 
-class _Saved:
-    """Positions in a directory, saved if they change."""
-
-    def __init__(self, state: State) -> None:
-        self.state = state
-        self._last: list[Position] = []
-        self._next = 0.0
-        self._failed = False
-
-    def is_due(self, now: float) -> bool:
-        """Whether it is time to save them."""
-        return now >= self._next
-
-    def save(self, positions: Iterable[Position], now: float) -> None:
-        """Save them if they have changed."""
-        self._next = now + _SAVE
-        found = list(positions)
-        if found == self._last:
-            return
-        try:
-            self.state.save(found)
-        except OSError as error:
-            if not self._failed:
-                say(
-                    f"{self.state.folder}: {error.strerror}; after a restart, lines "
-                    "will be sent again"
-                )
-            self._failed = True
-        else:
-            self._last, self._failed = found, False
-
-
-class PipeJob:
+class PipeJob(Job):
     """
     Standard input, kept in memory or in a directory.
 
@@ -126,73 +128,52 @@ class PipeJob:
     ) -> None:
         if sys.stdin is None:  # `<&-`
             raise StateError("standard input is closed")
-        self.counts = Counts()
-        self._saved: _Saved | None = None
+        state: State | None = None
         kept: Memory | Spill
         if folder is None:
-            kept, self.place = Memory(most_memory), "held"
+            kept, place = Memory(most_memory), "held"
         else:
-            self._saved = _Saved(State(folder))
-            kept = Spill(self._saved.state, most_spill, say)
-            self.place = f"in {folder}"
+            state = State(folder)
+            kept, place = Spill(state, most_spill, say), f"in {folder}"
             if kept.found:
                 say(f"{folder}: {kept.found:,} bytes of an earlier run are sent first")
-        self._kept = kept
+        super().__init__(kept, Counts(), place, state)
         copy = sys.stdout.fileno() if copies and sys.stdout is not None else None
         lines = Lines(self.counts, convert)
-        self._pipe = Pipe(sys.stdin.fileno(), kept.put, lines, copy=copy, say=say)
+        self._pipe = Pipe(sys.stdin.fileno(), kept, lines, copy=copy, say=say)
         self._until: float | None = None
-        self._has_ended = False
-
-    has_failed = False
 
     @property
-    def input(self) -> Input:
-        """Where the loop gets lines."""
-        return self._kept
+    def has_ended(self) -> bool:
+        """Whether nothing more is read."""
+        return self._pipe.has_ended
 
     def start(self) -> None:
         """Begin to read."""
         self._pipe.start()
 
     def tick(self, now: float) -> None:
-        """Take note of the end of standard input; save how far the store is."""
-        if self._until is not None and now >= self._until and not self._pipe.has_ended:
+        """End the reading when it is time; save how far the store is."""
+        if self._until is not None and now >= self._until:
             self._pipe.stop()
-        if self._pipe.has_ended and not self._has_ended:
-            self._has_ended = True
-            self._kept.end()
-        if self._saved is not None and self._saved.is_due(now):
-            self._save(now)
-
-    def _save(self, now: float) -> None:
-        if self._saved is not None and isinstance(self._kept, Spill):
-            self._saved.save(self._kept.positions(), now)
+        super().tick(now)
 
     def stop(self, until: float) -> None:
         """Read until a time, or the end."""
         self._until = until
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing more is read."""
-        return self._has_ended
-
     def finish(self) -> None:
-        """Save how far the store is."""
-        if not self._pipe.has_ended:
-            self._pipe.stop()
-        self._save(0.0)
+        """Read nothing more, and save how far the store is."""
+        self._pipe.stop()
+        super().finish()
 
     def close(self) -> None:
         """Give back what is held."""
         self._pipe.close()
-        if self._saved is not None and isinstance(self._kept, Spill):
-            self._kept.close()
-            self._saved.state.close()
+        super().close()
 
 
-class FilesJob:
+class FilesJob(Job):
     """
     Files, which keep their lines themselves.
 
@@ -207,8 +188,6 @@ class FilesJob:
         StateError: if the directory, or a file, cannot be used.
     """
 
-    place = "left"
-
     def __init__(
         self,
         names: Sequence[str],
@@ -221,69 +200,48 @@ class FilesJob:
         for name in names:
             _check(name, follow)
         _allow_many_files()
-        self._saved = _Saved(State(folder)) if folder is not None else None
-        saved = self._saved.state.load() if self._saved is not None else []
+        state = State(folder) if folder is not None else None
         self._files = Files(
             names,
-            saved=saved,
+            saved=state.load() if state is not None else (),
             from_end=from_end,
             follow=follow,
-            keeps=folder is not None,
+            keeps=state is not None,
             convert=convert,
             say=say,
         )
-        self.counts = self._files.counts
+        super().__init__(self._files, self._files.counts, "left", state)
         self._once = not follow
-        self._follows = follow
-        self._next = 0.0
         self._stopped = False
-        self._save(0.0)
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether something could not be read that will not be tried again."""
-        return self._once and bool(self._files.problems)
-
-    @property
-    def input(self) -> Input:
-        """Where the loop gets lines."""
-        return self._files
-
-    def start(self) -> None:
-        """Begin to read: the loop does."""
-
-    def tick(self, now: float) -> None:
-        """Look which files there are, and save how far they were sent."""
-        if self._follows and now >= self._next:
-            self._next = now + _SCAN
-            self._files.scan()
-        if self._saved is not None:
-            if self._saved.is_due(now) or self._files.has_news:
-                self._save(now)
-
-    def _save(self, now: float) -> None:
-        if self._saved is not None:
-            self._saved.save(self._files.positions(), now)
-
-    def stop(self, until: float) -> None:
-        """Read what is there now: the rest is for the next time."""
-        self._stopped, self._follows = True, False
-        self._files.stop()
+        self._next_scan = 0.0
+        self.save()
 
     @property
     def has_ended(self) -> bool:
         """Whether nothing more is read."""
         return self._stopped or self._files.is_at_end
 
-    def finish(self) -> None:
-        """Save how far the files were sent."""
-        self._save(0.0)
+    @property
+    def has_failed(self) -> bool:
+        """Whether something could not be read that will not be tried again."""
+        return self._once and bool(self._files.problems)
 
-    def close(self) -> None:
-        """Give back what is held."""
-        self._files.close()
-        if self._saved is not None:
-            self._saved.state.close()
+    def start(self) -> None:
+        """Begin to read: the loop does."""
+
+    def tick(self, now: float) -> None:
+        """Look which files there are, and save how far they were sent."""
+        if not (self._once or self._stopped) and now >= self._next_scan:
+            self._next_scan = now + _SCAN
+            self._files.scan()
+        if self._files.has_news:
+            self.save()
+        super().tick(now)
+
+    def stop(self, until: float) -> None:
+        """Read what is there now: the rest is for the next time."""
+        self._stopped = True
+        self._files.stop()
 
 
 def _check(name: str, follow: bool) -> None:
@@ -301,10 +259,9 @@ def _check(name: str, follow: bool) -> None:
         if not stat.S_ISREG(mode):
             raise StateError(f"{name}: is no regular file; `ctxlog ship -` reads pipes")
         os.close(os.open(name, os.O_RDONLY | os.O_CLOEXEC))
-    except FileNotFoundError as error:
-        if not follow:
-            raise StateError(f"{name}: {error.strerror}") from None
     except OSError as error:
+        if follow and isinstance(error, FileNotFoundError):
+            return
         raise StateError(f"{name}: {error.strerror}") from None
 
 

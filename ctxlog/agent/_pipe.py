@@ -7,12 +7,16 @@ from __future__ import annotations
 import os
 import select
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ctxlog.agent._followed import LONGEST
+from ctxlog.agent._input import Memory
 from ctxlog.agent._lines import Lines
+from ctxlog.agent._spill import Spill
 
 _BLOCK = 1 << 16  # what a pipe of Linux holds
+#: The seconds to wait at the end for a reader of the copy that does not read.
+_PATIENCE = 1.0
 
 
 class Pipe:
@@ -21,7 +25,7 @@ class Pipe:
 
     Args:
         descriptor: Where to read.
-        put: Takes lines, and must not wait for the store.
+        kept: Takes lines, and does not wait for the store.
         lines: What makes lines of what is read.
         copy: The descriptor that everything goes to as well, as it came.
         say: Takes a sentence about what cannot be done.
@@ -30,15 +34,16 @@ class Pipe:
     def __init__(
         self,
         descriptor: int,
-        put: Callable[[Sequence[bytes]], object],
+        kept: Memory | Spill,
         lines: Lines,
         *,
-        copy: int | None = None,
-        say: Callable[[str], object] = print,
+        copy: int | None,
+        say: Callable[[str], object],
     ) -> None:
-        self._input, self._put, self._lines = descriptor, put, lines
+        self._input, self._kept, self._lines = descriptor, kept, lines
         self._copy, self._say = copy, say
         self._rest = b""
+        self._is_stopped = False
         self._woken, self._wake = os.pipe()
         self._thread = threading.Thread(target=self._run, name="stdin", daemon=True)
 
@@ -49,23 +54,32 @@ class Pipe:
     @property
     def has_ended(self) -> bool:
         """Whether nothing is read any more."""
-        return not self._thread.is_alive()
+        return self._is_stopped or not self._thread.is_alive()
 
     def stop(self) -> None:
         """Read no more."""
-        os.write(self._wake, b"x")
-        self._thread.join()
+        if not self.has_ended:
+            os.write(self._wake, b"x")
+            self._thread.join(_PATIENCE)
+            self._is_stopped = True
+            self._kept.end()
 
     def close(self) -> None:
         """Give back what is held, once nothing more is read."""
-        if self.has_ended:
+        if not self._thread.is_alive():
             os.close(self._woken)
             os.close(self._wake)
 
     def _run(self) -> None:
+        try:
+            self._read()
+        finally:
+            self._kept.end()
+
+    def _read(self) -> None:
         while True:
             ready, _, _ = select.select([self._input, self._woken], [], [])
-            if self._input not in ready:
+            if self._woken in ready:
                 break
             try:
                 data = os.read(self._input, _BLOCK)
@@ -84,12 +98,12 @@ class Pipe:
                 self._add(data[:stop])
         if self._rest:
             self._add(self._rest + b"\n")
-        self._put(self._lines.end(0).lines)
+        self._kept.put(self._lines.end(0).lines)
 
     def _add(self, data: bytes) -> None:
         entries = data.split(b"\n")
         entries.pop()
-        self._put(self._lines.add([entry + b"\n" for entry in entries], 0).lines)
+        self._kept.put(self._lines.add([entry + b"\n" for entry in entries], 0).lines)
 
     def _pass_on(self, data: bytes) -> None:
         rest = memoryview(data)

@@ -9,18 +9,18 @@ to the disk itself survives the process, but no power failure.
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ctxlog.agent._followed import Content, Followed
+from ctxlog.agent._followed import Content, Followed, InFlight
+from ctxlog.agent._input import Input
 from ctxlog.agent._state import Position, State
 
 _MOST_SEGMENT = 16 << 20
 
 
-class Spill:
+class Spill(Input):
     """
     Lines in files of a directory, within a bound: new lines are dropped without room.
 
@@ -30,26 +30,21 @@ class Spill:
         say: Takes a sentence about what cannot be done.
 
     Attributes:
-        dropped: How many lines there was no room for.
         found: How many bytes an earlier run left.
     """
 
     def __init__(
         self, state: State, most: int, say: Callable[[str], object] = print
     ) -> None:
-        self.dropped = 0
-        self.is_at_end = False
+        super().__init__()
         self._folder, self._most, self._say = state.folder, most, say
         self._segment = min(_MOST_SEGMENT, max(most // 8, 1))
-        self._ends = self._failed = False
-        self._changed = threading.Condition()
+        self._failed = False
         self._writer: int | None = None
         self._written = 0
         #: What is left, by segment: the last may still be written to.
         self._segments: deque[Followed] = deque()
-        #: Lines that were given to the loop: whose they are, how many, up to where.
-        self._parts: deque[tuple[Followed, int, int]] = deque()
-        self._partly = 0
+        self._in_flight = InFlight()
         paths = sorted(self._folder.glob("*.lines"))
         saved = {position.path: position for position in state.load()}
         #: Of files, if the directory is that of a `--position` as well.
@@ -113,62 +108,41 @@ class Spill:
         self._writer, self._written = writer, 0
         self._segments.append(segment)
 
-    def end(self) -> None:
-        """Say that nothing more comes."""
-        with self._changed:
-            self._ends = True
-            self._changed.notify()
-
     # The loop -------------------------------------------------------------------
-
-    def take(self, most: int, size: int, wait: float) -> Sequence[bytes]:
-        """Return the next lines, as `Input.take` says."""
-        with self._changed:
-            batch = self._gather(most, size)
-            if not batch and not self._ends:
-                self._changed.wait(wait)
-                batch = self._gather(most, size)
-            self.is_at_end = self._ends and not batch
-            return batch
 
     def _gather(self, most: int, size: int) -> list[bytes]:
         batch: list[bytes] = []
-        for segment in list(self._segments):
-            while len(batch) < most:
-                try:
-                    room = most - len(batch), size
-                    lines = segment.read(*room, first=not batch)
-                    if lines is None:
-                        return batch
-                    if not lines and not self._is_open(segment):
-                        # The end of one that was killed while it wrote.
-                        rest = segment.rest()
-                        segment.offset += len(rest)
-                        lines = [rest + b"\n"] if rest else []
-                except OSError as error:
-                    self._say(f"{segment.path}: {error.strerror}")
-                    return batch
-                if not lines:
-                    break
-                size -= sum(map(len, lines))
-                batch += lines
-                self._parts.append((segment, len(lines), segment.offset))
-            if len(batch) >= most:
+        for segment in self._segments:
+            try:
+                while lines := self._read(segment, most, size, batch):
+                    size -= sum(map(len, lines))
+                    batch += lines
+                    self._in_flight.add(len(lines), segment, segment.offset)
+            except OSError as error:
+                self._say(f"{segment.path}: {error.strerror}")
+                break
+            if lines is None:
                 break
         return batch
+
+    def _read(
+        self, segment: Followed, most: int, size: int, batch: Sequence[bytes]
+    ) -> list[bytes] | None:
+        lines = segment.read(most - len(batch), size, first=not batch)
+        if lines == [] and not self._is_open(segment):
+            # The end of one that was killed while it wrote.
+            rest = segment.rest()
+            segment.offset += len(rest)
+            return [rest + b"\n"] if rest else []
+        return lines
 
     def _is_open(self, segment: Followed) -> bool:
         return self._writer is not None and segment is self._segments[-1]
 
     def done(self, number: int) -> None:
-        """Say that the store has so many more lines, as `Input.done` says."""
+        """Remove the segments of which the store has all by now."""
         with self._changed:
-            number += self._partly
-            while self._parts and number >= self._parts[0][1]:
-                segment, lines, place = self._parts.popleft()
-                segment.sent = place
-                number -= lines
-            self._partly = number
+            self._in_flight.done(number)
             while self._segments and self._is_sent(self._segments[0]):
                 self._remove(self._segments.popleft())
 

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -252,6 +254,32 @@ def test_a_signal_ends_it_although_standard_input_stays_open(ship: Ship) -> None
     until(process, lambda: ship.stored == line(1))
     process.terminate()
     assert process.wait(LIMIT) == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--tee"]])
+def test_a_signal_ends_it_although_lines_come(ship: Ship, options: list[str]) -> None:
+    """An application goes on writing, or the reader of the copy does not read."""
+    (app, ready), feeding = os.pipe(), threading.Event()
+
+    def write() -> None:
+        with contextlib.suppress(OSError):
+            while not feeding.is_set():
+                os.write(ready, lines(1, 100))
+
+    process = ship.start("-", "--timeout=500ms", *options, stdin=app)
+    os.close(app)
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        until(process, lambda: ship.stored != b"")
+        process.terminate()
+        assert process.wait(LIMIT) in (0, 1)
+        assert "shipped" in ship.said
+    finally:
+        feeding.set()
+        process.kill()
+        writer.join()
+        os.close(ready)
 
 
 def test_a_second_signal_ends_it_at_once(ship: Ship) -> None:
