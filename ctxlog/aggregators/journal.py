@@ -29,6 +29,7 @@ from ctxlog.aggregators._command import DELAY, in_order, output, shown
 from ctxlog.aggregators._line import TIMES, Line
 from ctxlog.aggregators._program import program
 from ctxlog.aggregators._question import Condition, Cursor, Question, Reader
+from ctxlog.aggregators._rows import printable
 from ctxlog.aggregators._store import Receiver, UnavailableError, UnreachableError
 from ctxlog.aggregators.split import JOURNAL_LINE, Joiner, unwrapped
 
@@ -400,11 +401,11 @@ class _Reader(Reader):
         there = set(map(_stripped, output([*self._tool(), "--fields"])))
         names = {field_name(name) for name in condition.names} & there
         if condition.field == "request":
-            names |= {"REQUEST_ID"} & there
+            names.add("REQUEST_ID")
         matches: list[str] = []
         for name in sorted(names):
             for value in self._values(condition, name):
-                if len(value) > _LONGEST_VALUE or "\n" in value:
+                if len(value) > _LONGEST_VALUE or not _is_argument(value):
                     return None
                 matches.append(f"{name}={value}")
                 if len(matches) > _MOST_MATCHES:
@@ -424,7 +425,10 @@ class _Reader(Reader):
                 if re.fullmatch(r"-?\d{1,18}", value) and least <= int(value) <= most
             )
         if condition.operator == "begins":
-            return (value for value in values if value.startswith(condition.values))
+            known = [value for value in values if value.startswith(condition.values)]
+            # A whole id is asked for by itself, whatever the index has by now.
+            whole = condition.values if condition.field == "request" else ()
+            return sorted({*known, *whole})
         return (
             value for value in values if any(one in value for one in condition.values)
         )
@@ -446,6 +450,11 @@ class _Reader(Reader):
 
 def _level(word: str) -> int:
     return Line(dumps({"level": word})).level
+
+
+def _is_argument(value: str) -> bool:
+    """Return whether a program can be given a value; one with two lines is no match."""
+    return value == printable(value) and "\0" not in value and "\n" not in value
 
 
 def _stripped(line: bytes) -> str:

@@ -299,6 +299,10 @@ _OTHERS = (
         ),
         (
             Condition("request", "begins", ("ab",), ("correlationId",)),
+            "REQUEST_ID=ab + REQUEST_ID=abc + REQUEST_ID=abd",
+        ),
+        (
+            Condition("path", "begins", ("ab",), ("requestID",)),
             "REQUEST_ID=abc + REQUEST_ID=abd",
         ),
         (Condition("x", "contains", ("cd", "bd"), ("requestID",)), "REQUEST_ID=abd"),
@@ -310,6 +314,9 @@ _OTHERS = (
         (Condition("text", "contains", ("abc",)), None),
         (Condition("timestamp", "in", ("2026",), ("timestamp",)), None),
         (Condition("user", "in", ("x" * 2000,), ("requestID",)), None),
+        (Condition("request", "in", ("a\nb",), ("requestID",)), None),
+        (Condition("request", "in", ("a\0b",), ("requestID",)), None),
+        (Condition("request", "in", ("a\ud800",), ("requestID",)), None),
         (
             Condition("user", "in", tuple(map(str, range(2000))), ("requestID",)),
             None,
@@ -331,6 +338,14 @@ def test_what_it_is_asked(
     wanted = "" if matches is None else f" {matches}{_OTHERS}"
     assert asked == f"--since=@10 --until=@321{wanted}"
     assert "--since=@10" in reader.explain(question)
+
+
+def test_a_request_that_the_journal_does_not_have(journalctl: Tool) -> None:
+    """It is asked for all the same: lines may come before the question does."""
+    journalctl.prints(b"MESSAGE\n", when="--fields")
+    condition = Condition("request", "begins", ("req-A",), ("requestID",))
+    explained = aggregators.reader("journal:").explain(Question((condition,)))
+    assert explained.endswith(f" REQUEST_ID=req-A{_OTHERS}")
 
 
 def test_limits_and_order(journalctl: Tool) -> None:
