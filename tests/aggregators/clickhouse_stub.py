@@ -1,5 +1,6 @@
 """
-A ClickHouse that answers the SQL that is documented, as far as ctxlog uses it.
+A ClickHouse that takes rows and answers the SQL that is documented, as far as ctxlog
+uses it.
 
 SQLite evaluates it, with ClickHouse's functions. Parameters are read as the engine 26.5
 reads them: as fields of TSV.
@@ -10,10 +11,11 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ctxlog.aggregators._line import Line, nanoseconds
+from ctxlog.aggregators._line import nanoseconds, read
 from ctxlog.aggregators.clickhouse import _row as row
 from tests.aggregators.web import Answer, Request, Store
 
@@ -38,30 +40,49 @@ class ClickHouse(Store):
     The table `logs` with rows.
 
     Args:
-        lines: The lines, of which the rows are those that ctxlog writes.
+        lines: Lines that it has already.
         columns: The columns of the table.
+
+    Attributes:
+        inserts: The queries that have brought rows.
+        rows: The rows, of whatever table.
     """
 
     def __init__(
-        self, lines: list[bytes], columns: dict[str, str] | None = None
+        self, lines: Iterable[bytes] = (), columns: dict[str, str] | None = None
     ) -> None:
         super().__init__()
         self.columns = columns or COLUMNS
-        self.rows = [json.loads(row(Line(line))) for line in lines]
+        self.inserts: list[str] = []
+        self.rows: list[dict[str, Any]] = [json.loads(row(one)) for one in read(lines)]
 
     def answer_to(self, request: Request) -> Answer | str:
-        """Answer a query."""
+        """Take rows; answer a query."""
         noted = super().answer_to(request)
         if noted is not self.usual or noted != Answer():
             return noted
-        assert request.method == "POST"
-        arguments = parse_qs(urlsplit(request.path).query, keep_blank_values=True)
+        url = urlsplit(request.path)
+        assert (request.method, url.path) == ("POST", "/")
+        arguments = parse_qs(url.query, keep_blank_values=True)
+        if "query" in arguments:
+            return self._insert(request.body, arguments)
         assert arguments.pop("default_format") == ["JSONEachRow"]
         try:
             rows = self._found(request.body.decode(), arguments)
         except (ValueError, KeyError, sqlite3.Error) as error:
             return Answer(400, f"Code: 62. DB::Exception: {error!r}".encode())
         return Answer(200, "".join(json.dumps(one) + "\n" for one in rows).encode())
+
+    def _insert(self, body: bytes, arguments: dict[str, list[str]]) -> Answer:
+        self.inserts += arguments.pop("query")
+        assert arguments == {
+            "async_insert": ["1"],
+            "wait_for_async_insert": ["1"],
+            "input_format_skip_unknown_fields": ["1"],
+            "date_time_input_format": ["best_effort"],
+        }
+        self.rows += [json.loads(line) for line in body.splitlines()]
+        return Answer(200)
 
     def _found(self, sql: str, arguments: Any) -> list[dict[str, Any]]:
         if sql == "DESCRIBE TABLE logs":

@@ -1,17 +1,17 @@
 """
-An Elasticsearch that answers the searches that are documented, as far as ctxlog uses
-them.
+An Elasticsearch that checks a batch as the bulk API does, and answers the searches that
+are documented, as far as ctxlog uses them.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ctxlog.aggregators._line import Line, nanoseconds
+from ctxlog.aggregators._line import nanoseconds, read
 from ctxlog.aggregators.elastic import _document as document
 from tests.aggregators.web import Answer, Request, Store
 
@@ -24,26 +24,62 @@ class Elasticsearch(Store):
     An index of lines: texts are keywords, messages are searched by their words.
 
     Args:
-        lines: The lines.
+        lines: Lines that it has already.
+
+    Attributes:
+        documents: What is stored.
+        failing: The status, type and reason for documents whose message is this one, in
+            the order of batches.
     """
 
-    def __init__(self, lines: list[bytes]) -> None:
+    def __init__(self, lines: Iterable[bytes] = ()) -> None:
         super().__init__()
-        self.docs: list[Doc] = [json.loads(document(Line(line))) for line in lines]
+        self.documents: list[Doc] = []
+        self.failing: dict[str, list[tuple[int, str, str]]] = {}
+        for line in read(lines):
+            self._create(document(line))
         self.scrolls: dict[str, tuple[list[Doc], int]] = {}
 
     def answer_to(self, request: Request) -> Answer | str:
-        """Answer a search, a page of one, or a question for the types of fields."""
+        """
+        Take a batch; answer a search, a page of one, or a question for the types of
+        fields.
+        """
         noted = super().answer_to(request)
         if noted is not self.usual or noted != Answer():
             return noted
         url = urlsplit(request.path)
+        if url.path.endswith("/_bulk"):
+            return self._bulk(request)
         body = json.loads(request.body) if request.body else {}
         try:
             found = self._answer(request.method, url.path, parse_qs(url.query), body)
         except (AssertionError, KeyError, ValueError) as error:
             return Answer(400, json.dumps({"error": repr(error)}).encode())
         return Answer(200, json.dumps(found).encode())
+
+    def _bulk(self, request: Request) -> Answer:
+        assert request.method == "POST"
+        assert request.headers["Content-Type"] == "application/x-ndjson"
+        assert request.body.endswith(b"\n")
+        lines = request.body.split(b"\n")[:-1]
+        assert set(lines[::2]) == {b'{"create":{}}'}
+        items = [{"create": self._create(line)} for line in lines[1::2]]
+        failed = any("error" in item["create"] for item in items)
+        answer = {"errors": failed, "items": items}
+        return Answer(200, json.dumps(answer).encode())
+
+    def _create(self, line: bytes) -> dict[str, Any]:
+        document = json.loads(line)
+        assert isinstance(document["@timestamp"], str)
+        for name in ("_id", "_source", "_index"):
+            assert name not in document
+        failing = self.failing.get(str(document.get("message")))
+        if failing:
+            status, kind, reason = failing.pop(0)
+            return {"status": status, "error": {"type": kind, "reason": reason}}
+        self.documents.append(document)
+        return {"status": 201}
 
     def _answer(self, method: str, path: str, arguments: Any, body: Any) -> Any:
         if path.endswith("/_field_caps"):
@@ -57,7 +93,7 @@ class Elasticsearch(Store):
             return self._page(scroll)
         assert path == "/logs-ctxlog-default/_search"
         types = self.types()
-        docs = [doc for doc in self.docs if _holds(body["query"], doc, types)]
+        docs = [doc for doc in self.documents if _holds(body["query"], doc, types)]
         (sort,) = body["sort"]
         if sort != "_doc":
             docs.sort(key=_time, reverse=sort["@timestamp"] == "desc")
@@ -81,7 +117,7 @@ class Elasticsearch(Store):
     def types(self) -> dict[str, dict[str, dict[str, str]]]:
         """Return the types of all fields, as `_field_caps` does."""
         types: dict[str, dict[str, dict[str, str]]] = {}
-        for doc in self.docs:
+        for doc in self.documents:
             for name, value in _flat(doc, ""):
                 kind = "keyword"
                 if name == "@timestamp":

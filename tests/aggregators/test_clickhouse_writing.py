@@ -6,54 +6,20 @@ The stub checks an insert; rows were tried with the engine itself.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from ctxlog.aggregators import RefusedError, UnavailableError, receiver
 from ctxlog.errors import ConfigError
+from tests.aggregators.clickhouse_stub import ClickHouse
 from tests.aggregators.hostile import HOSTILE
 from tests.aggregators.lines import line_of
-from tests.aggregators.web import Answer, Request, Store, serving
+from tests.aggregators.web import Answer, serving
 from tests.helpers import ROOT, need
 
 need("urllib3")
-
-
-class ClickHouse(Store):
-    """
-    Takes rows.
-
-    Attributes:
-        queries: The queries.
-        rows: The rows of all of them.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.queries: list[str] = []
-        self.rows: list[dict[str, Any]] = []
-
-    def answer_to(self, request: Request) -> Answer | str:
-        said = super().answer_to(request)
-        if said is not self.usual:
-            return said
-        url = urlsplit(request.path)
-        assert (request.method, url.path) == ("POST", "/")
-        arguments = {key: of[0] for key, of in parse_qs(url.query).items()}
-        self.queries.append(arguments.pop("query"))
-        assert arguments == {
-            "async_insert": "1",
-            "wait_for_async_insert": "1",
-            "input_format_skip_unknown_fields": "1",
-            "date_time_input_format": "best_effort",
-        }
-        self.rows += [json.loads(line) for line in request.body.splitlines()]
-        return Answer(200)
 
 
 @pytest.fixture
@@ -76,7 +42,7 @@ def test_a_row_has_the_columns_and_the_line(clickhouse: ClickHouse) -> None:
 
     assert receiver(address(clickhouse)).send([line], 5) == {}
 
-    assert clickhouse.queries == ["INSERT INTO logs FORMAT JSONEachRow"]
+    assert clickhouse.inserts == ["INSERT INTO logs FORMAT JSONEachRow"]
     assert clickhouse.rows == [
         {
             "timestamp": "2026-11-28T09:30:37.250000Z",
@@ -116,7 +82,7 @@ def test_hostile_lines_are_rows(clickhouse: ClickHouse) -> None:
     assert writer.send(list(HOSTILE.values()), 5) == {}
     writer.close()
 
-    assert clickhouse.queries == ["INSERT INTO shop.lines FORMAT JSONEachRow"]
+    assert clickhouse.inserts == ["INSERT INTO shop.lines FORMAT JSONEachRow"]
     written = [
         line.decode("utf-8", "replace").rstrip("\n") for line in HOSTILE.values()
     ]

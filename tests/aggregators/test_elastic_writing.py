@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from ctxlog.aggregators import RefusedError, UnavailableError, receiver
 from ctxlog.aggregators._line import Line
 from ctxlog.errors import ConfigError
+from tests.aggregators.elastic_stub import Elasticsearch
 from tests.aggregators.hostile import HOSTILE
 from tests.aggregators.lines import line_of
-from tests.aggregators.web import HALF, RESET, Answer, Request, Store, serving
+from tests.aggregators.web import HALF, RESET, Answer, serving
 from tests.helpers import need
 
 need("urllib3")
@@ -30,60 +30,18 @@ BUSY = (429, "es_rejected_execution_exception", "rejected execution of coordinat
 WRONG = (400, "document_parsing_exception", "[1:9] failed to parse field [rows]")
 
 
-class Elastic(Store):
-    """
-    Stores documents as the bulk API does.
-
-    Attributes:
-        documents: What is stored.
-        failing: The status, type and reason for documents whose message is this one, in
-            the order of batches.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.documents: list[dict[str, Any]] = []
-        self.failing: dict[str, list[tuple[int, str, str]]] = {}
-
-    def answer_to(self, request: Request) -> Answer | str:
-        said = super().answer_to(request)
-        if said is not self.usual:
-            return said
-        assert request.method == "POST"
-        assert request.headers["Content-Type"] == "application/x-ndjson"
-        assert request.body.endswith(b"\n")
-        lines = request.body.split(b"\n")[:-1]
-        assert set(lines[::2]) == {b'{"create":{}}'}
-        items = [{"create": self._create(line)} for line in lines[1::2]]
-        failed = any("error" in item["create"] for item in items)
-        answer = {"errors": failed, "items": items}
-        return Answer(200, json.dumps(answer).encode())
-
-    def _create(self, line: bytes) -> dict[str, Any]:
-        document = json.loads(line)
-        assert isinstance(document["@timestamp"], str)
-        for name in ("_id", "_source", "_index"):
-            assert name not in document
-        failing = self.failing.get(str(document.get("message")))
-        if failing:
-            status, kind, reason = failing.pop(0)
-            return {"status": status, "error": {"type": kind, "reason": reason}}
-        self.documents.append(document)
-        return {"status": 201}
-
-
 @pytest.fixture
-def elastic() -> Iterator[Elastic]:
-    with serving(Elastic()) as store:
-        assert isinstance(store, Elastic)
+def elastic() -> Iterator[Elasticsearch]:
+    with serving(Elasticsearch()) as store:
+        assert isinstance(store, Elasticsearch)
         yield store
 
 
-def address(elastic: Elastic, rest: str = "") -> str:
+def address(elastic: Elasticsearch, rest: str = "") -> str:
     return f"elastic://127.0.0.1:{elastic.port}{rest}"
 
 
-def test_a_line_is_a_document_of_a_data_stream(elastic: Elastic) -> None:
+def test_a_line_is_a_document_of_a_data_stream(elastic: Elasticsearch) -> None:
     """
     It is created as it was written, with `@timestamp` in front.
     """
@@ -106,7 +64,9 @@ def test_a_line_is_a_document_of_a_data_stream(elastic: Elastic) -> None:
         ("/es/shop%20logs/", "/es/shop%20logs/_bulk"),
     ],
 )
-def test_the_path_names_the_data_stream(elastic: Elastic, rest: str, path: str) -> None:
+def test_the_path_names_the_data_stream(
+    elastic: Elasticsearch, rest: str, path: str
+) -> None:
     """
     A gateway may have a path before it.
     """
@@ -118,7 +78,7 @@ def test_the_path_names_the_data_stream(elastic: Elastic, rest: str, path: str) 
     assert elastic.requests[0].path.partition("?")[0] == path
 
 
-def test_hostile_lines_are_documents(elastic: Elastic) -> None:
+def test_hostile_lines_are_documents(elastic: Elasticsearch) -> None:
     """
     Each is one, with a time, and without the names that no document may have.
     """
@@ -140,7 +100,7 @@ def test_hostile_lines_are_documents(elastic: Elastic) -> None:
     }
 
 
-def test_a_time_that_is_none_is_replaced(elastic: Elastic) -> None:
+def test_a_time_that_is_none_is_replaced(elastic: Elasticsearch) -> None:
     """
     A data stream refuses a document without a good one.
     """
@@ -149,7 +109,9 @@ def test_a_time_that_is_none_is_replaced(elastic: Elastic) -> None:
     assert elastic.documents[0]["@timestamp"].startswith("20")
 
 
-def test_a_document_that_is_refused_is_named_with_its_reason(elastic: Elastic) -> None:
+def test_a_document_that_is_refused_is_named_with_its_reason(
+    elastic: Elasticsearch,
+) -> None:
     """
     The status of the answer is 200 all the same.
     """
@@ -176,7 +138,7 @@ def test_a_document_that_is_refused_is_named_with_its_reason(elastic: Elastic) -
     ],
 )
 def test_only_what_is_left_is_sent_again(
-    elastic: Elastic, failing: tuple[int, str, str]
+    elastic: Elasticsearch, failing: tuple[int, str, str]
 ) -> None:
     """
     Of one batch some documents may be stored, some refused, and some sent again.
@@ -192,7 +154,7 @@ def test_only_what_is_left_is_sent_again(
     assert [one["message"] for one in elastic.documents] == ["b", "d"]
 
 
-def test_a_document_that_is_there_already_is_stored(elastic: Elastic) -> None:
+def test_a_document_that_is_there_already_is_stored(elastic: Elasticsearch) -> None:
     """
     A pipeline may give documents ids of its own.
     """
@@ -214,7 +176,7 @@ def test_a_document_that_is_there_already_is_stored(elastic: Elastic) -> None:
         b'{"errors":true,"items":[3]}',
     ],
 )
-def test_an_answer_of_something_else(elastic: Elastic, answer: bytes) -> None:
+def test_an_answer_of_something_else(elastic: Elasticsearch, answer: bytes) -> None:
     """
     A proxy that answers 200 has stored nothing.
     """
@@ -235,7 +197,7 @@ def test_an_answer_of_something_else(elastic: Elastic, answer: bytes) -> None:
     ],
 )
 def test_answers_to_the_batch(
-    elastic: Elastic, answer: Answer | str, error: type[Exception]
+    elastic: Elasticsearch, answer: Answer | str, error: type[Exception]
 ) -> None:
     """
     One that is too large is halved, all else sent again.
@@ -246,7 +208,7 @@ def test_answers_to_the_batch(
         receiver(address(elastic)).send([line_of()], 5)
 
 
-def test_an_error_without_words(elastic: Elastic) -> None:
+def test_an_error_without_words(elastic: Elasticsearch) -> None:
     """
     A reason is said as far as there is one.
     """

@@ -7,10 +7,7 @@ The stub checks a push as Loki 3.7 does, and answers in its words.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,98 +16,11 @@ from ctxlog.aggregators._store import RefusedError
 from ctxlog.errors import ConfigError
 from tests.aggregators.hostile import HOSTILE
 from tests.aggregators.lines import SECOND, TIME, line_of
-from tests.aggregators.web import Answer, Request, Store, serving
+from tests.aggregators.loki_stub import Loki, rfc
+from tests.aggregators.web import Answer, serving
 from tests.helpers import need
 
 need("urllib3")
-
-
-class Loki(Store):
-    """
-    Stores what is pushed, as Loki does.
-
-    Attributes:
-        stored: Labels, time, line and metadata of each entry, once.
-        oldest: Entries before this time (in seconds) are too old for all streams.
-        behind: Entries before this time are too far behind in the stream of a level.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stored: dict[tuple[str, str, str], dict[str, str]] = {}
-        self.oldest = 0
-        self.behind: dict[str, int] = {}
-
-    def answer_to(self, request: Request) -> Answer | str:
-        said = super().answer_to(request)
-        if said is not self.usual:
-            return said
-        assert request.method == "POST"
-        assert request.path == "/loki/api/v1/push"
-        assert request.headers["Content-Type"] == "application/json"
-        errors: list[str] = []
-        behind: list[str] = []
-        for stream in json.loads(request.body)["streams"]:
-            labels = stream["stream"]
-            assert labels
-            for name, value in labels.items():
-                assert re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", name)
-                assert isinstance(value, str)
-                assert value
-            self._push(labels, stream["values"], errors, behind)
-        if behind:  # of several streams, the last one's
-            return Answer(400, behind[-1].encode() + b"\n")
-        if errors:
-            return Answer(400, "; ".join(dict.fromkeys(errors)).encode() + b"\n")
-        return Answer(204)
-
-    def _push(
-        self,
-        labels: dict[str, str],
-        values: Sequence[Any],
-        errors: list[str],
-        behind: list[str],
-    ) -> None:
-        known = {**labels, "service_name": labels.get("service", "unknown_service")}
-        pairs = ", ".join(f'{name}="{known[name]}"' for name in sorted(known))
-        shown, late = "{" + pairs + "}", []
-        for time, line, *metadata in values:
-            assert isinstance(time, str)
-            assert re.fullmatch(r"\d{1,19}", time)
-            assert all(type(of) is str for one in metadata for of in one.values())
-            seconds = int(time) // 1_000_000_000
-            if seconds < self.oldest:
-                errors.append(
-                    f"entry for stream '{shown}' has timestamp too old: "
-                    f"{_rfc(seconds)}, oldest acceptable timestamp is: "
-                    f"{_rfc(self.oldest)}"
-                )
-            elif len(line.encode()) > 256 * 1024:
-                errors.append(
-                    f"max entry size '262144' bytes exceeded for stream '{shown}' "
-                    f"while adding an entry with length '{len(line.encode())}' bytes"
-                )
-            elif seconds < self.behind.get(labels["level"], 0):
-                late.append(
-                    f"entry with timestamp {time} ignored, reason: 'entry too far "
-                    f"behind, entry timestamp is: {_rfc(seconds)}, oldest acceptable "
-                    f"timestamp is: {_rfc(self.behind[labels['level']])}',\n"
-                )
-            else:
-                of = metadata[0] if metadata else {}
-                self.stored[shown, time, line] = of
-        if late:
-            number = f"total ignored: {len(late)} out of {len(values)}"
-            behind.append(f"{''.join(late)}user 'fake', {number} for stream: {shown}")
-
-    @property
-    def lines(self) -> list[str]:
-        """The lines that are stored, in order of their times."""
-        return [line for _, _, line in sorted(self.stored, key=lambda key: key[1])]
-
-
-def _rfc(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @pytest.fixture
@@ -126,7 +36,7 @@ def address(loki: Loki, rest: str = "") -> str:
 
 def at(seconds: int, message: str = "paid", level: str = "INFO") -> bytes:
     """Return a line of a time."""
-    members = {"timestamp": _rfc(seconds), "level": level, "message": message}
+    members = {"timestamp": rfc(seconds), "level": level, "message": message}
     return json.dumps(members).encode() + b"\n"
 
 
@@ -282,7 +192,7 @@ def test_a_line_that_is_not_older_than_the_oldest_is_found_by_halving(
     Times in Loki's answer have no parts of a second.
     """
     text = b"has timestamp too old: x, oldest acceptable timestamp is: "
-    loki.answers.append(Answer(400, text + _rfc(SECOND).encode()))
+    loki.answers.append(Answer(400, text + rfc(SECOND).encode()))
 
     with pytest.raises(RefusedError, match="too old"):
         receiver(address(loki)).send([line_of()], 5)
@@ -321,7 +231,7 @@ def test_what_was_refused_before_loki_went_away_is_said(loki: Loki) -> None:
     """
     The lines that are left are not too old.
     """
-    text = "has timestamp too old: x, oldest acceptable timestamp is: " + _rfc(SECOND)
+    text = "has timestamp too old: x, oldest acceptable timestamp is: " + rfc(SECOND)
     loki.answers.extend([Answer(400, text.encode()), Answer(503)])
 
     with pytest.raises(UnavailableError) as error:

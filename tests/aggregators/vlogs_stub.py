@@ -1,18 +1,20 @@
 """
-A VictoriaLogs that answers the LogsQL that is documented, as far as ctxlog uses it.
+A VictoriaLogs that takes rows and answers the LogsQL that is documented, as far as
+ctxlog uses it.
 
-What it answers was compared with VictoriaLogs 1.26.
+What it leaves out and what it answers was compared with VictoriaLogs 1.26.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ctxlog.aggregators._line import Line, rfc3339
+from ctxlog.aggregators._line import Line, read
+from ctxlog.aggregators.vlogs import _INSERT, _row
 from tests.aggregators.web import Answer, Request, Store
 
 Row = dict[str, str]
@@ -29,21 +31,33 @@ class VictoriaLogs(Store):
     The rows of lines, with members of objects as fields with dots, and texts only.
 
     Args:
-        lines: The lines.
-        kept: Whether the lines are kept as they were written, too.
+        lines: Lines that it has already.
+        kept: Whether those are kept as they were written, too.
+
+    Attributes:
+        rows: What is stored.
     """
 
-    def __init__(self, lines: list[bytes], *, kept: bool = True) -> None:
+    def __init__(self, lines: Iterable[bytes] = (), *, kept: bool = True) -> None:
         super().__init__()
-        self.rows = [_row(Line(line), kept) for line in lines]
+        self.rows: list[Row] = []
+        rows = filter(None, map(_row, read(lines)))
+        self._insert(b"".join(rows), urlsplit(_INSERT).query)
+        if not kept:
+            for row in self.rows:
+                del row["_line"]
 
     def answer_to(self, request: Request) -> Answer | str:
-        """Answer a query, or a question for the names of fields."""
+        """Take rows; answer a query, or a question for the names of fields."""
         noted = super().answer_to(request)
         if noted is not self.usual or noted != Answer():
             return noted
         url = urlsplit(request.path)
         assert request.method == "POST"
+        if url.path == "/insert/jsonline":
+            if "Content-Type" in request.headers:
+                self._insert(request.body, url.query)
+            return Answer(200)
         arguments = {
             name: of[0] for name, of in parse_qs(request.body.decode()).items()
         }
@@ -59,6 +73,39 @@ class VictoriaLogs(Store):
         body = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found)
         return Answer(200, body.encode())
 
+    def _insert(self, body: bytes, query: str) -> None:
+        arguments = {key: of[0].split(",") for key, of in parse_qs(query).items()}
+        for line in body.split(b"\n"):
+            # The reader's buffer holds the line and its end.
+            if line and len(line) < 256 * 1024:
+                self._add(line, arguments)
+
+    def _add(self, line: bytes, arguments: dict[str, list[str]]) -> None:
+        row = json.loads(line)
+        assert isinstance(row, dict)
+        if _depth(row) > 300:
+            return
+        fields = dict(_flat("", row))
+        if len(fields) > 1_000 or any(len(name.encode()) > 128 for name in fields):
+            return
+        for name in arguments["_time_field"]:
+            if fields.get(name):
+                fields["_time"] = fields[name]
+                break
+        else:
+            raise AssertionError("a row without a time")
+        for name in arguments["_msg_field"]:
+            if fields.get(name):
+                fields["_msg"] = fields.pop(name)
+                break
+        for name in arguments["ignore_fields"]:
+            fields.pop(name, None)
+        stream = {
+            name: fields[name] for name in arguments["_stream_fields"] if name in fields
+        }
+        fields["_stream"] = json.dumps(stream)
+        self.rows.append(fields)
+
     def _found(self, arguments: dict[str, str]) -> list[Row]:
         begin, end = int(arguments.pop("start", 0)), int(arguments.pop("end", 2**63))
         query = _Query(arguments.pop("query"))
@@ -73,24 +120,29 @@ class VictoriaLogs(Store):
         return rows[: query.limit]
 
 
-def _row(line: Line, kept: bool) -> Row:
-    row = {"_time": rfc3339(line.time or 0), "_stream": "{}", "_msg": line.message}
-    if kept:
-        row["_line"] = line.text
-    for name, value in _flat(line.members, ""):
-        if value and name not in ("timestamp", "@timestamp", "message"):
-            row[name] = value
-    return row
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        inner: list[Any] = []
+        for one in level:
+            inner += one.values() if isinstance(one, dict) else one
+        level = [of for of in inner if isinstance(of, (dict, list))]
+    return depth
 
 
-def _flat(value: Any, name: str) -> list[tuple[str, str]]:
-    if isinstance(value, dict):
-        dotted = [(f"{name}.{key}" if name else key, of) for key, of in value.items()]
-        return [one for key, of in dotted for one in _flat(of, key)]
-    if value is None:
-        return []
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return [(name, text)]
+def _flat(prefix: str, row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield fields with their values as texts; one that is empty is none."""
+    for name, value in row.items():
+        if isinstance(value, dict):
+            yield from _flat(f"{prefix}{name}.", value)
+        elif value is not None and value != "":
+            text = value if isinstance(value, str) else _dumps(value)
+            yield prefix + name, text
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _nanoseconds(time: str) -> int:
