@@ -12,6 +12,7 @@ removed can be read afterwards. A file needs no other buffer: only the position 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fnmatch
 import glob
 import os
@@ -68,8 +69,8 @@ class Files(Input):
         convert: Callable[[bytes], bytes] | None = None,
         say: Callable[[str], object] = print,
     ) -> None:
-        self.names = names
         super().__init__()
+        self.names = names
         self.counts = Counts()
         self.problems: set[str] = set()
         self._ends, self._keeps, self._say = not follow, keeps, say
@@ -135,7 +136,9 @@ class Files(Input):
         except OSError as error:
             if content is not None:
                 content.close()
-            if not quiet and not isinstance(error, FileNotFoundError):
+            if error.errno == errno.EMFILE:
+                self._complain("ulimit -n", error)  # once, not for each file
+            elif not quiet and not isinstance(error, FileNotFoundError):
                 self._complain(path, error)
             return None
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 
 from ctxlog.agent._feed import Feed
@@ -32,7 +31,6 @@ class Report:
     def __init__(self, store: str, counts: Counts, feed: Feed, place: str) -> None:
         self._store, self._counts, self._feed = store, counts, feed
         self._place = place
-        self._lock = threading.Lock()
         self._reason = ""
         self._is_away = self._is_denied = False
         self._next = time.monotonic() + PAUSE

@@ -140,8 +140,7 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _QUERY = "/select/logsql/query"
 _FIELD_NAMES = "/select/logsql/field_names"
 #: The keys of a line that have become these fields.
-_RENAMED = {"message": "_msg", "msg": "_msg", "short_message": "_msg", "event": "_msg"}
-_TIMES = frozenset({"timestamp", "@timestamp", "time", "ts"})
+_RENAMED = dict.fromkeys(MESSAGES, "_msg")
 _META = re.compile(r"[.^$*+?{}\[\]\\|()]")
 
 
@@ -239,7 +238,7 @@ def _filter(condition: Condition, there: frozenset[str]) -> str:
     else:
         compared = [f":range[{int(values[0])}, {int(values[1])}]"]
     names = names_among(condition, there)
-    if condition.field in _TIMES and not names:
+    if condition.field in TIMES and not names:
         return ""  # it has become `_time`, and may be written otherwise there
     if condition.field in _RENAMED:
         names.append(_RENAMED[condition.field])
@@ -268,7 +267,7 @@ def _line(row: dict[str, Any]) -> bytes:
     if line is not None:
         return line
     members: dict[str, Any] = {}
-    if not _TIMES & row.keys():
+    if row.keys().isdisjoint(TIMES):
         members["timestamp"] = row.get("_time")
     for name, value in row.items():
         if name not in ("_stream", "_stream_id", "_time", "_msg"):

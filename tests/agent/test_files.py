@@ -5,6 +5,7 @@ twice that the store has acknowledged.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import shutil
@@ -378,6 +379,26 @@ def test_a_pattern_is_of_regular_files(log: Path, said: _Complaints) -> None:
     files = Files([str(log.with_name("*.log"))], say=said)
     assert taken(files) == [line(1)]
     assert said == []
+    files.close()
+
+
+def test_more_files_than_may_be_open(
+    tmp_path: Path, said: _Complaints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is said once; the others are sent as soon as there is room."""
+    for number in range(3):
+        (tmp_path / f"{number}.log").write_bytes(line(number))
+
+    def full(self: Content, path: str, descriptor: int | None = None) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Content, "__init__", full)
+        files = Files([str(tmp_path / "*.log")], say=said)
+        assert taken(files) == []
+    files.scan()
+    assert sorted(taken(files)) == [line(number) for number in range(3)]
+    assert said == ["ulimit -n: Too many open files"]
     files.close()
 
 
