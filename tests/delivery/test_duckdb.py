@@ -239,7 +239,7 @@ def test_what_is_missing_is_one_sentence(run: Run, tmp_path: Path) -> None:
 
 
 def test_nothing_is_drawn_beside_the_lines(tmp_path: Path) -> None:
-    """DuckDB has a progress bar on standard output for what takes longer, in a shell."""
+    """DuckDB draws a progress bar on standard output in a shell."""
     # It takes a program without a file, as this one, for a shell.
     lines = [b'{"timestamp":"2026-01-31T12:00:00Z","message":"paid"}\n']
     _, store = database(tmp_path, lines)
