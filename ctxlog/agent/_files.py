@@ -23,7 +23,7 @@ from typing import TypeVar
 from ctxlog._json import loads
 from ctxlog.agent._followed import LEAST_HEAD, Content, Followed, InFlight
 from ctxlog.agent._input import Input
-from ctxlog.agent._lines import Counts, Given, Lines
+from ctxlog.agent._lines import Counts, Lines
 from ctxlog.agent._state import Position
 
 #: Ends of names of files that are compressed; with a pattern they are passed over.
@@ -259,14 +259,10 @@ class Files(Input):
     def _give(
         self, followed: Followed, batch: list[bytes], entries: Sequence[bytes]
     ) -> None:
-        length = sum(map(len, entries))
-        given = self._lines_of(followed).add(entries, followed.offset - length)
-        self._hand_out(followed, batch, given)
-
-    def _lines_of(self, followed: Followed) -> Lines:
-        return self._lines.setdefault(followed, Lines(self.counts, self._convert))
-
-    def _hand_out(self, followed: Followed, batch: list[bytes], given: Given) -> None:
+        """Add a file's next entries to a batch; without any, what they left over."""
+        made = self._lines.setdefault(followed, Lines(self.counts, self._convert))
+        place = followed.offset - sum(map(len, entries))
+        given = made.add(entries, place) if entries else made.end(place)
         batch += given.lines
         self._in_flight.add(len(given.lines), followed, given.place)
 
@@ -284,7 +280,7 @@ class Files(Input):
         if rest:
             followed.offset += len(rest)
             self._give(followed, batch, [rest + b"\n"])
-        self._hand_out(followed, batch, self._lines_of(followed).end(followed.offset))
+        self._give(followed, batch, [])
 
     def done(self, number: int) -> None:
         """Move the positions on behind so many more lines."""

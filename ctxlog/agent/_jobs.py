@@ -30,15 +30,10 @@ class Job(ABC):
     Reads lines for the loop, and saves how far the store has them.
 
     Args:
-        kept: The lines.
+        kept: The lines: the `input` of the loop.
         counts: What was read.
         place: What to call the lines that the store does not have.
         state: Where positions are saved; None for nowhere.
-
-    Attributes:
-        input: Where the loop gets lines.
-        counts: What was read.
-        place: What to call the lines that the store does not have.
     """
 
     def __init__(

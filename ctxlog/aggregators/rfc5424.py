@@ -160,7 +160,27 @@ def _time(nanoseconds: int | None) -> str:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:06}Z"
 
 
-class _Datagrams(Receiver):
+class _Sender(Receiver):
+    """
+    Has a socket, and opens it when it is needed.
+
+    Args:
+        address: The address.
+        form: How lines become messages.
+    """
+
+    def __init__(self, address: Address, form: Form) -> None:
+        self.name = address.name
+        self._form = form
+        self._socket: socket.socket | None = None
+
+    def close(self) -> None:
+        there, self._socket = self._socket, None
+        if there is not None:
+            there.close()
+
+
+class _Datagrams(_Sender):
     """
     Sends each message as a datagram.
 
@@ -173,10 +193,8 @@ class _Datagrams(Receiver):
     def __init__(
         self, address: Address, form: Form, where: tuple[str, int] | str
     ) -> None:
-        self.name = address.name
-        self._form = form
+        super().__init__(address, form)
         self._where = where
-        self._socket: socket.socket | None = None
 
     def send(self, lines: Sequence[bytes], timeout: float) -> Mapping[int, str]:
         refused: dict[int, str] = {}
@@ -219,13 +237,8 @@ class _Datagrams(Receiver):
             raise
         return there
 
-    def close(self) -> None:
-        there, self._socket = self._socket, None
-        if there is not None:
-            there.close()
 
-
-class _Stream(Receiver):
+class _Stream(_Sender):
     """
     Sends messages over a connection, each with its length before it.
 
@@ -235,13 +248,11 @@ class _Stream(Receiver):
     """
 
     def __init__(self, address: Address, form: Form) -> None:
-        self.name = address.name
-        self._form = form
+        super().__init__(address, form)
         self._timeout = address.seconds("timeout", 10.0)
         port = _TLS_PORT if address.tls else _PORT
         self._where = address.host, address.port(port)
         self._context = _tls.context(address) if address.tls else None
-        self._socket: socket.socket | None = None
 
     def send(self, lines: Sequence[bytes], timeout: float) -> Mapping[int, str]:
         messages = map(self._form.message, lines)
@@ -286,11 +297,6 @@ class _Stream(Receiver):
             raise
         self._socket = there
         return there
-
-    def close(self) -> None:
-        there, self._socket = self._socket, None
-        if there is not None:
-            there.close()
 
 
 def _left(end: float) -> float:
