@@ -59,16 +59,31 @@ def end() -> None:
 
     An ending may have several hooks, one after the other. They share the time: where
     the store is dead, only the first one waits. A process may go on all the same.
+
+    The handler of a signal that comes meanwhile may raise, as a server's does whose
+    processes are all told to end by a terminal, and then by their parent. What is held
+    is shipped before its exception goes on.
     """
-    global _left, _heard
     if _ship is None or threading.get_ident() in _shipping:
         return
+    try:
+        _spend_time()
+    except BaseException:
+        _spend_time()
+        raise
+
+
+def _spend_time() -> None:
+    """Ship what is held in the time that is left, and take note of how much that is."""
+    global _left, _heard
     if not _is_under_way():
         _left = _seconds
     begun = _heard = time.monotonic()
-    _call(_left, True)
-    _heard = time.monotonic()
-    _left = max(0.0, _left - (_heard - begun))
+    try:
+        _call(_left, True)
+    finally:
+        _heard = time.monotonic()
+        _left = max(0.0, _left - (_heard - begun))
 
 
 def pause(seconds: float = math.inf) -> None:

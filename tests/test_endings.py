@@ -102,6 +102,22 @@ def test_a_process_that_may_be_frozen_ships_and_goes_on(held: Held) -> None:
     assert held.asked == [(2.0, False), (0.5, False), (2.0, True)]
 
 
+def test_a_signal_in_the_middle_of_an_ending(held: Held) -> None:
+    """Its handler's exception goes on when the lines are shipped, in the same time."""
+
+    def ship(seconds: float, ends: bool) -> None:
+        held.ship(seconds, ends)
+        if len(held.asked) == 1:
+            held.now += 0.5
+            raise SystemExit(0)
+
+    _endings.on_end(ship, 2.0)
+    with pytest.raises(SystemExit):
+        _endings.end()
+    _endings.end()
+    assert held.asked == [(2.0, True), (1.5, True), (1.5, True)]
+
+
 @needs_fork
 def test_a_forked_child_has_an_ending_of_its_own(tmp_path: Path) -> None:
     """The time of the parent's ending is not the child's."""

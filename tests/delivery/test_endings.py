@@ -54,18 +54,25 @@ class Holding(ctxlog.sinks.Sink):
         os.register_at_fork(after_in_child=self.renew)
 
     def renew(self):
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._lines = []
+        self._number = 0
 
     def write(self, line):
         with self._lock:
-            self._lines.append(line)
+            self._number += 1
+            self._lines.append((self._number, line))
 
     def flush(self, timeout):
+        # A signal's handler may raise in the middle: lines are held until they are
+        # there, and the receiver knows those that it has.
         with self._lock:
-            lines, self._lines = self._lines, []
+            lines = list(self._lines)
         if lines:
-            urllib.request.urlopen(os.environ["RECEIVER"], b"".join(lines), 30).close()
+            body = b"".join(b"%d-%d %s" % (os.getpid(), *one) for one in lines)
+            urllib.request.urlopen(os.environ["RECEIVER"], body, 30).close()
+            with self._lock:
+                self._lines = [one for one in self._lines if one not in lines]
         return 0
 
 
@@ -256,17 +263,22 @@ raise ValueError("broken")
 
 class Receiver:
     """
-    Takes lines by HTTP, each request with some lines.
+    Takes lines by HTTP, each request with some lines; none that it has already.
     """
 
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
-        lines = self.lines
+        lines, known, lock = self.lines, set[bytes](), threading.Lock()
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                lines.extend(json.loads(line) for line in body.splitlines())
+                with lock:
+                    for one in body.splitlines():
+                        name, _, line = one.partition(b" ")
+                        if name not in known:
+                            known.add(name)
+                            lines.append(json.loads(line))
                 self.send_response(204)
                 self.end_headers()
 
