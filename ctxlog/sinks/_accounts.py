@@ -7,9 +7,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
 
 from ctxlog.aggregators import DeniedError, UnavailableError
+from ctxlog.sinks._buffer import Buffer
 from ctxlog.sinks._fan import report
 from ctxlog.sinks._sink import Sink
 
@@ -30,18 +30,19 @@ class Accounts:
 
     Args:
         sink: The sink.
-        put: Gives a line to the sink.
+        buffer: What holds its lines, and knows the losses that have not been said.
         reason: Why lines are not shipped, unless something else is known.
     """
 
-    def __init__(self, sink: Sink, put: Callable[[bytes], object], reason: str) -> None:
+    def __init__(self, sink: Sink, buffer: Buffer, reason: str) -> None:
         self._sink = sink
-        self._put = put
+        self._buffer = buffer
         self._reason = reason
         self._away = self._denied = False
         self._rejection = ""
-        # How many dropped and rejected lines have been said, and when.
-        self._said = {"dropped": 0, "rejected": 0}
+        # How many lines are rejected that nothing is to be said about.
+        self._unsaid = 0
+        # When losses were said last.
         self._last = 0.0
         # Lines for the sink itself, and those that it has got.
         self._owed: deque[bytes] = deque(maxlen=100)
@@ -69,25 +70,24 @@ class Accounts:
         while self._owed:
             line = self._owed.popleft()
             self._own.append(line)
-            self._put(line)
+            self._buffer.put(line)
 
     def rejected(self, line: bytes, reason: str) -> None:
         """Take note of a reason; the lines are counted by the sink."""
         if line in self._own:
             # Said already. Saying it again would not come to an end.
-            self._said["rejected"] += 1
+            self._unsaid += 1
         else:
             self._rejection = reason
-
-    def dropped_elsewhere(self, count: int) -> None:
-        """Take note of lines that the sink counts as dropped, and has spoken of."""
-        self._said["dropped"] += count
 
     def losses(self, at_once: bool = False) -> None:
         """Say how many more lines are lost, unless others have been said just now."""
         now = time.monotonic()
         if at_once or now - self._last >= _INTERVAL:
-            dropped, rejected = self._news("dropped"), self._news("rejected")
+            dropped, rejected = self._buffer.losses()
+            unsaid = min(self._unsaid, rejected)
+            self._unsaid -= unsaid
+            rejected -= unsaid
             if dropped:
                 message = f"{_number(dropped)} dropped: there was no room"
                 self._say(message, {"dropped": dropped})
@@ -100,18 +100,9 @@ class Accounts:
     def given_up(self, count: int) -> None:
         """Say at the end how many lines were not shipped, beside those said before."""
         if count:
-            self._said["dropped"] += count
             message = f"{_number(count)} not shipped: {self._reason}"
             self._say(message, {"dropped": count})
         self.losses(at_once=True)
-
-    def _news(self, key: str) -> int:
-        stats = self._sink.stats()
-        total = stats["dropped"] if key == "dropped" else stats["rejected"]
-        if total < self._said[key]:  # a fork begins with nothing
-            self._said[key] = 0
-        count, self._said[key] = total - self._said[key], total
-        return count
 
     def _say(
         self,

@@ -56,7 +56,7 @@ class Background(Sink):
         self._to = to if isinstance(to, Sink) else Stream(to)
         self.name = self._to.name
         self._buffer = Buffer(self._write, size, seconds_to_wait(on_full, wait))
-        self._accounts = Accounts(self, self._buffer.put, "it takes none")
+        self._accounts = Accounts(self, self._buffer, "it takes none")
 
     @property
     def stream(self) -> Any:

@@ -110,8 +110,7 @@ class Buffer:
         state = self._state
         if not state.add(line, self._max_bytes):
             if state.stuck or not self._wait or not self._waited(state, line):
-                with state.lock:
-                    state.dropped += 1
+                state.drop()
                 return False
         feed = state.feed
         if feed is None:
@@ -130,23 +129,20 @@ class Buffer:
 
     def _start(self, state: _State) -> Feed | None:
         """Start the thread, unless that is not possible (any more)."""
-        if not state.starting.acquire(False):
-            return None
+        feed = Feed(state)
         try:
-            feed = state.feed
-            if feed is None:
-                feed = state.feed = Feed(state)
-                try:
-                    # Not by `threading`, whose locks a finalizer that logs may hold.
-                    _original("start_new_thread")(_in_thread, (self._work, feed))
-                except BaseException as error:
-                    state.part_with(feed)
-                    if type(error) is not RuntimeError:  # a signal handler's
-                        raise
-                    return None
-            return feed
-        finally:
-            state.starting.release()
+            # The first one starts it; it is not started by a second thread meanwhile,
+            # nor by a signal handler in between.
+            if state.claim(feed):
+                # Not by `threading`, whose locks a finalizer that logs may hold.
+                _original("start_new_thread")(_in_thread, (self._work, feed))
+            return state.feed
+        except BaseException as error:
+            # A thread that was started all the same finds that it has nothing.
+            state.part_with(feed)
+            if type(error) is not RuntimeError:  # a signal handler's
+                raise
+            return None
 
     def flush(self, timeout: float) -> int:
         """Wait until what was put has left; return how many of it are still held."""
@@ -181,14 +177,12 @@ class Buffer:
         # Else it is in the middle of something, and finds its lines taken away.
         return state.give_up(feed)
 
-    def _work_here(self, state: _State, end: float) -> Feed:
+    def _work_here(self, state: _State, end: float) -> Feed | None:
         """Do the thread's work in this one: the interpreter starts no more."""
-        with state.lock:
-            feed = state.feed
-            if feed is not None:
-                return feed
-            feed = state.feed = Feed(state)
-            feed.deadline = end
+        feed = Feed(state)
+        feed.deadline = end
+        if not state.claim(feed):
+            return state.feed
         Context().run(_run, self._work, feed)
         return feed
 
@@ -201,6 +195,14 @@ class Buffer:
         """Return what became of the lines."""
         return self._state.stats()
 
+    def losses(self) -> tuple[int, int]:
+        """
+        Return how many lines there was no room for, and how many were rejected.
+
+        Each is returned once: those since the last call, of whichever thread.
+        """
+        return self._state.losses()
+
     def renew(self) -> None:
         """In a forked child: begin with nothing, whatever the parent was doing."""
         self._state = _State()
@@ -212,7 +214,6 @@ class _State:
 
     Attributes:
         lock: Held while this is changed, for microseconds.
-        starting: Held while the thread is started.
         feed: What the thread has; None without a thread.
         lines: Not taken by the thread yet.
         taken: Taken by the thread, in the same order.
@@ -221,11 +222,12 @@ class _State:
         hurried: The thread does not wait for more lines before so many have left.
         stuck: Whether a call has waited for room in vain since lines have left.
         waiters: Locks to release as soon as lines have left.
+        new_dropped: Those of `dropped` for want of room that nobody has asked for yet.
+        new_rejected: The same of `rejected`.
     """
 
     def __init__(self) -> None:
         self.lock = _original("RLock")()
-        self.starting = _original("allocate_lock")()
         self.feed: Feed | None = None
         self.lines: deque[bytes] = deque()
         self.taken: deque[bytes] = deque()
@@ -234,6 +236,7 @@ class _State:
         self.stuck = False
         self.waiters: deque[Any] = deque()
         self.shipped = self.dropped = self.rejected = self.retried = 0
+        self.new_dropped = self.new_rejected = 0
 
     def add(self, line: bytes, max_bytes: int) -> bool:
         """Append a line if there is room."""
@@ -246,6 +249,19 @@ class _State:
             self.size += size
             self.lines.append(line)
         return True
+
+    def drop(self) -> None:
+        """Count a line that there was no room for."""
+        with self.lock:
+            self.dropped += 1
+            self.new_dropped += 1
+
+    def losses(self) -> tuple[int, int]:
+        """Return the losses that are new, and take note that they were asked for."""
+        with self.lock:
+            found = self.new_dropped, self.new_rejected
+            self.new_dropped = self.new_rejected = 0
+            return found
 
     @property
     def held(self) -> int:
@@ -274,6 +290,13 @@ class _State:
         self.stuck = False
         while self.waiters:
             self.waiters.popleft().release()
+
+    def claim(self, feed: Feed) -> bool:
+        """Make this the side of the thread, unless there is one."""
+        with self.lock:
+            if self.feed is None:
+                self.feed = feed
+        return self.feed is feed
 
     def part_with(self, feed: Feed) -> None:
         """Take back what a thread has that ends before its time."""
@@ -398,6 +421,7 @@ class Feed:
             state.size -= size
             state.shipped += shipped
             state.rejected += rejected
+            state.new_rejected += rejected
             state.leave(count)
 
     def retry(self, count: int) -> None:

@@ -84,8 +84,6 @@ class Journal(Ship):
         with self._lock:
             said, self._said = self._said, True
             self._elsewhere.add()
-            # Which is not for want of room.
-            self._accounts.dropped_elsewhere(1)
         if not said:
             message = f"lines go to standard error: {SOCKET}: {error.strerror}"
             report(self, f"{self.name} {message}")

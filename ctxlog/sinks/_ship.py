@@ -48,7 +48,7 @@ class Ship(Sink):
         self._address = Address.parse(address)
         self.name = receiver(self._address).name
         self._buffer = Buffer(self._send, size, seconds_to_wait(on_full, wait))
-        self._accounts = Accounts(self, self._buffer.put, "no answer in time")
+        self._accounts = Accounts(self, self._buffer, "no answer in time")
 
     def write(self, line: bytes) -> None:
         """Take one line. Never waits for the network, nor raises."""

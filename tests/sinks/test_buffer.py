@@ -436,6 +436,43 @@ assert buffer.stats()["shipped"] == buffer.stats()["written"] == len(sent)
     run_python("-c", source, cwd=tmp_path)
 
 
+class Limit(Exception):
+    """A time limit that a signal handler raises."""
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+def test_an_exception_while_the_thread_is_started(sender: Sender, step: int) -> None:
+    """Wherever it comes, the next line starts the thread, and both lines leave."""
+    sender.may.set()
+    steps = 0
+
+    def trace(frame: Any, event: str, argument: object) -> Any:
+        nonlocal steps
+        if frame.f_code is not Buffer._start.__code__:
+            return None
+        steps += event == "line"
+        if steps == step:
+            sys.settrace(None)
+            raise Limit
+        return trace
+
+    buffer = Buffer(sender, 1_000_000)
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        buffer.put(line(0))
+    except Limit:
+        pass
+    finally:
+        sys.settrace(before)
+    assert buffer.put(line(1))
+    assert buffer.flush(60) == 0
+    # A thread that was started all the same may have sent the first one, too.
+    assert set(sender.sent) == {line(0), line(1)}
+    assert buffer.stats()["shipped"] == buffer.stats()["written"] == 2
+    buffer.close(60)
+
+
 def test_lines_at_the_end_of_the_interpreter_leave(tmp_path: Path) -> None:
     """Where no thread can be started any more, `close()` does its work."""
     source = (

@@ -206,8 +206,9 @@ def test_wrong_lines_are_counted_and_said(
     """Lines that the store refuses are rejected, which the other sink is told."""
     store.poison = {"5", "7"}
     sink = fanned(ship(store))
-    for number in range(10):
-        sink.write(line(number))
+    with sink._buffer._state.lock:  # so that they are one batch
+        for number in range(10):
+            sink.write(line(number))
     assert sink.close(60) == 0
     said_here = f"{sink.name}: 2 lines were rejected: it answers 400: a record is wrong"
     right = [number for number in numbers(10) if number not in store.poison]
@@ -226,9 +227,10 @@ def test_what_does_not_fit_is_said_on_both(
     monkeypatch.setattr(_accounts, "_BRIEF", 0.0)
     monkeypatch.setattr(_accounts, "_INTERVAL", 0.0)
     store.usual = Answer(503)
-    sink = fanned(ship(store, max_bytes=1000))
-    for number in range(100):
-        sink.write(line(number))
+    sink = fanned(ship(store, max_bytes=3000))
+    with sink._buffer._state.lock:  # so that they are dropped before one is sent
+        for number in range(100):
+            sink.write(line(number))
     stats = sink.stats()
     assert stats["written"] == 100
     assert stats["dropped"] == 100 - stats["held"] > 0
@@ -275,6 +277,23 @@ def test_what_is_given_up_is_said(other: Other, fanned: Any) -> None:
     assert sink.stats()["dropped"] == 10
     assert sink.close(0) == 0
     assert len(other.said) == 1
+
+
+def test_what_is_given_up_is_said_once(
+    store: OtlpStore, other: Other, fanned: Any
+) -> None:
+    """Although the thread that is given up looks for losses at the same time."""
+    never = threading.Event()
+    store.usual = Answer(after=never)
+    sink = fanned(ship(store))
+    sink.write(line(0))
+    store.wait_for_requests(1)
+    count = sink._buffer.close(0)
+    sink._accounts.losses(at_once=True)  # as that thread does
+    sink._accounts.given_up(count)
+    never.set()
+    assert other.said == [f"{sink.name}: 1 line was not shipped: no answer in time"]
+    assert sink.close(60) == 0
 
 
 def test_one_line_is_one_line(other: Other, fanned: Any) -> None:
