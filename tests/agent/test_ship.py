@@ -160,7 +160,7 @@ def test_the_lines_are_printed_too(ship: Ship) -> None:
 def test_a_store_that_is_away_stops_nobody(ship: Ship, options: list[str]) -> None:
     """Standard input is read on, and everything arrives, in order, as it is back."""
     ship.away(True)
-    process = ship.start("-", *options)
+    process = ship.start("-", *options, "--timeout=60s")
     for number in range(0, 20_000, 1000):  # far more than a pipe holds
         _input(process).write(lines(number + 1, number + 1000))
     _input(process).flush()
@@ -292,8 +292,13 @@ def test_a_second_signal_ends_it_at_once(ship: Ship) -> None:
     process.terminate()
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.3)
-    process.terminate()
-    assert process.wait(LIMIT) == 1
+    for _ in range(LIMIT // 5):
+        # One that comes before it has seen the first one is the same one to it.
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+            break
+    assert process.returncode == 1
 
 
 # Files ------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from ctxlog.errors import ConfigError
-from ctxlog.sinks import Syslog, sink
+from ctxlog.sinks import Syslog, _accounts, sink
 from tests.aggregators.test_rfc5424 import Listener, fields, line, read
 from tests.helpers import LIMIT
 
@@ -29,8 +29,11 @@ def test_lines_arrive_in_order() -> None:
     listener.socket.close()
 
 
-def test_an_outage(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_outage(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Lines are held until it is over; those that are given up are said."""
+    monkeypatch.setattr(_accounts, "_BRIEF", LIMIT)  # no further lines about that
     listener = Listener()
     syslog = Syslog(f"syslog://127.0.0.1:{listener.port}")
     syslog.write(line(n=0))
