@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -22,7 +23,7 @@ from tests.aggregators.hostile import HOSTILE
 from tests.aggregators.lines import line_of
 from tests.delivery import brokers
 from tests.delivery.streams import KINDS, Stream, kafka, nats
-from tests.helpers import need
+from tests.helpers import LIMIT, need
 
 pytestmark = pytest.mark.real_server
 
@@ -45,12 +46,14 @@ def sending(address: str) -> Iterator[Receiver]:
 
 def until_sent(writer: Receiver, lines: Sequence[bytes]) -> None:
     """Send lines as the sending loop does: what is left again, until all are there."""
-    for _ in range(100):
+    end = time.monotonic() + LIMIT
+    while time.monotonic() < end:
         try:
             assert writer.send(lines, 5) == {}
         except UnavailableError as error:
             if error.left is not None:
                 lines = [lines[place] for place in error.left]
+            time.sleep(0.05)
         else:
             return
     pytest.fail("the broker does not come back")
