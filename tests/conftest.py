@@ -151,6 +151,20 @@ def _no_context_left_behind() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _no_sink_left_open() -> Iterator[None]:
+    """
+    Fail the test that leaves a sink's thread, which may log into the tests after it.
+    """
+    yield
+    buffers = sys.modules.get("ctxlog.sinks._buffer")
+    if buffers is not None:
+        left = [one for one in list(buffers._buffers) if one._state.feed is not None]
+        for buffer in left:
+            buffer.close(0)
+        assert left == [], f"the test left sinks open: {left!r}"
+
+
+@pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Take away the environment variables that configure ctxlog or colors.

@@ -16,8 +16,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ctxlog.aggregators._line import nanoseconds, read
-from ctxlog.aggregators.clickhouse import _row as row
 from tests.aggregators.web import Answer, Request, Store
+from tests.helpers import need
+
+need("urllib3")
+row = need("ctxlog.aggregators.clickhouse")._row
 
 COLUMNS = {
     "timestamp": "DateTime64(6)",

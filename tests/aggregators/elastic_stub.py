@@ -12,8 +12,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ctxlog.aggregators._line import nanoseconds, read
-from ctxlog.aggregators.elastic import _document as document
 from tests.aggregators.web import Answer, Request, Store
+from tests.helpers import need
+
+need("urllib3")
+document = need("ctxlog.aggregators.elastic")._document
 
 Doc = dict[str, Any]
 _WILDCARD = re.compile(r"\\(.)|(\*)|(\?)|(.)", re.DOTALL)

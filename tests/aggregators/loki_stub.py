@@ -14,8 +14,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ctxlog.aggregators._line import read
-from ctxlog.aggregators.loki import _body
 from tests.aggregators.web import Answer, Request, Store
+from tests.helpers import need
+
+need("urllib3")
+_body = need("ctxlog.aggregators.loki")._body
 
 _STRING = r'"((?:[^"\\]|\\.)*)"'
 _SELECTOR = re.compile(r"\{(\w+)(=~|=)" + _STRING + r"\}")

@@ -14,8 +14,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from ctxlog.aggregators._line import Line, read
-from ctxlog.aggregators.vlogs import _INSERT, _row
 from tests.aggregators.web import Answer, Request, Store
+from tests.helpers import need
+
+need("urllib3")
+_vlogs = need("ctxlog.aggregators.vlogs")
+_INSERT, _row = _vlogs._INSERT, _vlogs._row
 
 Row = dict[str, str]
 Filter = Callable[[Row], bool]

@@ -288,10 +288,13 @@ def test_what_is_given_up_is_said_once(
     sink = fanned(ship(store))
     sink.write(line(0))
     store.wait_for_requests(1)
+    feed = sink._buffer._state.feed
     count = sink._buffer.close(0)
     sink._accounts.losses(at_once=True)  # as that thread does
     sink._accounts.given_up(count)
     never.set()
+    # At its end it gives the sink what was said, which starts another one.
+    assert feed.ended.acquire(timeout=60)
     assert other.said == [f"{sink.name}: 1 line was not shipped: no answer in time"]
     assert sink.close(60) == 0
 
