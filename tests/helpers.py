@@ -200,6 +200,13 @@ def clean_environment(**extra: str) -> dict[str, str]:
     return {**kept, **extra}
 
 
+def unmeasured_environment() -> dict[str, str]:
+    """
+    The same for a process whose coverage is not measured.
+    """
+    return {k: v for k, v in clean_environment().items() if "COVERAGE" not in k}
+
+
 def free_port() -> int:
     """
     Return a port of 127.0.0.1 on which nothing listens.

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 import ctxlog
-from tests.helpers import clean_environment, package_sources, run_python
+from tests.helpers import package_sources, run_python, unmeasured_environment
 
 #: The one module that imports a third party, with private modules that begin with its
 #: name (`_structlog_logger`); where both a server and a client of it are adapted, one
@@ -343,7 +343,7 @@ def loaded_by_import(tmp_path: Path, *, before: str = "", after: str = "") -> se
     """
     source = _PROBE.format(before=before, after=after)
     # Not measured: a broken copy of the package is none of coverage's business.
-    env = {k: v for k, v in clean_environment().items() if "COVERAGE" not in k}
+    env = unmeasured_environment()
     names = run_python("-c", source, cwd=tmp_path, env=env).stdout.split()
     return {n for n in names if n.partition(".")[0] not in sys.stdlib_module_names}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import clean_environment, load_line, run_python
+from tests.helpers import load_line, run_python, unmeasured_environment
 
 pytestmark = pytest.mark.skipif(
     sys.implementation.name != "cpython",
@@ -88,7 +88,7 @@ def request(request_id):
 
 def _ids(program: str, cwd: Path) -> list[tuple[str, str]]:
     # Not measured: coverage would start once more in every interpreter.
-    env = {k: v for k, v in clean_environment().items() if "COVERAGE" not in k}
+    env = unmeasured_environment()
     done = run_python("-c", _START + program + _END, cwd=cwd, env=env)
     lines = [load_line(line) for line in done.stdout.splitlines()]
     return [(line["message"], line["requestID"]) for line in lines]
