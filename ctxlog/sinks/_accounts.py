@@ -70,7 +70,10 @@ class Accounts:
         while self._owed:
             line = self._owed.popleft()
             self._own.append(line)
-            self._buffer.put(line)
+            if not self._buffer.add(line):
+                # The sink was closed meanwhile: once it is used again.
+                self._owed.appendleft(line)
+                break
 
     def rejected(self, line: bytes, reason: str) -> None:
         """Take note of a reason; the lines are counted by the sink."""

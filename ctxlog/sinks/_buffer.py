@@ -119,6 +119,16 @@ class Buffer:
             feed.wake()
         return True
 
+    def add(self, line: bytes) -> bool:
+        """Take a line if there is room, and a thread for it; return whether."""
+        state = self._state
+        with state.lock:
+            feed = state.feed
+            if feed is None or not state.add(line, self._max_bytes):
+                return False
+        feed.wake()
+        return True
+
     def _waited(self, state: _State, line: bytes) -> bool:
         """Return whether there was room for a line in time, which is taken then."""
         end = time.monotonic() + self._wait

@@ -293,7 +293,6 @@ def test_what_is_given_up_is_said_once(
     sink._accounts.losses(at_once=True)  # as that thread does
     sink._accounts.given_up(count)
     never.set()
-    # At its end it gives the sink what was said, which starts another one.
     assert feed.ended.acquire(timeout=60)
     assert other.said == [f"{sink.name}: 1 line was not shipped: no answer in time"]
     assert sink.close(60) == 0
@@ -339,9 +338,16 @@ def test_a_slow_store_does_not_hold_up_the_end(store: OtlpStore) -> None:
     sink = ship(store)
     sink.write(line(0))
     store.wait_for_requests(0)
+    feed = sink._buffer._state.feed
     assert sink.close(0.05) == 1
     assert sink.stats()["dropped"] == sink.stats()["written"] == 1
     never.set()
+    # What was said of it waits for the next line: it opens no sink that is closed.
+    assert feed.ended.acquire(timeout=60)
+    assert sink._buffer._state.feed is None
+    sink.write(line(1))
+    assert sink.close(60) == 0
+    assert store.messages[-1].endswith("1 line was not shipped: no answer in time")
 
 
 _PROGRAM = """
