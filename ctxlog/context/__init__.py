@@ -15,17 +15,20 @@ from ctxlog.context._api import (
 )
 from ctxlog.context._storage import AsyncLocalStorage, Snapshot, wrap
 from ctxlog.context._store import Store
+from ctxlog.context._totals import count, timed
 
 __all__ = [
     "AsyncLocalStorage",
     "Snapshot",
     "Store",
     "bind",
+    "count",
     "detached",
     "fields",
     "get_store",
     "run",
     "scope",
+    "timed",
     "unbind",
     "wrap",
 ]

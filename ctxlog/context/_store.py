@@ -90,7 +90,7 @@ class Store(MutableMapping[str, object]):
         TypeError: if a field's name is not a string.
     """
 
-    __slots__ = ("__weakref__", "_view")
+    __slots__ = ("__weakref__", "_totals", "_view")
 
     def __init__(
         self,
@@ -105,6 +105,8 @@ class Store(MutableMapping[str, object]):
             if type(name) is not str:
                 _check_name(name)
         self._view = View(first, time.time_ns())
+        # What `count()` and `timed()` sum up; None where no completion line shows it.
+        self._totals: dict[str, Any] | None = None
 
     @property
     def closed(self) -> bool:

@@ -31,6 +31,7 @@ from ctxlog.context._frames import (
 )
 from ctxlog.context._storage import set_storage_values, storage_values
 from ctxlog.context._store import Store, View
+from ctxlog.context._totals import NO_TOTALS, add_time, take_totals
 from ctxlog.context._views import add_source, current_view, remove_source
 from ctxlog.context.bodies import Runner, continued
 from ctxlog.context.reporting import error_view, set_served
@@ -41,11 +42,13 @@ __all__ = [
     "Runner",
     "View",
     "add_source",
+    "add_time",
     "continued",
     "current_view",
     "error_view",
     "lent",
     "remove_source",
+    "take_totals",
     "within",
 ]
 
@@ -83,6 +86,7 @@ class Entry(FrameRunner):
         self._variable = current
         self._frame = self._value = Frame(store, None)
         self._owned = self.store = store
+        store._totals = NO_TOTALS
         self._found: Frame | None = None
         self._served: weakref.ref[Store] | None = None
 
