@@ -169,6 +169,13 @@ class Names:
         parent_task_id: The id of the task that sent it.
         trace_id: The trace's id.
         span_id: The span's id.
+        bytes_in: The size of a request's body.
+        bytes_out: The size of a response's body.
+        user_agent: The client's name for itself.
+        http_version: The version of HTTP.
+        ttfb: How many milliseconds it took until the response began.
+        response_headers: Headers of the response.
+        queue_time: How many milliseconds a task waited in its queue.
     """
 
     case: str
@@ -183,6 +190,13 @@ class Names:
     parent_task_id: str
     trace_id: str
     span_id: str
+    bytes_in: str
+    bytes_out: str
+    user_agent: str
+    http_version: str
+    ttfb: str
+    response_headers: str
+    queue_time: str
 
     @classmethod
     def chosen(cls, case: object = None, request_id_key: object = None) -> Names:
@@ -233,6 +247,8 @@ class Names:
         return (
             *(self.duration, self.close_code, self.exit_code, self.task_id),
             *(self.parent_task_id, self.trace_id, self.span_id),
+            *(self.bytes_in, self.bytes_out, self.user_agent, self.http_version),
+            *(self.ttfb, self.response_headers, self.queue_time),
         )
 
     def id_name(self, fields: Mapping[Any, object]) -> str:
@@ -299,6 +315,13 @@ CAMEL = Names(
     parent_task_id="parentTaskID",
     trace_id="traceID",
     span_id="spanID",
+    bytes_in="bytesIn",
+    bytes_out="bytesOut",
+    user_agent="userAgent",
+    http_version="httpVersion",
+    ttfb="ttfbMs",
+    response_headers="responseHeaders",
+    queue_time="queueMs",
 )
 
 SNAKE = Names(
@@ -314,6 +337,13 @@ SNAKE = Names(
     parent_task_id="parent_task_id",
     trace_id="trace_id",
     span_id="span_id",
+    bytes_in="bytes_in",
+    bytes_out="bytes_out",
+    user_agent="user_agent",
+    http_version="http_version",
+    ttfb="ttfb_ms",
+    response_headers="response_headers",
+    queue_time="queue_ms",
 )
 
 #: The spellings, by what `configure(case=...)` calls them.
