@@ -381,13 +381,27 @@ def request(app: Any = respond, kind: str = "http") -> None:
     """
     One request to an ASGI application in the middleware.
     """
-    headers = [(b"x-request-id", b"req-A"), (b"traceparent", PARENT.encode())]
-    scope = {"type": kind, "method": "GET", "path": "/", "headers": headers}
+    headers = [
+        (b"x-request-id", b"req-A"),
+        (b"traceparent", PARENT.encode()),
+        (b"user-agent", b"test"),
+        (b"content-length", b"0"),
+    ]
+    scope = {
+        "type": kind,
+        "method": "GET",
+        "path": "/",
+        "headers": headers,
+        "http_version": "1.1",
+    }
 
     async def receive() -> Any:
         return {"type": "websocket.connect"}
 
-    asyncio.run(ContextMiddleware(app)(scope, receive, ignore))
+    asked_for = [getattr(CAMEL, name) for name in DETAILS[:-1]]
+    asked_for.append("responseHeader:X-Request-ID")
+    middleware = ContextMiddleware(app, completion_fields=asked_for)
+    asyncio.run(middleware(scope, receive, ignore))
 
 
 def test_middleware_puts_the_id_under_the_chosen_name(
@@ -714,7 +728,7 @@ def test_no_other_module_spells_such_a_name() -> None:
 
 def completion_of_a_task(names: Names) -> None:
     store = unpack(json.dumps({"parentTaskID": "t-0", "traceparent": PARENT}))
-    with Task(store, name="job", task_id="t-1"):
+    with Task(store, name="job", task_id="t-1", sent=0.0):
         pass
 
 
@@ -732,6 +746,12 @@ def wrong_format(names: Names) -> None:
     logging.getLogger("shop").info("%d", "x", stack_info=True)
 
 
+#: The fields that the completion line of a request has if they are asked for.
+DETAILS = (
+    *("bytes_in", "bytes_out", "user_agent", "http_version"),
+    *("ttfb", "response_headers"),
+)
+
 #: For each name of the table, what makes a line that has it.
 SOURCES: dict[str, tuple[Callable[[Names], object], ...]] = {
     "request_id": (wrong_format, lambda names: request()),
@@ -747,6 +767,8 @@ SOURCES: dict[str, tuple[Callable[[Names], object], ...]] = {
     "parent_task_id": (completion_of_a_task,),
     "trace_id": (lambda names: request(), completion_of_a_task),
     "span_id": (lambda names: request(), completion_of_a_task),
+    **dict.fromkeys(DETAILS, (lambda names: request(),)),
+    "queue_time": (completion_of_a_task,),
 }
 
 

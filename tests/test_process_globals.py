@@ -67,6 +67,7 @@ _LIBRARIES = {
     "ctxlog.runtime.uvloop.install": ["uvloop"],
     "ctxlog.loggers.structlog.configure": ["structlog"],
     "ctxlog.servers.hypercorn.install": ["hypercorn.logging"],
+    "ctxlog.servers.starlette.install": ["starlette.routing", "fastapi"],
     "ctxlog.servers.uvicorn.install": ["uvicorn.server"],
     "ctxlog.servers.werkzeug.install": ["werkzeug.debug"],
     "ctxlog.tasks.apscheduler.install": ["apscheduler"],

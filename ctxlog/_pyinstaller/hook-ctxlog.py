@@ -51,6 +51,7 @@ excludedimports = [
     "requests",
     "rq",
     "sanic",
+    "starlette",
     "structlog",
     "taskiq",
     "tornado",

@@ -74,8 +74,13 @@ class Total:
 NO_TOTALS: dict[str, Total] = {}
 
 
-def _counting_store() -> Store | None:
-    """Return the store of the active request; None outside of any."""
+def entry_store() -> Store | None:
+    """
+    Return the store of the innermost `Entry`; None outside of any.
+
+    Other than `get_store()` it looks through the stores of `run()`, which are nested in
+    a request and have no completion line.
+    """
     frame = get_current()
     while frame is not None:
         store = frame.store
@@ -119,7 +124,7 @@ def count(name: str, /, amount: float = 1) -> None:
     """
     if type(name) is not str or type(amount) is not int:
         _check(name, amount)
-    store = _counting_store()
+    store = entry_store()
     if store is None:
         return
     with _lock:
@@ -161,7 +166,7 @@ class timed:
         self._name = name
 
     def __enter__(self) -> None:
-        store = _counting_store()
+        store = entry_store()
         if store is None:
             return
         with _lock:
@@ -179,7 +184,7 @@ class timed:
         traceback: TracebackType | None,
     ) -> None:
         now = _now()
-        store = _counting_store()
+        store = entry_store()
         if store is None:
             return
         with _lock:
@@ -247,7 +252,7 @@ def add_time(name: str, nanoseconds: int, /) -> None:
         name: The field's name.
         nanoseconds: How long the call took.
     """
-    store = _counting_store()
+    store = entry_store()
     if store is None:
         return
     with _lock:
@@ -265,6 +270,9 @@ def take_totals(store: Store, /) -> dict[str, object]:
     Args:
         store: The store of an `Entry`. Any other has none.
     """
+    if store._totals is NO_TOTALS:  # as nearly always
+        store._totals = None
+        return {}
     with _lock:
         totals = store._totals
         store._totals = None

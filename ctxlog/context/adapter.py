@@ -31,7 +31,7 @@ from ctxlog.context._frames import (
 )
 from ctxlog.context._storage import set_storage_values, storage_values
 from ctxlog.context._store import Store, View
-from ctxlog.context._totals import NO_TOTALS, add_time, take_totals
+from ctxlog.context._totals import NO_TOTALS, add_time, entry_store, take_totals
 from ctxlog.context._views import add_source, current_view, remove_source
 from ctxlog.context.bodies import Runner, continued
 from ctxlog.context.reporting import error_view, set_served
@@ -45,6 +45,7 @@ __all__ = [
     "add_time",
     "continued",
     "current_view",
+    "entry_store",
     "error_view",
     "lent",
     "remove_source",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ctxlog.servers import hypercorn as hypercorn
     from ctxlog.servers import pyramid as pyramid
     from ctxlog.servers import sanic as sanic
+    from ctxlog.servers import starlette as starlette
     from ctxlog.servers import tornado as tornado
     from ctxlog.servers import uvicorn as uvicorn
     from ctxlog.servers import waitress as waitress

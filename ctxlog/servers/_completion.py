@@ -1,18 +1,14 @@
 """
-The completion line: how a request has ended, in the words of all server adapters.
+How a request has ended, in the words of all server adapters.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Any
 
-from ctxlog import _trackers
-from ctxlog._names import COMPLETION_LOGGER
-from ctxlog._unheard import warn_if_unheard
-from ctxlog.carrier import datadog
-
-_log = logging.getLogger(COMPLETION_LOGGER)
+from ctxlog._names import get_names
+from ctxlog.servers._details import CompletionFields
+from ctxlog.servers._facts import RequestFacts
 
 
 def http_outcome(
@@ -38,32 +34,36 @@ def http_outcome(
     return status, str(status), logging.INFO
 
 
-def is_heard(level: int) -> bool:
-    """Return whether completion lines of a level are logged."""
-    warn_if_unheard(_log)
-    return _log.isEnabledFor(level)
-
-
-def log_completion(
-    level: int,
-    message: str,
-    args: tuple[str, ...],
-    fields: dict[str, object],
-    span: Any,
-) -> None:
+def completion_fields(
+    request: RequestFacts,
+    details: CompletionFields,
+    status: object,
+    duration: float,
+    error: BaseException | None,
+) -> dict[str, object]:
     """
-    Log that a request has ended, where `is_heard(level)`.
+    Return the fields of a completion line, as far as they are known.
 
     Args:
-        level: The line's level.
-        message: The template of the message.
-        args: The arguments of the template.
-        fields: The fields of the line.
-        span: Datadog's span of the request, None without one.
+        request: The request.
+        details: The fields that were asked for.
+        status: Its status, see `http_outcome()`.
+        duration: How long it took, in seconds.
+        error: The exception that has ended it, if one has.
     """
-    _trackers.watch()
-    if span is None:
-        _log.log(level, message, *args, extra=fields)
-    else:  # a record gets the span's ids when it is made
-        with datadog.lent_span(span):
-            _log.log(level, message, *args, extra=fields)
+    names = get_names()
+    fields: dict[str, object] = {"method": request.method, "path": request.path}
+    if status is not None:
+        fields["status"] = status
+    fields[names.duration] = round(duration * 1000, 3)
+    if request.client is not None:
+        fields["client"] = request.client
+    if request.details:
+        fields.update(request.details)
+    if error is not None:
+        fields["error"] = type(error).__name__
+    if details.bytes_out and request.bytes_out is not None:
+        fields[names.bytes_out] = request.bytes_out
+    if details.others:
+        details.read(request, fields)
+    return fields

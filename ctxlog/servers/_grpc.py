@@ -110,10 +110,10 @@ class CallEntry(RequestEntry):
         if not self._chosen_id and not self.store.closed:
             self.identify()
 
-    def _message(self, outcome: str) -> tuple[str, tuple[str, ...]]:
+    def message(self, outcome: str) -> tuple[str, tuple[str, ...]]:
         return f"{self.method} {self.path} {outcome}", ()  # a method is a route
 
-    def _outcome(self, error: BaseException | None) -> tuple[str | None, str, int]:
+    def outcome(self, error: BaseException | None) -> tuple[str | None, str, int]:
         if self._rpc is None and error is None:
             return None, "no response", logging.WARNING
         code = self._code(error)

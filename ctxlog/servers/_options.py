@@ -9,19 +9,25 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, TypeAlias, TypedDict, TypeVar
+from typing import Any, TypeAlias
 
-from ctxlog._interrupts import is_interrupt
+from ctxlog._ask import ask
+from ctxlog._names import CAMEL
 from ctxlog.carrier.ids import (
     is_possible_request_id,
     is_valid_request_id,
     new_request_id,
 )
 from ctxlog.carrier.trace_context import Trace, received_trace
+from ctxlog.completion.rules import (
+    Completion,
+    CompletionLevel,
+    CompletionOptions,
+    CompletionRules,
+)
 from ctxlog.errors import ConfigError
+from ctxlog.servers._details import CompletionFields, is_header_name
 from ctxlog.servers._headers import HeaderReader, Headers
-
-_T = TypeVar("_T")
 
 _log = logging.getLogger("ctxlog")
 
@@ -30,7 +36,7 @@ _log = logging.getLogger("ctxlog")
 Trust: TypeAlias = bool | Iterable[str] | Callable[[str | None], bool]
 
 
-class ServerOptions(TypedDict, total=False):
+class ServerOptions(CompletionOptions, total=False):
     """The keyword arguments of every server adapter, see `RequestOptions`."""
 
     request_id_header: str
@@ -41,6 +47,7 @@ class ServerOptions(TypedDict, total=False):
     user: Callable[[Any], object] | None
     ignore_paths: Iterable[str]
     completion_line: bool
+    completion_fields: Iterable[str]
     expose_header: bool
 
 
@@ -66,6 +73,13 @@ class RequestOptions:
             the user to bind, or None. Without it the framework's own user is bound.
         ignore_paths: Paths without a completion line; `*` stands for any characters.
         completion_line: Log a line when a request has ended.
+        completion_fields: Which further fields the line has: `bytesOut` by default.
+        completion: Called with the `ctxlog.completion.Completed` request; returns
+            further fields of the line, None for none, or False for no line.
+        completion_level: Called with the same; returns the line's level, as a number or
+            a name, or None for the usual one.
+        slow: From this duration on, in seconds, the line says `slow` and is at least a
+            warning.
         expose_header: Let scripts of other origins read the id: the header is named in
             `Access-Control-Expose-Headers` on every response.
 
@@ -81,6 +95,10 @@ class RequestOptions:
     user: Callable[[Any], object] | None = None
     ignore_paths: Iterable[str] = ()
     completion_line: bool = True
+    completion_fields: Iterable[str] = (CAMEL.bytes_out,)
+    completion: Completion | None = None
+    completion_level: CompletionLevel | None = None
+    slow: float | None = None
     expose_header: bool = False
 
     def __post_init__(self) -> None:
@@ -114,6 +132,15 @@ class RequestOptions:
             value = getattr(self, option)
             if not isinstance(value, bool):
                 raise ConfigError(option, value, "True or False")
+        asked_for = _strings("completion_fields", self.completion_fields)
+        #: What the completion line has if it is asked for.
+        self.details = CompletionFields(asked_for)
+        #: What becomes of the completion line.
+        self.rules = CompletionRules(
+            completion=self.completion,
+            completion_level=self.completion_level,
+            slow=self.slow,
+        )
 
     def completes(self, path: str) -> bool:
         """Return whether a request of *path* gets a completion line."""
@@ -187,33 +214,8 @@ class RequestOptions:
         return ask("the trust callable failed", False, lambda: self._is_trusted(client))
 
 
-def ask(failure: str, default: _T, fn: Callable[[], _T]) -> _T:
-    """
-    Return what a callable of the application returns, or *default* if it raises.
-
-    Args:
-        failure: The message of the line that is logged then.
-        default: The result in that case.
-        fn: The callable.
-    """
-    try:
-        return fn()
-    except Exception as error:
-        # Code of the application raises anything. The request is served all the same.
-        if is_interrupt(error):
-            raise
-        _log.exception(failure)
-        return default
-
-
 def _header(option: str, name: object) -> str:
-    tokens = "!#$%&'*+-.^_`|~"
-    if (
-        isinstance(name, str)
-        and name.isascii()
-        and name
-        and all(c.isalnum() or c in tokens for c in name)
-    ):
+    if isinstance(name, str) and is_header_name(name):
         return name
     raise ConfigError(option, name, "the name of a header (RFC 9110, section 5.1)")
 

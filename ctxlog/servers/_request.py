@@ -15,21 +15,26 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar, cast
 
-from ctxlog._names import get_names
+from ctxlog._ask import ask
+from ctxlog._names import COMPLETION_LOGGER, get_names
 from ctxlog.carrier import datadog, spans
 from ctxlog.carrier.ids import is_safe_header_value, new_request_id
 from ctxlog.carrier.received import ReceivedStore
 from ctxlog.carrier.trace_context import Trace
+from ctxlog.completion.completed import Completed
+from ctxlog.completion.line import further_fields, is_heard, log_completion
 from ctxlog.context import Store, run
-from ctxlog.context.adapter import Entry, View, continued
-from ctxlog.servers._completion import http_outcome, is_heard, log_completion
+from ctxlog.context.adapter import Entry, View, continued, entry_store
+from ctxlog.servers._completion import completion_fields, http_outcome
+from ctxlog.servers._facts import RequestFacts
 from ctxlog.servers._headers import Headers
-from ctxlog.servers._options import RequestOptions, ask
+from ctxlog.servers._options import RequestOptions
 from ctxlog.servers._route import templated
 
 _T = TypeVar("_T")
 
 _log = logging.getLogger("ctxlog")
+_completion_log = logging.getLogger(COMPLETION_LOGGER)
 
 #: The header that lets scripts of other origins read further ones.
 EXPOSE = "Access-Control-Expose-Headers"
@@ -76,7 +81,24 @@ def bind_user(store: Store, user_of: Callable[[], object]) -> None:
         store["user"] = user
 
 
-class RequestEntry(Entry):
+def note_route(route: str, *, instead_of: str | None = None) -> None:
+    """
+    Put the route that matched on all further lines of the active request.
+
+    The first one stands, and so does a `route` that the application has bound.
+
+    Args:
+        route: The template, in the framework's notation.
+        instead_of: A less exact route that may be replaced: that of a mount.
+    """
+    store = entry_store()
+    if isinstance(store, RequestStore):
+        known = store.get("route")
+        if known is None or known == instead_of:
+            store["route"] = route
+
+
+class RequestEntry(Entry, RequestFacts):
     """
     One request from its arrival to its completion line.
 
@@ -93,28 +115,31 @@ class RequestEntry(Entry):
         path: Its path, without the query string: that holds secrets.
         client: The client's address.
         headers: Its headers, as `options.headers` finds them.
+        route: The template that matched, if it is known by now.
         identify: Whether the id is chosen now; else the adapter calls `identify()`.
 
     Attributes:
-        status: The status of the response, None until it begins.
-        details: Further fields of the completion line.
         ending: Called in the store before the completion line, if not None.
     """
 
     __slots__ = (
         "_around",
+        "_began",
         "_chosen_id",
-        "_datadog",
         "_ended",
         "_error",
         "_headers",
         "_started",
+        "bytes_in",
+        "bytes_out",
         "client",
         "details",
         "ending",
         "method",
         "options",
         "path",
+        "response_headers",
+        "span",
         "status",
     )
 
@@ -128,6 +153,7 @@ class RequestEntry(Entry):
         client: str | None,
         headers: Headers,
         *,
+        route: str | None = None,
         identify: bool = True,
     ) -> None:
         fields: dict[str, object] = {}
@@ -143,21 +169,24 @@ class RequestEntry(Entry):
             fields[get_names().request_id] = request_id
             if trace is not None:
                 fields.update(trace.fields)
+        if route is not None:
+            fields["route"] = route
         store = RequestStore(path, options.completes(path), fields, trace)
         Entry.__init__(self, store)
         self._started = time.perf_counter()
+        self._began: float | None = None
         self._ended: float | None = None
         self._error: BaseException | None = None
         self._around = sys.exc_info()[1]
         self._chosen_id = request_id
-        self._datadog: Any = None
-        self.status: int | None = None
+        self.span = self.response_headers = None
+        self.status = self.bytes_in = self.bytes_out = None
         self._headers = headers
         self.options = options
         self.method = method
         self.path = path
         self.client = client
-        self.details: dict[str, object] = {}
+        self.details = {}
         self.ending: Callable[[], object] | None = None
         if request_id:
             spans.watch(store)
@@ -193,15 +222,16 @@ class RequestEntry(Entry):
         return None if read is None else functools.partial(read, source)
 
     def read_parameters(self) -> Collection[object]:
-        """Return the values of the route's parameters, as far as they are known."""
         return self.store.parameters
 
     def note_status(self, status: int | None) -> None:
         """Note the status of the response, as it begins."""
         self.status = status
+        if self._began is None and self.options.details.ttfb:
+            self._began = time.perf_counter()
         # Where a response begins the tracer's middleware is around, at the end no more.
         if "ddtrace.trace" in sys.modules:
-            self._datadog = datadog.active_span() or self._datadog
+            self.span = datadog.active_span() or self.span
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         try:
@@ -227,6 +257,14 @@ class RequestEntry(Entry):
         """Note that the response has been sent: the duration ends here."""
         if self._ended is None:
             self._ended = time.perf_counter()
+
+    @property
+    def ttfb(self) -> float | None:
+        return None if self._began is None else self._began - self._started
+
+    @property
+    def duration(self) -> float:
+        return (self._ended or self._started) - self._started
 
     @property
     def pending(self) -> bool:
@@ -286,7 +324,8 @@ class RequestEntry(Entry):
         return ""
 
     def echo(self, headers: Any) -> None:
-        """Put the id on a response whose headers are a mapping."""
+        """Put the id on a response whose headers are a mapping, which are noted."""
+        self.response_headers = headers
         request_id = self.echoed_id()
         if not request_id:
             return
@@ -316,31 +355,46 @@ class RequestEntry(Entry):
         if not self.store.completes:
             return
         self.answered()
-        status, outcome, level = self._outcome(error)
-        if not is_heard(level):
+        status, outcome, level = self.outcome(error)
+        duration = self.duration
+        rules = self.options.rules
+        slow = rules.slow is not None and duration >= rules.slow
+        if slow:
+            level = max(level, logging.WARNING)
+        completed = None
+        if rules.ask:
+            completed = self._completed(status, duration, error)
+            level = rules.level(completed, level)
+        if not is_heard(_completion_log, level):
             return
-        fields: dict[str, object] = {"method": self.method, "path": self.path}
-        if status is not None:
-            fields["status"] = status
-        duration = (self._ended or self._started) - self._started
-        fields[get_names().duration] = round(duration * 1000, 3)
-        if self.client is not None:
-            fields["client"] = self.client
-        if self.details:
-            fields.update(self.details)
-        if error is not None:
-            fields["error"] = type(error).__name__
-        log_completion(level, *self._message(outcome), fields, self._datadog)
+        fields = completion_fields(self, self.options.details, status, duration, error)
+        if slow:
+            fields["slow"] = True
+        if further_fields(fields, self.store, rules, completed):
+            message, args = self.message(outcome)
+            log_completion(_completion_log, level, message, args, fields, self.span)
 
-    def _message(self, outcome: str) -> tuple[str, tuple[str, ...]]:
-        """The message, as a template of its route and arguments."""
+    def _completed(
+        self, status: int | str | None, duration: float, error: BaseException | None
+    ) -> Completed:
+        return Completed(
+            method=self.method,
+            path=self.path,
+            route=self.store.get("route"),
+            status=status,
+            duration=duration,
+            error=error,
+            headers=self.read_headers,
+            request=self.read_request,
+        )
+
+    def message(self, outcome: str) -> tuple[str, tuple[str, ...]]:
+        """Return the line's message, as a template of its route and arguments."""
         found = self.read_parameters()
         return templated(self.method, self.path, outcome, found)
 
-    def _outcome(
-        self, error: BaseException | None
-    ) -> tuple[int | str | None, str, int]:
-        """The status, the end of the message, and the level."""
+    def outcome(self, error: BaseException | None) -> tuple[int | str | None, str, int]:
+        """Return the status, the end of the message, and the level."""
         disconnected = "disconnected" in self.details
         return http_outcome(self.status, error, disconnected=disconnected)
 

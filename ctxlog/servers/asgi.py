@@ -18,6 +18,7 @@ from ctxlog import _endings
 from ctxlog._names import get_names
 from ctxlog.context import detached
 from ctxlog.context.adapter import lent
+from ctxlog.servers._frameworks import follow_routes
 from ctxlog.servers._options import RequestOptions, ServerOptions
 from ctxlog.servers._request import EXPOSE, RequestEntry
 from ctxlog.servers._subclass import (
@@ -95,6 +96,15 @@ class ContextMiddleware:
             to bind, or None. Without it Starlette's `scope["user"]` is bound.
         ignore_paths: Paths without a completion line; `*` stands for any characters.
         completion_line: Log a line when a request has ended; by default True.
+        completion_fields: Which further fields that line has, of `query`, `userAgent`,
+            `referer`, `host`, `scheme`, `httpVersion`, `bytesIn`, `bytesOut`, `ttfbMs`,
+            `header:NAME` and `responseHeader:NAME`; by default `bytesOut`.
+        completion: Called with the `ctxlog.completion.Completed` request; returns
+            further fields of that line, None for none, or False for no line.
+        completion_level: Called with the same; returns the line's level, as a number or
+            a name, or None for the usual one.
+        slow: From this duration on, in seconds, the line says `slow` and is at least a
+            warning.
         expose_header: Let scripts of other origins read the id: the header is named in
             `Access-Control-Expose-Headers` on every response. By default False.
 
@@ -105,6 +115,7 @@ class ContextMiddleware:
     def __init__(self, app: _App, **options: Unpack[ServerOptions]) -> None:
         self.app = app
         self._options = RequestOptions(**options)
+        follow_routes()
 
     async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         """Serve one connection (ASGI 3.0)."""
@@ -119,6 +130,7 @@ class ContextMiddleware:
             await app(scope, receive, send)
             return
         if kind == "lifespan":
+            follow_routes()  # the application may have imported a framework since
             # Tasks that start here outlive every request.
             with detached():
                 await app(scope, receive, functools.partial(_send_lifespan, send))
@@ -181,7 +193,9 @@ class _Request(RequestEntry):
         # would report later garbage on the connection in it.
         with detached():
             message = await self._receive()
-        if message["type"] == "http.disconnect":
+        if message["type"] == "http.request":
+            self.bytes_in = (self.bytes_in or 0) + len(message.get("body", b""))
+        elif message["type"] == "http.disconnect":
             if not self._ending:
                 self.details["disconnected"] = True
         elif message["type"] == "websocket.disconnect":
@@ -194,12 +208,17 @@ class _Request(RequestEntry):
         if kind in _START:
             self.note_status(message["status"])
             message = self._with_id(message)
+            self.response_headers = message.get("headers")
+            self.bytes_out = 0
         elif kind in _BODY:
+            if self.bytes_out is not None:
+                self.bytes_out += len(message.get("body", b""))
             last = not message.get("more_body", False)
             self._ending = self._ending or last
         elif kind == "websocket.accept":
             self.note_status(101)
             message = self._with_id(message)
+            self.response_headers = message.get("headers")
         elif kind == "websocket.close":
             if self.status is None:
                 self.note_status(403)  # the server refuses the handshake with it
@@ -245,6 +264,21 @@ class _Request(RequestEntry):
         start = {"type": "http.response.start", "status": 500, "headers": headers}
         await self.send(start)
         await self.send({"type": "http.response.body", "body": body})
+
+    def read_headers(self) -> _Headers:
+        return self._scope.get("headers") or ()
+
+    def read_query(self) -> str:
+        return bytes(self._scope.get("query_string", b"")).decode("latin-1")
+
+    def read_scheme(self) -> str | None:
+        return self._scope.get("scheme")
+
+    def read_http_version(self) -> str | None:
+        return self._scope.get("http_version")
+
+    def read_request(self) -> object:
+        return self._scope
 
     def user_reader(self) -> Callable[[], object] | None:
         scope = self._scope

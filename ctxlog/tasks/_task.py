@@ -102,6 +102,8 @@ class Task(Entry):
         name: The task's name: field `task`.
         task_id: The library's id of the task: field `taskID`.
         attempt: The number of the attempt, beginning with 1.
+        sent: When its message was to be run, in seconds since the epoch: the time since
+            then is the time in the queue.
         completion_line: Whether to log a line at the end.
 
     Attributes:
@@ -121,6 +123,7 @@ class Task(Entry):
         name: str,
         task_id: str | None = None,
         attempt: int | None = None,
+        sent: float | None = None,
         completion_line: bool = True,
     ) -> None:
         super().__init__(store)
@@ -133,6 +136,10 @@ class Task(Entry):
         spans.watch(store)
         self.outcome: str | None = None
         self.details: dict[str, object] = {}
+        if sent is not None:
+            # Clocks differ between machines.
+            waited = max(time.time() - sent, 0.0)
+            self.details[get_names().queue_time] = round(waited * 1000, 3)
         self.completion_line = completion_line
         self._name = name
         self._ended = False

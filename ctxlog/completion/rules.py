@@ -1,0 +1,125 @@
+"""
+The options of all adapters that say what becomes of a completion line.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, TypedDict
+
+from ctxlog._ask import ask
+from ctxlog.completion.completed import Completed
+from ctxlog.errors import ConfigError
+
+#: Returns further fields of the line, None for none, or False for no line.
+Completion: TypeAlias = Callable[[Completed], Mapping[str, object] | bool | None]
+
+#: Returns the level of the line, as a number or a name; None for the usual one.
+CompletionLevel: TypeAlias = Callable[[Completed], int | str | None]
+
+_log = logging.getLogger("ctxlog")
+
+
+class CompletionOptions(TypedDict, total=False):
+    """The keyword arguments of every adapter that writes completion lines."""
+
+    completion: Completion | None
+    completion_level: CompletionLevel | None
+    slow: float | None
+
+
+class CompletionRules:
+    """
+    What the application wants of its completion lines, checked.
+
+    Args:
+        completion: Called with what has ended; returns further fields, None for none,
+            or False for no line. If it raises, the line goes without its fields.
+        completion_level: Called with the same; returns the line's level as a number or
+            a name, or None for the usual one.
+        slow: From this duration on, in seconds, the line says `slow` and is at least a
+            warning.
+
+    Attributes:
+        ask: Whether a callable of the application is asked.
+        slow: The same.
+
+    Raises:
+        ConfigError: if an option is invalid.
+    """
+
+    __slots__ = ("_complained", "_completion", "_level", "ask", "slow")
+
+    def __init__(
+        self,
+        *,
+        completion: Completion | None = None,
+        completion_level: CompletionLevel | None = None,
+        slow: float | None = None,
+    ) -> None:
+        for name, option in (
+            ("completion", completion),
+            ("completion_level", completion_level),
+        ):
+            if option is not None and not callable(option):
+                raise ConfigError(name, option, "a callable")
+        if slow is not None and not _is_duration(slow):
+            raise ConfigError("slow", slow, "a number of seconds")
+        self._completion = completion
+        self._level = completion_level
+        self.slow = slow
+        self._complained: set[str] = set()
+        self.ask = completion is not None or completion_level is not None
+
+    def level(self, completed: Completed, usual: int) -> int:
+        """Return the level that the application wants, or *usual*."""
+        choose = self._level
+        if choose is None:
+            return usual
+        level = ask("completion_level failed", None, lambda: choose(completed))
+        if level is None:
+            return usual
+        if isinstance(level, str):
+            number = logging.getLevelName(level)
+            if isinstance(number, int):
+                return number
+        elif isinstance(level, int) and not isinstance(level, bool):
+            return level
+        self._complain("completion_level", level, "the number or name of a level")
+        return usual
+
+    def fields(self, completed: Completed) -> dict[str, object] | None:
+        """Return further fields that the application wants; None for no line."""
+        choose = self._completion
+        if choose is None:
+            return {}
+
+        def chosen() -> object:
+            found: Any = choose(completed)
+            # Read here: a mapping of the application's raises anything.
+            return {**found} if isinstance(found, Mapping) else found
+
+        found = ask("completion failed", None, chosen)
+        if isinstance(found, dict):
+            return found
+        if found is False:
+            return None
+        if found is not None:
+            self._complain("completion", found, "a mapping of fields, None or False")
+        return {}
+
+    def _complain(self, option: str, returned: object, allowed: str) -> None:
+        if option not in self._complained:
+            self._complained.add(option)
+            _log.warning(
+                "%s returned a %s (expected %s); said once",
+                *(option, type(returned).__name__, allowed),
+            )
+
+
+def _is_duration(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return 0 <= value < math.inf

@@ -1,0 +1,85 @@
+"""
+Routes of Starlette and FastAPI. Adapter: imports Starlette and core.
+
+Neither has a hook for a route that matched, so the method that serves one is wrapped.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ctxlog._patch import Patch
+from ctxlog.errors import requires
+from ctxlog.servers._request import note_route
+
+with requires("starlette"):
+    from starlette.routing import Mount, Route, WebSocketRoute
+
+__all__ = ["install", "uninstall"]
+
+#: The key of the mounts around an application, in the scope.
+_MOUNTS = "ctxlog.mounts"
+
+_Handle = Callable[..., Awaitable[None]]
+
+
+def _route(handle: _Handle, route: Any, scope: Any, *args: Any) -> Awaitable[None]:
+    mounts = scope.get(_MOUNTS, "")
+    note_route(mounts + _path(route, scope), instead_of=mounts or None)
+    return handle(route, scope, *args)
+
+
+def _mount(handle: _Handle, mount: Any, scope: Any, *args: Any) -> Awaitable[None]:
+    around = scope.get(_MOUNTS, "")
+    mounts = scope[_MOUNTS] = around + mount.path
+    if not mount.routes:  # files, or an application whose routes cannot be seen
+        note_route(mounts or "/", instead_of=around or None)
+    return handle(mount, scope, *args)
+
+
+def _path(route: Any, scope: Any) -> str:
+    """Return the path of a route, with the prefix that FastAPI included it under."""
+    # FastAPI keeps a route of an included router as it was, and serves it by this.
+    fastapi = scope.get("fastapi")
+    included = None
+    if isinstance(fastapi, dict):
+        included = fastapi.get("effective_route_context")
+    if included is not None and getattr(included, "original_route", None) is route:
+        return str(included.path)
+    return str(route.path)
+
+
+_patches: dict[type, Patch] = {}
+
+
+def install() -> None:
+    """
+    Let requests of Starlette and FastAPI learn the route that matched.
+
+    The completion line and every line after the routing have the field `route`: the
+    template as it was written, with those of mounts before it. It replaces the method
+    `handle` of Starlette's routes and mounts, and of FastAPI's routes. Every
+    `ctxlog.servers.asgi.ContextMiddleware` calls it where Starlette is imported.
+    Calling it again is a no-op; it lasts until `uninstall()`.
+    """
+    kinds: dict[type, Callable[..., Any]] = {
+        Route: _route,
+        WebSocketRoute: _route,
+        Mount: _mount,
+    }
+    api_route = getattr(sys.modules.get("fastapi.routing"), "APIRoute", None)
+    if api_route is not None and "handle" in vars(api_route):
+        kinds[api_route] = _route  # it does not always call Starlette's
+    for kind, wrapper in kinds.items():
+        if kind not in _patches:
+            _patches[kind] = Patch(kind, "handle", wrapper)
+        _patches[kind].install()
+
+
+def uninstall() -> None:
+    """Undo `install()`. Without it, a no-op."""
+    while _patches:
+        _, patch = _patches.popitem()
+        patch.uninstall()
