@@ -9,6 +9,7 @@ names and types are listed here, as the documents state them that
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import jsonschema
@@ -44,9 +45,13 @@ ECS_FIELDS = {
     "error.stack_trace": _TEXT,
     "error.type": _KEYWORD,
     "event.duration": _WHOLE,
+    "http.request.body.bytes": _WHOLE,
     "http.request.id": _KEYWORD,
     "http.request.method": _KEYWORD,
+    "http.request.referrer": _KEYWORD,
+    "http.response.body.bytes": _WHOLE,
     "http.response.status_code": _WHOLE,
+    "http.version": _KEYWORD,
     "labels": {
         "type": "object",
         "propertyNames": {"pattern": r"^[^.*\\]*$"},
@@ -63,12 +68,17 @@ ECS_FIELDS = {
     "span.id": _KEYWORD,
     "tags": {"type": "array", "items": _KEYWORD},
     "trace.id": _KEYWORD,
+    "url.domain": _KEYWORD,
     "url.path": _TEXT,
+    "url.port": {"type": "integer", "minimum": 0, "maximum": 65535},
+    "url.query": _KEYWORD,
+    "url.scheme": _KEYWORD,
     "user.domain": _KEYWORD,
     "user.email": _KEYWORD,
     "user.full_name": _KEYWORD,
     "user.id": _KEYWORD,
     "user.name": _KEYWORD,
+    "user_agent.original": _KEYWORD,
 }
 
 #: ecs-logging's specification 1.0: the fields that a line must have, the first three in
@@ -82,6 +92,9 @@ DATADOG_FIELDS: dict[str, Any] = {
     "status": {"enum": ["debug", "info", "warning", "error", "critical"]},
     "duration": _WHOLE,
     "http.status_code": {"type": "integer"},
+    "http.request.content_length": _WHOLE,
+    "http.response.content_length": _WHOLE,
+    "http.url_details.port": {"type": "integer", "minimum": 0, "maximum": 65535},
     # Datadog has a name for the function only.
     "caller.file": _TEXT,
     "caller.line": {"type": "integer"},
@@ -93,10 +106,14 @@ DATADOG_FIELDS: dict[str, Any] = {
             *("error.message", "error.stack", "http.method", "logger.name"),
             "logger.method_name",
             *("http.url_details.path", "network.client.ip", "http.request_id"),
+            *("http.route", "http.useragent", "http.referer", "http.version"),
+            *("http.url_details.host", "http.url_details.scheme"),
         ),
         _TEXT,
     ),
 }
+#: Those that are one per header, and texts.
+DATADOG_PREFIXES = ("http.request.headers.", "http.response.headers.")
 DATADOG_TAKEN = frozenset(
     "host hostname syslog @timestamp timestamp _timestamp Timestamp eventTime date "
     "published_date status severity level service dd contextMap http network usr error "
@@ -155,6 +172,7 @@ JSON_SCHEMAS: dict[str, dict[str, Any]] = {
     "datadog": {
         "required": ["timestamp", "status", "message"],
         "properties": DATADOG_FIELDS,
+        "patternProperties": {r"^http\.(request|response)\.headers\.": _TEXT},
     },
     "gelf": {
         "required": ["version", "host", "short_message", "timestamp", "level"],
@@ -231,15 +249,16 @@ def check(name: str, line: bytes) -> None:
         assert list(loaded)[:3] == ECS_REQUIRED[:3]
         _check_taken(loaded, ECS_SETS, ECS_FIELDS)
     if name == "datadog":
-        _check_taken(loaded, DATADOG_TAKEN, DATADOG_FIELDS)
+        others = [key for key in loaded if not key.startswith(DATADOG_PREFIXES)]
+        _check_taken(others, DATADOG_TAKEN, DATADOG_FIELDS)
     if SCHEMAS[name].undotted:
         _check_undotted(loaded)
 
 
 def _check_taken(
-    line: dict[str, Any], taken: frozenset[str], known: dict[str, Any]
+    keys: Iterable[str], taken: frozenset[str], known: dict[str, Any]
 ) -> None:
-    for key in line:
+    for key in keys:
         assert key in known or key.partition(".")[0] not in taken, key
 
 

@@ -8,14 +8,18 @@ import importlib
 import json
 import logging
 import pkgutil
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.semconv._incubating import attributes
 
 import ctxlog
+from ctxlog import _names
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Caller, Event
@@ -23,9 +27,14 @@ from ctxlog.line.vendors import REPORTED_ERROR, SCHEMAS
 from tests.helpers import load_line
 from tests.schemas import check, record
 
+ROOT = Path(__file__).parent.parent
+
 _KNOWN = st.sampled_from(
     "user host error event service environment version traceID spanID status path "
-    "method durationMs client message level id _id tags labels fields log.level "
+    "method durationMs client bytesIn bytesOut query userAgent referer scheme "
+    "httpVersion ttfbMs headers responseHeaders route db redis slow queueMs "
+    "http.route http.request.headers.x url.query "
+    "message level id _id tags labels fields log.level "
     "http httpRequest httpRequest.status serviceContext severity time timestamp "
     "dd dd.trace_id dd.span_id dd.service dd.env dd.other "
     "a.b a a_b requestID http.request.id body trace fields.user @metadata @type "
@@ -42,8 +51,10 @@ _VALUES = st.recursive(
     lambda of: (
         st.lists(of, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["id", "name", "x.y", "x_y", "x", "*", ""]), of
+            st.sampled_from(["id", "name", "x.y", "x_y", "x", "*", "", "X"]), of
         )
+        | st.dictionaries(st.text(max_size=6), st.text(max_size=6), max_size=3)
+        | st.sampled_from(["shop:80", "[::1]:80", ":", "a:99999", "1.1", "/a/{b:\\d+}"])
     ),
     max_leaves=6,
 )
@@ -98,14 +109,32 @@ COMPLETION: dict[str, Any] = {
     "status": 404,
     "durationMs": 2.5,
     "client": "10.0.0.1",
+    "bytesIn": 17,
+    "bytesOut": 512,
+    "query": "a=1&token=[redacted]",
+    "userAgent": "curl/8",
+    "referer": "https://shop.example/",
+    "host": "shop.example:8443",
+    "scheme": "https",
+    "httpVersion": "1.1",
+    "ttfbMs": 1.5,
+    "headers": {"X-Tenant": "acme"},
+    "responseHeaders": {"Content-Type": "text/html"},
+    "slow": True,
+    "cacheHits": 3,
+    "db": {"count": 7, "ms": 31.2},
+    "http": {"count": 1, "ms": 80.0},
+    "redis": {"count": 2, "ms": 0.4},
 }
+ROUTE = "/x/{id:[0-9]{1,3}}"
 
 
 def completion(name: str, logger: str = "ctxlog.request") -> bytes:
     """
     The line of a request's end.
     """
-    view = View({"requestID": "A", "user": {"id": 7}, "traceID": "ab" * 16}, None)
+    trace = {"traceID": "ab" * 16}
+    view = View({"requestID": "A", "user": {"id": 7}, **trace, "route": ROUTE}, None)
     encoder = LineEncoder(SCHEMAS[name], static={"service": "shop"})
     return encoder.encode(
         Event(1.25, "WARNING", 30, logger, "GET /x", view, COMPLETION)
@@ -128,6 +157,24 @@ def completion(name: str, logger: str = "ctxlog.request") -> bytes:
                 "http.response.status_code": 404,
                 "event.duration": 2_500_000,
                 "client.ip": "10.0.0.1",
+                "route": ROUTE,
+                "http.request.body.bytes": 17,
+                "http.response.body.bytes": 512,
+                "url.query": "a=1&token=[redacted]",
+                "user_agent.original": "curl/8",
+                "http.request.referrer": "https://shop.example/",
+                "url.domain": "shop.example",
+                "url.port": 8443,
+                "url.scheme": "https",
+                "http.version": "1.1",
+                "ttfbMs": 1.5,
+                "headers": {"X-Tenant": "acme"},
+                "responseHeaders": {"Content-Type": "text/html"},
+                "slow": True,
+                "cacheHits": 3,
+                "db": {"count": 7, "ms": 31.2},
+                "fields.http": {"count": 1, "ms": 80.0},
+                "redis": {"count": 2, "ms": 0.4},
             },
         ),
         (
@@ -142,7 +189,20 @@ def completion(name: str, logger: str = "ctxlog.request") -> bytes:
                     "status": 404,
                     "latency": "0.002500s",
                     "remoteIp": "10.0.0.1",
+                    "userAgent": "curl/8",
+                    "referer": "https://shop.example/",
+                    "protocol": "HTTP/1.1",
                 },
+                "route": ROUTE,
+                # Google's sizes are those of whole messages, with their headers.
+                "bytesIn": 17,
+                "bytesOut": 512,
+                "query": "a=1&token=[redacted]",
+                "host": "shop.example:8443",
+                "scheme": "https",
+                "headers": {"X-Tenant": "acme"},
+                "db": {"count": 7, "ms": 31.2},
+                "http": {"count": 1, "ms": 80.0},
             },
         ),
         (
@@ -154,13 +214,45 @@ def completion(name: str, logger: str = "ctxlog.request") -> bytes:
                 "http.status_code": 404,
                 "duration": 2_500_000,
                 "network.client.ip": "10.0.0.1",
+                "http.route": ROUTE,
+                "http.request.content_length": 17,
+                "http.response.content_length": 512,
+                # Datadog's own is an object of the parameters.
+                "query": "a=1&token=[redacted]",
+                "http.useragent": "curl/8",
+                "http.referer": "https://shop.example/",
+                "http.url_details.host": "shop.example",
+                "http.url_details.port": 8443,
+                "http.url_details.scheme": "https",
+                "http.version": "1.1",
+                "http.request.headers.x-tenant": "acme",
+                "http.response.headers.content-type": "text/html",
+                "fields.db": {"count": 7, "ms": 31.2},
+                "fields.http": {"count": 1, "ms": 80.0},
+                "redis": {"count": 2, "ms": 0.4},
             },
         ),
         (
             "gelf",
-            {"level": 4, "timestamp": 1.25, "short_message": "GET /x", "_user.id": 7},
+            {
+                "level": 4,
+                "timestamp": 1.25,
+                "short_message": "GET /x",
+                "_user.id": 7,
+                "_route": ROUTE,
+                "_db.count": 7,
+                "_db.ms": 31.2,
+                "_headers.X-Tenant": "acme",
+                "_slow": "true",
+            },
         ),
-        ("logstash", {"@version": "1", "level_value": 30, "status": 404}),
+        (
+            "logstash",
+            {
+                **{"@version": "1", "level_value": 30, "status": 404, "route": ROUTE},
+                **{"bytesOut": 512, "db": {"count": 7, "ms": 31.2}},
+            },
+        ),
     ],
 )
 def test_a_completion_line_has_the_vendors_names(
@@ -169,8 +261,10 @@ def test_a_completion_line_has_the_vendors_names(
     """
     User, trace, service and the HTTP fields stand where the vendor has them.
     """
-    line = load_line(completion(name))
-    assert {key: line.get(key) for key in wanted} == wanted
+    line = completion(name)
+    check(name, line)
+    found = load_line(line)
+    assert {key: found.get(key) for key in wanted} == wanted
 
 
 def test_opentelemetry_reads_a_completion_line() -> None:
@@ -185,6 +279,24 @@ def test_opentelemetry_reads_a_completion_line() -> None:
     values = {a.key: a.value for a in found.attributes}
     assert values["http.response.status_code"].int_value == 404
     assert values["requestID"].string_value == "A"
+    texts = {name: of.string_value for name, of in values.items()}
+    assert texts["http.route"] == ROUTE
+    assert texts["url.query"] == "a=1&token=[redacted]"
+    assert texts["user_agent.original"] == "curl/8"
+    assert (texts["server.address"], texts["url.scheme"]) == ("shop.example", "https")
+    assert values["server.port"].int_value == 8443
+    assert texts["network.protocol.version"] == "1.1"
+    assert values["http.request.body.size"].int_value == 17
+    assert values["http.response.body.size"].int_value == 512
+    for name, value in (
+        ("http.request.header.x-tenant", "acme"),
+        ("http.request.header.referer", "https://shop.example/"),
+        ("http.response.header.content-type", "text/html"),
+    ):
+        assert [of.string_value for of in values[name].array_value.values] == [value]
+    totals = {of.key: of.value for of in values["db"].kvlist_value.values}
+    assert totals["count"].int_value == 7
+    assert totals["ms"].double_value == 31.2
 
 
 def test_opentelemetrys_attributes_are_those_that_it_publishes() -> None:
@@ -198,7 +310,7 @@ def test_opentelemetrys_attributes_are_those_that_it_publishes() -> None:
         if isinstance(value, str)
     }
     user = {"id": 7, "name": "Ann", "email": "a@b.org", "full_name": "Ann B"}
-    view = View({"requestID": "A", "user": user}, 0, late=True)
+    view = View({"requestID": "A", "user": user, "route": ROUTE}, 0, late=True)
     static = {"service": "shop", "environment": "prod", "version": "1.2"}
     line = LineEncoder(SCHEMAS["otel"], static=static, caller=True).encode(
         Event(
@@ -210,8 +322,11 @@ def test_opentelemetrys_attributes_are_those_that_it_publishes() -> None:
     )
     resource = json.loads(line)["resourceLogs"][0]["resource"]["attributes"]
     found = {of["key"] for of in resource} | {a.key for a in record(line).attributes}
+    headers = ("http.request.header.", "http.response.header.")
+    assert {header[:-1] for header in headers} <= names  # templates
     ours = {"requestID", "logger.name", "elapsedMs", "late", "stackInfo", "durationMs"}
-    assert found - names == ours
+    ours |= {"ttfbMs", "slow", "cacheHits", "db", "http", "redis"}
+    assert {name for name in found - names if not name.startswith(headers)} == ours
     assert {"service.name", "exception.stacktrace", "url.path"} <= found
     assert {"code.file.path", "code.line.number", "code.function.name"} <= found
 
@@ -494,6 +609,170 @@ def test_an_applications_own_status_is_not_http(name: str) -> None:
     assert 404 in load_line(completion(name)).values()
     line = load_line(completion(name, "shop"))
     assert not [key for key in line if "http" in key and "status" in key]
+
+
+def shown(name: str, logger: str, own: dict[str, Any], **bound: object) -> Any:
+    """
+    A line in a schema as its members, OpenTelemetry's attributes among them.
+    """
+    event = Event(1e9, "INFO", 20, logger, "m", View(dict(bound), None), own)
+    line = LineEncoder(SCHEMAS[name]).encode(event)
+    check(name, line)
+    if name == "otel":
+        attributes = json_format.MessageToDict(record(line))["attributes"]
+        return {a["key"]: next(iter(a["value"].values())) for a in attributes}
+    return load_line(line)
+
+
+@pytest.mark.parametrize("name", ["datadog", "otel"])
+def test_the_route_is_https_on_every_line_of_a_request(name: str) -> None:
+    """
+    Whatever the logger: it is the context's. Braces and patterns are texts as any.
+    """
+    for route in (ROUTE, "^orders/(?P<pk>[0-9]+)/$", "<int:id>", "", '"\\'):
+        for logger in ("shop", "ctxlog.request", "ctxlog.task"):
+            line = shown(name, logger, {}, route=route)
+            assert line["http.route"] == route
+            assert "route" not in line
+
+
+@pytest.mark.parametrize("name", ["datadog", "otel"])
+def test_the_route_of_a_task_is_not_https(name: str) -> None:
+    """
+    Nor is that of a bus: only a call on the line of a request's end has HTTP's.
+    """
+    for logger in ("ctxlog.task", "shop"):
+        line = shown(name, logger, {"route": "mail.send"})
+        assert line["route"] == "mail.send"
+        assert "http.route" not in line
+    assert shown(name, "ctxlog.request", {"route": "/a"})["http.route"] == "/a"
+
+
+@pytest.mark.parametrize("name", ["datadog", "otel"])
+def test_a_calls_own_route_is_there_instead_of_the_contexts(name: str) -> None:
+    """
+    One name is one field: the call's goes first, wherever either stands.
+    """
+    line = shown(name, "shop", {"route": "42"}, route="/a")
+    assert line["route"] == "42"
+    assert "http.route" not in line
+    line = shown(name, "ctxlog.request", {"route": "/b"}, route="/a")
+    assert line["http.route"] == "/b"
+    assert "route" not in line
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEMAS if name != "gelf"])
+@pytest.mark.parametrize("value", [7, True, ["a"], {"a": "b"}])
+def test_what_is_no_route_keeps_its_name(name: str, value: Any) -> None:
+    """
+    The application's own field of another type is as readable as any.
+    """
+    line = shown(name, "shop", {}, route=value)
+    if name == "otel":
+        assert "route" in line
+        assert "http.route" not in line
+    else:
+        assert line["route"] == value
+
+
+@pytest.mark.parametrize("name", ["ecs", "datadog", "otel", "gcp"])
+def test_names_of_details_that_mean_something_else_keep_their_names(name: str) -> None:
+    """
+    Totals and fields of the application's, called as what was sent with a request.
+    """
+    total = {"count": 2, "ms": 1.5}
+    own = dict.fromkeys(["query", "headers", "responseHeaders", "scheme"], total)
+    line = shown(name, "ctxlog.request", {**own, "bytesOut": -1, "db": "orders"})
+    assert own.keys() <= line.keys()
+    assert "bytesOut" in line
+    assert line.get("db", line.get("fields.db")) == "orders"
+    assert not [key for key in line if "header." in key or "headers." in key]
+
+
+@pytest.mark.parametrize(
+    ("host", "ecs", "otel"),
+    [
+        ("shop.example", ("shop.example", None), ("shop.example", None)),
+        ("10.0.0.1:80", ("10.0.0.1", 80), ("10.0.0.1", 80)),
+        ("[::1]:8080", ("[::1]", 8080), ("::1", 8080)),
+        ("[::1]", ("[::1]", None), ("::1", None)),
+    ],
+)
+def test_a_host_is_a_name_and_a_port(
+    host: str, ecs: tuple[Any, ...], otel: tuple[Any, ...]
+) -> None:
+    """
+    ECS leaves an address of version 6 in its brackets, OpenTelemetry has it alone.
+    """
+    line = shown("ecs", "ctxlog.request", {"host": host})
+    assert (line["url.domain"], line.get("url.port")) == ecs
+    line = shown("otel", "ctxlog.request", {"host": host})
+    port = line.get("server.port")
+    assert (line["server.address"], port and int(port)) == otel
+
+
+@pytest.mark.parametrize(
+    "host", ["", ":80", "a:b", "a:99999", "a b", "::1", "a:1:2", 7]
+)
+def test_what_is_no_host_keeps_its_name(host: object) -> None:
+    """
+    A client may send anything.
+    """
+    line = shown("ecs", "ctxlog.request", {"host": host})
+    assert line["fields.host"] == host
+    assert not [key for key in line if key.startswith("url.")]
+
+
+def test_snake_case_has_the_same_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    And a name of the other spelling is the application's own there.
+    """
+    monkeypatch.setattr(_names, "_used", _names.SNAKE)
+    own = {"bytes_out": 5, "user_agent": "a", "http_version": "2", "bytesIn": 7}
+    line = shown("ecs", "ctxlog.request", own)
+    assert line["http.response.body.bytes"] == 5
+    assert line["user_agent.original"] == "a"
+    assert line["http.version"] == "2"
+    assert line["bytesIn"] == 7
+
+
+#: The fields of a request, with a value that fits everywhere.
+_DETAILS: dict[str, Any] = {**COMPLETION, "route": ROUTE, "queueMs": 1.5}
+
+
+def keys(name: str, field: str) -> list[str]:
+    """
+    Where a schema has a field, by a line without it; a list of members by their object.
+    """
+    with_it = shown(name, "ctxlog.request", {field: _DETAILS[field]})
+    without = shown(name, "ctxlog.request", {})
+    found = []
+    for key in with_it.keys() - without.keys():
+        inner = with_it[key]
+        is_of_google = name == "gcp" and key == "httpRequest"
+        found += [f"{key}.{part}" for part in inner] if is_of_google else [key]
+    return sorted(found)
+
+
+def test_the_documentation_says_where_each_schema_has_a_field() -> None:
+    """
+    Every field but the totals, whose names are free; `NAME` is that of a header.
+    """
+    page = (ROOT / "docs" / "schemas.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)`((?: \|[^|\n]*){4}) \|$", page, flags=re.MULTILINE)
+    named = {field for field, _ in rows}
+    assert named == _DETAILS.keys() - {"cacheHits"}
+    for field, cells in rows:
+        for name, cell in zip(
+            ("ecs", "gcp", "datadog", "otel"), cells.split("|")[1:], strict=True
+        ):
+            said = re.findall(r"`([^`]+)`", cell)
+            parts = {"x-tenant": "NAME", "content-type": "NAME"}
+            found = [
+                f"{start}.{parts.get(end, end)}" if start else end
+                for start, _, end in (key.rpartition(".") for key in keys(name, field))
+            ]
+            assert sorted(said or [field]) == found, (field, name)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

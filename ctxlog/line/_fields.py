@@ -144,7 +144,7 @@ class Fields:
         trace: Mapping[str, str] = {}
         if layout.trace_ids:
             trace, others = layout.traced(others)
-        body, names, problems = self.members(others)
+        body, names, problems = self.members(others, context=True)
         problems += found + self._static_problems
         clash = bool(statics) and (name in statics or not statics.isdisjoint(names))
         if request_id is None and not fields.keys().isdisjoint((key, *ALIASES)):
@@ -192,7 +192,9 @@ class Fields:
     def members(
         self,
         fields: Mapping[Any, Any],
+        *,
         completion: bool = False,
+        context: bool = False,
         room: int | None = None,
     ) -> tuple[bytes, frozenset[str], tuple[str, ...]]:
         """Return fields as members, their names, and what had to be replaced."""
@@ -209,7 +211,7 @@ class Fields:
                     if is_interrupt(error):
                         raise
         walk = shape.walk(room=room)
-        plain = shape.members(fields, walk, completion)
+        plain = shape.members(fields, walk, completion=completion, context=context)
         found = cut_reported(walk, shape.limit)
         return layout.joined(plain), shape.names_of(plain, fields), found
 

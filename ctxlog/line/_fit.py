@@ -120,9 +120,9 @@ class Fitter:
         if layout.has_resource:
             static = {}
         statics = shape.members(static, walk)
-        body = shape.members(context, walk)
+        body = shape.members(context, walk, context=True)
         completion = shape.placing and event.logger == COMPLETION_LOGGER
-        own = shape.members(fields, walk, completion)
+        own = shape.members(fields, walk, completion=completion)
         statics = {k: v for k, v in statics.items() if k not in own and k not in body}
         body = {k: v for k, v in body.items() if k not in own}
         report = shape.report(

@@ -17,6 +17,9 @@ from typing import Any
 from ctxlog._names import CAMEL, Names
 from ctxlog.errors import ConfigError
 
+#: The field that is HTTP's on every line of a request, not only at its end.
+ROUTE = "route"
+
 
 def without_dots(name: str) -> str:
     """Return a name that Elasticsearch does not read as objects, nor refuses."""
@@ -67,9 +70,9 @@ class Schema:
         reserved: Further names that a field must not have, alone or before a dot; it
             is prefixed with `fields.`.
         place: Members of JSON's types for a field of a name and a value, already
-            plain, and whether it is of a completion line; None to leave the field
-            where it is. With an attribute `names`, only these are asked about outside
-            of completion lines.
+            plain, and whether it is HTTP's: one of a completion line, or the `route`
+            of a context; None to leave the field where it is. With an attribute
+            `names`, only these are asked about outside of completion lines.
         prefix: What stands before the names of fields.
         scalars: Values are texts and numbers only; others are flattened.
         otlp: Write the line as a batch of one log record of OpenTelemetry's protocol.

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 from ctxlog._interrupts import is_interrupt
 from ctxlog._names import Names
 from ctxlog.line import _placing
-from ctxlog.line._schema import Schema, without_dots
+from ctxlog.line._schema import ROUTE, Schema, without_dots
 from ctxlog.line.event import Caller, ExceptionParts
 from ctxlog.line.redact import Redactor
 from ctxlog.line.values import Walk, safe_str, type_name
@@ -177,7 +177,12 @@ class Shape:
     # Fields --------------------------------------------------------------------------
 
     def members(
-        self, fields: _Fields, walk: Walk, completion: bool = False
+        self,
+        fields: _Fields,
+        walk: Walk,
+        *,
+        completion: bool = False,
+        context: bool = False,
     ) -> dict[str, Any]:
         """
         Return fields as members of the line, made plain.
@@ -185,7 +190,8 @@ class Shape:
         Args:
             fields: The names and values, of any types.
             walk: The pass that makes them plain.
-            completion: Whether they are the call's on a completion line.
+            completion: Whether they are the call's on a request's completion line.
+            context: Whether they are the context's.
         """
         if (
             not self.placing
@@ -213,7 +219,8 @@ class Shape:
             if schema.place is None:
                 return None
             try:
-                found = schema.place(name, value, completion)
+                http = completion or (context and name == ROUTE)
+                found = schema.place(name, value, http)
                 return None if found is None else dict(found)
             except Exception as error:
                 # A callable of the user's: the field stays where it is.

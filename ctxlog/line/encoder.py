@@ -265,8 +265,8 @@ class LineEncoder(Encoder):
             if fields:
                 own, names, found = self._fields.members(
                     fields,
-                    self._shape.placing and logger == COMPLETION_LOGGER,
-                    self._room_beside(context, message),
+                    completion=self._shape.placing and logger == COMPLETION_LOGGER,
+                    room=self._room_beside(context, message),
                 )
                 problems += found
             if not context.clash and names.isdisjoint(context.names):

@@ -2,20 +2,36 @@
 The schemas that can be named: ctxlog's own and those of vendors.
 
 A vendor's schema is one `Schema`, after the vendor's own specification; where fields of
-ctxlog have a place of their own there, a placer says which. The module is long because
-it is mostly tables.
+ctxlog have a place of their own there, a `Placer` says which. A field that differs in
+meaning from each of the vendor's stays where it is.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import os
+import re
 import socket
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
-from ctxlog._names import CAMEL, Names
+from ctxlog.line._places import (
+    Place,
+    Placer,
+    address,
+    are_texts,
+    headers,
+    host,
+    is_duration,
+    is_map,
+    is_text,
+    nanoseconds,
+    same,
+    size,
+    status,
+    text,
+    user,
+    within,
+)
 from ctxlog.line._schema import Schema
 
 #: The schema that the documentation shows.
@@ -43,187 +59,44 @@ def _lower(name: str, _number: int) -> str:
     return name.lower()
 
 
-def _user(value: Any, keys: Mapping[str, str]) -> dict[str, Any] | None:
-    """
-    Return the members of a user: a text or a number, or an object with parts.
-
-    Parts that the vendor does not have stand in `fields.user`, so that the others can
-    be searched.
-    """
-    if type(value) in (str, int):
-        return {keys["id"]: str(value)}
-    if type(value) is not dict:
-        return None
-    known: dict[str, Any] = {}
-    others: dict[str, Any] = {}
-    for part, of in value.items():
-        if part in keys and type(of) in (str, int):
-            known[keys[part]] = str(of)
-        elif part not in keys or of is not None:
-            others[part] = of
-    if known and others:
-        known["fields.user"] = others
-    return known or None
-
-
-def _is_address(value: str) -> bool:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return "%" not in value  # a zone, which is of no use elsewhere
-
-
-def _of_http(name: str, value: Any) -> str | int | float | None:
-    """Return the value of a field of a completion line, if it can be that."""
-    kind = type(value)
-    if name == "status":
-        return value if kind is int and 100 <= value <= 999 else None
-    if name == "durationMs":  # as nanoseconds, it fits into 64 bits
-        return value if kind in (int, float) and 0 <= value < 9e12 else None
-    if kind is not str or (name == "client" and not _is_address(value)):
-        return None
-    return str(value)
-
-
-class _Spelled:
-    """A placer whose fields of ctxlog's may have names of another spelling."""
-
-    names: frozenset[str]
-
-    def __call__(self, name: str, value: Any, http: bool) -> dict[str, Any] | None:
-        raise NotImplementedError
-
-    def spelled(self, names: Names) -> _SpelledPlacer:
-        """Return the same for ctxlog's fields under `names`."""
-        return _SpelledPlacer(self, names)
-
-
-class _Placer(_Spelled):
-    """
-    Where a vendor has the fields that ctxlog knows; wrong types stay as they are.
-
-    Its *own* fields are left where they are if their types are right.
-    """
-
-    def __init__(
-        self,
-        texts: Mapping[str, str],
-        user: Mapping[str, str],
-        http: Mapping[str, str],
-        own: Mapping[str, Callable[[Any], bool]] = MappingProxyType({}),
-    ) -> None:
-        self._texts, self._user, self._http, self._own = texts, user, http, own
-        self.names = frozenset({*texts, "user", *own})
-
-    def __call__(self, name: str, value: Any, http: bool) -> dict[str, Any] | None:
-        if http and name in self._http:
-            shown = _of_http(name, value)
-            if shown is not None and name == "durationMs":
-                shown = round(float(shown) * 1e6)
-            return None if shown is None else {self._http[name]: shown}
-        if name in self._texts:
-            return {self._texts[name]: value} if type(value) is str else None
-        if name in self._own:
-            return {name: value} if self._own[name](value) else None
-        return _user(value, self._user) if name == "user" else None
-
-
-class _DatadogPlacer(_Placer):
-    """
-    The same for Datadog, whose tracer gives records attributes of its own.
-
-    They are where Datadog joins lines and traces by them; one that stands for nothing,
-    outside of any trace or without a version, is left out.
-    """
-
-    def __call__(self, name: str, value: Any, http: bool) -> dict[str, Any] | None:
-        if name in self._own and value in ("", "0"):
-            return {}
-        return super().__call__(name, value, http)
-
-
-class _GooglePlacer(_Spelled):
-    """
-    Where Google Cloud has the fields that ctxlog knows.
-
-    Its own special fields are left where they are if their types are right.
-    """
-
-    _TRACE = "logging.googleapis.com/trace"
-    _HTTP = {
-        "method": "requestMethod",
-        "path": "requestUrl",
-        "status": "status",
-        "durationMs": "latency",
-        "client": "remoteIp",
-    }
-    _SPECIAL: Mapping[str, Callable[[Any], bool]] = {
-        "@type": lambda value: value == REPORTED_ERROR,
-        "logging.googleapis.com/insertId": lambda value: type(value) is str,
-        "logging.googleapis.com/labels": lambda value: _is_map(value, (str,)),
-        "logging.googleapis.com/sourceLocation": lambda value: (
-            _is_map(value, (str, int)) and value.keys() <= {"file", "line", "function"}
-        ),
-        "logging.googleapis.com/trace_sampled": lambda value: type(value) is bool,
-    }
-    names = frozenset({"traceID", "spanID", "service", "version", *_SPECIAL})
-
-    def __call__(self, name: str, value: Any, http: bool) -> dict[str, Any] | None:
-        if http and name in self._HTTP:
-            shown = _of_http(name, value)
-            if shown is not None and name == "durationMs":
-                shown = f"{float(shown) / 1000:.6f}s"
-            return None if shown is None else {"httpRequest": {self._HTTP[name]: shown}}
-        if name in self._SPECIAL:
-            return {name: value} if self._SPECIAL[name](value) else None
-        if type(value) is not str:
-            return None
-        if name == "traceID":
-            project = os.environ.get("GOOGLE_CLOUD_PROJECT")
-            if project and "/" not in value:
-                value = f"projects/{project}/traces/{value}"
-            return {self._TRACE: value}
-        if name == "spanID":
-            return {"logging.googleapis.com/spanId": value}
-        if name in ("service", "version"):
-            return {"serviceContext": {name: value}}
-        return None
-
-
-class _SpelledPlacer:
-    """A vendor's placer, asked about ctxlog's fields by the names of one spelling."""
-
-    def __init__(self, place: _Spelled, names: Names) -> None:
-        self._place = place
-        spelled = dict(zip(CAMEL.of_fields, names.of_fields, strict=True))
-        self._canonical = {own: known for known, own in spelled.items()}
-        self._not_ours = spelled.keys() - self._canonical.keys()
-        self.names = frozenset(spelled.get(name, name) for name in place.names)
-
-    def __call__(self, name: str, value: Any, http: bool) -> dict[str, Any] | None:
-        if name in self._not_ours:
-            return None
-        return self._place(self._canonical.get(name, name), value, http)
-
-
-def _is_str(value: Any) -> bool:
-    return type(value) is str
-
-
-def _is_map(value: Any, kinds: tuple[type, ...]) -> bool:
-    return type(value) is dict and all(type(of) in kinds for of in value.values())
-
-
 def _are_labels(value: Any) -> bool:
-    # ecs-logging: no `.`, `*` and `\` in their names (a `.` became a `_` before).
-    return _is_map(value, (str, int, float, bool)) and not any(
+    # ecs-logging: no `.`, `*` and `\\` in their names (a `.` became a `_` before).
+    return is_map(value, (str, int, float, bool)) and not any(
         "*" in name or "\\" in name for name in value
     )
 
 
-def _are_texts(value: Any) -> bool:
-    return type(value) is list and all(type(item) is str for item in value)
+def _of_tracer(name: str) -> Place:
+    # What stands for nothing, outside of any trace or without a version, is left out.
+    found = same(name, is_text)
+    return lambda value: {} if value in ("", "0") else found(value)
+
+
+def _latency(value: Any) -> dict[str, Any] | None:
+    # A `google.protobuf.Duration` as JSON.
+    return {"latency": f"{value / 1000:.6f}s"} if is_duration(value) else None
+
+
+def _protocol(value: Any) -> dict[str, Any] | None:
+    is_version = type(value) is str and re.fullmatch(r"\d(\.\d)?", value)
+    return {"protocol": f"HTTP/{value}"} if is_version else None
+
+
+def _referer(value: Any) -> dict[str, Any] | None:
+    return {"http.request.header.referer": [value]} if is_text(value) else None
+
+
+def _google_trace(value: Any) -> dict[str, Any] | None:
+    if type(value) is not str:
+        return None
+    project = os.environ.get("GOOGLE_CLOUD_PROJECT")
+    if project and "/" not in value:
+        value = f"projects/{project}/traces/{value}"
+    return {"logging.googleapis.com/trace": value}
+
+
+def _is_source_location(value: Any) -> bool:
+    return is_map(value, (str, int)) and value.keys() <= {"file", "line", "function"}
 
 
 def _severity(_name: str, number: int) -> int:
@@ -263,26 +136,37 @@ _ECS = Schema(
         "risk rule server service source span threat tls trace transaction url user "
         "user_agent vlan volume vulnerability x509".split()
     ),
-    place=_Placer(
+    place=Placer(
         {
-            "service": "service.name",
-            "environment": "service.environment",
-            "version": "service.version",
-            "traceID": "trace.id",
-            "spanID": "span.id",
+            "service": text("service.name"),
+            "environment": text("service.environment"),
+            "version": text("service.version"),
+            "traceID": text("trace.id"),
+            "spanID": text("span.id"),
+            "user": user(
+                {
+                    part: f"user.{part}"
+                    for part in ("id", "name", "email", "full_name", "domain")
+                }
+            ),
+            "labels": same("labels", _are_labels),
+            "tags": same("tags", are_texts),
         },
         {
-            part: f"user.{part}"
-            for part in ("id", "name", "email", "full_name", "domain")
+            "method": text("http.request.method"),
+            "path": text("url.path"),
+            "status": status("http.response.status_code"),
+            "durationMs": nanoseconds("event.duration"),
+            "client": address("client.ip"),
+            "bytesIn": size("http.request.body.bytes"),
+            "bytesOut": size("http.response.body.bytes"),
+            "query": text("url.query"),
+            "userAgent": text("user_agent.original"),
+            "referer": text("http.request.referrer"),
+            "host": host("url.domain", "url.port"),
+            "scheme": text("url.scheme"),
+            "httpVersion": text("http.version"),
         },
-        {
-            "method": "http.request.method",
-            "path": "url.path",
-            "status": "http.response.status_code",
-            "durationMs": "event.duration",
-            "client": "client.ip",
-        },
-        {"labels": _are_labels, "tags": _are_texts},
     ),
 )
 
@@ -296,6 +180,7 @@ _DD_ATTRIBUTES = ("trace_id", "span_id", "service", "env", "version")
 #: date, status and service
 #: (https://docs.datadoghq.com/logs/log_configuration/pipelines/). `duration` is in
 #: nanoseconds; the status code is a number, as Datadog's own integrations send it.
+#: `http.route`, the sizes of bodies and the headers are listed for spans.
 _DATADOG = Schema(
     name="datadog",
     level="status",
@@ -319,23 +204,33 @@ _DATADOG = Schema(
         "syslog contextMap ddsource ddtags dd usr http network error logger duration "
         "db fields".split()
     ),
-    place=_DatadogPlacer(
+    place=Placer(
         {
-            "service": "service",
-            "environment": "dd.env",
-            "version": "dd.version",
-            "traceID": "dd.trace_id",
-            "spanID": "dd.span_id",
+            "service": text("service"),
+            "environment": text("dd.env"),
+            "version": text("dd.version"),
+            "traceID": text("dd.trace_id"),
+            "spanID": text("dd.span_id"),
+            "user": user({"id": "usr.id", "name": "usr.name", "email": "usr.email"}),
+            **{f"dd.{name}": _of_tracer(f"dd.{name}") for name in _DD_ATTRIBUTES},
         },
-        {"id": "usr.id", "name": "usr.name", "email": "usr.email"},
         {
-            "method": "http.method",
-            "path": "http.url_details.path",
-            "status": "http.status_code",
-            "durationMs": "duration",
-            "client": "network.client.ip",
+            "method": text("http.method"),
+            "path": text("http.url_details.path"),
+            "route": text("http.route"),
+            "status": status("http.status_code"),
+            "durationMs": nanoseconds("duration"),
+            "client": address("network.client.ip"),
+            "bytesIn": size("http.request.content_length"),
+            "bytesOut": size("http.response.content_length"),
+            "userAgent": text("http.useragent"),
+            "referer": text("http.referer"),
+            "host": host("http.url_details.host", "http.url_details.port"),
+            "scheme": text("http.url_details.scheme"),
+            "httpVersion": text("http.version"),
+            "headers": headers("http.request.headers."),
+            "responseHeaders": headers("http.response.headers."),
         },
-        {f"dd.{name}": _is_str for name in _DD_ATTRIBUTES},
     ),
 )
 
@@ -367,7 +262,41 @@ _GCP = Schema(
         "logging.googleapis.com/operation logging.googleapis.com/sourceLocation "
         "logging.googleapis.com/trace_sampled @type serviceContext context".split()
     ),
-    place=_GooglePlacer(),
+    place=Placer(
+        {
+            "traceID": _google_trace,
+            "spanID": text("logging.googleapis.com/spanId"),
+            "service": within("serviceContext", text("service")),
+            "version": within("serviceContext", text("version")),
+            "@type": same("@type", lambda value: value == REPORTED_ERROR),
+            "logging.googleapis.com/insertId": same(
+                "logging.googleapis.com/insertId", is_text
+            ),
+            "logging.googleapis.com/labels": same(
+                "logging.googleapis.com/labels", lambda value: is_map(value, (str,))
+            ),
+            "logging.googleapis.com/sourceLocation": same(
+                "logging.googleapis.com/sourceLocation", _is_source_location
+            ),
+            "logging.googleapis.com/trace_sampled": same(
+                "logging.googleapis.com/trace_sampled",
+                lambda value: type(value) is bool,
+            ),
+        },
+        {
+            name: within("httpRequest", place)
+            for name, place in {
+                "method": text("requestMethod"),
+                "path": text("requestUrl"),
+                "status": status("status"),
+                "durationMs": _latency,
+                "client": address("remoteIp"),
+                "userAgent": text("userAgent"),
+                "referer": text("referer"),
+                "httpVersion": _protocol,
+            }.items()
+        },
+    ),
 )
 
 #: Logstash's JSON event, version 1, with the names of logstash-logback-encoder
@@ -447,18 +376,32 @@ _OTEL = Schema(
     levels=_severity,
     seconds=True,
     otlp=True,
-    place=_Placer(
+    place=Placer(
         {
-            "service": "service.name",
-            "environment": "deployment.environment.name",
-            "version": "service.version",
+            "service": text("service.name"),
+            "environment": text("deployment.environment.name"),
+            "version": text("service.version"),
+            "user": user(
+                {part: f"user.{part}" for part in ("id", "name", "email", "full_name")}
+            ),
         },
-        {part: f"user.{part}" for part in ("id", "name", "email", "full_name")},
         {
-            "method": "http.request.method",
-            "path": "url.path",
-            "status": "http.response.status_code",
-            "client": "client.address",
+            "method": text("http.request.method"),
+            "path": text("url.path"),
+            "route": text("http.route"),
+            "status": status("http.response.status_code"),
+            "client": address("client.address"),
+            "bytesIn": size("http.request.body.size"),
+            "bytesOut": size("http.response.body.size"),
+            "query": text("url.query"),
+            "userAgent": text("user_agent.original"),
+            # A header that has no attribute of its own.
+            "referer": _referer,
+            "host": host("server.address", "server.port", brackets=False),
+            "scheme": text("url.scheme"),
+            "httpVersion": text("network.protocol.version"),
+            "headers": headers("http.request.header.", lists=True),
+            "responseHeaders": headers("http.response.header.", lists=True),
         },
     ),
 )
