@@ -12,12 +12,13 @@ import time
 from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict, cast
 from urllib.parse import urlsplit
 
 from ctxlog._names import get_names
 from ctxlog.carrier.fields import checked_fields
 from ctxlog.carrier.headers import inject
+from ctxlog.context.adapter import begin_time, end_time
 from ctxlog.errors import ConfigError
 
 #: The logger of the lines that say how an outgoing call ended.
@@ -78,6 +79,14 @@ class CallOptions:
         names = (target.host, f"{target.host}:{target.port}")
         return any(_matches(name, wanted) for wanted in self.hosts for name in names)
 
+    def inject(self, url: str, headers: MutableMapping[str, str]) -> frozenset[str]:
+        """Add the headers if the host of *url* may have them; return their names."""
+        if not self.allow(url):
+            return frozenset()
+        before = frozenset(headers)
+        inject(headers, fields=self.fields)
+        return frozenset(headers) - before
+
 
 class _Target(NamedTuple):
     """
@@ -122,7 +131,8 @@ class Call:
     """
     One outgoing call, from before it is sent until its response has begun.
 
-    Made in the context of the caller. Its methods do not raise.
+    Made in the context of the caller, whose request counts and times it. Its methods do
+    not raise. It ends once; what comes later is ignored.
 
     Args:
         options: The adapter's options.
@@ -130,22 +140,37 @@ class Call:
         url: Its URL.
     """
 
-    __slots__ = ("_ended", "_options", "_started", "_url", "method")
+    #: The name of the request's total.
+    total = "http"
+
+    __slots__ = (
+        "_ended",
+        "_milliseconds",
+        "_options",
+        "_started",
+        "_store",
+        "_url",
+        "method",
+    )
 
     def __init__(self, options: CallOptions, method: str, url: str) -> None:
         self._options = options
         self.method = method
         self._url = url
         self._ended = False
+        self._milliseconds: float | None = None
+        self._store = begin_time(self.total)
         self._started = time.perf_counter()
 
     def inject(self, headers: MutableMapping[str, str]) -> frozenset[str]:
         """Add the headers if the host may have them; return their names."""
-        if not self._options.allow(self._url):
-            return frozenset()
-        before = frozenset(headers)
-        inject(headers, fields=self._options.fields)
-        return frozenset(headers) - before
+        return self._options.inject(self._url, headers)
+
+    def answered(self) -> None:
+        """Stop the time: the response has begun. The line comes with `end()`."""
+        if self._milliseconds is None:
+            end_time(self.total, self._store)
+            self._milliseconds = (time.perf_counter() - self._started) * 1000
 
     def end(self, status: int) -> None:
         """Log that a response has begun."""
@@ -158,17 +183,17 @@ class Call:
         self._complete(logging.WARNING, name, {"error": name})
 
     def _complete(self, level: int, outcome: str, details: dict[str, object]) -> None:
+        self.answered()
         if self._ended or not self._options.completion_line:
             return
         self._ended = True
         target = _Target.of(self._url)
-        milliseconds = (time.perf_counter() - self._started) * 1000
         fields: dict[str, object] = {
             "method": self.method,
             "host": target.shown,
             "path": target.path or "/",
             **details,
-            get_names().duration: round(milliseconds, 3),
+            get_names().duration: round(cast(float, self._milliseconds), 3),
         }
         message = f"{self.method} {target.shown}{target.path} {outcome}"
         _completion_log.log(level, message, extra=fields)

@@ -58,12 +58,14 @@ class _TraceConfig(aiohttp.TraceConfig):
         if not hasattr(context, "call"):
             return
         response = params.response
+        target = response.headers.get("Location") or response.headers.get("URI", "")
+        if not target:
+            return  # it is the answer
         context.call.end(response.status)
         for name in context.added:
             params.headers.popall(name, None)
         # The next request of aiohttp: with these headers, and the method that it
         # decides upon later.
-        target = response.headers.get("Location") or response.headers.get("URI", "")
         url = urljoin(str(params.url), target)
         self._begin(context, params.method, url, params.headers)
 
@@ -86,6 +88,9 @@ def trace_config(**options: Unpack[ClientOptions]) -> aiohttp.TraceConfig:
     gets `X-Request-ID` and, inside a trace, `traceparent`, if its host is one of
     *hosts*; a redirect to another host does not take them along. Headers that the
     caller has set stay.
+
+    Within a request every call is counted and timed, to any host, under `http` on the
+    request's completion line; each redirect is a call.
 
     Args:
         hosts: The hosts that get the headers: names (`payments`), with `*` for any

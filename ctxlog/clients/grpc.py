@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,9 @@ def interceptors(target: str, **options: Unpack[ClientOptions]) -> list[Any]:
         completion_line: Log a line when a call has ended, from the logger
             `ctxlog.client`, to any host: `status` is the name of the gRPC status code.
 
+    Within a request every call is counted and timed, until it has ended, under `grpc`
+    on the request's completion line.
+
     Raises:
         ConfigError: if an option is invalid.
     """
@@ -71,6 +74,8 @@ class _Call(Call):
     """A call, which ends with a status of gRPC's."""
 
     __slots__ = ()
+
+    total = "grpc"
 
     def end_with(self, code: grpc.StatusCode) -> None:
         """Log how the call has ended."""
@@ -128,7 +133,13 @@ class _Interceptor(
         names = (*_DETAILS, "compression")
         found = {name: getattr(details, name, None) for name in names}
         found["metadata"] = call.with_context(found["metadata"])
-        outcome = continuation(SimpleNamespace(**found), request)
+        try:
+            outcome = continuation(SimpleNamespace(**found), request)
+        except BaseException:
+            call.answered()
+            raise
+        if not _is_to_end(outcome, call.answered):
+            call.answered()
         if self.options.completion_line:
             # grpc's thread, which calls it, has no context.
             outcome.add_done_callback(wrap(functools.partial(_end, call)))
@@ -138,6 +149,18 @@ class _Interceptor(
     intercept_unary_stream: Any = _intercept
     intercept_stream_unary: Any = _intercept
     intercept_stream_stream: Any = _intercept
+
+
+def _is_to_end(outcome: Any, then: Callable[[], None]) -> bool:
+    """Have a callback called at the end of a call; return whether it is under way."""
+    if not isinstance(outcome, grpc.RpcContext):
+        return False
+    try:
+        # One that refers to no call: a stream that the caller drops is cancelled only
+        # if nothing else has it.
+        return bool(outcome.add_callback(then))
+    except NotImplementedError:  # an error of a call that has ended
+        return False
 
 
 def _end(call: _Call, outcome: Any) -> None:
@@ -159,7 +182,16 @@ class _AioInterceptor(_Calls):
         }
         metadata = call.with_context(found["metadata"])
         found["metadata"] = grpc.aio.Metadata(*metadata)
-        answered = await continuation(grpc.aio.ClientCallDetails(**found), request)
+        try:
+            answered = await continuation(grpc.aio.ClientCallDetails(**found), request)
+        except BaseException:
+            call.answered()
+            raise
+        # As above: the callback does not keep the call from being dropped.
+        if isinstance(answered, grpc.aio.Call) and not answered.done():
+            answered.add_done_callback(lambda _: call.answered())
+        else:
+            call.answered()
         if self.options.completion_line:
             task = asyncio.create_task(_end_async(call, answered))
             self._ending.add(task)

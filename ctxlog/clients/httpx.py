@@ -29,14 +29,17 @@ __all__ = [
 _OURS = "ctxlog.headers"
 
 
-def _begin(options: CallOptions, request: httpx.Request) -> Call:
+def _inject(options: CallOptions, request: httpx.Request) -> None:
     for name, value in request.extensions.pop(_OURS, {}).items():
         if request.headers.get(name) == value:
             del request.headers[name]
-    call = Call(options, request.method, str(request.url))
-    added = call.inject(request.headers)
+    added = options.inject(str(request.url), request.headers)
     request.extensions[_OURS] = {name: request.headers[name] for name in added}
-    return call
+
+
+def _begin(options: CallOptions, request: httpx.Request) -> Call:
+    _inject(options, request)
+    return Call(options, request.method, str(request.url))
 
 
 class ContextTransport(httpx.BaseTransport):
@@ -47,6 +50,9 @@ class ContextTransport(httpx.BaseTransport):
     Every call gets `X-Request-ID` and, inside a trace, `traceparent`, if its host is
     one of *hosts*; a redirect to another host does not take them along. Headers that
     the caller has set stay. It closes the transport below with itself.
+
+    Within a request every call is counted and timed, to any host, under `http` on the
+    request's completion line; each redirect is a call.
 
     Args:
         transport: The transport below, which sends the calls.
@@ -171,7 +177,7 @@ def event_hooks(
     Return event hooks that add the active context, for where no transport is chosen.
 
     For `httpx.Client(event_hooks=event_hooks(httpx.Client, hosts=[...]))`. There is no
-    completion line: httpx calls no hook for a call that fails.
+    completion line, and no total: httpx calls no hook for a call that fails.
 
     Args:
         kind: The class of the client.
@@ -184,10 +190,10 @@ def event_hooks(
     options = CallOptions(hosts=hosts, fields=fields)
 
     def hook(request: httpx.Request) -> None:
-        _begin(options, request)
+        _inject(options, request)
 
     async def async_hook(request: httpx.Request) -> None:
-        _begin(options, request)
+        _inject(options, request)
 
     is_async = issubclass(kind, httpx.AsyncClient)
     return {"request": [async_hook if is_async else hook]}

@@ -28,6 +28,9 @@ class ContextAdapter(BaseAdapter):
     *hosts*; a redirect to another host does not take them along. Headers that the
     caller has set stay. It closes the adapter below with itself.
 
+    Within a request every call is counted and timed, to any host, under `http` on the
+    request's completion line; each redirect is a call.
+
     Args:
         adapter: The adapter below, which sends the calls.
         hosts: The hosts that get the headers: names (`payments`), with `*` for any

@@ -4,6 +4,7 @@ Calls by urllib3. Adapter: imports urllib3 and core.
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from ctxlog.clients._call import Call, CallOptions, ClientOptions
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["install", "uninstall"]
 
+# The call that is under way in this thread: one within it follows its redirect.
+_current: ContextVar[Call | None] = ContextVar("ctxlog_urllib3_call", default=None)
+
 
 def install(manager: urllib3.PoolManager, **options: Unpack[ClientOptions]) -> None:
     """
@@ -27,6 +31,9 @@ def install(manager: urllib3.PoolManager, **options: Unpack[ClientOptions]) -> N
     one of *hosts*; a redirect to another host does not take them along. Headers that
     the caller has set stay. It lasts until `uninstall(manager)`; calling it again
     replaces the options.
+
+    Within a request every call is counted and timed, to any host, under `http` on the
+    request's completion line; each redirect is a call.
 
     Args:
         manager: A `urllib3.PoolManager` or `ProxyManager`.
@@ -57,11 +64,17 @@ def install(manager: urllib3.PoolManager, **options: Unpack[ClientOptions]) -> N
         if added:
             kw["retries"] = _removing(added, kw.get("retries"), redirect, manager)
         # It follows redirects by calling this again: their lines come first.
+        redirected = _current.get()
+        if redirected is not None:
+            redirected.answered()
+        token = _current.set(call)
         try:
             response = below(method, url, redirect=redirect, **kw)
         except BaseException as error:
             call.fail(error)
             raise
+        finally:
+            _current.reset(token)
         call.end(response.status)
         return response
 

@@ -166,16 +166,7 @@ class timed:
         self._name = name
 
     def __enter__(self) -> None:
-        store = entry_store()
-        if store is None:
-            return
-        with _lock:
-            total = _total(store, self._name)
-            if total is not None:
-                total.timed = True
-                now = _now()
-                total.nanoseconds -= now
-                total.open += 1
+        begin_time(self._name)
 
     def __exit__(
         self,
@@ -183,17 +174,7 @@ class timed:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        now = _now()
-        store = entry_store()
-        if store is None:
-            return
-        with _lock:
-            totals = store._totals
-            total = totals.get(self._name) if totals else None
-            if total is not None and total.open:  # else it began in another request
-                total.open -= 1
-                total.nanoseconds += now
-                total.count += 1
+        end_time(self._name, entry_store())
 
     def __call__(self, fn: _F, /) -> _F:
         """Decorate `fn`: every call is timed."""
@@ -260,6 +241,53 @@ def add_time(name: str, nanoseconds: int, /) -> None:
         if total is not None:
             total.timed = True
             total.nanoseconds += nanoseconds
+            total.count += 1
+
+
+def begin_time(name: str, /) -> Store | None:
+    """
+    Begin to time a call for a total of the active request.
+
+    For adapters whose calls may end elsewhere, in a callback, another thread or task:
+    the time is that of the request that made the call. A call that has not ended when
+    the request completes counts with its time until then. Never raises.
+
+    Args:
+        name: The field's name.
+
+    Returns:
+        What `end_time()` needs: the request's store, or None without a request.
+    """
+    store = entry_store()
+    if store is None:
+        return None
+    with _lock:
+        total = _total(store, name)
+        if total is None:
+            return None
+        total.timed = True
+        total.open += 1
+        total.nanoseconds -= _now()
+    return store
+
+
+def end_time(name: str, store: Store | None, /) -> None:
+    """
+    End a call that `begin_time()` began. Never raises; call it once.
+
+    Args:
+        name: The field's name.
+        store: What `begin_time()` has returned.
+    """
+    if store is None:
+        return
+    now = _now()
+    with _lock:
+        totals = store._totals
+        total = totals.get(name) if totals else None
+        if total is not None and total.open:  # else it began in another request
+            total.open -= 1
+            total.nanoseconds += now
             total.count += 1
 
 

@@ -31,7 +31,14 @@ from ctxlog.context._frames import (
 )
 from ctxlog.context._storage import set_storage_values, storage_values
 from ctxlog.context._store import Store, View
-from ctxlog.context._totals import NO_TOTALS, add_time, entry_store, take_totals
+from ctxlog.context._totals import (
+    NO_TOTALS,
+    add_time,
+    begin_time,
+    end_time,
+    entry_store,
+    take_totals,
+)
 from ctxlog.context._views import add_source, current_view, remove_source
 from ctxlog.context.bodies import Runner, continued
 from ctxlog.context.reporting import error_view, set_served
@@ -43,8 +50,10 @@ __all__ = [
     "View",
     "add_source",
     "add_time",
+    "begin_time",
     "continued",
     "current_view",
+    "end_time",
     "entry_store",
     "error_view",
     "lent",

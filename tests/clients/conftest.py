@@ -207,7 +207,8 @@ CLIENTS: dict[str, tuple[str, Callable[..., int]]] = {
 }
 
 
-def _client(name: str) -> Client:
+def client_of(name: str) -> Client:
+    """The client of a name in `CLIENTS`."""
     library, call = CLIENTS[name]
     need(library)
 
@@ -227,10 +228,10 @@ def _client(name: str) -> Client:
 @pytest.fixture(params=CLIENTS)
 def client(request: pytest.FixtureRequest) -> Client:
     """Each client in turn."""
-    return _client(request.param)
+    return client_of(request.param)
 
 
 @pytest.fixture(params=[name for name in CLIENTS if "hooks" not in name])
 def logging_client(request: pytest.FixtureRequest) -> Client:
     """Each client in turn that can log its calls."""
-    return _client(request.param)
+    return client_of(request.param)

@@ -4,8 +4,9 @@ Outgoing calls carry the active context, to the hosts that may have it; by each 
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -13,8 +14,10 @@ import pytest
 
 import ctxlog
 from ctxlog.clients._call import CallOptions
+from ctxlog.context import Store
 from ctxlog.context import fields as active_fields
-from tests.clients.conftest import Client, Service
+from ctxlog.context.adapter import Entry, take_totals
+from tests.clients.conftest import Client, Service, client_of
 from tests.helpers import need
 
 PARENT = "00-12345678901234567890123456789012-1234567890123456-01"
@@ -212,6 +215,107 @@ def test_a_redirect_logs_a_line_for_each_hop(
     found = {(line["host"], line["path"], line["status"]) for line in lines}
     assert (f"127.0.0.1:{service.port}", "/there", 200) in found
     assert len(lines) == 2
+
+
+def totals_of(fn: Callable[[], object]) -> dict[str, Any]:
+    """What the completion line of a request shows that calls *fn*."""
+    with Entry(Store()) as store:
+        fn()
+        return take_totals(store)
+
+
+def test_calls_of_a_request_are_counted_and_timed(
+    logging_client: Client, service: Service, lines: list[dict[str, Any]]
+) -> None:
+    """Their number and time are in its totals, whatever the host, without a line."""
+
+    def request() -> None:
+        logging_client.call(service.url("/charge"))
+        logging_client.call(service.url("/status/503", host="127.0.0.1"))
+
+    totals = totals_of(request)
+    assert totals["http"]["count"] == 2
+    assert totals["http"]["ms"] > 0
+    assert list(totals) == ["http"]
+    assert lines == []
+
+
+def test_a_call_without_a_response_is_counted(
+    logging_client: Client, service: Service
+) -> None:
+    """A call that fails has taken its time, too."""
+    url = service.url("/x")
+    service.close()
+
+    def request() -> None:
+        with pytest.raises(Exception, match="(?i)connect"):
+            logging_client.call(url)
+
+    assert totals_of(request)["http"]["count"] == 1
+
+
+def test_a_redirect_is_one_more_call(
+    logging_client: Client, service: Service, lines: list[dict[str, Any]]
+) -> None:
+    """The time of each hop is counted once."""
+    url = service.url("/to/127.0.0.1/there")
+    totals = totals_of(lambda: logging_client.call(url, completion_line=True))
+    assert totals["http"]["count"] == len(service.arrived) == 2
+    # Of which the time is that of the lines, which are taken a moment later.
+    spent = sum(line["durationMs"] for line in lines)
+    assert totals["http"]["ms"] == pytest.approx(spent, rel=0.5)
+
+
+def test_event_hooks_count_nothing(service: Service) -> None:
+    """They do not learn of a call that fails, so they have no part of the sum."""
+    call = client_of("httpx, event hooks").call
+    assert totals_of(lambda: call(service.url("/x"))) == {}
+
+
+def test_a_redirect_without_a_target_is_one_call(service: Service) -> None:
+    """aiohttp takes it for an answer."""
+    call = client_of("aiohttp").call
+    assert totals_of(lambda: call(service.url("/status/302")))["http"]["count"] == 1
+
+
+def test_after_uninstalling_calls_are_not_counted(
+    logging_client: Client, service: Service
+) -> None:
+    """`uninstall()` takes the count away, too."""
+    call = logging_client.call
+    assert totals_of(lambda: call(service.url("/x"), undo=True)) == {}
+
+
+def test_a_call_in_the_background_counts_for_its_own_request(service: Service) -> None:
+    """A call belongs to the request that made it, and counts until that completes."""
+    need("httpx")
+    import httpx
+
+    from ctxlog.clients.httpx import AsyncContextTransport
+
+    async def both() -> tuple[dict[str, Any], dict[str, Any]]:
+        ended, sent = asyncio.Event(), asyncio.Event()
+
+        class Waiting(httpx.AsyncBaseTransport):
+            async def handle_async_request(self, request: Any) -> httpx.Response:
+                sent.set()
+                await ended.wait()
+                return httpx.Response(200)
+
+        transport = AsyncContextTransport(Waiting(), hosts=["*"])
+        async with httpx.AsyncClient(transport=transport) as client:
+            with Entry(Store()) as store:
+                call = asyncio.create_task(client.get("http://payments/"))
+                await sent.wait()
+                first = take_totals(store)
+            with Entry(Store()) as store:
+                ended.set()
+                await call
+                return first, take_totals(store)
+
+    first, second = asyncio.run(both())
+    assert first["http"]["count"] == 1
+    assert second == {}
 
 
 def test_wrong_options_are_refused(client: Client, service: Service) -> None:

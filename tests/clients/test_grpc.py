@@ -5,6 +5,8 @@ The interceptors of gRPC channels, against a server that keeps what it got.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,8 @@ import pytest
 
 import ctxlog
 from ctxlog import config
+from ctxlog.context import Store
+from ctxlog.context.adapter import Entry, take_totals
 from tests.helpers import LIMIT, LogEnvironment, need
 
 grpc = need("grpc")
@@ -246,6 +250,84 @@ def test_a_call_that_nobody_waits_for_has_a_line_in_its_own_context(
         assert future.result(LIMIT) == b"one"
         assert ended.wait(LIMIT)
     assert lines.load_json()["requestID"] == "req-1"
+
+
+@both
+@pytest.mark.parametrize("kind", [*KINDS, "refused"])
+def test_calls_of_a_request_are_counted_and_timed(
+    service: Service, call: Any, kind: str
+) -> None:
+    """
+    Until the call has ended: its number and time are in the request's totals.
+    """
+    target = f"localhost:{service.port}"
+    with Entry(Store()) as store:
+        for completion_line in (False, True):
+            with contextlib.suppress(grpc.RpcError):
+                call(target, kind, hosts=[], completion_line=completion_line)
+        totals: Any = take_totals(store)
+    assert totals["grpc"]["count"] == 2
+    assert totals["grpc"]["ms"] > 0
+    assert list(totals) == ["grpc"]
+
+
+def test_a_call_counts_for_the_request_that_made_it(service: Service) -> None:
+    """
+    It may end in a thread of grpc's, and while another request is active.
+    """
+    target = f"127.0.0.1:{service.port}"
+    added = adapter.interceptors(target, hosts=[])
+    with grpc.insecure_channel(target) as plain:
+        method = grpc.intercept_channel(plain, *added).unary_unary("/Shop/unary_unary")
+        service.wait = threading.Event()
+        with Entry(Store()) as first:
+            future = method.future(b"a")
+        ended = threading.Event()
+        future.add_done_callback(lambda _: ended.set())
+        with Entry(Store()) as second:
+            service.wait.set()
+            assert future.result(LIMIT) == b"one"
+            assert ended.wait(LIMIT)
+            assert take_totals(second) == {}
+        totals: Any = take_totals(first)
+    assert totals["grpc"]["count"] == 1
+
+
+class _Endless(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """A method that streams until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.cancelled = threading.Event()
+
+    def service(self, details: Any) -> Any:
+        return grpc.unary_stream_rpc_method_handler(self._rows)
+
+    def _rows(self, request: Any, context: Any) -> Iterator[bytes]:
+        context.add_callback(self.cancelled.set)
+        yield b"one"
+        assert self.cancelled.wait(LIMIT)
+
+
+def test_a_stream_that_is_dropped_is_cancelled() -> None:
+    """
+    The request's totals keep no call alive, and count it.
+    """
+    handler = _Endless()
+    with ThreadPoolExecutor(2) as pool:
+        server = grpc.server(pool, handlers=(handler,))
+        target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        server.start()
+        added = adapter.interceptors(target, hosts=[])
+        with grpc.insecure_channel(target) as plain, Entry(Store()) as store:
+            method = grpc.intercept_channel(plain, *added).unary_stream("/Shop/Rows")
+            responses = method(b"a")
+            assert next(responses) == b"one"
+            del responses
+            gc.collect()
+            assert handler.cancelled.wait(LIMIT / 2)
+            totals: Any = take_totals(store)
+        server.stop(None).wait(LIMIT)
+    assert totals["grpc"]["count"] == 1
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import ctxlog
 from ctxlog.context import Store
-from ctxlog.context.adapter import Entry, add_time, take_totals
+from ctxlog.context.adapter import Entry, add_time, begin_time, end_time, take_totals
 
 
 def totals_of(fn: Callable[[], object]) -> dict[str, Any]:
@@ -179,6 +179,48 @@ def test_adapters_add_the_time_of_a_call() -> None:
         add_time("http", 500_000)
 
     assert totals_of(call) == {"http": {"count": 2, "ms": 2.0}}
+
+
+def test_a_call_that_ends_elsewhere_is_that_of_its_request() -> None:
+    """
+    An adapter ends a call in any thread and context, for the request that made it.
+    """
+
+    def request() -> None:
+        store = begin_time("http")
+        end = threading.Thread(target=end_time, args=("http", store))
+        end.start()
+        end.join()
+        store = begin_time("http")
+        assert totals_of(lambda: end_time("http", store)) == {}
+
+    shown = totals_of(request)["http"]
+    assert shown["count"] == 2
+    assert 0 < shown["ms"] < 10_000
+
+
+def test_a_call_that_does_not_end_counts_until_the_request_completes() -> None:
+    """
+    A call that is under way is counted, and ends in vain after the completion line.
+    """
+    stores = []
+    shown = totals_of(lambda: stores.append(begin_time("http")))
+    assert shown["http"]["count"] == 1
+    (store,) = stores
+    assert store is not None
+    end_time("http", store)
+    assert take_totals(store) == {}
+
+
+def test_a_call_begins_only_in_a_request() -> None:
+    """
+    There is nothing to end without a request, and after its completion line.
+    """
+    assert begin_time("http") is None
+    end_time("http", None)
+    with Entry(Store()) as store:
+        take_totals(store)
+        assert begin_time("http") is None
 
 
 def test_without_a_request_nothing_happens() -> None:
