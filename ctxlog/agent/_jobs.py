@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-import resource
 import stat
 import sys
 from abc import ABC, abstractmethod
@@ -262,6 +261,10 @@ def _check(name: str, follow: bool) -> None:
 
 def _allow_many_files() -> None:
     """Files stay open: raise the limit as far as it goes without asking anybody."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # "unlimited" may be too much
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

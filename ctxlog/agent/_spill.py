@@ -9,6 +9,7 @@ to the disk itself survives the process, but no power failure.
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from ctxlog.agent._input import Input
 from ctxlog.agent._state import Position, State
 
 _MOST_SEGMENT = 16 << 20
+
+#: The name of a segment: its number.
+_SEGMENT = re.compile(r"[0-9]{16}\.lines")
 
 
 class Spill(Input):
@@ -45,10 +49,15 @@ class Spill(Input):
         #: What is left, by segment: the last may still be written to.
         self._segments: deque[Followed] = deque()
         self._in_flight = InFlight()
-        paths = sorted(self._folder.glob("*.lines"))
+        # Of these names only: others are another program's.
+        paths = sorted(
+            path for path in self._folder.iterdir() if _SEGMENT.fullmatch(path.name)
+        )
         saved = {position.path: position for position in state.load()}
         #: Of files, if the directory is that of a `--position` as well.
-        self._others = [saved[one] for one in saved if not one.endswith(".lines")]
+        self._others = [
+            saved[one] for one in saved if not _SEGMENT.fullmatch(Path(one).name)
+        ]
         self._number = int(paths[-1].stem) if paths else 0
         for path in map(str, paths):
             segment = Followed(path, path, Content(path))

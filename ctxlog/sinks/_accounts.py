@@ -5,6 +5,7 @@ What a sink says about its own lines: those that are lost, and why others are la
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import deque
 
@@ -47,6 +48,7 @@ class Accounts:
         # Lines for the sink itself, and those that it has got.
         self._owed: deque[bytes] = deque(maxlen=100)
         self._own: deque[bytes] = deque(maxlen=100)
+        self._process = os.getpid()
 
     def failed(self, error: UnavailableError, since: float) -> None:
         """Say that the store is away, unless that is brief; at once if it denies."""
@@ -67,6 +69,7 @@ class Accounts:
             seconds = round(since, 1)
             self._say("lines are taken again", {"seconds": seconds}, logging.INFO)
         self.losses()
+        self._forget_parent()
         while self._owed:
             line = self._owed.popleft()
             self._own.append(line)
@@ -114,7 +117,14 @@ class Accounts:
         level: int = logging.WARNING,
     ) -> None:
         message = f"{self._sink.name}: {message}"
+        self._forget_parent()
         self._owed.append(report(self._sink, message, fields, level))
+
+    def _forget_parent(self) -> None:
+        """In a forked child, forget what the parent owes: it says that itself."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._owed.clear()
 
 
 def _number(count: int) -> str:

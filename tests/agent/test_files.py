@@ -665,6 +665,23 @@ def test_a_spill_goes_on_after_a_torn_line(tmp_path: Path, said: _Complaints) ->
     state.close()
 
 
+def test_a_spill_leaves_files_of_others_alone(
+    tmp_path: Path, said: _Complaints
+) -> None:
+    """A file that is called like a segment but for its number is not ours."""
+    other = tmp_path / "access.lines"
+    other.write_bytes(line(1))
+    state = State(str(tmp_path))
+    spill = Spill(state, 1 << 20, said)
+    assert spill.found == 0
+    spill.put([line(2)])
+    spill.end()
+    assert list(spill.take(100, 1 << 20, 0.0)) == [line(2)]
+    spill.close()
+    state.close()
+    assert other.read_bytes() == line(1)
+
+
 def test_a_spill_has_segments(tmp_path: Path, said: _Complaints) -> None:
     """What the store has is removed; a position is in the first one that is left."""
     state = State(str(tmp_path))
