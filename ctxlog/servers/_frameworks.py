@@ -9,7 +9,12 @@ import sys
 from ctxlog import _lazy
 
 #: The adapters, by the module of the framework that does the routing.
-_ADAPTERS = {"starlette.routing": "starlette"}
+_ADAPTERS = {
+    "falcon.app": "falcon",
+    "litestar.app": "litestar",
+    "quart.app": "quart",
+    "starlette.routing": "starlette",
+}
 
 
 def follow_routes() -> None:

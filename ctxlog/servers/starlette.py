@@ -12,30 +12,24 @@ from typing import Any
 
 from ctxlog._patch import Patch
 from ctxlog.errors import requires
-from ctxlog.servers._request import note_route
+from ctxlog.servers._mounts import enter_mount, note_template
 
 with requires("starlette"):
     from starlette.routing import Mount, Route, WebSocketRoute
 
 __all__ = ["install", "uninstall"]
 
-#: The key of the mounts around an application, in the scope.
-_MOUNTS = "ctxlog.mounts"
-
 _Handle = Callable[..., Awaitable[None]]
 
 
 def _route(handle: _Handle, route: Any, scope: Any, *args: Any) -> Awaitable[None]:
-    mounts = scope.get(_MOUNTS, "")
-    note_route(mounts + _path(route, scope), instead_of=mounts or None)
+    note_template(scope, _path(route, scope))
     return handle(route, scope, *args)
 
 
 def _mount(handle: _Handle, mount: Any, scope: Any, *args: Any) -> Awaitable[None]:
-    around = scope.get(_MOUNTS, "")
-    mounts = scope[_MOUNTS] = around + mount.path
-    if not mount.routes:  # files, or an application whose routes cannot be seen
-        note_route(mounts or "/", instead_of=around or None)
+    # Files, or an application whose routes cannot be seen, have no routes.
+    enter_mount(scope, mount.path, is_route=not mount.routes)
     return handle(mount, scope, *args)
 
 
