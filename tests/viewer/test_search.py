@@ -123,6 +123,11 @@ def _line(draw: st.DrawFn) -> bytes:
         members["level"] = draw(st.sampled_from([30, 50, 60, 100]))
     if kind == 1:
         members["status"] = draw(st.sampled_from([200, 503, "500"]))
+    if kind in (1, 3, 4):
+        members["route"] = draw(st.sampled_from(["/a", "/b/{c}", "", None]))
+    if kind in (1, 4):
+        members["durationMs"] = draw(st.sampled_from([0, 1.5, 20]))
+        members["db"] = draw(st.sampled_from([{"count": 2, "ms": 0.1}, 3, "x"]))
     separators = draw(_SPACED)
     ascii_only = draw(st.booleans())
     text = json.dumps(members, separators=separators, ensure_ascii=ascii_only)

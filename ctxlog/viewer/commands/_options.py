@@ -67,6 +67,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     )
     many("--status", metavar="CODE", type=criteria.by_status, help="404, or 5xx")
     many("--path", metavar="GLOB", type=criteria.by_path, help="such as '/orders/*'")
+    many("--route", metavar="ROUTE", type=criteria.by_route, help="'/orders/{id}'")
     many("--user", metavar="USER", type=criteria.by_user, help="of this user")
     many("--since", metavar="TIME", type=criteria.by_since, help="a time, or 10m ago")
     many(

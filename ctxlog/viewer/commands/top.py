@@ -8,17 +8,38 @@ import argparse
 import sys
 
 from ctxlog.viewer.commands._options import add_files
-from ctxlog.viewer.commands.common import encoded, exit_code, explained, reader_of
-from ctxlog.viewer.show.table import groups, rows
+from ctxlog.viewer.commands.common import (
+    complain,
+    encoded,
+    exit_code,
+    explained,
+    reader_of,
+)
+from ctxlog.viewer.show.table import Order, groups, rows
+
+_DESCRIPTION = """\
+A row per request, or per group of them, with what was counted and timed.
+
+examples:
+  ctxlog top app.log                          the slowest requests
+  ctxlog top app.log --by route --sort db     the routes that wait longest for databases
+  ctxlog top app.log --sort db.count          the requests with the most statements
+"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `ctxlog top`."""
     add_files(parser)
-    parser.add_argument(
-        "--sort", choices=("duration", "errors", "lines", "start"), default="duration"
+    parser.description = _DESCRIPTION
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add = parser.add_argument
+    add(
+        "--sort",
+        metavar="ORDER",
+        help="duration, errors, lines, start, or a total: its milliseconds (db), or "
+        "its number (db.count)",
     )
-    parser.add_argument("--by", choices=("path", "user", "status"))
+    add("--by", choices=("route", "path", "user", "status"), help="a row per group")
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -26,12 +47,15 @@ def run(chosen: argparse.Namespace) -> int:
     reader = reader_of(chosen)
     if chosen.explain:
         return explained("top", reader, chosen)
-    found = reader.rows()
+    order = Order.of(chosen.sort)
+    found = reader.rows(order.counts)
     table = (
-        groups(found.values(), chosen.by)
+        groups(found.values(), chosen.by, order)
         if chosen.by
-        else rows(found.values(), chosen.sort)
+        else rows(found.values(), order)
     )
+    if order.total and not any(order.total in row.totals for row in found.values()):
+        complain("top", f"no line has a total {order.total!r}")
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -15,7 +15,7 @@ from math import isnan, nan
 from operator import itemgetter
 from typing import IO
 
-from ctxlog.viewer.group.summary import About, Extent
+from ctxlog.viewer.group.summary import About, Extent, Totals
 from ctxlog.viewer.read.source import Hit
 from ctxlog.viewer.recognize.record import Names, Record
 
@@ -122,11 +122,20 @@ class Request:
 
     @cached_property
     def about(self) -> About:
-        """Its method, path, status and user."""
+        """Its method, path, route, status and user."""
         about = About()
         for entry in self.entries:
-            about.add(entry.record)
+            about.add(entry.record, entry.record.took)
         return about
+
+    @cached_property
+    def totals(self) -> Totals:
+        """What was timed until its end."""
+        totals = Totals()
+        for entry in self.entries:
+            if entry.record.took is not None:
+                totals.read(entry.record)
+        return totals
 
 
 class Collected:

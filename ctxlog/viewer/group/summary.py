@@ -4,6 +4,7 @@ The summary of a request, read off its lines.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ctxlog.viewer.recognize.record import Record
@@ -46,16 +47,20 @@ class Extent:
 @dataclass(slots=True)
 class About:
     """
-    The method, path, status and user of a request.
+    The method, path, route, status and user of a request.
 
-    The first three are those of the line with a status that took longest: that is the
+    All but the user are those of the line with a status that took longest: that is the
     line about the request, and not one about a call or a task within it. Of several
     that do not differ in that the last counts. Where no line has a status the last
-    method and path count, and so does the last user.
+    method and path count, and so does the last user. The route is that of the same
+    line; if it has none, or none has a status, that of the first line with one that
+    took longest.
     """
 
     user: str = ""
     status: str = ""
+    route: str = ""
+    _route_rank: tuple[bool, float] = (False, -1.0)
     _took: float = -1.0
     _method: str = ""
     _path: str = ""
@@ -72,21 +77,31 @@ class About:
         """The path; empty if it is not known."""
         return self._path or self._last_path
 
-    def add(self, record: Record) -> None:
-        """Take a line into account."""
+    def add(self, record: Record, took: float | None) -> None:
+        """Take a line into account, and how many seconds what it speaks of took."""
         self.user = record.user or self.user
         status, path = record.status, record.path
-        if (status is None and path is None) or record.is_call:  # as of most lines
+        took = took or 0.0
+        if status is None and path is None:  # as of most lines
+            if took or not self.route:
+                self._note_route(record.route, False, took)
             return
+        if record.is_call:
+            return
+        self._note_route(record.route, status is not None, took)
         method = record.method
         if status is None:
             self._last_method = method or self._last_method
             self._last_path = path or self._last_path
             return
-        took = record.took or 0.0
         if took >= self._took:
             self._took, self.status = took, str(status)
             self._method, self._path = method or "", path or ""
+
+    def _note_route(self, route: str | None, is_of_status: bool, took: float) -> None:
+        rank, known = (is_of_status, took), self._route_rank
+        if route and (rank > known or (is_of_status and rank == known)):
+            self.route, self._route_rank = route, rank
 
     def merge(self, later: About) -> None:
         """Take into account what another one knows, of lines that come later."""
@@ -96,12 +111,78 @@ class About:
         if later.status and later._took >= self._took:
             self._took, self.status = later._took, later.status
             self._method, self._path = later._method, later._path
+        self._note_route(later.route, *later._route_rank)
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """
+    What was counted, or timed, under one name.
+
+    Attributes:
+        count: How often.
+        microseconds: How long that took; None of what was only counted.
+    """
+
+    count: float
+    microseconds: int | None = None
+
+    def plus(self, other: Total) -> Total:
+        """Return the sum of two."""
+        times = (self.microseconds, other.microseconds)
+        known = [time for time in times if time is not None]
+        return Total(self.count + other.count, sum(known) if known else None)
+
+    @property
+    def milliseconds(self) -> float | None:
+        """How many milliseconds it took; None of what was only counted."""
+        return None if self.microseconds is None else self.microseconds / 1000
+
+
+class Totals(dict[str, Total]):
+    """The totals of a request, by name: sums over the lines that have some."""
+
+    def read(self, record: Record, counts: Collection[str] | None = None) -> None:
+        """
+        Take a line into account.
+
+        Args:
+            record: The line.
+            counts: The names that are meant, also of what was only counted, which looks
+                as any other number; None for all that was timed.
+        """
+        if record.is_call:
+            return
+        timed = record.totals
+        for name, (count, milliseconds) in timed.items():
+            if counts is None or name in counts:
+                self._add(name, Total(count, round(milliseconds * 1000)))
+        for name in counts or ():
+            if name not in timed and (found := record.number(name)) is not None:
+                self._add(name, Total(found))
+
+    def merge(self, others: Totals) -> None:
+        """Take into account what another one knows."""
+        for name, total in others.items():
+            self._add(name, total)
+
+    def _add(self, name: str, total: Total) -> None:
+        self[name] = self[name].plus(total) if name in self else total
+
+
+#: The totals that ctxlog's adapters sum up.
+READY_MADE = ("db", "http", "redis")
 
 
 class Row:
-    """The summary of a request, after all its lines have been read."""
+    """
+    The summary of a request, after all its lines have been read.
 
-    __slots__ = ("about", "errors", "extent", "failed", "id", "lines")
+    Args:
+        request: The request's id.
+    """
+
+    __slots__ = ("about", "errors", "extent", "failed", "id", "lines", "totals")
 
     def __init__(self, request: str) -> None:
         self.id = request
@@ -109,17 +190,26 @@ class Row:
         self.lines = self.errors = 0
         self.failed = False
         self.about = About()
+        self.totals = Totals()
 
-    def add(self, record: Record) -> None:
-        """Take a line into account."""
+    def add(self, record: Record, counts: Collection[str] = READY_MADE) -> None:
+        """
+        Take a line into account.
+
+        Args:
+            record: The line.
+            counts: The names of the totals that are of interest.
+        """
         self.lines += 1
         is_error = record.level >= 40
         self.errors += is_error
-        span = record.span
-        if span is not None:
-            self.extent.add(*span)
+        time, took = record.time, record.took
+        if time is not None:
+            self.extent.add(time - (took or 0.0), time)
         self.failed = self.failed or is_error or record.says_failed
-        self.about.add(record)
+        self.about.add(record, took)
+        if took is not None:
+            self.totals.read(record, counts)
 
     def merge(self, later: Row) -> None:
         """Take into account what another one knows, of lines that come later."""
@@ -128,6 +218,7 @@ class Row:
         self.extent.merge(later.extent)
         self.failed = self.failed or later.failed
         self.about.merge(later.about)
+        self.totals.merge(later.totals)
 
     @property
     def duration(self) -> float:

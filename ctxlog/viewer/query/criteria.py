@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ctxlog.aggregators import Condition, Operator
-from ctxlog.viewer.query.scan import text_needle
+from ctxlog.viewer.query.scan import longest_needle, text_needle
 from ctxlog.viewer.recognize.record import SPELLINGS, Record, spellings
 from ctxlog.viewer.recognize.scales import level_number, level_texts, seconds
 
@@ -128,12 +128,31 @@ def by_path(text: str) -> Criterion:
     )
 
 
+def by_route(text: str) -> Criterion:
+    asked: tuple[Condition, ...] = ()
+    # That of lograge is two fields: a controller and an action.
+    needle = longest_needle(max(text.split("#"), key=len))
+    if text in _WORDS_PRINTED or re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", text):
+        needle = b""  # of another type, and printed otherwise than it is written
+    if _is_asked(text) and "#" not in text:
+        asked = (_condition("route", "in", text),)
+    return Criterion(
+        lambda record, _: record.route == text,
+        (needle,) if needle else (),
+        asked=asked,
+    )
+
+
 def by_user(text: str) -> Criterion:
     return Criterion(
         lambda record, _: text in record.users,
         _needles(text),
         asked=(_condition("user", "in", text),) if _is_asked(text) else (),
     )
+
+
+#: What Python prints of values that JSON writes otherwise.
+_WORDS_PRINTED = frozenset({"True", "False", "None", "nan", "inf", "-inf"})
 
 
 def _is_asked(text: str) -> bool:
@@ -143,7 +162,7 @@ def _is_asked(text: str) -> bool:
     Fractions, lists and objects are written in more than one way, and so are `true` and
     `null`.
     """
-    if text in ("", "True", "False", "None", "nan", "inf", "-inf"):
+    if text == "" or text in _WORDS_PRINTED:
         return False
     return text[0] not in "[{" and not re.fullmatch(r"-?\d+\.\d+|-?[\d.]+e.+", text)
 
@@ -151,7 +170,7 @@ def _is_asked(text: str) -> bool:
 def _needles(text: str) -> Sequence[bytes]:
     """Return the bytes on every line that has a value which is printed as *text*."""
     # A number such as 1e3 is printed otherwise than it is written.
-    if not text[:1].isalpha() or text in ("True", "False", "None", "nan", "inf"):
+    if not text[:1].isalpha() or text in _WORDS_PRINTED:
         return ()
     needle = text_needle(text)
     return (needle,) if needle else ()
@@ -199,6 +218,8 @@ def by_field(text: str) -> Criterion:
     name, equals, value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    if name == "route":  # wherever a schema has it
+        return by_route(value)
     asked: tuple[Condition, ...] = ()
     if _is_asked(value):
         asked = (Condition(name, "in", (value,), spellings([name])),)

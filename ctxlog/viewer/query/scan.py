@@ -178,6 +178,11 @@ def text_needle(text: str) -> bytes:
     return _ESCAPED.split(text, maxsplit=1)[0].encode()
 
 
+def longest_needle(text: str) -> bytes:
+    """Return the same, the longest piece that is written alike by all loggers."""
+    return max(_ESCAPED.split(text), key=len).encode()
+
+
 def _start(block: Block, at: int) -> int:
     return block.data.rfind(b"\n", 0, at) + 1
 

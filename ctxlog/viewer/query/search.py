@@ -7,7 +7,7 @@ that may be meant are parsed, and every parsed line is held against the question
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar, cast
@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 from ctxlog.aggregators import Condition, Question
 from ctxlog.viewer.group.collected import Collected
 from ctxlog.viewer.group.sameness import Once
-from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.group.summary import READY_MADE, Row
 from ctxlog.viewer.query.criteria import Criterion
 from ctxlog.viewer.query.scan import (
     Every,
@@ -137,11 +137,17 @@ class Reader:
                 elif _is_torn(hit):
                     self._torn.add((source.name, hit.position))
 
-    def rows(self) -> dict[str, Row]:
-        """Return what all lines say of their requests, in one pass."""
+    def rows(self, counts: Collection[str] = READY_MADE) -> dict[str, Row]:
+        """
+        Return what all lines say of their requests, in one pass.
+
+        Args:
+            counts: The names of the totals that are of interest.
+        """
         rows: dict[str, Row] = {}
         lines = Lines(Every(), [self._within])
-        for source, (found_rows, torn) in self._found(lines, _Rows(self.names)):
+        make = _Rows(self.names, counts)
+        for source, (found_rows, torn) in self._found(lines, make):
             for request, row in found_rows.items():
                 known = rows.setdefault(request, row)
                 if known is not row:
@@ -317,6 +323,7 @@ class _Rows:
     """Makes rows of lines, and lists those that could not be read."""
 
     names: Names
+    counts: Collection[str] = READY_MADE
 
     def __call__(self, hits: list[Hit]) -> tuple[dict[str, Row], list[int]]:
         rows: dict[str, Row] = {}
@@ -332,7 +339,7 @@ class _Rows:
                 row = rows.get(request)
                 if row is None:
                     row = rows[request] = Row(request)
-                row.add(record)
+                row.add(record, self.counts)
         return rows, torn
 
 

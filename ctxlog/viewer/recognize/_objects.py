@@ -19,6 +19,9 @@ _WRAPPERS = (
     ("log", "time"),  # Docker's json-file
 )
 
+# Values within values of OpenTelemetry's that are read.
+_DEPTH = 64
+
 
 def objects(text: bytes) -> Sequence[dict[str, Any]]:
     """
@@ -86,11 +89,29 @@ def _dicts(found: object) -> list[dict[str, Any]]:
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
     """A log record of a batch, with its attributes as members."""
     flat = dict(record)
-    attributes = record.get("attributes")
-    for attribute in attributes if isinstance(attributes, list) else ():
-        if isinstance(attribute, dict) and isinstance(attribute.get("value"), dict):
-            for kind, value in attribute["value"].items():
-                number = kind == "intValue" and isinstance(value, str)
-                whole = number and value.lstrip("-").isdigit()
-                flat[str(attribute.get("key"))] = int(value) if whole else value
+    flat.update(_pairs(record.get("attributes"), 0))
     return flat
+
+
+def _pairs(attributes: object, depth: int) -> dict[str, Any]:
+    """Return what a list of keys and values says."""
+    return {
+        str(one.get("key")): _value(one["value"], depth)
+        for one in _dicts(attributes)
+        if one.get("value")
+    }
+
+
+def _value(any_value: Any, depth: int) -> Any:
+    """Return what an `AnyValue` says, which has the kind of the value as its key."""
+    if not isinstance(any_value, dict) or depth > _DEPTH:
+        return any_value
+    kind, value = next(iter(any_value.items()), ("", None))
+    if kind == "intValue" and isinstance(value, str):
+        return int(value) if value.lstrip("-").isdigit() else value
+    if isinstance(value, dict) and isinstance(inner := value.get("values"), list):
+        if kind == "kvlistValue":
+            return _pairs(inner, depth + 1)
+        if kind == "arrayValue":
+            return [_value(one, depth + 1) for one in inner]
+    return value

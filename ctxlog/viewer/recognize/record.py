@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ctxlog.viewer.recognize._objects import WRAPPED_TIME, objects
 from ctxlog.viewer.recognize._tracebacks import as_text, beside, within
-from ctxlog.viewer.recognize.scales import level_number, seconds
+from ctxlog.viewer.recognize.scales import level_number, number, seconds
 
 #: Request ids first, then traces: a line with both belongs to its request.
 IDS = (
@@ -36,6 +36,8 @@ _STATUSES = (
 _PATHS = (
     "path url req.url url.path http.url_details.path httpRequest.requestUrl _path uri"
 )
+#: The route of a request: ctxlog's, and OpenTelemetry's attribute.
+_ROUTES = "route http.route _route"
 _METHODS = (
     "method req.method http.request.method http.method httpRequest.requestMethod "
     "_method"
@@ -58,7 +60,13 @@ _DURATIONS = {
     "_duration_ms": 1e-3,
     "event.duration": 1e-9,
     "httpRequest.latency": 1.0,
+    # Only Datadog's: other loggers have other units.
+    "duration": 1e-9,
 }
+#: Beside this attribute of Datadog's, `duration` is Datadog's, too.
+_DATADOGS = "http.url_details.path"
+#: The members of a total, of what `ctxlog.timed()` adds up.
+_TOTAL = {"count", "ms"}
 _DURATION_PATHS = " ".join(_DURATIONS)
 _STACKS = (
     "exception.stack exc_info stack error.stack_trace error.stack stack_trace "
@@ -107,6 +115,7 @@ def spellings(paths: Iterable[str]) -> tuple[str, ...]:
 SPELLINGS = {
     "level": tuple(_LEVELS.split()),
     "path": spellings(_PATHS.split()),
+    "route": spellings(_ROUTES.split()),
     "status": spellings(_STATUSES.split()),
     "user": spellings(_USERS.split()),
 }
@@ -142,6 +151,9 @@ class Record:
 
     def get(self, path: str) -> Any:
         """Return the value at a path, wherever loggers keep it; None if none."""
+        found = self.members.get(path)  # where it mostly is
+        if found is not None:
+            return found
         for full in self._shape.possible(path):
             found = _at(self.members, full)
             if found is not None:
@@ -215,6 +227,17 @@ class Record:
         return self._first(_PATHS)
 
     @property
+    def route(self) -> str | None:
+        """The route of the request, or the name of the task."""
+        found = self._first(_ROUTES)
+        if found is None and "controller" in self.members:  # as lograge has it
+            controller = self.members["controller"]
+            action = self.members.get("action")
+            if isinstance(controller, str) and isinstance(action, str):
+                return f"{controller}#{action}"
+        return found
+
+    @property
     def method(self) -> str | None:
         """The method of the request."""
         return self._first(_METHODS)
@@ -240,12 +263,37 @@ class Record:
         """How many seconds what it speaks of took; None if it does not say."""
         for path in self._shape.present(_DURATION_PATHS):
             found = self.get(path)
+            if path == "duration" and _DATADOGS not in self.members:
+                continue
             if isinstance(found, str) and re.fullmatch(r"\d+(\.\d+)?s", found):
                 found = float(found[:-1])  # Google Cloud's
             if isinstance(found, (int, float)) and not isinstance(found, bool):
                 if 0 <= found < 1e18:
                     return found * _DURATIONS[path]
         return None
+
+    @property
+    def totals(self) -> dict[str, tuple[float, float]]:
+        """What was timed until then: how often, and how many milliseconds, by name."""
+        found: dict[str, tuple[float, float]] = {}
+        members = self.members
+        for key, value in members.items():
+            total = None
+            if type(value) is dict:
+                if value.keys() == _TOTAL:
+                    total = (number(value["count"]), number(value["ms"]))
+            elif key.endswith(".ms"):  # taken apart: by GELF, by a store
+                key = key[:-3]
+                total = (number(members.get(f"{key}.count")), number(value))
+            if total is not None and None not in total:
+                key = key.removeprefix("_").removeprefix("fields.")
+                found[key] = cast("tuple[float, float]", total)
+        return found
+
+    def number(self, name: str) -> float | None:
+        """Return a number at a path, wherever loggers keep it; None if none."""
+        found = self.get(name)
+        return number(self.members.get(f"_{name}") if found is None else found)
 
     @property
     def span(self) -> tuple[float, float] | None:

@@ -87,6 +87,15 @@ def seconds(value: object) -> float | None:
     return None
 
 
+def number(value: object) -> float | None:
+    """Return a number, or one that is written as a text; None if it is none."""
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,15}(\.\d{1,15})?", value):
+        value = float(value)  # as some stores have all values
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value if -1e15 < value < 1e15 else None
+    return None
+
+
 def iso(time: float) -> str:
     """Return a time as the viewer shows it, in UTC."""
     moment = datetime.fromtimestamp(time, timezone.utc)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ctxlog.terminal import hue, paint
 from ctxlog.viewer.group.collected import LogLine, Request
+from ctxlog.viewer.group.summary import Total
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import iso
 
@@ -69,6 +70,24 @@ def header(request: Request, facts: Sequence[str], color: bool) -> str:
     return paint(text, "1;31" if request.errors else "1", color)
 
 
+def total_text(total: Total) -> str:
+    """Return how often something was done, and how many milliseconds that took."""
+    count = f"{total.count:.1f}".removesuffix(".0")
+    if total.milliseconds is None:
+        return count
+    return f"{count}x {total.milliseconds:.1f}"
+
+
+def legend(request: Request) -> list[str]:
+    """Return the facts about a request that are not in every log: route and totals."""
+    route = request.about.route
+    facts = [f"route {route}"] if route and route != request.about.path else []
+    totals = [
+        f"{name} {total_text(total)} ms" for name, total in request.totals.items()
+    ]
+    return facts + ([", ".join(totals)] if totals else [])
+
+
 def request_text(request: Request, entries: Sequence[LogLine], color: bool) -> str:
     """Return a request's header and the given lines of it."""
     facts = [
@@ -76,6 +95,7 @@ def request_text(request: Request, entries: Sequence[LogLine], color: bool) -> s
         f"{request.seconds * 1000:.1f} ms",
         _count(len(request.entries), "line"),
         _count(request.errors, "error"),
+        *legend(request),
     ]
     shown = [header(request, facts, color)]
     above: Mapping[str, Any] = {}

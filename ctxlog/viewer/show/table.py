@@ -4,41 +4,163 @@ Requests as rows, and as groups of rows, in one pass and without their lines.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import inf
 
-from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.group.summary import READY_MADE, Row, Total
 from ctxlog.viewer.recognize.scales import iso
-from ctxlog.viewer.show.printing import safe
+from ctxlog.viewer.show.printing import safe, total_text
+
+_NUMBERS: dict[str, Callable[[Row], float]] = {
+    "duration": lambda row: row.duration,
+    "errors": lambda row: row.errors,
+    "lines": lambda row: row.lines,
+    "start": lambda row: row.extent.start or 0.0,
+}
+
+#: What stands for a group of requests that have no such value.
+_NONE = "(none)"
 
 
-def rows(requests: Iterable[Row], sort: str) -> list[list[str]]:
+@dataclass(frozen=True)
+class Order:
+    """
+    By what rows are sorted.
+
+    Attributes:
+        by: `duration`, `errors`, `lines`, `start`, the name of a total, or None for the
+            usual order.
+        of_count: Whether a total is sorted by its count, not by its milliseconds.
+    """
+
+    by: str | None = None
+    of_count: bool = False
+
+    @classmethod
+    def of(cls, text: str | None) -> Order:
+        """Return the order that `--sort` means: `db.count` is that of a count."""
+        if text is None or text in _NUMBERS:
+            return cls(text)
+        name = text.removesuffix(".count")
+        return cls(name or text, of_count=name not in ("", text))
+
+    @property
+    def total(self) -> str | None:
+        """The name of the total that rows are sorted by, if they are."""
+        return None if self.by is None or self.by in _NUMBERS else self.by
+
+    @property
+    def counts(self) -> Sequence[str]:
+        """The names of the totals that are shown."""
+        return tuple(dict.fromkeys((*READY_MADE, *filter(None, [self.total]))))
+
+    def value(self, total: Total | None) -> float:
+        """Return what a total is sorted by."""
+        if total is None:
+            return -inf
+        if self.of_count or total.microseconds is None:
+            return total.count
+        return total.microseconds
+
+
+def rows(requests: Iterable[Row], order: Order) -> list[list[str]]:
     """Return a table of requests, the largest first; the earliest for `start`."""
-    if sort == "start":
-        order = sorted(requests, key=lambda row: row.extent.start or 0.0)
-    else:
-        order = sorted(requests, key=lambda row: getattr(row, sort), reverse=True)
+    total, number = order.total, _NUMBERS.get(order.by or "duration")
+    found = sorted(
+        requests,
+        key=number or (lambda row: order.value(row.totals.get(total or ""))),
+        reverse=order.by != "start",
+    )
+    totals = [name for name in order.counts if any(name in row.totals for row in found)]
+    routed = any(row.about.route for row in found)
     table = [["REQUEST", "START", "MS", "LINES", "ERRORS", "STATUS", "USER", "PATH"]]
-    for row in order:
+    table[0] += ["ROUTE"] if routed else []
+    table[0] += [safe(name.upper()) for name in totals]
+    for row in found:
         start = "" if row.extent.start is None else iso(row.extent.start)
         numbers = [f"{row.duration:.1f}", str(row.lines), str(row.errors)]
         about = row.about
-        texts = [safe(text) for text in (about.status, about.user, about.path)]
-        table.append([safe(row.id), start, *numbers, *texts])
+        texts = [about.status, about.user, about.path]
+        texts += [about.route] if routed else []
+        sums = [
+            total_text(row.totals[name]) if name in row.totals else ""
+            for name in totals
+        ]
+        table.append([safe(row.id), start, *numbers, *map(safe, texts), *sums])
     return table
 
 
-def groups(requests: Iterable[Row], by: str) -> list[list[str]]:
-    """Return a table of groups with the same value of *by*, the largest first."""
+@dataclass
+class _Group:
+    """
+    Requests with the same value.
+
+    Attributes:
+        name: The value.
+        rows: The requests.
+    """
+
+    name: str
+    rows: list[Row]
+
+    def __post_init__(self) -> None:
+        durations = sorted(row.duration for row in self.rows)
+        self.shares = [_share(durations, share) for share in (50, 95, 99)]
+        self.failed = self.mean(lambda row: row.failed)
+
+    def mean(self, of: Callable[[Row], float]) -> float:
+        """Return the mean of a number of each request."""
+        return sum(map(of, self.rows)) / len(self.rows)
+
+    def total(self, name: str) -> Total | None:
+        """Return the mean of a total over all requests of the group."""
+        found = [row.totals[name] for row in self.rows if name in row.totals]
+        if not found:
+            return None
+        number = len(self.rows)
+        times = [one.microseconds for one in found if one.microseconds is not None]
+        took = round(sum(times) / number) if times else None
+        return Total(sum(one.count for one in found) / number, took)
+
+    def value(self, order: Order) -> float:
+        """Return what groups are sorted by: what their row shows."""
+        if order.by is None:
+            return len(self.rows)
+        if order.total is not None:
+            return order.value(self.total(order.total))
+        if order.by == "duration":
+            return self.shares[1]
+        if order.by == "start":
+            return -min(map(_NUMBERS["start"], self.rows))
+        return self.failed if order.by == "errors" else self.mean(_NUMBERS[order.by])
+
+
+def groups(requests: Iterable[Row], by: str, order: Order) -> list[list[str]]:
+    """
+    Return a table of groups with the same value of *by*.
+
+    The largest first: by the number of requests; or by the 95th percentile of the
+    duration, by the share of failed requests, or by the mean of what is asked for.
+    """
     members: dict[str, list[Row]] = {}
     for row in requests:
         members.setdefault(getattr(row.about, by), []).append(row)
+    found = [_Group(name, group) for name, group in members.items()]
+    found.sort(key=lambda group: group.value(order), reverse=True)
+    totals = [
+        name
+        for name in order.counts
+        if any(name in row.totals for group in found for row in group.rows)
+    ]
     table = [[by.upper(), "REQUESTS", "FAILED", "P50", "P95", "P99"]]
-    for name, group in sorted(members.items(), key=lambda item: -len(item[1])):
-        durations = sorted(row.duration for row in group)
-        shares = [_share(durations, share) for share in (50, 95, 99)]
-        failed = sum(row.failed for row in group) / len(group)
-        cells = [f"{value:.1f}" for value in shares]
-        table.append([safe(name) or "-", str(len(group)), f"{failed:.1%}", *cells])
+    table[0] += [safe(name.upper()) for name in totals]
+    for group in found:
+        cells = [str(len(group.rows)), f"{group.failed:.1%}"]
+        cells += [f"{value:.1f}" for value in group.shares]
+        means = [group.total(name) for name in totals]
+        cells += ["" if mean is None else total_text(mean) for mean in means]
+        table.append([safe(group.name) or _NONE, *cells])
     return table
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ctxlog.terminal import paint
 from ctxlog.viewer.group.collected import Request
 from ctxlog.viewer.recognize.record import Record
-from ctxlog.viewer.show.printing import header, level_name, safe
+from ctxlog.viewer.show.printing import header, legend, level_name, safe
 
 _SERVICES = ("service", "service.name", "resource.service.name", "app", "name")
 _TASKS = ("task", "taskName", "task_name")
@@ -97,7 +97,8 @@ def _lane(record: Record) -> str:
 def waterfall_text(waterfall: Waterfall, width: int, color: bool) -> str:
     """Return a waterfall for a terminal that is so many columns wide."""
     request = waterfall.request
-    shown = [header(request, [f"{waterfall.length:.1f} ms"], color)]
+    facts = [f"{waterfall.length:.1f} ms", *legend(request)]
+    shown = [header(request, facts, color)]
     space = max(min(width // 3, 50), 10)
     lanes = max(map(len, waterfall.lanes), default=0)
     for step in waterfall.steps:
