@@ -4,7 +4,8 @@ aiohttp servers (`aiohttp.web`). Adapter: imports aiohttp and core.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+import weakref
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ctxlog._kept import Kept
@@ -58,7 +59,8 @@ def middleware(
         request: Given by aiohttp.
         handler: Given by aiohttp.
         options: The options of all server adapters, see
-            `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the request.
+            `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the request,
+            and a completed request has it as `request`.
 
     Raises:
         ConfigError: if an option is invalid.
@@ -88,6 +90,7 @@ async def _serve(
         except web.HTTPException as answer:
             entry.note_status(answer.status)
             entry.echo(answer.headers)
+            entry.bytes_out = _size(request, answer)
             failure = answer
         else:
             entry.note_status(getattr(response, "status", None))
@@ -95,7 +98,11 @@ async def _serve(
                 entry.details[get_names().close_code] = response.close_code or 1006
             if isinstance(response, web.StreamResponse) and not response.prepared:
                 entry.echo(response.headers)
+                entry.bytes_out = _size(request, response)
             return response
+        finally:
+            if request.content_length is None:  # else it is known without reading
+                entry.bytes_in = request.content.total_bytes
     # Raised out here: it is a response, not a failure of the request.
     raise failure
 
@@ -112,6 +119,7 @@ class _Request(RequestEntry):
             request.path,
             request.remote,
             options.headers.of_pairs(request.headers.items()),
+            route=_route(request),
         )
         self._request = request
 
@@ -120,6 +128,65 @@ class _Request(RequestEntry):
 
     def read_parameters(self) -> Collection[object]:
         return self._request.match_info.values()
+
+    def read_headers(self) -> Iterable[tuple[str, str]]:
+        return self._request.headers.items()
+
+    def read_query(self) -> str:
+        return self._request.rel_url.raw_query_string  # the other one is unquoted
+
+    def read_scheme(self) -> str:
+        return self._request.scheme
+
+    def read_http_version(self) -> str:
+        version = self._request.version
+        return f"{version.major}.{version.minor}"
+
+    def read_request(self) -> web.Request:
+        return self._request
+
+
+def _route(request: web.Request) -> str | None:
+    """Return the resource that matched; a 404 and a 405 have none."""
+    resource = request.match_info.route.resource
+    return None if resource is None else resource.canonical
+
+
+def _size(request: web.Request, response: web.StreamResponse) -> int | None:
+    """Return the size of a body that is sent after the handler, if it is known."""
+    if request.method == "HEAD" or response.status in (204, 304):
+        return 0
+    if not isinstance(response, web.Response) or response.compression:
+        return None  # a file's, for one
+    body = response.body
+    if body is None:
+        return 0
+    return len(body) if isinstance(body, (bytes, bytearray)) else body.size
+
+
+def _count(entry: RequestEntry, response: web.StreamResponse) -> None:
+    """Count the body that a handler writes piece by piece."""
+    kind = type(response)
+    # The response would know itself.
+    known = weakref.ref(response)
+    entry.bytes_out = 0
+
+    async def write(data: bytes | bytearray | memoryview) -> None:
+        await kind.write(known(), data)  # type: ignore[arg-type]
+        sent(data)
+
+    async def write_eof(data: bytes = b"") -> None:
+        await kind.write_eof(known(), data)  # type: ignore[arg-type]
+        sent(data)
+
+    def sent(data: bytes | bytearray | memoryview) -> None:
+        entry.bytes_out = (entry.bytes_out or 0) + memoryview(data).nbytes
+
+    vars(response).update(write=write, write_eof=write_eof)
+
+
+#: The responses whose bodies are not written by handlers.
+_OTHERS = (web.Response, web.FileResponse, web.WebSocketResponse)
 
 
 def _echo(entry: RequestEntry, request: web.Request) -> None:
@@ -132,6 +199,8 @@ def _echo(entry: RequestEntry, request: web.Request) -> None:
         await signal(response)
         entry.note_status(response.status)
         entry.echo(response.headers)
+        if not isinstance(response, _OTHERS):
+            _count(entry, response)
 
     vars(request)["_prepare_hook"] = prepare
 

@@ -5,8 +5,10 @@ The aiohttp adapter, with aiohttp's own server and client on a loopback socket.
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from tests.helpers import LogEnvironment, need
 
 aiohttp = need("aiohttp")
 web = need("aiohttp.web")
+yarl = need("yarl")
 adapter = need("ctxlog.servers.aiohttp")
 
 LOG = logging.getLogger("tests.app")
@@ -316,3 +319,236 @@ def test_within_another_of_its_kind_it_does_nothing(lines: LogEnvironment) -> No
     serve(talk, twice)
     done = [one for one in lines.load_all() if one["logger"] == "ctxlog.request"]
     assert len(done) == 1
+
+
+# Routes -------------------------------------------------------------------------
+
+
+def ask(app: Any, *requests: Any, **options: Any) -> None:
+    """
+    Send requests, each a method and a path, to a server of an application.
+    """
+
+    async def main() -> None:
+        runner = web.AppRunner(app, **options)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            async with aiohttp.ClientSession(url) as session:
+                for method, path, *more in requests:
+                    arguments = more[0] if more else {}
+                    async with session.request(method, path, **arguments) as response:
+                        await response.read()
+        finally:
+            await runner.cleanup()
+
+    asyncio.run(main())
+
+
+def routed(folder: Path, *middlewares: Any) -> Any:
+    """
+    An application with routes of every kind.
+    """
+    app = web.Application(middlewares=middlewares)
+    app.router.add_get("/", plain)
+    app.router.add_get("/orders/{number:[0-9]{1,3}}", plain)
+    app.router.add_get("/files/{rest:.*}", plain)
+    app.router.add_static("/static", folder)
+    app.router.add_get("/socket/{room}", socket)
+    sub = web.Application()
+    sub.router.add_get("/items/{item}", plain)
+    inner = web.Application()
+    inner.router.add_get("/deep/{name}", plain)
+    sub.add_subapp("/inner/", inner)
+    app.add_subapp("/shops/", sub)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "route"),
+    [
+        ("GET", "/", "/"),
+        ("GET", "/orders/7", "/orders/{number}"),
+        ("HEAD", "/orders/7", "/orders/{number}"),
+        ("GET", "/files/a/b/c", "/files/{rest}"),
+        ("GET", "/static/a.txt", "/static"),
+        ("GET", "/static/none.txt", "/static"),
+        ("GET", "/shops/items/7", "/shops/items/{item}"),
+        ("GET", "/shops/inner/deep/7", "/shops/inner/deep/{name}"),
+        ("GET", "/orders/seven", None),
+        ("GET", "/nothing", None),
+        ("GET", "/shops/nothing", None),
+        ("DELETE", "/orders/7", None),
+        ("OPTIONS", "/orders/7", None),
+    ],
+)
+def test_route(
+    lines: LogEnvironment, method: str, path: str, route: str | None, tmp_path: Path
+) -> None:
+    """
+    All lines have the resource that matched; a 404 and a 405 have none.
+    """
+    (tmp_path / "a.txt").write_text("a", encoding="utf-8")
+    ask(routed(tmp_path, adapter.middleware), (method, path))
+    events = [one for one in lines.load_all() if one["logger"] != "aiohttp.access"]
+    assert {one.get("route") for one in events} == {route}
+
+
+def test_route_of_a_websocket(lines: LogEnvironment, tmp_path: Path) -> None:
+    """
+    A websocket has the resource that matched, and no size.
+    """
+
+    async def main() -> None:
+        runner = web.AppRunner(routed(tmp_path, adapter.middleware))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with aiohttp.ClientSession(url) as session:
+            async with session.ws_connect("/socket/7"):
+                pass
+        await runner.cleanup()
+
+    asyncio.run(main())
+    (done,) = completions_of(lines)
+    assert (done["status"], done["route"]) == (101, "/socket/{room}")
+    assert "bytesOut" not in done
+
+
+# The completion line ------------------------------------------------------------
+
+
+def completions_of(lines: LogEnvironment) -> list[dict[str, Any]]:
+    """
+    The completion lines.
+    """
+    return [one for one in lines.load_all() if one["logger"] == "ctxlog.request"]
+
+
+async def streamed(request: Any) -> Any:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(b"x" * 1000)
+    await response.write(memoryview(bytearray(500)))
+    await response.write_eof(b"y")
+    return response
+
+
+async def packed(request: Any) -> Any:
+    response = web.Response(text="x" * 5000)
+    response.enable_compression()
+    return response
+
+
+async def payload(request: Any) -> Any:
+    return web.Response(body=io.BytesIO(b"z" * 70))
+
+
+async def file(request: Any) -> Any:
+    return web.FileResponse(__file__)
+
+
+async def nothing(request: Any) -> Any:
+    return web.Response(status=204)
+
+
+@pytest.mark.parametrize(
+    ("handler", "method", "size"),
+    [
+        (plain, "GET", 5),
+        (plain, "HEAD", 0),
+        (streamed, "GET", 1501),
+        (payload, "GET", 70),
+        (nothing, "GET", 0),
+        (refused, "GET", len("403: Forbidden")),
+        (packed, "GET", None),
+        (file, "GET", None),
+    ],
+)
+def test_size_of_the_body(
+    lines: LogEnvironment, handler: Any, method: str, size: int | None
+) -> None:
+    """
+    It is that of the body as it is sent; absent if that is found out afterwards.
+    """
+    app = web.Application(middlewares=[adapter.middleware])
+    app.router.add_get("/", handler)
+    ask(app, (method, "/"))
+    (done,) = completions_of(lines)
+    assert done.get("bytesOut") == size
+
+
+def test_what_is_asked_for_is_on_the_line(lines: LogEnvironment) -> None:
+    """
+    Also a query of 1 MB and a header of 8 kB, which are cut; secrets are hidden.
+    """
+    asked_for = (
+        *("query", "userAgent", "host", "scheme", "httpVersion", "bytesIn", "ttfbMs"),
+        *("header:X-Long", "header:Authorization", "responseHeader:Content-Type"),
+    )
+    app = web.Application(
+        middlewares=[adapter.middleware(completion_fields=asked_for)],
+        client_max_size=2**21,
+    )
+    app.router.add_post("/", background)
+    app["tasks"] = []
+    query = f"password=a%26b&name={'n' * 2**20}"
+    headers = {
+        "X-Long": "h" * 8000,
+        "Authorization": "Bearer secret",
+        "User-Agent": "test",
+    }
+
+    async def body() -> Any:
+        yield b"b" * 1000
+
+    sent = {"headers": headers, "data": body()}
+    limits = {"max_line_size": 2**21, "max_field_size": 2**14}
+    ask(app, ("POST", yarl.URL(f"/?{query}", encoded=True), sent), **limits)
+    (done,) = completions_of(lines)
+    assert done["query"].startswith("password=[redacted]&name=nnn")
+    assert len(done["query"]) < 2100
+    assert len(done["headers"]["X-Long"]) < 2100
+    assert "secret" not in str(done["headers"]["Authorization"])
+    assert done["userAgent"] == "test"
+    assert done["host"].startswith("127.0.0.1:")
+    assert (done["scheme"], done["httpVersion"], done["bytesIn"]) == (
+        *("http", "1.1", 1000),
+    )
+    assert 0 < done["ttfbMs"] <= done["durationMs"]
+    assert done["responseHeaders"] == {"Content-Type": "text/plain; charset=utf-8"}
+    assert "bytesOut" not in done
+
+
+def test_rules_of_the_application(lines: LogEnvironment) -> None:
+    """
+    They get aiohttp's request; a huge result and an error leave one line.
+    """
+    seen: list[Any] = []
+
+    def completion(completed: Any) -> Any:
+        seen.append((completed.route, completed.status, completed.headers["x-kind"]))
+        kind = completed.request.headers["X-Kind"]
+        if kind == "drop":
+            return False
+        if kind == "raise":
+            raise ValueError("no")
+        return {"kind": kind, "huge": "x" * 10_000_000 if kind == "huge" else ""}
+
+    rules = {
+        "completion": completion,
+        "completion_level": lambda completed: "WARNING" if completed.error else None,
+        "slow": 0,
+    }
+    app = web.Application(middlewares=[adapter.middleware(**rules)])
+    app.router.add_get("/{handler}", plain)
+    kinds = ("drop", "raise", "huge", "some")
+    ask(app, *[("GET", "/x", {"headers": {"X-Kind": kind}}) for kind in kinds])
+    done = completions_of(lines)
+    assert [one.get("kind") for one in done] == [None, "huge", "some"]
+    assert {one["level"] for one in done} == {"WARNING"}
+    assert all(one["slow"] is True for one in done)
+    assert seen == [("/{handler}", 200, kind) for kind in kinds]
+    reports = [one for one in lines.load_all() if one["logger"] == "ctxlog"]
+    assert [one["message"] for one in reports] == ["completion failed"]
