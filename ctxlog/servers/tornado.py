@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ctxlog._kept import Kept
@@ -17,7 +17,7 @@ from ctxlog.servers._options import RequestOptions, ServerOptions
 from ctxlog.servers._request import RequestEntry
 
 with requires("tornado"):
-    from tornado import httputil, web
+    from tornado import httputil, routing, web
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -47,8 +47,8 @@ def install(app: web.Application, **options: Unpack[ServerOptions]) -> None:
         app: The application.
         options: The options of all server adapters, see
             `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the
-            `RequestHandler`. Without it `current_user` is bound if the request has
-            asked for it.
+            `RequestHandler`, which a completed request has as `request`. Without it
+            `current_user` is bound if the request has asked for it.
 
     Raises:
         TypeError: if *app* is not a Tornado application.
@@ -61,12 +61,17 @@ def install(app: web.Application, **options: Unpack[ServerOptions]) -> None:
         return
     held: Any = app
     delegate, log_request = app.get_handler_delegate, app.log_request
+    rules = _Rules(app)
 
     @functools.wraps(delegate)
-    def get_handler_delegate(*args: Any, **kwargs: Any) -> Any:
-        made: Any = delegate(*args, **kwargs)
+    def get_handler_delegate(
+        request: Any, target: Any, target_kwargs: Any = None, *args: Any, **more: Any
+    ) -> Any:
+        made: Any = delegate(request, target, target_kwargs, *args, **more)
+        route = rules.pattern(request, target, target_kwargs)
         # Where it would make the handler; whether that streams its body is decided.
-        made.handler_class = functools.partial(_make, checked, made.handler_class)
+        make = functools.partial(_make, checked, route, made.handler_class)
+        made.handler_class = make
         return made
 
     @functools.wraps(log_request)
@@ -88,15 +93,82 @@ def uninstall(app: web.Application) -> None:
             delattr(app, name)
 
 
+class _Rules:
+    """
+    The rules of an application, by what they lead to.
+
+    Tornado does not tell which of them has matched. What it makes says it, unless
+    several rules lead there; then those are asked again.
+
+    Args:
+        app: The application.
+    """
+
+    def __init__(self, app: web.Application) -> None:
+        self._app = app
+        self._chains: dict[Any, list[tuple[routing.Rule, ...]]] = {}
+        self._routers: list[tuple[routing.RuleRouter, int]] = []
+
+    def pattern(self, request: Any, target: object, target_kwargs: Any) -> str | None:
+        """
+        Return the pattern by which a request has come to a class; None for a 404.
+
+        Args:
+            request: The request.
+            target: The class.
+            target_kwargs: The arguments for it, as the rule has them.
+        """
+        if any(len(router.rules) != count for router, count in self._routers):
+            self._chains = {}
+        if not self._chains:
+            self._routers = []
+            for chain in self._walk(self._app.default_router, ()):
+                self._chains.setdefault(chain[-1].target, []).append(chain)
+        found = [
+            chain
+            for chain in self._chains.get(target, ())
+            if (chain[-1].target_kwargs or None) is target_kwargs
+        ]
+        if len(found) > 1:
+            found = [chain for chain in found if _matches(chain, request)]
+        return _pattern(found[0]) if found else None
+
+    def _walk(
+        self, router: routing.RuleRouter, around: tuple[routing.Rule, ...]
+    ) -> Iterator[tuple[routing.Rule, ...]]:
+        self._routers.append((router, len(router.rules)))
+        for rule in router.rules:
+            if isinstance(rule.target, routing.RuleRouter):
+                yield from self._walk(rule.target, (*around, rule))
+            elif isinstance(rule.target, type):
+                yield (*around, rule)
+
+
+def _matches(chain: Iterable[routing.Rule], request: Any) -> bool:
+    return all(rule.matcher.match(request) is not None for rule in chain)
+
+
+def _pattern(chain: tuple[routing.Rule, ...]) -> str | None:
+    """Return the pattern of the innermost rule that looks at the path."""
+    for rule in reversed(chain):
+        regex = getattr(rule.matcher, "regex", None)
+        pattern = getattr(regex, "pattern", None)
+        if isinstance(pattern, str):
+            # Tornado adds the end of a pattern that has none.
+            return pattern if pattern.endswith("\\$") else pattern.removesuffix("$")
+    return None
+
+
 def _make(
     options: RequestOptions,
+    route: str | None,
     make: Callable[..., web.RequestHandler],
     app: web.Application,
     request: httputil.HTTPServerRequest,
     **kwargs: Any,
 ) -> Any:
     """Make the handler of a request, as its own class would."""
-    serving = _Request(options, request)
+    serving = _Request(options, request, route)
     return serving.begin(functools.partial(make, app, request, **kwargs))
 
 
@@ -110,6 +182,7 @@ class _Entry(RequestEntry):
         options: RequestOptions,
         request: httputil.HTTPServerRequest,
         serving: _Request,
+        route: str | None,
     ) -> None:
         super().__init__(
             options,
@@ -117,8 +190,11 @@ class _Entry(RequestEntry):
             request.path or "",
             request.remote_ip,
             options.headers.of_pairs(request.headers.get_all()),
+            route=route,
         )
         self._serving = serving
+        if request.body:  # a handler that streams it has none
+            self.bytes_in = len(request.body)
 
     def user_reader(self) -> Callable[[], object]:
         return self._serving.read_user
@@ -126,17 +202,42 @@ class _Entry(RequestEntry):
     def read_parameters(self) -> tuple[object, ...]:
         return self._serving.read_parameters()
 
+    def read_headers(self) -> Iterable[tuple[str, str]]:
+        return self._serving.request.headers.get_all()
+
+    def read_query(self) -> str:
+        return self._serving.request.query or ""
+
+    def read_scheme(self) -> str:
+        return self._serving.request.protocol
+
+    def read_http_version(self) -> str:
+        return self._serving.request.version.removeprefix("HTTP/")
+
+    def read_request(self) -> object:
+        return self._serving.handler
+
 
 class _Request:
-    """One request, from the making of its handler until that has ended."""
+    """
+    One request, from the making of its handler until that has ended.
+
+    Attributes:
+        handler: Its handler, while there is one.
+        request: Tornado's request.
+    """
 
     def __init__(
-        self, options: RequestOptions, request: httputil.HTTPServerRequest
+        self,
+        options: RequestOptions,
+        request: httputil.HTTPServerRequest,
+        route: str | None,
     ) -> None:
-        self._handler: Any = None
+        self.handler: Any = None
+        self.request = request
         self._user = options.user or _current_user
         self._finished: asyncio.Future[None] | None = None
-        self._entry = _Entry(options, request, self)
+        self._entry = _Entry(options, request, self, route)
         self._connection(request.connection)
 
     def _connection(self, connection: Any) -> None:
@@ -145,11 +246,16 @@ class _Request:
         write_headers = connection.write_headers
         set_close_callback = connection.set_close_callback
 
-        def with_id(start: Any, headers: httputil.HTTPHeaders, *rest: Any) -> Any:
+        def with_id(
+            start: Any, headers: httputil.HTTPHeaders, chunk: Any = None
+        ) -> Any:
+            entry.note_status(start.code)
             entry.echo(headers)
+            if start.code != 101:
+                entry.bytes_out = len(chunk or b"")
             # The stream's callbacks in the event loop are not the request's.
             with lent():
-                return write_headers(start, headers, *rest)
+                return write_headers(start, headers, chunk)
 
         def closing(callback: Callable[[], None] | None) -> None:
             def closed() -> None:
@@ -161,10 +267,22 @@ class _Request:
 
             set_close_callback(None if callback is None else closed)
 
+        write, finish = connection.write, connection.finish
+
+        def counted(chunk: bytes) -> Any:
+            entry.bytes_out = (entry.bytes_out or 0) + len(chunk)
+            with lent():
+                return write(chunk)
+
+        @functools.wraps(finish)
+        def lending() -> None:
+            with lent():
+                finish()
+
         connection.write_headers = with_id
         connection.set_close_callback = closing
-        for name in ("write", "finish"):
-            setattr(connection, name, _lending(getattr(connection, name)))
+        connection.write = counted
+        connection.finish = lending
 
     def begin(self, make: Callable[[], web.RequestHandler]) -> Any:
         """Make the handler, whose parts will run in the store."""
@@ -173,7 +291,7 @@ class _Request:
         except BaseException as error:
             self._entry.end(error)
             raise
-        self._handler = handler
+        self.handler = handler
         execute, data_received = handler._execute, handler.data_received
 
         async def in_store(*args: Any, **kwargs: Any) -> None:
@@ -184,7 +302,7 @@ class _Request:
                     self._finished = asyncio.get_running_loop().create_future()
                     await self._finished
             # Else they would refer to each other until garbage is collected.
-            self._handler = None
+            self.handler = None
             for name in ("_execute", "data_received", _SERVING):
                 delattr(handler, name)
 
@@ -196,7 +314,7 @@ class _Request:
     def answered(self) -> None:
         """Note that the response is complete, or the websocket open."""
         entry = self._entry
-        handler = self._handler
+        handler = self.handler
         if handler is not None:
             entry.note_status(handler.get_status())
             entry.bind_user()
@@ -215,23 +333,14 @@ class _Request:
 
     def read_parameters(self) -> tuple[object, ...]:
         """Return the values that Tornado found in the path."""
-        handler = self._handler
+        handler = self.handler
         if handler is None:
             return ()
         return (*handler.path_args, *handler.path_kwargs.values())
 
     def read_user(self) -> object:
         """Return the user that the handler knows."""
-        return None if self._handler is None else self._user(self._handler)
-
-
-def _lending(write: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(write)
-    def lending(*args: Any, **kwargs: Any) -> Any:
-        with lent():
-            return write(*args, **kwargs)
-
-    return lending
+        return None if self.handler is None else self._user(self.handler)
 
 
 def _current_user(handler: web.RequestHandler) -> object:

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from tests.helpers import LogEnvironment, need
 from tests.servers.serving import completions
 
 web = need("tornado.web")
+routing = need("tornado.routing")
 websocket = need("tornado.websocket")
 httpclient = need("tornado.httpclient")
 adapter = need("ctxlog.servers.tornado")
@@ -409,3 +412,265 @@ def test_only_a_tornado_application_is_taken() -> None:
         adapter.install(object())
     with pytest.raises(ctxlog.ConfigError, match="trust"):
         adapter.install(web.Application(), trust=5)
+
+
+# Routes -------------------------------------------------------------------------
+
+
+class Page(web.RequestHandler):  # type: ignore[misc,name-defined]
+    """Logs, whatever the path's parts are."""
+
+    def initialize(self, **arguments: object) -> None:
+        pass
+
+    def get(self, *parts: str, **named: str) -> None:
+        LOG.info("in the page")
+
+    head = get
+
+
+class Other(Page):
+    """Another page."""
+
+
+def routed(folder: Path) -> Any:
+    """An application with routes of every kind."""
+    app = web.Application(
+        [
+            (r"/orders/([0-9]{1,3})", Page),
+            (r"/named/(?P<name>[^/]+)$", Page),
+            (r"/cost/\$", Other),
+            (r"/kind/a", Page, {"kind": "a"}),
+            (r"/kind/b", Page, {"kind": "b"}),
+            (routing.PathMatches(re.compile(r"/compiled/(\w+)")), Page),
+            (
+                r"/shops/.*",
+                routing.RuleRouter([routing.Rule(routing.AnyMatches(), Inner())]),
+            ),
+            (r"/not/here", web.ErrorHandler, {"status_code": 404}),
+            web.url(r"/socket/(.+)", Socket),
+        ],
+        static_path=str(folder),
+    )
+    app.add_handlers(r"api\.example\.com", [(r"/orders/(.*)", Page)])
+    adapter.install(app)
+    app.add_handlers(r".*", [(r"/late/(.+)", Page)])
+    return app
+
+
+class Inner(routing.Router):  # type: ignore[misc,name-defined]
+    """A router of the application's own, whose rules cannot be seen."""
+
+    def find_handler(self, request: Any, **more: Any) -> Any:
+        return None
+
+
+class Socket(websocket.WebSocketHandler):  # type: ignore[misc,name-defined]
+    """A websocket with a part in its path."""
+
+    def open(self, part: str) -> None:
+        self.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "route"),
+    [
+        ("GET", "/orders/7", 200, "/orders/([0-9]{1,3})"),
+        ("HEAD", "/orders/7", 200, "/orders/([0-9]{1,3})"),
+        ("OPTIONS", "/orders/7", 405, "/orders/([0-9]{1,3})"),
+        ("DELETE", "/orders/7", 405, "/orders/([0-9]{1,3})"),
+        ("GET", "/named/me", 200, "/named/(?P<name>[^/]+)"),
+        ("GET", "/cost/$", 200, r"/cost/\$"),
+        ("GET", "/kind/a", 200, "/kind/a"),
+        ("GET", "/kind/b", 200, "/kind/b"),
+        ("GET", "/compiled/x", 200, r"/compiled/(\w+)"),
+        ("GET", "/late/x", 200, "/late/(.+)"),
+        ("GET", "/static/a.txt", 200, "/static/(.*)"),
+        ("GET", "/static/none.txt", 404, "/static/(.*)"),
+        ("GET", "/not/here", 404, "/not/here"),
+        ("GET", "/orders/seven", 404, None),
+        ("GET", "/shops/any", 404, None),
+        ("GET", "/nothing", 404, None),
+    ],
+)
+def test_route(
+    lines: LogEnvironment,
+    method: str,
+    path: str,
+    status: int,
+    route: str | None,
+    tmp_path: Path,
+) -> None:
+    """All lines have the pattern that matched, which is known before the handler."""
+    (tmp_path / "a.txt").write_text("a", encoding="utf-8")
+
+    async def talk(ask: Any, port: int) -> Any:
+        return await ask(path, method=method)
+
+    serve(talk, routed(tmp_path))
+    line = completion(lines)
+    assert (line["status"], line.get("route")) == (status, route)
+    inner = [e.get("route") for e in lines.load_all() if e["logger"] == "tests.app"]
+    assert set(inner) <= {route}
+
+
+def test_route_by_host(lines: LogEnvironment, tmp_path: Path) -> None:
+    """The rules of a host are those that count there."""
+
+    async def talk(ask: Any, port: int) -> Any:
+        url = f"http://127.0.0.1:{port}/orders/7"
+        client = httpclient.AsyncHTTPClient()
+        return await client.fetch(url, headers={"Host": "api.example.com"})
+
+    serve(talk, routed(tmp_path))
+    assert completion(lines)["route"] == "/orders/(.*)"
+
+
+def test_route_of_nested_routers(lines: LogEnvironment) -> None:
+    """The innermost rule that looks at the path has matched all of it."""
+    app = web.Application(
+        [
+            (
+                r"/api/.*",
+                routing.RuleRouter([routing.Rule(routing.AnyMatches(), Target)]),
+            ),
+            (r"/v1/.*", [(r"/v1/things/(\d+)", Target)]),
+            (r"/other/(.*)", Target),
+        ]
+    )
+    adapter.install(app)
+
+    async def talk(ask: Any, port: int) -> Any:
+        for path in ("/v1/things/7", "/v1/nothing", "/other/x"):
+            await ask(path)
+
+    serve(talk, app)
+    events = [e for e in lines.load_all() if e["logger"] == "ctxlog.request"]
+    found = [event.get("route") for event in events]
+    assert found == [r"/v1/things/(\d+)", None, "/other/(.*)"]
+
+
+class Target(Page):
+    """The page of nested routers."""
+
+
+def test_route_of_a_websocket(lines: LogEnvironment, tmp_path: Path) -> None:
+    """A websocket has the pattern that matched, and no size."""
+
+    async def talk(ask: Any, port: int) -> None:
+        with completions() as ended:
+            url = f"ws://127.0.0.1:{port}/socket/7"
+            connection = await websocket.websocket_connect(url)
+            assert await connection.read_message() is None
+            await ended.wait()
+            connection.close()
+
+    serve(talk, routed(tmp_path))
+    line = completion(lines)
+    assert (line["status"], line["route"]) == (101, "/socket/(.+)")
+    assert "bytesOut" not in line
+
+
+# The completion line ------------------------------------------------------------
+
+
+class Sizes(web.RequestHandler):  # type: ignore[misc,name-defined]
+    """Writes in pieces."""
+
+    async def get(self) -> None:
+        self.write("x" * 1000)
+        await self.flush()
+        self.write("y" * 500)
+
+    def head(self) -> None:
+        self.set_header("Content-Length", "1500")
+
+    def post(self) -> None:
+        self.write("ü")
+
+
+@pytest.mark.parametrize(("method", "size"), [("GET", 1500), ("HEAD", 0), ("POST", 2)])
+def test_size_of_the_body(lines: LogEnvironment, method: str, size: int) -> None:
+    """It is that of the pieces together."""
+    app = web.Application([("/", Sizes)])
+    adapter.install(app)
+
+    async def talk(ask: Any, port: int) -> Any:
+        body = b"b" * 70 if method == "POST" else None
+        return await ask("/", method=method, body=body)
+
+    serve(talk, app)
+    assert completion(lines)["bytesOut"] == size
+
+
+def test_what_is_asked_for_is_on_the_line(lines: LogEnvironment) -> None:
+    """Also a query of 30 kB and a header of 8 kB, which are cut; secrets are hidden."""
+    asked_for = (
+        *("query", "userAgent", "host", "scheme", "httpVersion", "bytesIn", "ttfbMs"),
+        *("header:X-Long", "header:Authorization", "responseHeader:Content-Type"),
+    )
+
+    async def talk(ask: Any, port: int) -> Any:
+        query = f"password=a%26b&name={'n' * 30_000}"
+        headers = {"X-Long": "h" * 8000, "Authorization": "Bearer secret"}
+        request = httpclient.HTTPRequest(
+            f"http://127.0.0.1:{port}/?{query}",
+            method="POST",
+            body=b"b" * 1000,
+            headers=headers,
+            user_agent="test",
+        )
+        return await httpclient.AsyncHTTPClient().fetch(request)
+
+    app = web.Application([("/", Sizes)])
+    adapter.install(app, completion_fields=asked_for)
+    serve(talk, app)
+    line = completion(lines)
+    assert line["query"].startswith("password=[redacted]&name=nnn")
+    assert len(line["query"]) < 2100
+    assert len(line["headers"]["X-Long"]) < 2100
+    assert "secret" not in str(line["headers"])
+    assert line["userAgent"] == "test"
+    assert line["host"].startswith("127.0.0.1:")
+    assert (line["scheme"], line["httpVersion"], line["bytesIn"]) == (
+        *("http", "1.1", 1000),
+    )
+    assert 0 < line["ttfbMs"] <= line["durationMs"]
+    assert line["responseHeaders"] == {"Content-Type": "text/html; charset=UTF-8"}
+    assert "bytesOut" not in line
+
+
+def test_rules_of_the_application(lines: LogEnvironment) -> None:
+    """They get the handler; a huge result and an error leave one line."""
+    seen: list[Any] = []
+
+    def completion_of(completed: Any) -> Any:
+        seen.append((completed.route, completed.status, type(completed.request)))
+        kind = completed.headers["x-kind"]
+        if kind == "drop":
+            return False
+        if kind == "raise":
+            raise ValueError("no")
+        return {"kind": kind, "huge": "x" * 10_000_000 if kind == "huge" else ""}
+
+    app = web.Application([(r"/(.*)", Page)])
+    adapter.install(
+        app,
+        completion=completion_of,
+        completion_level=lambda completed: "DEBUG" if completed.error else None,
+        slow=0,
+    )
+    kinds = ("drop", "raise", "huge", "some")
+
+    async def talk(ask: Any, port: int) -> Any:
+        client = httpclient.AsyncHTTPClient()
+        for kind in kinds:
+            await client.fetch(f"http://127.0.0.1:{port}/x", headers={"X-Kind": kind})
+
+    serve(talk, app)
+    done = [e for e in lines.load_all() if e["logger"] == "ctxlog.request"]
+    assert [event.get("kind") for event in done] == [None, "huge", "some"]
+    assert all(event["slow"] and event["level"] == "WARNING" for event in done)
+    assert seen == [("/(.*)", 200, Page)] * len(kinds)
+    reports = [e["message"] for e in lines.load_all() if e["logger"] == "ctxlog"]
+    assert reports == ["completion failed"]
