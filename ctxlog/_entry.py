@@ -17,6 +17,7 @@ from ctxlog._interrupts import is_interrupt
 from ctxlog._names import get_names
 from ctxlog.carrier.ids import is_possible_request_id, new_request_id
 from ctxlog.carrier.received import ReceivedStore
+from ctxlog.completion.rules import Completion, CompletionLevel
 from ctxlog.context import run
 from ctxlog.context.bodies import decorated
 from ctxlog.errors import ConfigError
@@ -62,6 +63,9 @@ def entry(
     request_id: str | Callable[..., str | None] | None = None,
     headers: Callable[..., Any] | None = None,
     completion_line: bool = True,
+    completion: Completion | None = None,
+    completion_level: CompletionLevel | None = None,
+    slow: float | None = None,
     **fields: object,
 ) -> Callable[[_F], _F]: ...
 def entry(
@@ -71,6 +75,9 @@ def entry(
     request_id: str | Callable[..., str | None] | None = None,
     headers: Callable[..., Any] | None = None,
     completion_line: bool = True,
+    completion: Completion | None = None,
+    completion_level: CompletionLevel | None = None,
+    slow: float | None = None,
     **fields: object,
 ) -> Any:
     """
@@ -98,27 +105,39 @@ def entry(
         headers: A callable that gets the call's arguments and returns the headers that
             came with it, for `ctxlog.carrier.extract()`.
         completion_line: Whether to log a line at the end.
+        completion: Called with the `ctxlog.completion.Completed` call; returns further
+            fields of the line, None for none, or False for no line.
+        completion_level: Called with the same; returns the line's level, as a number or
+            a name, or None for the usual one.
+        slow: From this duration on, in seconds, the line says `slow` and is at least a
+            warning.
         fields: The store's first fields.
 
     Raises:
         ConfigError: if an option is invalid.
     """
+    options = TaskOptions(
+        completion_line=completion_line,
+        completion=completion,
+        completion_level=completion_level,
+        slow=slow,
+    )
     if callable(name) or isinstance(name, classmethod):
-        return _Entries(None, request_id, headers, completion_line, fields)(name)
-    return _Entries(name, request_id, headers, completion_line, fields)
+        return _Entries(None, request_id, headers, options, fields)(name)
+    return _Entries(name, request_id, headers, options, fields)
 
 
 class _Entries:
     """Opens a task for every call of a function."""
 
-    __slots__ = ("_completion_line", "_fields", "_headers", "_name", "_request_id")
+    __slots__ = ("_fields", "_headers", "_name", "_options", "_request_id")
 
     def __init__(
         self,
         name: object,
         request_id: object,
         headers: object,
-        completion_line: bool,
+        options: TaskOptions,
         fields: Mapping[str, object],
     ) -> None:
         if name is not None and not isinstance(name, str):
@@ -131,9 +150,7 @@ class _Entries:
         self._name = name
         self._request_id = request_id
         self._headers = headers
-        self._completion_line = TaskOptions(
-            completion_line=completion_line
-        ).completion_line
+        self._options = options
         self._fields = fields
 
     def __call__(self, fn: Any, /) -> Any:
@@ -147,19 +164,22 @@ class _Entries:
     ) -> Task:
         store = ReceivedStore(self._fields)
         # The lines of the callables are this call's, and have no id yet.
-        run(store, self._receive, store, args, kwargs)
+        received = run(store, self._receive, store, args, kwargs)
         names = get_names()
         if names.id_of(store) is None:
             store[names.request_id] = new_request_id()
-        call = _Call(store, name=name, completion_line=self._completion_line)
+        call = _Call(store, self._options, name=name)
+        if isinstance(received, Mapping):
+            call.read_headers = received.items
         context = _lambda_context(args)
         call.time_left = getattr(context, "get_remaining_time_in_millis", None)
         return call
 
     def _receive(
         self, store: ReceivedStore, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> None:
-        request_id = self._request_id
+    ) -> object:
+        """Take the id and the trace of a call, and return its headers."""
+        request_id, headers = self._request_id, None
         invocation = getattr(_lambda_context(args), "aws_request_id", None)
         if isinstance(invocation, str):
             # Its runtime sets the variable anew for each invocation.
@@ -168,7 +188,8 @@ class _Entries:
             request_id = request_id or invocation
         if self._headers is not None:
             try:
-                store.receive(self._headers(*args, **kwargs))
+                headers = self._headers(*args, **kwargs)
+                store.receive(headers)
             except Exception as error:
                 # The caller's function raises anything. The call goes on without.
                 if is_interrupt(error):
@@ -182,13 +203,14 @@ class _Entries:
                 if is_interrupt(error):
                     raise
                 _log.exception("the request id of the call could not be read")
-                return
+                return headers
         if request_id is None:
-            return
+            return headers
         if is_possible_request_id(request_id):
             store[get_names().request_id] = request_id
         else:
             _log.warning("the request id of the call is not usable")
+        return headers
 
 
 def _lambda_context(args: tuple[Any, ...]) -> object:

@@ -20,7 +20,12 @@ import ctxlog
 from ctxlog import carrier
 from ctxlog.carrier import extract, inject, pack, unpack
 from ctxlog.carrier.ids import is_safe_header_value
-from ctxlog.carrier.messages import MAX_MESSAGE_BYTES
+from ctxlog.carrier.messages import (
+    MAX_MESSAGE_BYTES,
+    common_message,
+    redated,
+    settle,
+)
 
 
 def sent(fields: dict[str, object], *names: str) -> dict[str, str]:
@@ -335,6 +340,77 @@ def test_a_retry_keeps_the_first_attempts_parent() -> None:
     store = {"requestID": "req-A", "taskID": "t-2", "parentTaskID": "t-1"}
     text = ctxlog.run(store, lambda: pack(task_id="t-2"))
     assert unpack(text)["parentTaskID"] == "t-1"
+
+
+# When a task is due -------------------------------------------------------------
+
+
+def test_a_message_says_when_it_was_due() -> None:
+    """In milliseconds; it is no field of the receiver's store."""
+    text = ctxlog.run({"requestID": "req-A"}, lambda: pack(due=1_764_000_000.1234))
+    assert json.loads(text) == {"timestamp": 1_764_000_000_123, "requestID": "req-A"}
+    store = unpack(text)
+    assert (dict(store), store.due) == ({"requestID": "req-A"}, 1_764_000_000.123)
+    assert unpack('{"requestID":"req-A"}').due is None
+
+
+@pytest.mark.parametrize(
+    "due",
+    ['"2026-11-25T05:50:39Z"', "true", "null", "-1", "0", "1e15", "[1764000000123]"],
+)
+def test_a_time_that_is_none_is_left_out(due: str) -> None:
+    """Whatever stands there, the rest of the message is taken."""
+    store = unpack(f'{{"requestID":"req-A","timestamp":{due}}}')
+    assert (store["requestID"], store.due) == ("req-A", None)
+
+
+@pytest.mark.parametrize("due", ["NaN", "Infinity", "1e400", "9" * 400])
+def test_a_time_that_is_no_number_of_json(due: str) -> None:
+    """It is no time either, whatever reads it."""
+    assert unpack(f'{{"requestID":"req-A","timestamp":{due}}}').due is None
+
+
+def test_a_full_message_may_say_when_it_was_due() -> None:
+    """The time counts among the bytes."""
+    fields: dict[str, object] = {f"f{n}": "x" * 1000 for n in range(20)}
+    text = ctxlog.run(fields, lambda: pack(fields=[*fields], due=1_764_000_000.0))
+    assert len(text) <= MAX_MESSAGE_BYTES
+    assert unpack(text).due == 1_764_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("message", "due"), [("{}", None), ('{"timestamp":1764000000000}', 1_764_000_000.0)]
+)
+def test_a_message_that_is_settled_keeps_its_time(
+    message: str, due: float | None
+) -> None:
+    """The second process reads the same as the first."""
+    store, settled = settle(message, task_id="t-1")
+    again = unpack(settled)
+    assert again["requestID"] == store["requestID"]
+    assert (store.due, again.due) == (due, due)
+
+
+def test_a_message_that_a_scheduler_passes_on() -> None:
+    """It is of the same request, and due then."""
+    text = ctxlog.run({"requestID": "req-A"}, lambda: pack(due=1_764_000_000.0))
+    store = unpack(redated(text, 1_764_000_060.0))
+    assert (store["requestID"], store.due) == ("req-A", 1_764_000_060.0)
+    for other in (None, 5, "{", "[]", b"\xff"):
+        assert redated(other, 1_764_000_060.0) is other
+
+
+def test_the_message_of_a_batch() -> None:
+    """It is that of all, whenever they were sent: the one that has waited longest."""
+    first, second, other = (
+        f'{{"requestID":"{name}","timestamp":{due}}}'
+        for name, due in (("req-A", 1000), ("req-A", 2000), ("req-B", 1000))
+    )
+    assert common_message([None, second, first]) == first
+    assert common_message(['{"requestID":"req-A"}', second]) == second
+    assert common_message([first, other]) is None
+    assert common_message([None, None]) is None
+    assert common_message([]) is None
 
 
 # Items of queues ----------------------------------------------------------------

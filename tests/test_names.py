@@ -14,6 +14,7 @@ import logging
 import logging.config
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -728,7 +729,9 @@ def test_no_other_module_spells_such_a_name() -> None:
 
 def completion_of_a_task(names: Names) -> None:
     store = unpack(json.dumps({"parentTaskID": "t-0", "traceparent": PARENT}))
-    with Task(store, name="job", task_id="t-1", sent=0.0):
+    running = Task(store, name="job", task_id="t-1")
+    running.note_due(time.time())
+    with running:
         pass
 
 

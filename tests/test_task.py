@@ -7,6 +7,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import math
+import pickle
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -15,6 +18,7 @@ import pytest
 import ctxlog
 from ctxlog import _endings
 from ctxlog.carrier import pack, unpack
+from ctxlog.completion import Completed
 from ctxlog.tasks._task import Task, TaskOptions
 from ctxlog.testing import CapturedLines, capture_lines
 
@@ -34,7 +38,9 @@ def completion(lines: CapturedLines) -> dict[str, Any]:
 
 def task(message: object = None, **options: Any) -> Task:
     """A task as an adapter makes it."""
-    return Task(unpack(message), **{"name": "shop.charge", **options})
+    task_id, attempt = options.pop("task_id", None), options.pop("attempt", None)
+    store = unpack(message)
+    return TaskOptions(**options).task(store, "shop.charge", task_id, attempt)
 
 
 # Tasks --------------------------------------------------------------------------
@@ -81,7 +87,8 @@ def test_a_task_logs_its_end(lines: CapturedLines) -> None:
     assert (line["requestID"], line["taskID"], line["attempt"]) == ("req-A", "t-2", 2)
     assert (line["outcome"], line["rows"]) == ("succeeded", 3)
     assert line["durationMs"] > 0
-    assert "late" not in line
+    assert line["route"] == "shop.charge"
+    assert {"late", "queueMs", "slow"}.isdisjoint(line)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +162,14 @@ def test_no_completion_line_where_it_is_not_wanted(lines: CapturedLines) -> None
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("fields", "user"), ("fields", ["level"]), ("completion_line", 1)],
+    [
+        ("fields", "user"),
+        ("fields", ["level"]),
+        ("completion_line", 1),
+        ("completion", "yes"),
+        ("completion_level", 30),
+        ("slow", "1s"),
+    ],
 )
 def test_wrong_options_are_refused(option: str, value: Any) -> None:
     """A wrong option is named, with what is allowed."""
@@ -163,7 +177,232 @@ def test_wrong_options_are_refused(option: str, value: Any) -> None:
         TaskOptions(**{option: value})
 
 
+# What the completion line has ----------------------------------------------------
+
+
+def test_a_task_counts_and_times(lines: CapturedLines) -> None:
+    """What was counted and timed is on the completion line, and on no other."""
+    with task():
+        ctxlog.count("rows", 12)
+        with ctxlog.timed("render"):
+            ctxlog.count("rows", 3)
+        logging.info("working")
+    line = completion(lines)
+    assert (line["rows"], line["render"]["count"]) == (15, 1)
+    assert "rows" not in lines[0]
+    assert "route" not in lines[0]
+
+
+def test_the_totals_of_a_name_of_the_line_are_prefixed(lines: CapturedLines) -> None:
+    """The line's own fields stand."""
+    with task():
+        ctxlog.count("outcome")
+        ctxlog.count("route")
+    line = completion(lines)
+    assert (line["outcome"], line["fields.outcome"]) == ("succeeded", 1)
+    assert (line["route"], line["fields.route"]) == ("shop.charge", 1)
+
+
+def test_a_route_that_the_application_has_bound_stands(lines: CapturedLines) -> None:
+    """It is on the completion line instead of the task's name, and in `Completed`."""
+    seen: list[Completed] = []
+    with task(completion=seen.append):
+        ctxlog.bind(route="orders")
+    assert (completion(lines)["route"], seen[0].route) == ("orders", "orders")
+
+
+def test_a_slow_task_is_a_warning(lines: CapturedLines) -> None:
+    """From its duration on; a failure stays an error."""
+    with task(slow=0):
+        pass
+    line = completion(lines)
+    assert (line["slow"], line["level"]) == (True, "WARNING")
+    lines.clear()
+    with task(slow=3600):
+        pass
+    line = completion(lines)
+    assert ("slow" in line, line["level"]) == (False, "INFO")
+    lines.clear()
+    with pytest.raises(ValueError, match="no"), task(slow=0):
+        raise ValueError("no")
+    assert completion(lines)["level"] == "ERROR"
+
+
+def test_the_application_is_asked(lines: CapturedLines) -> None:
+    """It gets the task that has ended, and adds fields or chooses the level."""
+    error = ValueError("no")
+    seen: list[tuple[Any, ...]] = []
+
+    def fields(done: Completed) -> dict[str, object]:
+        seen.append((done.route, done.status, done.error, done.method, done.path))
+        seen.append((done.duration > 0, dict(done.headers), done.request))
+        return {"queue": "fast", "outcome": 1}
+
+    running = task(completion=fields, completion_level=lambda done: "CRITICAL")
+    running.read_request = lambda: "the message"
+    running.read_headers = {"Tenant": b"t1"}.items
+    with pytest.raises(ValueError, match="no"), running:
+        raise error
+    line = completion(lines)
+    assert (line["level"], line["queue"]) == ("CRITICAL", "fast")
+    assert (line["outcome"], line["fields.outcome"]) == ("failed", 1)
+    assert seen[0] == ("shop.charge", "failed", error, None, None)
+    assert seen[1] == (True, {"tenant": "t1"}, "the message")
+
+
+def test_the_application_gets_an_exception_that_its_library_has_caught(
+    lines: CapturedLines,
+) -> None:
+    """The one that the adapter has noted, but none of a task that has succeeded."""
+    seen: list[object] = []
+
+    def note(done: Completed) -> bool:
+        seen.append(done.error)
+        return False
+
+    error = ValueError("no")
+    for outcome in ("failed", "succeeded"):
+        running = task(completion=note)
+        with running:
+            running.outcome = outcome
+            running.note_error(error)
+    assert seen == [error, None]
+
+
+def test_the_application_may_want_no_line(lines: CapturedLines) -> None:
+    """`False` leaves the line out; an exception costs the fields alone."""
+    with task(completion=lambda done: False):
+        pass
+    assert list(lines) == []
+    with task(completion=lambda done: {"a": 1 / 0}):
+        pass
+    assert completion(lines)["outcome"] == "succeeded"
+
+
+def test_options_travel_to_other_processes(lines: CapturedLines) -> None:
+    """A callable that cannot be pickled stays behind, which is said once."""
+    options = TaskOptions(
+        fields=["user"],
+        completion=lambda done: None,
+        completion_level=_error,
+        slow=0,
+    )
+    for _ in range(2):
+        there = pickle.loads(pickle.dumps(options))
+    with there.task(unpack(None), "shop.charge", None):
+        pass
+    assert there.fields == options.fields
+    line = completion(lines)
+    assert (line["level"], line["slow"]) == ("ERROR", True)
+    (said,) = [line["message"] for line in lines if line["logger"] == "ctxlog"]
+    assert said.startswith("completion cannot be pickled")
+
+
+def _error(done: Completed) -> str:
+    return "ERROR"
+
+
+# The time in the queue -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ago", "expected"),
+    [
+        (0.0, 0),
+        (2.5, 2500),
+        (86_400.0, 86_400_000),
+        (-20.0, 0),  # the sender's clock is ahead
+        (-3600.0, None),
+        (365 * 86_400.0, None),
+        (-math.inf, None),
+        (math.nan, None),
+    ],
+)
+def test_the_time_in_the_queue(
+    lines: CapturedLines,
+    monkeypatch: pytest.MonkeyPatch,
+    ago: float,
+    expected: float | None,
+) -> None:
+    """From when the task was due to its start: never negative, and no nonsense."""
+    monkeypatch.setattr(time, "time", lambda: 1_764_000_000.0)
+    running = task()
+    running.note_due(1_764_000_000.0 - ago)
+    with running:
+        pass
+    assert completion(lines).get("queueMs") == expected
+
+
+def test_a_message_says_when_its_task_was_due(
+    lines: CapturedLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker counts from there, and forgets it if the library knows better."""
+    monkeypatch.setattr(time, "time", lambda: 1_764_000_000.0)
+    message = ctxlog.run({"requestID": "req-A"}, lambda: pack(due=1_763_999_999.25))
+    with task(message):
+        pass
+    assert completion(lines)["queueMs"] == 750
+    lines.clear()
+    running = task(message)
+    running.note_due(None)
+    with running:
+        pass
+    assert "queueMs" not in completion(lines)
+
+
+def test_a_task_that_has_ended_elsewhere(lines: CapturedLines) -> None:
+    """A worker that completes it knows when it began, and how long it took."""
+    running = task(slow=60)
+    running.note_due(1_764_000_000.0, 1_764_000_001.5)
+    running.duration = 90
+    running.done(None)
+    line = completion(lines)
+    assert (line["queueMs"], line["durationMs"], line["slow"]) == (1500, 90_000, True)
+
+
 # Entry points -------------------------------------------------------------------
+
+
+def test_an_entry_has_the_rules_of_a_task(lines: CapturedLines) -> None:
+    """Its line has the route, what was counted, and what the application wants."""
+    seen: list[Completed] = []
+
+    def fields(done: Completed) -> dict[str, object]:
+        seen.append(done)
+        return {"tenant": done.headers["x-tenant"]}
+
+    @ctxlog.entry(
+        "consume",
+        headers=lambda message: message["headers"],
+        completion=fields,
+        completion_level=lambda done: logging.ERROR,
+        slow=0,
+        shop="a",
+    )
+    def consume(message: object) -> None:
+        ctxlog.count("rows", 3)
+
+    consume({"headers": {"X-Tenant": "t1"}})
+    line = completion(lines)
+    assert (line["route"], line["rows"], line["tenant"]) == ("consume", 3, "t1")
+    assert (line["level"], line["slow"], line["shop"]) == ("ERROR", True, "a")
+    assert "queueMs" not in line
+    assert (seen[0].request, seen[0].status) == (None, "succeeded")
+
+
+def test_an_entry_within_a_request_counts_for_itself(lines: CapturedLines) -> None:
+    """The totals of the caller and those of the call do not mix."""
+
+    @ctxlog.entry("inner")
+    def inner() -> None:
+        ctxlog.count("rows", 5)
+
+    with task():
+        ctxlog.count("rows")
+        inner()
+        ctxlog.count("rows")
+    found = [(line["route"], line["rows"]) for line in lines]
+    assert found == [("inner", 5), ("shop.charge", 2)]
 
 
 def test_an_entry_opens_a_store(lines: CapturedLines) -> None:
@@ -407,6 +646,9 @@ def test_an_id_that_is_none_is_replaced(lines: CapturedLines) -> None:
         {"request_id": "a b\n"},
         {"headers": {}},
         {"completion_line": 0},
+        {"completion": {}},
+        {"completion_level": 30},
+        {"slow": -1},
     ],
 )
 def test_wrong_options_of_an_entry_are_refused(options: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -38,6 +39,11 @@ MAX_MESSAGE_BYTES = 8192
 
 _MAX_DEPTH = 8
 
+# When a task was due, in milliseconds since the epoch. No field can have the name, so
+# that a receiver which does not know the member leaves it out.
+_DUE = "timestamp"
+_MAX_DUE = 1e14  # beyond the year 5000
+
 # The names in a message are the same whatever the processes at its ends call them.
 _OWN = frozenset(
     {CAMEL.request_id, CAMEL.trace_id, CAMEL.span_id, CAMEL.parent_task_id}
@@ -45,19 +51,26 @@ _OWN = frozenset(
 )
 
 
-def pack(*, fields: Iterable[str] = (), task_id: str | None = None) -> str:
+def pack(
+    *,
+    fields: Iterable[str] = (),
+    task_id: str | None = None,
+    due: float | None = None,
+) -> str:
     """
     Return the active context as the text for the header `ctxlog` of a task's message.
 
     A JSON object of at most 8,192 bytes: `requestID`, `traceparent` and `tracestate`,
-    `parentTaskID` inside a task, and *fields*. Outside of any context it is empty: the
-    worker then knows that no request has sent the task.
+    `parentTaskID` inside a task, *fields*, and when the task is *due*. Outside of any
+    context it has no id: the worker then knows that no request has sent the task.
 
     Args:
         fields: The names of further fields to send, redacted. One that does not fit
             is left out, and a warning is logged.
         task_id: The id of the task that is sent. A task that sends itself once more is
             a retry, whose parent is that of the first attempt.
+        due: When the task is sent or, if that is later, is to be run, in seconds since
+            the epoch: for messages that do not say it themselves.
 
     Raises:
         ConfigError: if *fields* are not names of fields.
@@ -65,6 +78,8 @@ def pack(*, fields: Iterable[str] = (), task_id: str | None = None) -> str:
     names = checked_fields(fields)
     view = current_view()
     members: dict[str, Any] = {}
+    if due is not None:
+        members[_DUE] = round(due * 1000)
     request_id = outgoing_id(view)
     if request_id is not None:
         members[CAMEL.request_id] = request_id
@@ -119,6 +134,7 @@ def unpack(message: object) -> ReceivedStore:
             found[name] = value
     store = ReceivedStore(found)
     store.enter_trace(_trace_of(members))
+    store.due = _due_of(members)
     return store
 
 
@@ -143,7 +159,36 @@ def settle(message: object, *, task_id: str | None) -> tuple[ReceivedStore, str]
     if isinstance(message, str) and CAMEL.id_of(_members_of(message)) is not None:
         return store, message
     names = [name for name in store if is_field_name(name)]
-    return store, run(store, lambda: pack(fields=names, task_id=task_id))
+    due = store.due
+    return store, run(store, lambda: pack(fields=names, task_id=task_id, due=due))
+
+
+def redated(message: object, due: float) -> object:
+    """
+    Return a message that a scheduler passes on when the task is due. Never raises.
+
+    Args:
+        message: What `pack()` returned. Anything else is returned as it is.
+        due: As for `pack()`.
+    """
+    members = _members_of(message)
+    if not members:
+        return message
+    return dumps({**members, _DUE: round(due * 1000)}).decode()
+
+
+def common_message(messages: Iterable[object]) -> object:
+    """
+    Return the one message that all of a batch are but for their times: the oldest.
+
+    None if they differ, or if there is none. Never raises.
+    """
+    known = [message for message in messages if message is not None]
+    parts = [_members_of(message) for message in known]
+    if not parts or any({**part, _DUE: 0} != {**parts[0], _DUE: 0} for part in parts):
+        return None
+    dues = [_due_of(part) or math.inf for part in parts]
+    return known[dues.index(min(dues))]
 
 
 def _members_of(message: object) -> dict[str, Any]:
@@ -154,6 +199,13 @@ def _members_of(message: object) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return members if isinstance(members, dict) else {}
+
+
+def _due_of(members: Mapping[str, Any]) -> float | None:
+    due = members.get(_DUE)
+    if isinstance(due, bool) or not isinstance(due, (int, float)):
+        return None
+    return due / 1000 if 0 < due < _MAX_DUE else None
 
 
 def _trace_of(members: Mapping[str, Any]) -> Trace | None:

@@ -15,14 +15,17 @@ class ReceivedStore(Store):
 
     Attributes:
         trace: The trace that came with it, to be carried on; None without one.
+        due: When it was sent or, if that is later, was to be run, in seconds since the
+            epoch, as its sender says; None if it does not.
         span_rank: How well the span fits that `spans.see_span()` has found so far.
     """
 
-    __slots__ = ("span_rank", "trace")
+    __slots__ = ("due", "span_rank", "trace")
 
     def __init__(self, fields: Mapping[str, object] = {}, /) -> None:
         super().__init__(fields)
         self.trace: Trace | None = None
+        self.due: float | None = None
         self.span_rank = 0
 
     def enter_trace(self, trace: Trace | None) -> None:

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctxlog._patch import Patch
 from ctxlog.carrier.messages import unpack
 from ctxlog.context.adapter import Carried
 from ctxlog.errors import requires
-from ctxlog.tasks._task import FAILED, SUCCEEDED, Task, TaskOptions
+from ctxlog.tasks._task import FAILED, SUCCEEDED, LineOptions, Task, TaskOptions
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 with requires("apscheduler"):
     from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED
@@ -23,7 +26,7 @@ with requires("apscheduler"):
 __all__ = ["install", "uninstall"]
 
 
-def install(*, completion_line: bool = True) -> None:
+def install(**options: Unpack[LineOptions]) -> None:
     """
     Give every run of a job a store and a completion line, for the whole process.
 
@@ -35,17 +38,17 @@ def install(*, completion_line: bool = True) -> None:
     replaces the options.
 
     Args:
-        completion_line: Whether to log a line when a run has ended, from the logger
-            `ctxlog.task`.
+        options: The options of all adapters of tasks but *fields*, see
+            `TaskOptions`.
 
     Raises:
         ConfigError: if an option is invalid.
     """
-    options = TaskOptions(completion_line=completion_line)
+    task_options = TaskOptions(**options)
     uninstall()
     for executor, name, run in _RUNS:
         previous = getattr(executor, name)
-        setattr(executor, name, functools.partial(run, previous, options))
+        setattr(executor, name, functools.partial(run, previous, task_options))
     for patch in _STARTS:
         patch.install()
 
@@ -64,7 +67,7 @@ def uninstall() -> None:
 def _run_job(
     previous: Callable[..., Any], options: TaskOptions, job: Any, *args: Any
 ) -> Any:
-    running = _task(options, job)
+    running = _task(options, job, *args)
     with running:
         events = previous(job, *args)
         _note(running, events)
@@ -74,15 +77,18 @@ def _run_job(
 async def _run_coroutine_job(
     previous: Callable[..., Any], options: TaskOptions, job: Any, *args: Any
 ) -> Any:
-    running = _task(options, job)
+    running = _task(options, job, *args)
     with running:
         events = await previous(job, *args)
         _note(running, events)
     return events
 
 
-def _task(options: TaskOptions, job: Any) -> Task:
-    return options.task(unpack(None), str(job.name), str(job.id))
+def _task(options: TaskOptions, job: Any, _: Any, run_times: Any, *__: Any) -> Task:
+    store = unpack(None)
+    # Runs that were missed are made up for in one.
+    store.due = run_times[0].timestamp()
+    return options.task(store, str(job.name), str(job.id), request=lambda: job)
 
 
 def _note(running: Task, events: Iterable[Any]) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctxlog._patch import Patch
 from ctxlog.carrier.messages import MESSAGE_HEADER, unpack
@@ -19,9 +19,13 @@ from ctxlog.tasks._task import (
     FAILED,
     RETRIED,
     SUCCEEDED,
+    SendingOptions,
     Task,
     TaskOptions,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 with requires("arq"):
     import arq.connections  # pyright: ignore[reportMissingImports]
@@ -32,7 +36,7 @@ __all__ = ["install", "uninstall"]
 _options = TaskOptions()
 
 
-def install(*, fields: Iterable[str] = (), completion_line: bool = True) -> None:
+def install(**options: Unpack[SendingOptions]) -> None:
     """
     Let jobs carry the context, and give each one a store and a completion line.
 
@@ -45,15 +49,13 @@ def install(*, fields: Iterable[str] = (), completion_line: bool = True) -> None
     `uninstall()`; calling it again replaces the options.
 
     Args:
-        fields: The names of further fields to send along, redacted.
-        completion_line: Whether to log a line when a job has ended, from the logger
-            `ctxlog.task`.
+        options: The options of all adapters of tasks, see `TaskOptions`.
 
     Raises:
         ConfigError: if an option is invalid.
     """
     global _options
-    _options = TaskOptions(fields=fields, completion_line=completion_line)
+    _options = TaskOptions(**options)
     for patch in _PATCHES:
         patch.install()
 
@@ -170,7 +172,10 @@ class _Watched:
         job = _current.get()
         if job is None or job.task is None:
             return await self._coroutine(context, *args, **kwargs)
+        job.task.read_request = lambda: context
         job.task.store["attempt"] = context["job_try"]
+        # Of a further attempt arq knows only when the first one was due.
+        job.task.note_due(context["score"] / 1000 if context["job_try"] == 1 else None)
         try:
             return await self._coroutine(context, *args, **kwargs)
         except BaseException as error:

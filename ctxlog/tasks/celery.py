@@ -8,11 +8,10 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Iterable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ctxlog import _endings
 from ctxlog._kept import Kept
-from ctxlog._names import get_names
 from ctxlog._patch import Patch
 from ctxlog.carrier.messages import MESSAGE_HEADER, settle, unpack
 from ctxlog.carrier.received import ReceivedStore
@@ -23,17 +22,24 @@ from ctxlog.tasks._task import (
     FAILED,
     RETRIED,
     SUCCEEDED,
+    SendingOptions,
     Task,
     TaskOptions,
     is_ours,
+    latest,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 with requires("celery"):
     from celery import signals
     from celery.app import trace
+    from celery.app.task import Context
     from celery.app.task import Task as CeleryTask
     from celery.exceptions import Ignore, Reject, Retry, WorkerLostError
     from celery.utils.imports import symbol_by_name
+    from celery.utils.time import maybe_iso8601, maybe_make_aware
     from celery.worker.consumer import consumer
     from celery.worker.request import Request
 
@@ -52,9 +58,7 @@ _options = TaskOptions()
 _watched = False
 
 
-def install(
-    app: Any = None, *, fields: Iterable[str] = (), completion_line: bool = True
-) -> None:
+def install(app: Any = None, **options: Unpack[SendingOptions]) -> None:
     """
     Let tasks carry the context, and give each one a store and a completion line.
 
@@ -69,15 +73,13 @@ def install(
 
     Args:
         app: The Celery application; not used, as the adapter serves all of them.
-        fields: The names of further fields to send along, redacted.
-        completion_line: Whether to log a line when a task has ended, from the logger
-            `ctxlog.task`.
+        options: The options of all adapters of tasks, see `TaskOptions`.
 
     Raises:
         ConfigError: if an option is invalid.
     """
     global _options
-    _options = TaskOptions(fields=fields, completion_line=completion_line)
+    _options = TaskOptions(**options)
     for signal, receiver in _RECEIVERS:
         signal.connect(receiver, weak=False, dispatch_uid=f"ctxlog.{receiver.__name__}")
     for patch in _PATCHES:
@@ -104,7 +106,7 @@ def _publish(
     if headers is None:
         return
     # A retry, and the next task of a chain, has the header of the task before.
-    headers[MESSAGE_HEADER] = _options.pack(_task_id(headers, body))
+    headers[MESSAGE_HEADER] = _options.pack(_task_id(headers, body), time.time())
 
 
 def _task_id(headers: MutableMapping[str, Any], body: Any) -> Any:
@@ -186,12 +188,19 @@ class _ContextRequest(Request):  # type: ignore[misc]
         if store is None or self._ctxlog_ended:
             return
         self._ctxlog_ended = True
-        attempt = _attempt(self._request_dict)
-        task = _options.task(store, self._type, self.id, attempt)
-        task.outcome = outcome
+        members = self._request_dict
+        task = _options.task(
+            *(store, self._type, self.id, _attempt(members)),
+            request=lambda: self,
+            headers=lambda: _headers(members),
+        )
         started = self.time_start
-        seconds = 0 if started is None else max(0, time.time() - started)
-        task.details = {**details, get_names().duration: round(seconds * 1000, 3)}
+        task.note_due(
+            None if started is None else latest(store.due, _seconds(self.eta)), started
+        )
+        task.outcome = outcome
+        task.duration = 0 if started is None else max(0, time.time() - started)
+        task.details.update(details)
         task.done(None)
 
     def on_accepted(self, *args: Any, **kwargs: Any) -> Any:
@@ -259,7 +268,15 @@ def _build_tracer(
         if members.get("is_eager"):
             # There was no message: it runs where it was called.
             message = _options.pack(uuid)
-        running = _options.task(unpack(message), name, uuid, _attempt(members))
+        store = unpack(message)
+        store.due = latest(store.due, _eta(members, task))
+        running = _options.task(
+            *(store, name, uuid, _attempt(members)),
+            request=lambda: Context(
+                members, args=args, called_directly=False, kwargs=kwargs
+            ),
+            headers=lambda: _headers(members),
+        )
         with running:
             try:
                 result = run_task(uuid, args, kwargs, request)
@@ -290,6 +307,24 @@ def _note(running: Task, state: str, error: Any) -> None:
 
 def _attempt(request: Any) -> int:
     return (request.get("retries") or 0) + 1
+
+
+def _eta(request: Any, task: Any) -> float | None:
+    """Return when a task is to be run, if its message says it."""
+    try:
+        eta = maybe_iso8601(request.get("eta"))
+    except ValueError:
+        return None
+    return _seconds(maybe_make_aware(eta, task.app.timezone) if eta else None)
+
+
+def _seconds(time: Any) -> float | None:
+    return None if time is None else float(time.timestamp())
+
+
+def _headers(request: Any) -> Iterable[tuple[Any, Any]]:
+    """Return the headers of a task's message that are not Celery's own."""
+    return (Context(request).headers or {}).items()
 
 
 def _enter_pool(**_: Any) -> None:

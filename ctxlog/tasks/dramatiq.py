@@ -4,13 +4,24 @@ Dramatiq actors. Adapter: imports Dramatiq and core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 from ctxlog._kept import Kept
 from ctxlog.carrier.messages import MESSAGE_HEADER, unpack
 from ctxlog.errors import requires
-from ctxlog.tasks._task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
+from ctxlog.tasks._task import (
+    FAILED,
+    RETRIED,
+    SUCCEEDED,
+    SendingOptions,
+    Task,
+    TaskOptions,
+    latest,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 with requires("dramatiq"):
     import dramatiq
@@ -33,31 +44,34 @@ class ContextMiddleware(dramatiq.Middleware):
     others are in the store.
 
     Args:
-        fields: The names of further fields to send along, redacted.
-        completion_line: Whether to log a line when a message has been processed, from
-            the logger `ctxlog.task`.
+        options: The options of all adapters of tasks, see `TaskOptions`.
 
     Raises:
         ConfigError: if an option is invalid.
     """
 
-    def __init__(
-        self, *, fields: Iterable[str] = (), completion_line: bool = True
-    ) -> None:
-        self._options = TaskOptions(fields=fields, completion_line=completion_line)
+    def __init__(self, **options: Unpack[SendingOptions]) -> None:
+        self._options = TaskOptions(**options)
 
     def before_enqueue(self, broker: Any, message: Any, delay: Any) -> None:
         """Let a message carry the context."""
-        self._options.stamp(message.options, message.message_id)
+        due = time.time() + (delay or 0) / 1000
+        # The worker that passes on a delayed message removes this option.
+        due = latest(due, _seconds(message.options.get("eta"))) or due
+        self._options.stamp(message.options, message.message_id, due)
 
     def before_process_message(self, broker: Any, message: Any) -> None:
         """Open the message's store."""
         retries = message.options.get("retries")
+        store = unpack(message.options.get(MESSAGE_HEADER))
+        if store.due is None:
+            store.due = _seconds(message.message_timestamp)
         running = self._options.task(
-            unpack(message.options.get(MESSAGE_HEADER)),
+            store,
             message.actor_name,
             message.message_id,
             attempt=retries + 1 if isinstance(retries, int) else 1,
+            request=lambda: message,
         )
         running.__enter__()
         setattr(message, _RUNNING, Kept(running))
@@ -89,9 +103,11 @@ class ContextMiddleware(dramatiq.Middleware):
             running.__exit__(None, error, None)
 
 
-def install(
-    broker: Any, *, fields: Iterable[str] = (), completion_line: bool = True
-) -> None:
+def _seconds(milliseconds: object) -> float | None:
+    return milliseconds / 1000 if isinstance(milliseconds, (int, float)) else None
+
+
+def install(broker: Any, **options: Unpack[SendingOptions]) -> None:
     """
     Put a `ContextMiddleware` before all other middleware of a broker.
 
@@ -100,8 +116,7 @@ def install(
 
     Args:
         broker: The `dramatiq.Broker`.
-        fields: The names of further fields to send along, redacted.
-        completion_line: Whether to log a line when a message has been processed.
+        options: The options of all adapters of tasks, see `TaskOptions`.
 
     Raises:
         ConfigError: if an option is invalid.
@@ -109,7 +124,7 @@ def install(
     """
     if not isinstance(broker, dramatiq.Broker):
         raise TypeError(f"install() takes a dramatiq.Broker, not {broker!r}")
-    middleware = ContextMiddleware(fields=fields, completion_line=completion_line)
+    middleware = ContextMiddleware(**options)
     uninstall(broker)
     broker.middleware.insert(0, middleware)
 

@@ -4,14 +4,18 @@ FastStream consumers and publishers. Adapter: imports FastStream and core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
 
 from ctxlog._patch import Patch
 from ctxlog.carrier.ids import new_request_id
-from ctxlog.carrier.messages import MESSAGE_HEADER, unpack
+from ctxlog.carrier.messages import MESSAGE_HEADER, common_message, unpack
 from ctxlog.errors import requires
-from ctxlog.tasks._task import Task, TaskOptions
+from ctxlog.tasks._task import SendingOptions, Task, TaskOptions
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 with requires("faststream"):
     from faststream import BaseMiddleware
@@ -40,18 +44,14 @@ class ContextMiddleware:
     of the application: they have no id unless `install()` has been called.
 
     Args:
-        fields: The names of further fields to send along, redacted.
-        completion_line: Whether to log a line when a message has been consumed, from
-            the logger `ctxlog.task`.
+        options: The options of all adapters of tasks, see `TaskOptions`.
 
     Raises:
         ConfigError: if an option is invalid.
     """
 
-    def __init__(
-        self, *, fields: Iterable[str] = (), completion_line: bool = True
-    ) -> None:
-        self._options = TaskOptions(fields=fields, completion_line=completion_line)
+    def __init__(self, **options: Unpack[SendingOptions]) -> None:
+        self._options = TaskOptions(**options)
 
     def __call__(self, msg: Any, /, *, context: Any) -> _Scope:
         """Return the middleware of one message, as FastStream asks for it."""
@@ -69,7 +69,7 @@ class _Scope(BaseMiddleware):
     async def publish_scope(self, call_next: Any, cmd: Any) -> Any:
         """Let a message carry the context."""
         headers = {**(cmd.headers or {})}
-        headers[MESSAGE_HEADER] = self._options.pack()
+        headers[MESSAGE_HEADER] = self._options.pack(due=time.time())
         # NATS and Redis give messages no ids: the message that a handler returns would
         # have the correlation id of the one that it consumed, and so be the same task.
         headers.setdefault("message_id", new_request_id())
@@ -80,8 +80,13 @@ class _Scope(BaseMiddleware):
         """Open the message's store, once it has been parsed."""
         # A response belongs to the request that waits for it.
         if msg.source_type is not SourceType.RESPONSE:
+            store = unpack(_carried(msg))
+            if store.due is None:
+                store.due = _published(msg.raw_message)
             self._task = self._options.task(
-                unpack(_carried(msg)), _name(self.context), str(msg.message_id)
+                *(store, _name(self.context), str(msg.message_id)),
+                request=lambda: msg,
+                headers=lambda: msg.headers.items(),
             )
             self._task.__enter__()
         return await call_next(msg)
@@ -96,8 +101,20 @@ class _Scope(BaseMiddleware):
 
 def _carried(msg: Any) -> object:
     headers = [msg.headers, *msg.batch_headers]
-    found = {one.get(MESSAGE_HEADER) for one in headers} - {None}
-    return found.pop() if len(found) == 1 else None
+    return common_message(one.get(MESSAGE_HEADER) for one in headers)
+
+
+def _published(raw: Any) -> float | None:
+    """Return when the broker got a message that ctxlog has not sent, if it says so."""
+    # NATS knows it of a message that it has stored: that of a JetStream.
+    is_stored = str(getattr(raw, "reply", "")).startswith("$JS.ACK.")
+    # Else Kafka's or RabbitMQ's; Redis keeps no time.
+    found: Any = getattr(raw.metadata if is_stored else raw, "timestamp", None)
+    if callable(found):  # confluent-kafka: a kind of time, and the time
+        _, found = cast("tuple[int, int]", found())
+    if isinstance(found, datetime):
+        return found.timestamp()
+    return found / 1000 if isinstance(found, (int, float)) else None
 
 
 def _name(context: Any) -> str:
@@ -117,9 +134,7 @@ _BUILD = "_SubscriberUsecase__build__middlewares_stack"
 _STACK = Patch(_Usecase, _BUILD, _ours_first)
 
 
-def install(
-    broker: Any, *, fields: Iterable[str] = (), completion_line: bool = True
-) -> None:
+def install(broker: Any, **options: Unpack[SendingOptions]) -> None:
     """
     Put a `ContextMiddleware` before all other middlewares of a broker.
 
@@ -130,8 +145,7 @@ def install(
 
     Args:
         broker: Any broker of FastStream.
-        fields: The names of further fields to send along, redacted.
-        completion_line: Whether to log a line when a message has been consumed.
+        options: The options of all adapters of tasks, see `TaskOptions`.
 
     Raises:
         ConfigError: if an option is invalid.
@@ -139,7 +153,7 @@ def install(
     """
     if not hasattr(broker, "insert_middleware"):
         raise TypeError(f"install() takes a broker of FastStream, not {broker!r}")
-    middleware = ContextMiddleware(fields=fields, completion_line=completion_line)
+    middleware = ContextMiddleware(**options)
     uninstall(broker)
     broker.insert_middleware(middleware)
     if hasattr(_Usecase, _BUILD):

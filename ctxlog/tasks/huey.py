@@ -7,9 +7,11 @@ from __future__ import annotations
 import functools
 import json
 import logging
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from datetime import timezone
+from typing import TYPE_CHECKING, Any
 
 from ctxlog._names import get_names
 from ctxlog._patch import Patch
@@ -21,10 +23,15 @@ from ctxlog.tasks._task import (
     FAILED,
     RETRIED,
     SUCCEEDED,
+    SendingOptions,
     Task,
     TaskOptions,
     is_ours,
+    latest,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 with requires("huey"):
     from huey import signals
@@ -61,9 +68,7 @@ _OUTCOMES = {
 _executing: ContextVar[Task | None] = ContextVar("ctxlog.huey", default=None)
 
 
-def install(
-    huey: Any, *, fields: Iterable[str] = (), completion_line: bool = True
-) -> None:
+def install(huey: Any, **options: Unpack[SendingOptions]) -> None:
     """
     Let tasks carry the context, and give each one a store and a completion line.
 
@@ -76,9 +81,7 @@ def install(
 
     Args:
         huey: The `huey.Huey`.
-        fields: The names of further fields to send along, redacted.
-        completion_line: Whether to log a line when a task has ended, from the logger
-            `ctxlog.task`.
+        options: The options of all adapters of tasks, see `TaskOptions`.
 
     Raises:
         ConfigError: if an option is invalid.
@@ -86,12 +89,12 @@ def install(
     """
     if not isinstance(huey, Huey):
         raise TypeError(f"install() takes a huey.Huey, not {huey!r}")
-    options = TaskOptions(fields=fields, completion_line=completion_line)
+    task_options = TaskOptions(**options)
     uninstall(huey)
     patches = (
-        Patch(huey, "serialize_task", functools.partial(_serialize_task, options)),
+        Patch(huey, "serialize_task", functools.partial(_serialize_task, task_options)),
         Patch(huey, "deserialize_task", _deserialize_task),
-        Patch(huey, "execute", functools.partial(_execute, options)),
+        Patch(huey, "execute", functools.partial(_execute, huey, task_options)),
     )
     for patch in patches:
         patch.install()
@@ -125,6 +128,7 @@ def _deserialize_task(previous: Callable[[bytes], Any], data: bytes) -> Any:
 
 
 def _execute(
+    huey: Any,
     options: TaskOptions,
     previous: Callable[..., Any],
     task: Any,
@@ -132,9 +136,12 @@ def _execute(
     **kwargs: Any,
 ) -> Any:
     # In immediate mode there was no message: it runs where it was called.
-    message = getattr(task, _MESSAGE, None) or _message(options, task)
+    message = getattr(task, _MESSAGE, None)
+    store = unpack(message or options.pack(task.id))
+    if message is not None:
+        store.due = latest(store.due, _eta(huey, task))
     attempt = (task.default_retries or 0) - (task.retries or 0) + 1
-    running = options.task(unpack(message), task.name, task.id, attempt)
+    running = options.task(store, task.name, task.id, attempt, request=lambda: task)
     with running:
         token = _executing.set(running)
         try:
@@ -148,7 +155,17 @@ def _message(options: TaskOptions, task: Any) -> str:
     # The consumer's scheduler passes on delayed tasks, outside of any context.
     if known is not None and current_view().empty:
         return str(known)
-    return options.pack(task.id)
+    return options.pack(task.id, time.time())
+
+
+def _eta(huey: Any, task: Any) -> float | None:
+    """Return when a task is to be run, if that is later than its sending."""
+    eta = task.eta
+    if eta is None:
+        return None
+    if eta.tzinfo is None and huey.utc:
+        eta = eta.replace(tzinfo=timezone.utc)
+    return float(eta.timestamp())
 
 
 def _taken_apart(data: bytes) -> tuple[bytes, str | None]:

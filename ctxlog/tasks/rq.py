@@ -7,14 +7,14 @@ from __future__ import annotations
 import pickle
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ctxlog import _endings
 from ctxlog._interrupts import add_interrupt
-from ctxlog._names import get_names
 from ctxlog._patch import Patch
 from ctxlog.carrier.messages import MESSAGE_HEADER, settle, unpack
 from ctxlog.context.adapter import Entry, current_view
@@ -24,9 +24,13 @@ from ctxlog.tasks._task import (
     FAILED,
     RETRIED,
     SUCCEEDED,
+    SendingOptions,
     Task,
     TaskOptions,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 with requires("rq"):
     import rq
@@ -40,11 +44,11 @@ __all__ = ["install", "uninstall"]
 # The member of `job.meta` that counts the attempts that have failed.
 _FAILED = f"{MESSAGE_HEADER}.failed"
 
-_options = TaskOptions()
+_NOT_INSTALLED = _options = TaskOptions()
 _installer = "__main__"
 
 
-def install(*, fields: Iterable[str] = (), completion_line: bool = True) -> None:
+def install(**options: Unpack[SendingOptions]) -> None:
     """
     Let jobs carry the context, and give each one a store and a completion line.
 
@@ -58,15 +62,13 @@ def install(*, fields: Iterable[str] = (), completion_line: bool = True) -> None
     options.
 
     Args:
-        fields: The names of further fields to send along, redacted.
-        completion_line: Whether to log a line when a job has ended, from the logger
-            `ctxlog.task`.
+        options: The options of all adapters of tasks, see `TaskOptions`.
 
     Raises:
         ConfigError: if an option is invalid.
     """
     global _options, _installer
-    _options = TaskOptions(fields=fields, completion_line=completion_line)
+    _options = TaskOptions(**options)
     # Without signals (Windows, a worker in a thread) another thread raises it.
     add_interrupt(BaseTimeoutException)
     _installer = sys._getframe(1).f_globals.get("__name__", "__main__")
@@ -164,7 +166,17 @@ def _execute_job(
 
 def _task(job: Any, attempt: int) -> Task:
     store = unpack(job.meta.get(MESSAGE_HEADER))
-    return _options.task(store, _name(job), job.id, attempt)
+    # A job that was scheduled, or is retried, has come into the queue when it was due.
+    store.due = _seconds(job.enqueued_at)
+    return _options.task(store, _name(job), job.id, attempt, request=lambda: job)
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:  # before RQ 2
+        moment = moment.replace(tzinfo=timezone.utc)
+    return moment.timestamp()
 
 
 def _attempt(job: Any) -> int:
@@ -235,9 +247,10 @@ def _handle_failure(
     with task:
         result = previous(worker, job, *args, **kwargs)
         task.outcome = _outcome(job)
-        if job.started_at is not None:
-            taken = datetime.now(timezone.utc) - job.started_at
-            task.details[get_names().duration] = round(taken.total_seconds() * 1000, 3)
+        started = _seconds(job.started_at)
+        task.note_due(None if started is None else _seconds(job.enqueued_at), started)
+        if started is not None:
+            task.duration = max(0, time.time() - started)
         if task.outcome != CANCELLED:
             task.details["error"] = "WorkHorseTerminated"
     return result
@@ -247,8 +260,8 @@ def _handle_exception(
     previous: Callable[..., Any], worker: Any, job: Any, *exc_info: Any
 ) -> Any:
     running = _running.get()
-    if running is not None and exc_info:
-        running.task.details["error"] = getattr(exc_info[0], "__name__", "")
+    if running is not None and len(exc_info) > 1:
+        running.task.note_error(exc_info[1])
     return previous(worker, job, *exc_info)
 
 
@@ -262,16 +275,20 @@ class _Installed:
         self._payload = payload
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _load, (self._payload, _handed.get(), _installer, _options)
+        given = _options.given.items()
+        # Of those, the application's module has some that cannot be pickled.
+        plain = {name: value for name, value in given if not callable(value)}
+        return _load, (self._payload, _handed.get(), _installer, plain)
 
 
 def _load(
-    payload: bytes, header: object, installer: str, options: TaskOptions
+    payload: bytes, header: object, installer: str, options: SendingOptions
 ) -> object:
     _handed.set(header)
     if installer != "__main__":
         pkgutil.resolve_name(installer)  # the application's module
-    install(fields=options.fields, completion_line=options.completion_line)
+    if _options is _NOT_INSTALLED:
+        install(**options)
     return pickle.loads(payload)
 
 

@@ -4,12 +4,22 @@ taskiq tasks. Adapter: imports taskiq and core.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
-from ctxlog.carrier.messages import MESSAGE_HEADER, unpack
+from ctxlog.carrier.messages import MESSAGE_HEADER, redated, unpack
 from ctxlog.errors import requires
-from ctxlog.tasks._task import FAILED, RETRIED, SUCCEEDED, Task, TaskOptions
+from ctxlog.tasks._task import (
+    FAILED,
+    RETRIED,
+    SUCCEEDED,
+    SendingOptions,
+    Task,
+    TaskOptions,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 with requires("taskiq"):
     from taskiq import AsyncBroker, TaskiqMiddleware
@@ -30,25 +40,24 @@ class ContextMiddleware(TaskiqMiddleware):
     too; those in a process pool have not.
 
     Args:
-        fields: The names of further fields to send along, redacted.
-        completion_line: Whether to log a line when a task has ended, from the logger
-            `ctxlog.task`.
+        options: The options of all adapters of tasks, see `TaskOptions`.
 
     Raises:
         ConfigError: if an option is invalid.
     """
 
-    def __init__(
-        self, *, fields: Iterable[str] = (), completion_line: bool = True
-    ) -> None:
+    def __init__(self, **options: Unpack[SendingOptions]) -> None:
         super().__init__()
-        self._options = TaskOptions(fields=fields, completion_line=completion_line)
+        self._options = TaskOptions(**options)
         # By the message, which goes through all hooks.
         self._running: dict[int, Task] = {}
 
     def pre_send(self, message: Any) -> Any:
         """Let a message carry the context."""
-        self._options.stamp(message.labels, message.task_id)
+        labels = message.labels
+        due = time.time() + _delay(labels.get("delay"))
+        if not self._options.stamp(labels, message.task_id, due):
+            labels[MESSAGE_HEADER] = redated(labels[MESSAGE_HEADER], due)
         return message
 
     def pre_execute(self, message: Any) -> Any:
@@ -58,6 +67,8 @@ class ContextMiddleware(TaskiqMiddleware):
             message.task_name,
             message.task_id,
             attempt=_attempt(message.labels.get("_retries")),
+            request=lambda: message,
+            headers=lambda: message.labels.items(),
         )
         running.__enter__()
         self._running[id(message)] = running
@@ -85,6 +96,13 @@ class ContextMiddleware(TaskiqMiddleware):
         running.__exit__(None, error, None)
 
 
+def _delay(seconds: object) -> float:
+    try:
+        return max(float(seconds), 0.0)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return 0.0
+
+
 def _attempt(retries: object) -> int:
     try:
         return int(retries) + 1  # type: ignore[call-overload, no-any-return]
@@ -92,9 +110,7 @@ def _attempt(retries: object) -> int:
         return 1
 
 
-def install(
-    broker: Any, *, fields: Iterable[str] = (), completion_line: bool = True
-) -> None:
+def install(broker: Any, **options: Unpack[SendingOptions]) -> None:
     """
     Put a `ContextMiddleware` before all other middlewares of a broker.
 
@@ -102,8 +118,7 @@ def install(
 
     Args:
         broker: The `taskiq.AsyncBroker`.
-        fields: The names of further fields to send along, redacted.
-        completion_line: Whether to log a line when a task has ended.
+        options: The options of all adapters of tasks, see `TaskOptions`.
 
     Raises:
         ConfigError: if an option is invalid.
@@ -111,7 +126,7 @@ def install(
     """
     if not isinstance(broker, AsyncBroker):
         raise TypeError(f"install() takes a taskiq.AsyncBroker, not {broker!r}")
-    middleware = ContextMiddleware(fields=fields, completion_line=completion_line)
+    middleware = ContextMiddleware(**options)
     uninstall(broker)
     middleware.set_broker(broker)
     broker.middlewares.insert(0, middleware)

@@ -5,8 +5,10 @@ What must hold for every task library; the modules of tests say for which.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,7 @@ class Shop:
 
     def check_at_once(self) -> None:
         """Requests at once over workers used again: none wrong, none missing."""
+        began = time.time()
         self.send(
             "for n in range(50):",
             "    fields = {'requestID': f'req-{n}', 'user': {'id': n}, 'other': 1}",
@@ -93,9 +96,16 @@ class Shop:
             assert end["user"] == {"id": int(end["requestID"].removeprefix("req-"))}
             assert end["durationMs"] > 0
             assert "other" not in end
+            assert end["route"] == end["task"]
+            # It was sent by a process that has run since.
+            assert 0 <= end["queueMs"] < (_moment(end) - began) * 1000
+            assert end.get("rows") == (3 if self.library.counts else None)
+            if self.library.counts:
+                assert end["render"]["count"] == 1
             own = self.lines_of(end["taskID"])
             assert {e["requestID"] for e in own} == {end["requestID"]}
             assert len(own) >= 2
+            assert not any("route" in e or "rows" in e for e in own if e != end)
         assert self.worker.others() == [] or all(
             "tok-" not in text for text in self.worker.others()
         )
@@ -167,6 +177,10 @@ class Shop:
             assert line["requestID"] not in ("N/A", "req-N")
             assert len(line["requestID"]) == 32
         assert len(completions(self.worker.events())) >= 3
+
+
+def _moment(event: dict[str, Any]) -> float:
+    return datetime.fromisoformat(event["timestamp"].replace("Z", "+00:00")).timestamp()
 
 
 Broker = Callable[[str], str]

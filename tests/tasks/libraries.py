@@ -22,6 +22,12 @@ import ctxlog
 
 ctxlog.configure(format="json")
 log = logging.getLogger("shop")
+
+
+def work():
+    with ctxlog.timed("render"):
+        ctxlog.count("rows", 2)
+    ctxlog.count("rows")
 """
 
 
@@ -39,6 +45,7 @@ class Library:
         broker: Which server it needs.
         retries: Whether `flaky` is retried.
         own: Some of the worker's own lines about a task: how their messages begin.
+        counts: Whether its functions run in the process that writes the lines.
         stop: The signal that ends the worker.
     """
 
@@ -49,6 +56,7 @@ class Library:
     broker: str = "redis"
     retries: bool = True
     own: tuple[str, ...] = ()
+    counts: bool = True
     stop: int = signal.SIGTERM
 
 
@@ -69,6 +77,7 @@ dramatiq.set_broker(broker)
 @dramatiq.actor
 async def charge(token):
     log.info("charging %s", token)
+    work()
 
 
 @dramatiq.actor(max_retries=0)
@@ -112,6 +121,7 @@ queue = Queue(connection=Redis.from_url(os.environ["BROKER"]))
 
 def charge(token):
     log.info("charging %s", token)
+    work()
 
 
 def fails(token):
@@ -152,6 +162,7 @@ adapter.install(huey, fields=["user"])
 @huey.task()
 def charge(token):
     log.info("charging %s", token)
+    work()
 
 
 @huey.task()
@@ -197,6 +208,7 @@ taskiq.install(broker, fields=["user"])
 @broker.task
 def charge(token):
     log.info("charging %s", token)
+    work()
 
 
 @broker.task
@@ -245,6 +257,7 @@ app = FastStream(broker)
 @broker.subscriber("charge")
 async def charge(token: str):
     log.info("charging %s", token)
+    work()
 
 
 @broker.subscriber("fails")
@@ -284,6 +297,7 @@ settings = RedisSettings.from_dsn(os.environ["BROKER"])
 
 async def charge(ctx, token):
     log.info("charging %s", token)
+    work()
 
 
 async def fails(ctx, token):
@@ -414,6 +428,7 @@ LIBRARIES = {
         ("taskiq", "worker", "shop:broker", "-w", "1", "--use-process-pool"),
         "Listening started",
         own=("Executing task",),
+        counts=False,
     ),
     "faststream, Redis": Library(
         "faststream",

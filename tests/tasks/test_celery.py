@@ -61,6 +61,9 @@ app.conf.worker_prefetch_multiplier = 20
 @app.task
 def charge(token):
     log.info("charging %s", token)
+    with ctxlog.timed("render"):
+        ctxlog.count("rows", 2)
+    ctxlog.count("rows")
     return token
 
 
@@ -250,6 +253,9 @@ def test_fifty_requests_at_once(worker: Process, send: Send) -> None:
         assert (event["task"], event["attempt"]) == ("shop.charge", 1)
         assert event["user"] == {"id": int(event["requestID"].removeprefix("req-"))}
         assert event["durationMs"] > 0
+        assert event["route"] == "shop.charge"
+        assert event["queueMs"] >= 0
+        assert (event["rows"], event["render"]["count"]) == (3, 1)
         assert "other" not in event
         own = [e for e in events if e.get("taskID") == event["taskID"]]
         loggers = {e["logger"] for e in own}
