@@ -45,6 +45,7 @@ OWNER: dict[str, str | tuple[str, ...]] = {
     "taskiq": "ctxlog.tasks.taskiq",
     "aiohttp": ("ctxlog.servers.aiohttp", "ctxlog.clients.aiohttp"),
     "asgiref": "ctxlog.servers.django",
+    "bottle": "ctxlog.servers.bottle",
     "django": "ctxlog.servers.django",
     "falcon": "ctxlog.servers.falcon",
     "flask": "ctxlog.servers.flask",

@@ -66,6 +66,7 @@ _LIBRARIES = {
     "ctxlog.runtime.trio.install": ["trio"],
     "ctxlog.runtime.uvloop.install": ["uvloop"],
     "ctxlog.loggers.structlog.configure": ["structlog"],
+    "ctxlog.servers.bottle.install": ["bottle"],
     "ctxlog.servers.falcon.install": ["falcon"],
     "ctxlog.servers.hypercorn.install": ["hypercorn.logging"],
     "ctxlog.servers.litestar.install": ["litestar"],

@@ -29,6 +29,7 @@ excludedimports = [
     "apscheduler",
     "arq",
     "asgiref",
+    "bottle",
     "celery",
     "confluent_kafka",
     "django",

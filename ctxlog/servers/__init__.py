@@ -9,6 +9,7 @@ from ctxlog import _lazy
 if TYPE_CHECKING:
     from ctxlog.servers import aiohttp as aiohttp
     from ctxlog.servers import asgi as asgi
+    from ctxlog.servers import bottle as bottle
     from ctxlog.servers import django as django
     from ctxlog.servers import falcon as falcon
     from ctxlog.servers import flask as flask

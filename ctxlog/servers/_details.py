@@ -5,7 +5,7 @@ The fields of a completion line that are there only if they are asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
 from ctxlog._names import CAMEL, SNAKE, get_names
@@ -48,9 +48,17 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
-def _length(headers: HeaderMap) -> int | None:
+def content_length(headers: HeaderMap) -> int | None:
+    """Return what the header `Content-Length` says, if it is a size."""
     length = headers.get("content-length", "")
-    return int(length) if length.isdecimal() and len(length) < 19 else None
+    is_size = length.isascii() and length.isdecimal() and len(length) < 19
+    return int(length) if is_size else None
+
+
+def header_map(headers: Any) -> HeaderMap:
+    """Return the headers of a response, which are pairs or a mapping."""
+    items = getattr(headers, "items", None)
+    return HeaderMap((headers or ()) if items is None else items())
 
 
 def _host(request: RequestFacts, headers: HeaderMap) -> str | None:
@@ -82,7 +90,7 @@ _READERS: dict[str, _Reader] = {
     "scheme": lambda request, _: request.read_scheme(),
     "http_version": lambda request, _: request.read_http_version(),
     "bytes_in": lambda request, headers: (
-        _length(headers) if request.bytes_in is None else request.bytes_in
+        content_length(headers) if request.bytes_in is None else request.bytes_in
     ),
     "ttfb": lambda request, _: _milliseconds(request.ttfb),
 }
@@ -154,10 +162,8 @@ class CompletionFields:
         if self._request:
             _show(fields, "headers", self._request, headers)
         if self._response:
-            sent = request.response_headers
-            items = getattr(sent, "items", None)
-            pairs = cast(Any, sent or ()) if items is None else items()
-            _show(fields, names.response_headers, self._response, HeaderMap(pairs))
+            sent = header_map(request.response_headers)
+            _show(fields, names.response_headers, self._response, sent)
 
 
 _NO_HEADERS = HeaderMap()

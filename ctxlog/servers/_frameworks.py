@@ -10,6 +10,7 @@ from ctxlog import _lazy
 
 #: The adapters, by the module of the framework that does the routing.
 _ADAPTERS = {
+    "bottle": "bottle",
     "falcon.app": "falcon",
     "litestar.app": "litestar",
     "quart.app": "quart",

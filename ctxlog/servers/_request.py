@@ -26,6 +26,7 @@ from ctxlog.completion.line import further_fields, is_heard, log_completion
 from ctxlog.context import Store, run
 from ctxlog.context.adapter import Entry, View, continued, entry_store
 from ctxlog.servers._completion import completion_fields, http_outcome
+from ctxlog.servers._details import content_length, header_map
 from ctxlog.servers._facts import RequestFacts
 from ctxlog.servers._headers import Headers
 from ctxlog.servers._options import RequestOptions
@@ -52,9 +53,11 @@ class RequestStore(ReceivedStore):
         completes: Whether the request gets a completion line from ctxlog, so that the
             server's access line is not needed.
         parameters: The values of the route's parameters, as far as they are known.
+        request: The framework's own request, where its adapter learns of it within the
+            framework and the application's rules are asked; dropped at the end.
     """
 
-    __slots__ = ("completes", "parameters", "path")
+    __slots__ = ("completes", "parameters", "path", "request")
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class RequestStore(ReceivedStore):
         self.path = path
         self.completes = completes
         self.parameters: Collection[object] = ()
+        self.request: object = None
 
 
 def bind_user(store: Store, user_of: Callable[[], object]) -> None:
@@ -224,6 +228,13 @@ class RequestEntry(Entry, RequestFacts):
     def read_parameters(self) -> Collection[object]:
         return self.store.parameters
 
+    def read_request(self) -> object:
+        return self.store.request
+
+    def content_length(self) -> int | None:
+        """Return the size of the body that the response's headers promise."""
+        return content_length(header_map(self.response_headers))
+
     def note_status(self, status: int | None) -> None:
         """Note the status of the response, as it begins."""
         self.status = status
@@ -284,7 +295,11 @@ class RequestEntry(Entry, RequestFacts):
             self.done(error)
 
     def close(
-        self, close: Callable[[], object] | None, *, unfinished: bool = False
+        self,
+        close: Callable[[], object] | None,
+        *,
+        unfinished: bool = False,
+        length: int | None = None,
     ) -> None:
         """
         Call `close()` of what the application returned as the last piece, and end.
@@ -292,6 +307,7 @@ class RequestEntry(Entry, RequestFacts):
         Args:
             close: The function; None if the application gave none.
             unfinished: Whether the server has not read the whole body.
+            length: The size of a body that the server has sent by itself, if it has.
         """
         self.answered()
         # Servers close in a `finally`: this is why they could not send the response.
@@ -303,6 +319,8 @@ class RequestEntry(Entry, RequestFacts):
                 self._error = error
         if self._error is None and unfinished:
             self.details["disconnected"] = True
+        if length is not None and not (self._error or "disconnected" in self.details):
+            self.bytes_out = length
         try:
             if close is not None:
                 self.step(close)
@@ -344,7 +362,10 @@ class RequestEntry(Entry, RequestFacts):
 
     def _complete(self, error: BaseException | None) -> None:
         # In the store, wherever a cancelled request is cleaned up.
-        self._within(self._finish, error)
+        try:
+            self._within(self._finish, error)
+        finally:
+            self.store.request = None  # which knows the store
 
     def _finish(self, error: BaseException | None) -> None:
         read = self.user_reader()

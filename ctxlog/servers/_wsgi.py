@@ -15,6 +15,8 @@ from ctxlog._interrupts import is_interrupt
 from ctxlog._kept import Kept
 from ctxlog.context import Store
 from ctxlog.context.bodies import apart
+from ctxlog.servers._environ import decoded, headers_of, http_version_of, query_of
+from ctxlog.servers._frameworks import follow_routes
 from ctxlog.servers._options import RequestOptions, ServerOptions
 from ctxlog.servers._request import EXPOSE, RequestEntry
 from ctxlog.servers._wsgi_errors import report, reports_itself, take_errors
@@ -80,6 +82,7 @@ class ContextMiddleware:
     def __init__(self, app: _App, **options: Unpack[ServerOptions]) -> None:
         self.app = app
         self._options = RequestOptions(**options)
+        follow_routes()
 
     def __call__(
         self, environ: _Environ, start_response: _StartResponse
@@ -151,8 +154,23 @@ class _Request(RequestEntry):
         # The server refuses what it cannot send, so the status is known after this.
         write = self._server_starts(status, headers, *more)
         self._begun = True
+        self.response_headers = headers
         self.note_status(_status(status))
+        self.bytes_out = 0
+        if self.options.details.bytes_out:
+            return functools.partial(self._write, write)
         return write
+
+    def _write(self, write: Callable[[bytes], object], data: bytes, /) -> object:
+        result = write(data)
+        self.count(data)
+        return result
+
+    def count(self, data: object) -> None:
+        """Count what has been handed to the server as a part of the body."""
+        # A server refuses anything but bytes. It sends none of them for HEAD.
+        if isinstance(data, (bytes, bytearray)) and not self.is_head:
+            self.bytes_out = (self.bytes_out or 0) + len(data)
 
     def _with_id(self, headers: Any) -> Any:
         request_id, options = self.echoed_id(), self.options
@@ -202,6 +220,21 @@ class _Request(RequestEntry):
             if is_interrupt(failure):
                 raise
 
+    def read_headers(self) -> Iterable[tuple[str, str]]:
+        return headers_of(self._environ)
+
+    def read_query(self) -> str:
+        return query_of(self._environ)
+
+    def read_scheme(self) -> str | None:
+        return self._environ.get("wsgi.url_scheme")
+
+    def read_http_version(self) -> str | None:
+        return http_version_of(self._environ)
+
+    def read_request(self) -> object:
+        return super().read_request() or self._environ
+
     def user_reader(self) -> Callable[[], object] | None:
         return self._user_reader(self._environ)
 
@@ -250,6 +283,7 @@ class _Body:
             self._request.answered()
             raise StopIteration
         self._begun = True
+        self._request.count(chunk)
         return chunk
 
     def close(self) -> None:
@@ -290,13 +324,16 @@ def _is_file(result: object, environ: _Environ) -> bool:
     return isinstance(wrapper, type) and isinstance(result, wrapper)
 
 
-def _end_with(result: Any, entry: RequestEntry) -> bool:
+def _end_with(result: Any, request: _Request) -> bool:
     """Let `close()` of a file that the server sends by itself end the request."""
     close = getattr(result, "close", None)
+    length = None if request.is_head else request.content_length()
     try:
-        result.close = functools.partial(entry.close, close)
+        result.close = functools.partial(request.close, close, length=length)
     except AttributeError:  # it takes no attribute: iterate over the file then
         return False
+    if not request.is_head:
+        request.bytes_out = None  # nothing of it is seen here
     return True
 
 
@@ -318,18 +355,8 @@ def _status(status: Any) -> int | None:
     return number if 100 <= number <= 999 else None
 
 
-def _text(value: str) -> str:
-    """Decode a value of the environment: it is bytes, shown as Latin-1."""
-    if value.isascii():
-        return value
-    try:
-        return value.encode("latin-1").decode("utf-8", "replace")
-    except UnicodeEncodeError:
-        return value
-
-
 def _path(environ: _Environ) -> str:
-    return _text(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")) or "/"
+    return decoded(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")) or "/"
 
 
 def remote_user_reader(environ: _Environ) -> Callable[[], object] | None:
@@ -340,4 +367,4 @@ def remote_user_reader(environ: _Environ) -> Callable[[], object] | None:
 
 
 def _remote_user(environ: _Environ) -> object:
-    return {"name": _text(environ["REMOTE_USER"])}
+    return {"name": decoded(environ["REMOTE_USER"])}

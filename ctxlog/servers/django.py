@@ -5,14 +5,16 @@ Django projects, under WSGI and ASGI. Adapter: imports Django and core.
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
+from ctxlog._ask import ask
 from ctxlog._kept import Kept
 from ctxlog.errors import ConfigError, requires
+from ctxlog.servers._environ import headers_of, http_version_of, query_of
 from ctxlog.servers._options import RequestOptions, ServerOptions
-from ctxlog.servers._request import RequestEntry
+from ctxlog.servers._request import RequestEntry, note_route
 from ctxlog.servers._wsgi_errors import take_errors
 
 with requires("asgiref", extra="django"), requires("django"):
@@ -27,10 +29,18 @@ with requires("asgiref", extra="django"), requires("django"):
         empty,
     )
     from django.utils.log import log_response  # type: ignore[import-untyped]
+    from django.utils.module_loading import (  # type: ignore[import-untyped]
+        import_string,
+    )
 
 __all__ = ["ContextMiddleware"]
 
 _SETTING = "CTXLOG"
+
+#: The options that may be callables, and are no text otherwise.
+_CALLABLES = frozenset(
+    {"completion", "completion_level", "generator", "trust", "user", "validator"}
+)
 
 
 class ContextMiddleware:
@@ -43,10 +53,10 @@ class ContextMiddleware:
     and 500.
 
     Put it first in `MIDDLEWARE`, as `"ctxlog.servers.django.ContextMiddleware"`. The
-    setting `CTXLOG` is a dict of the options of all server adapters
-    (`request_id_header`, `accept_headers`, `trust`, `generator`, `validator`, `user`,
-    `ignore_paths`, `completion_line`, `expose_header`), see
-    `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with Django's request.
+    setting `CTXLOG` is a dict of the options of all server adapters, see
+    `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with Django's request. A
+    callable may be given by its dotted path, as `"shop.logs.completion"`: settings can
+    import little.
 
     The store is active in all that runs for the request, in sync and async views, and
     until the response is closed: a streamed body and the signal `request_finished` are
@@ -69,6 +79,8 @@ class ContextMiddleware:
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)  # Django looks at it to choose the chain
+        # A view middleware that is not of the chain's kind runs in a thread.
+        self.process_view = self._routed_async if self._is_async else self._routed
 
     def __call__(self, request: HttpRequest) -> Any:
         """Serve one request: return the response, or a coroutine that does."""
@@ -99,6 +111,15 @@ class ContextMiddleware:
             raise
         return cast(HttpResponseBase, response)
 
+    def _routed(self, request: HttpRequest, *_: object) -> None:
+        """Note the route, once Django has found it."""
+        match: Any = request.resolver_match
+        # No field of that of the root, which is empty, would say that none has matched.
+        note_route(match.route or "/")
+
+    async def _routed_async(self, request: HttpRequest, *_: object) -> None:
+        self._routed(request)
+
     def _begin(self, request: HttpRequest) -> _Request:
         entry = _Request(self._options, request)
         # A debugger around Django (runserver_plus) writes its report there.
@@ -121,37 +142,81 @@ class _Request(RequestEntry):
         )
         self._request = request
 
+    def read_headers(self) -> Iterable[tuple[str, str]]:
+        return headers_of(self._request.META)
+
+    def read_query(self) -> str:
+        return query_of(self._request.META)
+
+    def read_scheme(self) -> str | None:
+        failure = "the scheme of the request could not be read"
+        return ask(failure, None, lambda: cast(str, self._request.scheme))
+
+    def read_http_version(self) -> str | None:
+        scope = getattr(self._request, "scope", None)  # under ASGI
+        if scope is not None:
+            return cast("str | None", scope.get("http_version"))
+        return http_version_of(self._request.META)
+
+    def read_request(self) -> object:
+        return self._request
+
     def user_reader(self) -> Callable[[], object] | None:
         return self._reader_of(self._request, _loaded_user)
+
+    def follow_body(self, response: Any) -> None:
+        """Count the body of a response, and end when it is closed."""
+        is_head = self.method == "HEAD"
+        length = None
+        if not response.streaming:
+            # Django makes the body of HEAD, too, and the server sends none of it.
+            if self.options.details.bytes_out:
+                self.bytes_out = 0 if is_head else len(response.content)
+        elif self._is_sent_by_server(response):
+            length = 0 if is_head else self.content_length()
+        else:
+            self.bytes_out = 0
+            content = response.streaming_content
+            parts = _parts_async if response.is_async else _parts
+            response.streaming_content = self.run(parts, self, content)
+        response.close = functools.partial(self.close, response.close, length=length)
+
+    def _is_sent_by_server(self, response: Any) -> bool:
+        # A file, which a server of WSGI may have a quicker way to send.
+        is_file = getattr(response, "file_to_stream", None) is not None
+        return is_file and "wsgi.file_wrapper" in self._request.META
+
+    def count(self, part: bytes) -> None:
+        """Count a part of the body that has been handed to the server."""
+        if self.method != "HEAD":
+            self.bytes_out = (self.bytes_out or 0) + len(part)
 
     def read_parameters(self) -> tuple[object, ...]:
         match: Any = self._request.resolver_match
         return () if match is None else (*match.args, *match.kwargs.values())
 
 
-def _take(entry: RequestEntry, response: Any) -> None:
+def _take(entry: _Request, response: Any) -> None:
     """Let the entry follow the response until it is closed."""
     entry.note_status(response.status_code)
     entry.echo(response.headers)
     entry.bind_user()
-    # A file is left to the server, which may have a quicker way to send it.
-    if response.streaming and getattr(response, "file_to_stream", None) is None:
-        content = response.streaming_content
-        parts = _parts_async if response.is_async else _parts
-        response.streaming_content = entry.run(parts, entry, content)
-    response.close = functools.partial(entry.close, response.close)
+    entry.follow_body(response)
 
 
-def _parts(entry: RequestEntry, content: Iterator[bytes]) -> Iterator[bytes]:
+def _parts(entry: _Request, content: Iterator[bytes]) -> Iterator[bytes]:
     with _answering(entry):
-        yield from content
+        for part in content:
+            entry.count(part)
+            yield part
 
 
 async def _parts_async(
-    entry: RequestEntry, content: AsyncIterator[bytes]
+    entry: _Request, content: AsyncIterator[bytes]
 ) -> AsyncIterator[bytes]:
     with _answering(entry):
         async for part in content:
+            entry.count(part)
             yield part
 
 
@@ -187,7 +252,18 @@ def _options() -> RequestOptions:
     for name in given:
         if name not in names:
             raise ConfigError(_SETTING, name, f"one of: {', '.join(names)}")
-    return RequestOptions(**given)
+    return RequestOptions(**{name: _imported(name, given[name]) for name in given})
+
+
+def _imported(name: str, value: Any) -> Any:
+    """Return the value of an option, or the callable that its dotted path names."""
+    if name not in _CALLABLES or not isinstance(value, str):
+        return value
+    try:
+        return import_string(value)
+    except ImportError as error:
+        allowed = f"a callable or its dotted path; {error}"
+        raise ConfigError(name, value, allowed) from error
 
 
 def _loaded_user(request: HttpRequest) -> object:

@@ -12,7 +12,9 @@ from typing import Any
 
 from ctxlog._patch import Patch
 from ctxlog.errors import requires
+from ctxlog.servers._environ import mounted
 from ctxlog.servers._mounts import note_template
+from ctxlog.servers._request import note_route
 
 with requires("falcon"):
     from falcon import App
@@ -29,8 +31,11 @@ def _get_responder(find: _Find, app: Any, req: Any) -> Any:
     if template is None:
         template = _fallback(app, req, responder)
     if template is not None:
-        # It does not look at `root_path`.
-        note_template(getattr(req, "scope", None) or {}, template, joined=False)
+        scope = getattr(req, "scope", None)
+        if scope is None:
+            note_route(mounted(template, req.env))
+        else:  # it does not look at `root_path`
+            note_template(scope, template, joined=False)
     return found
 
 

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ctxlog.context import get_store
+from ctxlog.context.adapter import entry_store
 from ctxlog.errors import requires
+from ctxlog.servers._environ import mounted
 from ctxlog.servers._options import ServerOptions
-from ctxlog.servers._request import RequestStore, bind_user
+from ctxlog.servers._request import RequestStore, bind_user, note_route
 from ctxlog.servers._wsgi import ContextMiddleware, remote_user_reader
 
 with requires("flask"):
@@ -54,6 +56,7 @@ def install(app: flask.Flask, **options: Unpack[ServerOptions]) -> None:
     if _NAME in app.extensions:
         return
     middleware = _Middleware(app, **options)
+    flask.request_started.connect(middleware.started, app)
     # Both, since a test client may keep the request from being torn down, and an
     # error that passes through from being answered.
     app.after_request(middleware.after_request)
@@ -70,6 +73,7 @@ def uninstall(app: flask.Flask) -> None:
     middleware: _Middleware | None = app.extensions.pop(_NAME, None)
     if middleware is None:
         return
+    flask.request_started.disconnect(middleware.started, app)
     app.after_request_funcs[None].remove(middleware.after_request)
     app.teardown_request_funcs[None].remove(middleware.teardown_request)
     # Else it stays within another middleware, as a pass-through.
@@ -91,6 +95,15 @@ class _Middleware(ContextMiddleware):
 
     def _user_reader(self, environ: Any) -> Callable[[], object] | None:
         return remote_user_reader(environ)
+
+    def started(self, app: flask.Flask, **_: object) -> None:
+        """Note the route, and the request: nothing within Flask comes before this."""
+        request: Any = flask.request
+        if request.url_rule is not None:
+            note_route(mounted(request.url_rule.rule, request.environ))
+        store = entry_store()
+        if isinstance(store, RequestStore) and self._options.rules.ask:
+            store.request = request._get_current_object()
 
     def after_request(self, response: flask.Response) -> flask.Response:
         self._bind()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ctxlog.context import get_store
 from ctxlog.errors import requires
+from ctxlog.servers._environ import mounted
 from ctxlog.servers._options import ServerOptions
-from ctxlog.servers._request import RequestStore, bind_user
+from ctxlog.servers._request import RequestStore, bind_user, note_route
 from ctxlog.servers._subclass import (
     middleware_class,
     middleware_of,
@@ -20,7 +21,7 @@ from ctxlog.servers._subclass import (
 from ctxlog.servers._wsgi import ContextMiddleware, remote_user_reader
 
 with requires("pyramid"):
-    from pyramid.interfaces import INewRequest
+    from pyramid.interfaces import IBeforeTraversal, INewRequest
     from pyramid.router import Router
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def install(app: Router, **options: Unpack[ServerOptions]) -> None:
         return
     middleware = _Middleware(app, **options)
     app.registry.registerHandler(middleware.begin, (INewRequest,))
+    app.registry.registerHandler(middleware.routed, (IBeforeTraversal,))
     put_middleware(app, middleware, _make_call)
 
 
@@ -67,6 +69,7 @@ def uninstall(app: Router) -> None:
     middleware = take_middleware(app)
     if middleware is not None:
         app.registry.unregisterHandler(middleware.begin, (INewRequest,))
+        app.registry.unregisterHandler(middleware.routed, (IBeforeTraversal,))
 
 
 def _make_call(owner: Any) -> Callable[..., Iterable[bytes]]:
@@ -92,11 +95,19 @@ class _Middleware(ContextMiddleware):
         """Have a new request end with its user and its route's parameters bound."""
         event.request.add_finished_callback(self._finish)
 
+    def routed(self, event: Any) -> None:
+        """Note the route of a request; without one its resource is looked up."""
+        request = event.request
+        if request.matched_route is not None:
+            note_route(mounted(request.matched_route.pattern, request.environ))
+
     def _finish(self, request: Any) -> None:
         store = get_store()
         if isinstance(store, RequestStore):
             bind_user(store, lambda: (self._options.user or _userid)(request))
             store.parameters = (request.matchdict or {}).values()
+            if self._options.rules.ask:
+                store.request = request
 
 
 def _userid(request: Any) -> object:

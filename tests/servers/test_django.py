@@ -6,16 +6,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from wsgiref.util import FileWrapper
 
 import pytest
 
 import ctxlog
 from ctxlog import config
 from ctxlog.errors import ConfigError
+from ctxlog.line.redact import REDACTED
 from tests.helpers import LogEnvironment, need
+from tests.servers.test_wsgi import Server
 
 django = need("django")
 settings = need("django.conf").settings
@@ -55,6 +60,8 @@ def view(request: Any, name: str) -> Any:
             return http.HttpResponse("tea", status=418)
         case "stream":
             return http.StreamingHttpResponse(rows())
+        case "file":
+            return http.FileResponse(Path(__file__).open("rb"))
         case _:
             return http.HttpResponse("page")
 
@@ -76,6 +83,8 @@ async def view_async(request: Any, name: str) -> Any:
         raise ValueError("broken")
     if name == "stream":
         return http.StreamingHttpResponse(rows_async())
+    if name == "missing":
+        raise http.Http404
     return http.HttpResponse("page")
 
 
@@ -87,7 +96,33 @@ async def rows_async() -> AsyncIterator[str]:
     yield "1"
 
 
-urlpatterns = [path("<str:name>", view), path("async/<str:name>", view_async)]
+def page(request: Any, **arguments: Any) -> Any:
+    LOG.info("in the view")
+    return http.HttpResponse("page")
+
+
+async def page_async(request: Any, **arguments: Any) -> Any:
+    LOG.info("in the view")
+    return http.HttpResponse("page")
+
+
+urls = need("django.urls")
+shop = [
+    path("", page),
+    path("orders/<int:number>/", page),
+    path("async/orders/<int:number>/", page_async),
+    urls.re_path(
+        r"^(?P<kind>[a-z]{2})/(\d+)$", lambda request, *args, **kwargs: page(request)
+    ),
+]
+urlpatterns = [
+    path("", page),
+    urls.path("shop/<slug:shop>/", urls.include((shop, "shop"))),
+    urls.re_path(r"^v(?P<version>\d+)/", urls.include([path("{x}/<path:rest>", page)])),
+    path("<str:name>", view),
+    path("async/<str:name>", view_async),
+    *need("django.conf.urls.i18n").i18n_patterns(path("about/<str:name>/", page)),
+]
 
 
 @pytest.fixture
@@ -309,3 +344,196 @@ def test_a_wrong_setting_is_named(setting: Any, said: str) -> None:
     """
     with override(CTXLOG=setting), pytest.raises(ConfigError, match=said):
         ContextMiddleware(lambda request: http.HttpResponse())
+
+
+# The route ------------------------------------------------------------------------
+
+ROUTES = [
+    ("/", "/"),  # Django's is empty
+    ("/shop/a-b/", "shop/<slug:shop>/"),
+    ("/shop/a-b/orders/7/", "shop/<slug:shop>/orders/<int:number>/"),
+    ("/shop/a-b/async/orders/7/", "shop/<slug:shop>/async/orders/<int:number>/"),
+    ("/shop/a-b/de/7", r"shop/<slug:shop>/(?P<kind>[a-z]{2})/(\d+)$"),
+    ("/v2/{x}/a/b", r"^v(?P<version>\d+)/{x}/<path:rest>"),
+    ("/de/about/us/", "de/about/<str:name>/"),
+    ("/missing", "<str:name>"),
+    ("/crash", "<str:name>"),
+    ("/async/missing", "async/<str:name>"),
+    ("/async/page", "async/<str:name>"),
+    ("/no/where", None),
+]
+
+
+@pytest.mark.parametrize("serve", [ask, ask_async])
+@pytest.mark.parametrize(("url", "route"), ROUTES)
+def test_the_route_is_what_django_says(
+    lines: LogEnvironment, serve: Any, url: str, route: str | None
+) -> None:
+    """
+    It is on all lines after the routing, as Django has it, and absent without one.
+    """
+    chain = [
+        "ctxlog.servers.django.ContextMiddleware",
+        "django.middleware.locale.LocaleMiddleware",
+    ]
+    with override(MIDDLEWARE=chain, LANGUAGE_CODE="de", USE_I18N=True):
+        serve(url)
+    found = [one for one in lines.load_all() if one["logger"] != "asyncio"]
+    assert {one.get("route") for one in found} == {route}
+
+
+def test_a_view_of_another_kind_runs_in_the_thread_that_it_would(
+    lines: LogEnvironment,
+) -> None:
+    """
+    Under ASGI learning the route costs no change of threads.
+    """
+    middleware = ContextMiddleware(view_async)
+    assert asyncio.iscoroutinefunction(middleware.process_view)
+    assert not asyncio.iscoroutinefunction(ContextMiddleware(view).process_view)
+
+
+# The completion line --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("serve", [ask, ask_async])
+@pytest.mark.parametrize(
+    ("url", "size"), [("/page", 4), ("/", 4), ("/teapot", 3), ("/async/stream", 2)]
+)
+def test_the_size_of_the_response(
+    lines: LogEnvironment, serve: Any, url: str, size: int
+) -> None:
+    """
+    `bytesOut` is what the server was given.
+    """
+    if serve is ask and "async" in url:
+        url = "/stream"
+    serve(url)
+    assert lines.load_all()[-1]["bytesOut"] == size
+
+
+def wsgi(url: str, method: str = "GET", **environ: Any) -> None:
+    """
+    Serve a request as a server does, with a wrapper for files.
+    """
+    handler = need("django.core.handlers.wsgi").WSGIHandler()
+    Server(
+        handler,
+        PATH_INFO=url,
+        REQUEST_METHOD=method,
+        checked=False,
+        **environ,
+    ).serve()
+
+
+@pytest.mark.parametrize("wrapper", [{}, {"wsgi.file_wrapper": FileWrapper}])
+def test_the_size_of_a_file(lines: LogEnvironment, wrapper: Any) -> None:
+    """
+    A file that the server sends has the size that the response promises; HEAD none.
+    """
+    wsgi("/file", **wrapper)
+    wsgi("/file", "HEAD", **wrapper)
+    wsgi("/page", "HEAD", **wrapper)
+    sizes = [one["bytesOut"] for one in lines.load_all() if "status" in one]
+    assert sizes == [Path(__file__).stat().st_size, 0, 0]
+
+
+def test_a_file_under_asgi(lines: LogEnvironment) -> None:
+    """
+    Its parts are counted.
+    """
+
+    async def main() -> None:
+        client = testing.AsyncClient()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Django says that it reads it at once
+            response = await client.get("/file")
+            assert b"".join([part async for part in response])
+        response.close()
+
+    asyncio.run(main())
+    assert lines.load_all()[-1]["bytesOut"] == Path(__file__).stat().st_size
+
+
+FIELDS = (
+    *("query", "userAgent", "referer", "host", "scheme", "httpVersion", "bytesIn"),
+    *("bytesOut", "ttfbMs", "header:X-Tenant", "responseHeader:Content-Type"),
+)
+
+
+@pytest.mark.parametrize("kind", [testing.Client, testing.AsyncClient])
+def test_all_fields_of_a_completion_line(lines: LogEnvironment, kind: Any) -> None:
+    """
+    Under WSGI and ASGI alike.
+    """
+    headers = {
+        "User-Agent": "curl/8",
+        "Referer": "https://a:b@shop.example/?token=hush",
+        "X-Tenant": "acme",
+    }
+    if kind is testing.Client:
+        headers["Host"] = "testserver"  # the other one sends it anyway
+    with override(CTXLOG={"completion_fields": FIELDS}):
+        answer = kind().post("/page?a=1&token=hush", {"b": 2}, headers=headers)
+        if asyncio.iscoroutine(answer):
+
+            async def main() -> Any:
+                return await answer
+
+            answer = asyncio.run(main())
+        answer.close()
+    line = lines.load_all()[-1]
+    assert line["query"] == f"a=1&token={REDACTED}"
+    assert (line["userAgent"], line["host"]) == ("curl/8", "testserver")
+    assert line["referer"] == f"https://shop.example/?token={REDACTED}"
+    assert line["scheme"] == "http"
+    assert line["httpVersion"] in ("1.1", "2")
+    assert line["bytesIn"] > 0
+    assert line["bytesOut"] == 4
+    assert 0 <= line["ttfbMs"] <= line["durationMs"]
+    assert line["headers"] == {"X-Tenant": "acme"}
+    assert line["responseHeaders"] == {"Content-Type": "text/html; charset=utf-8"}
+
+
+def completion(completed: Any) -> dict[str, object]:
+    """
+    A rule that the setting names by its dotted path.
+    """
+    return {"view": completed.request.resolver_match.func.__name__}
+
+
+def test_a_callable_may_be_named_by_its_path(lines: LogEnvironment) -> None:
+    """
+    `completion` and its like are objects or dotted paths.
+    """
+    for given in (completion, f"{__name__}.completion"):
+        with override(CTXLOG={"completion": given, "slow": 0}):
+            ask("/page")
+        line = lines.load_all()[-1]
+        assert (line["view"], line["level"], line["slow"]) == ("view", "WARNING", True)
+
+
+@pytest.mark.parametrize("given", ["no.such.module", f"{__name__}.nothing", "x"])
+def test_a_wrong_path_is_named(given: str) -> None:
+    """
+    The server does not start, and the error has the option and the path.
+    """
+    with (
+        override(CTXLOG={"completion": given}),
+        pytest.raises(ConfigError, match=f"completion.*{given}"),
+    ):
+        ContextMiddleware(lambda request: http.HttpResponse())
+
+
+def test_rules_that_drop_or_fail(lines: LogEnvironment) -> None:
+    """
+    False leaves the line out; one that raises costs the fields only, and is said.
+    """
+    with override(CTXLOG={"completion": lambda done: False}):
+        ask("/page")
+    assert [one["message"] for one in lines.load_all()] == ["in the view"]
+    with override(CTXLOG={"completion": lambda done: 1 / 0}):
+        ask("/page")
+    *_, report, line = lines.load_all()
+    assert report["message"] == "completion failed"
+    assert (line["message"], line["requestID"]) == ("GET /page 200", "req-1")

@@ -1,5 +1,5 @@
 """
-Routes of Falcon under ASGI: the template that matched, of sinks and static files too.
+Routes of Falcon: the template that matched, of sinks and static files too.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 import ctxlog
-from ctxlog.servers import asgi
+from ctxlog.servers import asgi, wsgi
 from tests.helpers import need
 from tests.servers.test_asgi import Lines, call
+from tests.servers.test_wsgi import Server
 
 falcon = need("falcon")
 falcon_asgi = need("falcon.asgi")
@@ -161,3 +162,47 @@ def test_without_the_hook_there_is_no_route(lines: Lines, tmp_path: Path) -> Non
     assert vars(falcon.App)["_get_responder"] is original
     call(app, path="/orders/7")
     assert "route" not in lines.completion()
+
+
+# Under WSGI -----------------------------------------------------------------------
+
+
+class SyncResource:
+    """
+    A resource that logs a line.
+    """
+
+    def on_get(self, request: Any, response: Any, **parameters: object) -> None:
+        LOG.info("in the page")
+
+
+def wsgi_application(folder: Path) -> Any:
+    """
+    The same routes under WSGI.
+    """
+    app = falcon.App()
+    app.add_route("/orders/{number:int}", SyncResource())
+    app.add_route("/files/{rest:path}", SyncResource())
+    app.add_route("/{shop}.{kind}/x", SyncResource())
+
+    def caught(request: Any, response: Any, **parameters: object) -> None:
+        LOG.info("in the page")
+
+    app.add_sink(caught, r"/sink/(?P<number>\d{1,3})")
+    app.add_sink(caught, "/caught")
+    app.add_static_route("/static", str(folder))
+    return app
+
+
+@pytest.mark.parametrize("mount", ["", "/api"])
+@pytest.mark.parametrize("path", ROUTES)
+def test_route_under_wsgi(lines: Lines, path: str, mount: str, tmp_path: Path) -> None:
+    """
+    The template comes after the prefix that the server has taken off the path.
+    """
+    (tmp_path / "a.txt").write_text("a", encoding="utf-8")
+    app = wsgi.ContextMiddleware(wsgi_application(tmp_path))
+    Server(app, PATH_INFO=path, SCRIPT_NAME=mount, checked=False).serve()
+    route = ROUTES[path]
+    expected = None if route is None else mount + route
+    assert {one.get("route") for one in lines.load_all()} == {expected}

@@ -4,8 +4,11 @@ The Flask adapter, through Flask's own test client.
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,8 @@ import pytest
 import ctxlog
 from ctxlog import config
 from ctxlog.errors import ConfigError
+from ctxlog.servers import _environ
+from ctxlog.servers.wsgi import ContextMiddleware
 from tests.helpers import LogEnvironment, need
 
 flask = need("flask")
@@ -23,11 +28,14 @@ LOG = logging.getLogger("tests.app")
 
 
 @pytest.fixture
-def lines(log_env: LogEnvironment) -> Iterator[LogEnvironment]:
+def lines(
+    log_env: LogEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LogEnvironment]:
     """
     All that is logged, as lines.
     """
     config.configure(format="json", stream=log_env.stream)
+    monkeypatch.setattr(_environ, "_mounts", set())
     yield log_env
     config.unconfigure()
 
@@ -270,3 +278,196 @@ def test_uninstall_within_another_middleware(lines: LogEnvironment) -> None:
     response = app.test_client().get("/page", buffered=True)
     assert response.status_code == 200
     assert "X-Request-ID" not in response.headers
+
+
+# The route ------------------------------------------------------------------------
+
+
+def routed_app(**options: Any) -> Any:
+    """
+    An application with routes of every kind.
+    """
+
+    def page(**arguments: Any) -> str:
+        LOG.info("in the view")
+        return "page"
+
+    def missing() -> Any:
+        LOG.info("in the view")
+        return flask.abort(404)
+
+    def not_found(error: Any) -> tuple[str, int]:
+        LOG.info("not found")
+        return "none", 404
+
+    inner = flask.Blueprint("inner", __name__, url_prefix="/v<int:version>")
+    inner.add_url_rule("/items/<uuid:item>", "item", page)
+    outer = flask.Blueprint("outer", __name__)
+    outer.add_url_rule("/", "index", page)
+    outer.register_blueprint(inner)
+    app = flask.Flask("routed_app", static_folder=None, subdomain_matching=True)
+    app.static_folder = str(Path(__file__).parent)
+    app.config["SERVER_NAME"] = "localhost"
+    init_app(app, **options)
+    app.register_blueprint(outer, url_prefix="/api")
+    app.add_url_rule("/", "root", page)
+    app.add_url_rule("/orders/<int:number>", "order", page, methods=["GET", "POST"])
+    app.add_url_rule("/any/<any(a, b):one>/{{x}}", "any", page)
+    app.add_url_rule("/files/<path:rest>", "files", page)
+    app.add_url_rule("/tree/", "tree", page)
+    app.add_url_rule("/gone", "gone", missing)
+    app.add_url_rule("/hosted/<name>", "hosted", page, subdomain="<tenant>")
+    app.add_url_rule("/static/<path:filename>", "static", app.send_static_file)
+    app.register_error_handler(404, not_found)
+    return app
+
+
+ROUTES = [
+    ("GET", "/", "/"),
+    ("GET", "/orders/7?q=1", "/orders/<int:number>"),
+    ("HEAD", "/orders/7", "/orders/<int:number>"),
+    ("OPTIONS", "/orders/7", "/orders/<int:number>"),
+    ("GET", "/any/a/{{x}}", "/any/<any(a, b):one>/{{x}}"),
+    ("GET", "/files/a/b/c", "/files/<path:rest>"),
+    ("GET", "/api/", "/api/"),
+    (
+        "GET",
+        "/api/v2/items/00000000-0000-0000-0000-000000000007",
+        "/api/v<int:version>/items/<uuid:item>",
+    ),
+    ("GET", "/static/__init__.py", "/static/<path:filename>"),
+    ("GET", "/static/none", "/static/<path:filename>"),
+    ("GET", "http://acme.localhost/hosted/x", "/hosted/<name>"),
+    ("GET", "/gone", "/gone"),
+    ("GET", "/tree", None),  # redirected
+    ("DELETE", "/orders/7", None),
+    ("GET", "/orders/seven", None),
+    ("GET", "/nowhere", None),
+]
+
+
+@pytest.mark.parametrize(("method", "url", "route"), ROUTES)
+def test_the_route_is_the_rule_that_matched(
+    lines: LogEnvironment, method: str, url: str, route: str | None
+) -> None:
+    """
+    It is on all lines after the routing, as it was written, and absent without one.
+    """
+    app = routed_app()
+    app.test_client().open(url, method=method, buffered=True)
+    routes = [one.get("route") for one in lines.load_all()]
+    assert routes
+    assert {*routes} == {route}
+
+
+def test_mounted_applications_have_the_prefix_in_their_routes(
+    lines: LogEnvironment,
+) -> None:
+    """
+    Two applications behind werkzeug's dispatcher, with one middleware or with two.
+    """
+    dispatcher = need("werkzeug.middleware.dispatcher").DispatcherMiddleware
+    client_of = need("werkzeug.test").Client
+    api, front = routed_app(), routed_app()
+    within = dispatcher(front.wsgi_app, {"/api/v1": api.wsgi_app})
+    around = ContextMiddleware(dispatcher(front, {"/api/v1": api}))
+    for app in (within, around):
+        client = client_of(app)
+        client.get("/api/v1/orders/7", buffered=True)
+        client.get("/orders/7", buffered=True)
+        client.get("/api/v1/nowhere", buffered=True)
+        ends = [one for one in lines.load_all() if "status" in one][-3:]
+        assert [one.get("route") for one in ends] == [
+            "/api/v1/orders/<int:number>",
+            "/orders/<int:number>",
+            None,
+        ]
+
+
+def test_a_prefix_from_a_header_makes_no_routes_without_end(
+    lines: LogEnvironment,
+) -> None:
+    """
+    A client that chooses `SCRIPT_NAME` makes at most a hundred routes more.
+    """
+    fix = need("werkzeug.middleware.proxy_fix").ProxyFix
+    app = routed_app()
+    app.wsgi_app = fix(app.wsgi_app, x_prefix=1)
+    for number in range(120):
+        prefix = {"X-Forwarded-Prefix": f"/{number}"}
+        app.test_client().get("/orders/7", headers=prefix, buffered=True)
+    ends = [one["route"] for one in lines.load_all() if "status" in one]
+    assert len(ends) == 120
+    assert ends[-1] == "/orders/<int:number>"
+    assert len({*ends}) <= 101
+
+
+def test_a_nested_store_and_a_route_of_the_application(lines: LogEnvironment) -> None:
+    """
+    The route is that of the request, not of a `run()` in it; a bound one stands.
+    """
+    app = flask.Flask("nested")
+    init_app(app)
+
+    @app.get("/nested/<name>")
+    def nested(name: str) -> str:
+        return ctxlog.run({"requestID": "inner"}, lambda: name)
+
+    @app.get("/bound/<name>")
+    def bound(name: str) -> str:
+        ctxlog.bind(route=f"of {name}")
+        return name
+
+    ask(app, "/nested/a")
+    ask(app, "/bound/b")
+    assert [one["route"] for one in lines.load_all()] == ["/nested/<name>", "of b"]
+
+
+def test_uninstalling_ends_the_routes(lines: LogEnvironment) -> None:
+    """
+    `uninstall(app)` takes the receiver of Flask's signal away; others stay.
+    """
+    app, other = routed_app(), routed_app()
+    uninstall(app)
+    client_of = need("werkzeug.test").Client
+    for one in (app, other):
+        client_of(ContextMiddleware(one)).get("/orders/7", buffered=True)
+    ends = [one.get("route") for one in lines.load_all() if "status" in one]
+    assert ends == [None, "/orders/<int:number>"]
+
+
+# The completion line --------------------------------------------------------------
+
+
+def test_completion_gets_flasks_request(lines: LogEnvironment) -> None:
+    """
+    It may be read although Flask has left its context, and is not kept.
+    """
+    kept: list[Any] = []
+
+    def completion(completed: Any) -> dict[str, object]:
+        kept.append(weakref.ref(completed.request))
+        request = completed.request
+        return {"endpoint": request.endpoint, "page": request.args["page"]}
+
+    app = routed_app(completion=completion)
+    gc.collect()
+    gc.disable()
+    try:
+        ask(app, "/orders/7?page=3")
+        line = lines.load_all()[-1]
+        assert (line["endpoint"], line["page"]) == ("order", "3")
+        assert (line["route"], line["bytesOut"]) == ("/orders/<int:number>", 4)
+        assert kept[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_completion_of_a_path_that_matched_nothing(lines: LogEnvironment) -> None:
+    """
+    Flask's request is there for a 404 too, and False leaves its line out.
+    """
+    app = routed_app(completion=lambda done: done.request.url_rule is not None)
+    ask(app, "/nowhere")
+    ask(app, "/orders/7")
+    assert [one["path"] for one in lines.load_all() if "status" in one] == ["/orders/7"]

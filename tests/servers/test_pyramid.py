@@ -256,3 +256,147 @@ except TypeError as error:
     ask()
 """
     assert run(program, tmp_path) == ([], [])
+
+
+ROUTED = """
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.request import Request
+
+def missing(request):
+    log.info("in the view")
+    raise HTTPNotFound()
+
+def again(request):
+    log.info("in the view")
+    return request.invoke_subrequest(Request.blank("/page/8"))
+
+def not_found(request):
+    log.info("not found")
+    return Response("none", status=404)
+
+def shop(config):
+    config.add_route("order", "/orders/{number:[0-9]+}")
+    config.add_view(page, route_name="order")
+
+class Resource(dict):
+    __name__ = ""
+    __parent__ = None
+
+def root(request):
+    return Resource(users=Resource())
+
+def make_app():
+    config = Configurator(root_factory=root)
+    config.include(shop, route_prefix="/api/{version}")
+    for name, view, pattern, more in [
+        ("page", page, "/page/{number}", {}),
+        ("crash", crash, "crash/{number}", {}),
+        ("missing", missing, "/missing/{number}", {}),
+        ("again", again, "/again", {}),
+        ("posted", page, "/posted", {"request_method": "POST"}),
+        ("files", page, "/files/*rest", {}),
+    ]:
+        config.add_route(name, pattern, **more)
+        config.add_view(view, route_name=name)
+    config.add_route("by_view", "/by-view")
+    config.add_view(page, route_name="by_view", request_method="POST")
+    config.add_static_view("static", folder)
+    config.add_view(page, context=Resource)
+    config.add_notfound_view(not_found)
+    return config.make_wsgi_app()
+
+"""
+
+ROUTES = {
+    "/page/7": "/page/{number}",
+    "/crash/7": "crash/{number}",
+    "/missing/7": "/missing/{number}",
+    "/again": "/again",
+    "/files/a/b": "/files/*rest",
+    "/api/v1/orders/7": "api/{version}/orders/{number:[0-9]+}",
+    "/static/file.txt": "static/*subpath",
+    "/static/none.txt": "static/*subpath",
+    "/by-view": "/by-view",  # its view is for POST only
+    "/posted": None,
+    "/users": None,  # found by traversal
+    "/nowhere": None,
+}
+
+
+def routes_of(program: str, folder: Path) -> dict[str, set[str | None]]:
+    """
+    Return the routes on the lines of each request, by the path of its id.
+    """
+    (folder / "file.txt").write_text("file", encoding="utf-8")
+    _, lines = run(f"folder = {str(folder)!r}\n{ROUTED}{program}", folder)
+    found: dict[str, set[str | None]] = {}
+    routes: set[str | None] = set()
+    for line in lines:
+        routes.add(line.get("route"))
+        if line["logger"] == "ctxlog.request":
+            found[line["path"]] = routes
+            routes = set()
+    return found
+
+
+def test_the_route_is_the_pattern_that_matched(tmp_path: Path) -> None:
+    """
+    It is on all lines after the routing, as Pyramid has it, and absent without one.
+    """
+    program = f"""
+app = make_app()
+ctxlog.servers.pyramid.install(app)
+ask(*{[*ROUTES]!r})
+"""
+    found = routes_of(program, tmp_path)
+    assert found == {path: {route} for path, route in ROUTES.items()}
+
+
+def test_a_mounted_application_has_the_prefix_in_its_routes(tmp_path: Path) -> None:
+    """
+    The prefix is what the server took off the path.
+    """
+    program = """
+one = make_app()
+ctxlog.servers.pyramid.install(one)
+
+def app(environ, start_response):
+    environ["SCRIPT_NAME"], environ["PATH_INFO"] = "/shop", environ["PATH_INFO"][5:]
+    return one(environ, start_response)
+
+ask("/shop/crash/7", "/shop/page/7", "/shop/nowhere")
+"""
+    assert routes_of(program, tmp_path) == {
+        "/shop/crash/7": {"/shop/crash/{number}"},
+        "/shop/page/7": {"/shop/page/{number}"},
+        "/shop/nowhere": {None},
+    }
+
+
+def test_completion_gets_pyramids_request(tmp_path: Path) -> None:
+    """
+    It is there for each request, and is not kept; `False` leaves the line out.
+    """
+    program = """
+import gc, weakref
+gc.disable()
+kept = []
+
+def completion(done):
+    kept.append(weakref.ref(done.request))
+    if done.path == "/page/8":
+        return False
+    return {"seen": done.request.matchdict, "size": done.request.query_string}
+
+app = make_app()
+ctxlog.servers.pyramid.install(app, completion=completion)
+ask("/page/7?size=9", "/page/8")
+print(json.dumps({"answers": [one() is None for one in kept]}))
+"""
+    (tmp_path / "file.txt").write_text("file", encoding="utf-8")
+    source = f"folder = {str(tmp_path)!r}\n{ROUTED}{program}"
+    gone, lines = run(source, tmp_path)
+    assert gone == [True, True]
+    (line,) = [one for one in lines if one["logger"] == "ctxlog.request"]
+    assert (line["seen"], line["size"]) == ({"number": "7"}, "size=9")
+    assert line["bytesOut"] == 4
