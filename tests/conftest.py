@@ -35,7 +35,8 @@ __all__ = [
 
 # No test may depend on the clock, so nothing has a deadline and slowness is not
 # unhealthy; and a red run must be red for everybody, so the examples are always the
-# same ones. CTXLOG_TEST_HYPOTHESIS=explore tries other and more examples each time.
+# same ones. CTXLOG_TEST_HYPOTHESIS=explore tries other and more examples each time, and
+# `few` some of them: where all are tried in another environment of the same run.
 hypothesis.settings.register_profile(
     "ctxlog",
     deadline=None,
@@ -48,6 +49,9 @@ hypothesis.settings.register_profile(
     hypothesis.settings.get_profile("ctxlog"),
     derandomize=False,
     max_examples=1_000,
+)
+hypothesis.settings.register_profile(
+    "few", hypothesis.settings.get_profile("ctxlog"), max_examples=25
 )
 hypothesis.settings.load_profile(os.environ.get("CTXLOG_TEST_HYPOTHESIS", "ctxlog"))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import ctxlog
@@ -688,6 +688,7 @@ def test_a_context_with_names_seen_before_gives_the_same_bytes(
 
 
 @given(bound=_FIELDS, own=_FIELDS, failing=st.booleans())
+@settings(max_examples=30)
 def test_the_caller_changes_nothing_else(
     bound: dict[Any, Any], own: dict[Any, Any], failing: bool
 ) -> None:

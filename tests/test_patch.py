@@ -442,6 +442,7 @@ HERE = [
     "runtime.trio",
     "runtime.uvloop",
     "servers.hypercorn",
+    "servers.starlette",
     "servers.uvicorn",
     "servers.werkzeug",
     "tasks.processes",

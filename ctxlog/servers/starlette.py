@@ -45,7 +45,20 @@ def _path(route: Any, scope: Any) -> str:
     return str(route.path)
 
 
-_patches: dict[type, Patch] = {}
+_PATCHES = [
+    Patch(Route, "handle", _route),
+    Patch(WebSocketRoute, "handle", _route),
+    Patch(Mount, "handle", _mount),
+]
+
+
+def _patches() -> list[Patch]:
+    """Return the patches, that of FastAPI's routes among them once it is imported."""
+    kind = getattr(sys.modules.get("fastapi.routing"), "APIRoute", None)
+    # A method of its own, which does not always call Starlette's.
+    if kind is not None and "handle" in vars(kind) and len(_PATCHES) == 3:
+        _PATCHES.append(Patch(kind, "handle", _route))
+    return _PATCHES
 
 
 def install() -> None:
@@ -58,22 +71,11 @@ def install() -> None:
     `ctxlog.servers.asgi.ContextMiddleware` calls it where Starlette is imported.
     Calling it again is a no-op; it lasts until `uninstall()`.
     """
-    kinds: dict[type, Callable[..., Any]] = {
-        Route: _route,
-        WebSocketRoute: _route,
-        Mount: _mount,
-    }
-    api_route = getattr(sys.modules.get("fastapi.routing"), "APIRoute", None)
-    if api_route is not None and "handle" in vars(api_route):
-        kinds[api_route] = _route  # it does not always call Starlette's
-    for kind, wrapper in kinds.items():
-        if kind not in _patches:
-            _patches[kind] = Patch(kind, "handle", wrapper)
-        _patches[kind].install()
+    for patch in _patches():
+        patch.install()
 
 
 def uninstall() -> None:
     """Undo `install()`. Without it, a no-op."""
-    while _patches:
-        _, patch = _patches.popitem()
+    for patch in _PATCHES:
         patch.uninstall()
