@@ -81,6 +81,7 @@ OWNER: dict[str, str | tuple[str, ...]] = {
 RANKS = {
     "context": 1,
     "line": 2,
+    "_sql": 3,
     "aggregators": 3,
     "carrier": 3,
     "sinks": 4,

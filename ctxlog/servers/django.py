@@ -12,6 +12,7 @@ from typing import Any, cast
 from ctxlog._ask import ask
 from ctxlog._kept import Kept
 from ctxlog.errors import ConfigError, requires
+from ctxlog.servers._django_db import DatabaseOptions, observe
 from ctxlog.servers._environ import headers_of, http_version_of, query_of
 from ctxlog.servers._options import RequestOptions, ServerOptions
 from ctxlog.servers._request import RequestEntry, note_route
@@ -62,6 +63,10 @@ class ContextMiddleware:
     until the response is closed: a streamed body and the signal `request_finished` are
     in it. Without the option `user` the user is `request.user`, if the request has
     loaded it; none is loaded for the sake of a log line.
+
+    Two options are Django's alone. With `db=True` the statements of all connections are
+    counted and timed, under `db` on the completion line; with `slow_queries=0.2` each
+    that takes as many seconds has a line from the logger `ctxlog.db`, without values.
 
     Args:
         get_response: The next middleware or the view, given by Django.
@@ -248,11 +253,15 @@ def _options() -> RequestOptions:
     given = getattr(settings, _SETTING, {})
     if not isinstance(given, Mapping):
         raise ConfigError(_SETTING, given, "a dict of options")
-    names = ServerOptions.__annotations__
+    of_database = DatabaseOptions.__annotations__
+    names = [*ServerOptions.__annotations__, *of_database]
     for name in given:
         if name not in names:
             raise ConfigError(_SETTING, name, f"one of: {', '.join(names)}")
-    return RequestOptions(**{name: _imported(name, given[name]) for name in given})
+    found = {name: _imported(name, given[name]) for name in given}
+    options = RequestOptions(**{k: v for k, v in found.items() if k not in of_database})
+    observe(**{k: v for k, v in found.items() if k in of_database})
+    return options
 
 
 def _imported(name: str, value: Any) -> Any:

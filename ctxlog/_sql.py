@@ -1,0 +1,95 @@
+"""
+Statements of a database: counted and timed for their request, the slow ones logged.
+
+What the adapters of clients (SQLAlchemy) and of servers (Django) have in common.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from typing import NamedTuple
+
+from ctxlog._names import get_names
+from ctxlog._sql_text import without_literals
+from ctxlog.context import Store
+from ctxlog.context.adapter import begin_time, end_time
+from ctxlog.errors import ConfigError
+
+#: The logger of the lines of slow statements. It is none of `ctxlog.client`, so that it
+#: has a level of its own, and the same for all adapters.
+DATABASE_LOGGER = "ctxlog.db"
+
+_log = logging.getLogger(DATABASE_LOGGER)
+
+#: The name of the request's total.
+_TOTAL = "db"
+
+
+class Begun(NamedTuple):
+    """
+    A statement that is under way.
+
+    Attributes:
+        store: The store of the request that sent it, if any.
+        started: When it was sent, in nanoseconds; 0 if no slow ones are logged.
+    """
+
+    store: Store | None
+    started: int
+
+
+class Statements:
+    """
+    Counts, times and logs the statements of a database.
+
+    Args:
+        slow_queries: The number of seconds from which a statement gets a line of its
+            own; None for no such lines.
+
+    Raises:
+        ConfigError: if *slow_queries* is invalid.
+    """
+
+    __slots__ = ("_slow",)
+
+    def __init__(self, slow_queries: float | None) -> None:
+        self._slow: float | None = None
+        if slow_queries is not None:
+            if (
+                isinstance(slow_queries, bool)
+                or not isinstance(slow_queries, (int, float))
+                or not 0 <= slow_queries < math.inf
+            ):
+                allowed = "a number of seconds, 0 or above, or None"
+                raise ConfigError("slow_queries", slow_queries, allowed)
+            self._slow = slow_queries * 1e9
+
+    def begin(self) -> Begun:
+        """Begin to time a statement, before it is sent. Never raises."""
+        started = 0 if self._slow is None else time.perf_counter_ns()
+        return Begun(begin_time(_TOTAL), started)
+
+    def end(self, begun: Begun, system: str, statement: object) -> None:
+        """
+        End the statement: the database has answered, or refused it. Never raises.
+
+        Args:
+            begun: What `begin()` has returned.
+            system: The kind of the database: `postgresql`.
+            statement: The text of the statement, with placeholders.
+        """
+        end_time(_TOTAL, begun.store)
+        if self._slow is None:
+            return
+        duration = time.perf_counter_ns() - begun.started
+        if duration < self._slow:
+            return
+        # An object, as the request's total is: an index of lines has one type for it.
+        database: dict[str, object] = {"system": system}
+        if isinstance(statement, str):  # else an object of the driver's, with values
+            database["statement"] = without_literals(statement, system)
+        milliseconds = round(duration / 1e6, 3)
+        fields = {"db": database, get_names().duration: milliseconds}
+        _log.warning("slow query", extra=fields)
