@@ -48,7 +48,7 @@ def _fallback(app: Any, req: Any, responder: object) -> str | None:
     return None
 
 
-_patches: list[Patch] = []
+_patch = Patch(App, "_get_responder", _get_responder)
 
 
 def install() -> None:
@@ -61,12 +61,9 @@ def install() -> None:
     `ContextMiddleware` of `ctxlog.servers.asgi` and `ctxlog.servers.wsgi` calls it
     where Falcon is imported. Calling it again is a no-op; it lasts until `uninstall()`.
     """
-    if not _patches:
-        _patches.append(Patch(App, "_get_responder", _get_responder))
-    _patches[0].install()
+    _patch.install()
 
 
 def uninstall() -> None:
     """Undo `install()`. Without it, a no-op."""
-    while _patches:
-        _patches.pop().uninstall()
+    _patch.uninstall()

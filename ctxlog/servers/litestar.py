@@ -47,7 +47,10 @@ def _path_of(handler: Any) -> str | None:
     return None
 
 
-_patches: list[Patch] = []
+_PATCHES = (
+    Patch(ASGIConnection, "__init__", _make_connection),
+    Patch(ASGIRouteHandler, "resolve_guards", _resolve_guards),
+)
 
 
 def install() -> None:
@@ -61,14 +64,11 @@ def install() -> None:
     Every `ctxlog.servers.asgi.ContextMiddleware` calls it where Litestar is imported.
     Calling it again is a no-op; it lasts until `uninstall()`.
     """
-    if not _patches:
-        _patches.append(Patch(ASGIConnection, "__init__", _make_connection))
-        _patches.append(Patch(ASGIRouteHandler, "resolve_guards", _resolve_guards))
-    for patch in _patches:
+    for patch in _PATCHES:
         patch.install()
 
 
 def uninstall() -> None:
     """Undo `install()`. Without it, a no-op."""
-    while _patches:
-        _patches.pop().uninstall()
+    for patch in _PATCHES:
+        patch.uninstall()
