@@ -62,7 +62,7 @@ def further_fields(
     """
     Add the totals of a store, and what the application wants, to a line's fields.
 
-    A name that the line has already becomes `fields.NAME`.
+    A name that the line has already, its context's among them, becomes `fields.NAME`.
 
     Args:
         fields: The fields of the line, changed in place.
@@ -75,17 +75,18 @@ def further_fields(
     """
     totals = take_totals(store)
     if totals:
-        _put(fields, totals)
+        _put(fields, totals, store)
     if completed is not None:
         wanted = rules.fields(completed)
         if wanted is None:
             return False
-        _put(fields, wanted)
+        _put(fields, wanted, store)
     return True
 
 
-def _put(fields: dict[str, object], more: Mapping[Any, object]) -> None:
-    own = {*fields}
+def _put(fields: dict[str, object], more: Mapping[Any, object], store: Store) -> None:
+    # With those of the store, which a call's own would replace: the id, the route.
+    own = {*fields, *store}
     for name, value in more.items():
         if name in own or name in _RECORD:
             name = f"fields.{name}"

@@ -339,6 +339,24 @@ def test_fields_with_names_of_the_line_are_prefixed(lines: Lines) -> None:
     assert line["fields.rows"] == 0
 
 
+def test_names_of_the_context_stay_its_own(lines: Lines) -> None:
+    """
+    Neither a total nor a callable replaces the request's id or its user.
+    """
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        ctxlog.bind(user="u-7", db="orders")
+        for name in ("requestID", "user", "db"):
+            ctxlog.count(name)
+        await respond(send)
+
+    line = completion_of(lines, app, completion=lambda _: {"traceID": "other"})
+    assert (line["user"], line["db"], line["traceID"]) == ("u-7", "orders", "other")
+    assert (line["fields.user"], line["fields.db"]) == (1, 1)
+    assert line["fields.requestID"] == 1
+    assert line["requestID"] != 1
+
+
 def test_ten_megabytes_of_fields_fit_into_a_line(lines: Lines) -> None:
     """
     However much `completion` returns, the line is as long as lines may be.
