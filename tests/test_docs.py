@@ -52,6 +52,10 @@ VOLATILE = {
     "_elapsedMs",
     "elapsed_ms",
     "durationMs",
+    "ttfbMs",
+    "queueMs",
+    "db.ms",
+    "http.ms",
     "exception.stack",
     "resourceLogs.scopeLogs.logRecords.attributes.value.doubleValue",
 }

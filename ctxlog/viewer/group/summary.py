@@ -171,7 +171,7 @@ class Totals(dict[str, Total]):
 
 
 #: The totals that ctxlog's adapters sum up.
-READY_MADE = ("db", "http", "redis")
+READY_MADE = ("db", "http", "redis", "grpc")
 
 
 class Row:

@@ -1,0 +1,55 @@
+"""
+The page about the completion line: its tables say what the code does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from ctxlog._names import CAMEL, SNAKE
+from ctxlog.servers._details import _SPELLINGS
+from ctxlog.viewer.group.summary import READY_MADE
+from tests.helpers import ROOT
+
+PAGE = (ROOT / "docs" / "canonical-line.md").read_text(encoding="utf-8")
+
+#: Each field with its name in the other spelling.
+FIELDS = {
+    camel: snake
+    for first, second in re.findall(
+        r"^\| ((?:`\w+`(?:, )?)+) \| ((?:`\w+`(?:, )?)+) \|", PAGE, flags=re.MULTILINE
+    )
+    for camel, snake in zip(
+        re.findall(r"\w+", first), re.findall(r"\w+", second), strict=True
+    )
+}
+
+
+def test_both_spellings_of_each_field_are_named() -> None:
+    """
+    A name of one word is the same in both.
+    """
+    others = dataclasses.asdict(CAMEL).items()
+    spelled = {camel: getattr(SNAKE, name) for name, camel in others}
+    assert FIELDS == {camel: spelled.get(camel, camel) for camel in FIELDS}
+
+
+def test_every_field_is_named() -> None:
+    """
+    What can be asked for, ready-made totals, and the names that adapters set.
+    """
+    asked_for = {name for name in _SPELLINGS if name not in vars(SNAKE).values()}
+    headers = {"headers", CAMEL.response_headers}
+    assert FIELDS.keys() >= asked_for | headers | {*READY_MADE}
+    of_context = {CAMEL.task_id, CAMEL.parent_task_id, CAMEL.trace_id, CAMEL.span_id}
+    assert FIELDS.keys() >= {*CAMEL.of_fields} - of_context
+
+
+def test_what_can_be_asked_for_is_said_to_be() -> None:
+    """
+    The others are there without being asked.
+    """
+    said = re.findall(r"^\| `(\w+)` \| `\w+` \| (?:if asked|by)", PAGE, re.MULTILINE)
+    headers = {"headers", CAMEL.response_headers}
+    assert {*said} == {name for name in _SPELLINGS if name in FIELDS} | headers
