@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Collection
+import weakref
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ctxlog._kept import Kept
+from ctxlog._patch import Patch
 from ctxlog.context import get_store
 from ctxlog.errors import requires
 from ctxlog.servers._options import RequestOptions, ServerOptions
-from ctxlog.servers._request import RequestEntry, RequestStore
+from ctxlog.servers._request import RequestEntry, RequestStore, note_route
 from ctxlog.servers._subclass import give_subclass, take_subclass
 
 with requires("sanic"):
@@ -47,7 +49,8 @@ def install(app: Any, **options: Unpack[ServerOptions]) -> None:
     Args:
         app: The `sanic.Sanic` application.
         options: The options of all server adapters, see
-            `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the request.
+            `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the request,
+            and a completed request has it as `request`.
 
     Raises:
         TypeError: if *app* is not a Sanic application.
@@ -57,14 +60,24 @@ def install(app: Any, **options: Unpack[ServerOptions]) -> None:
         raise TypeError(f"install() takes a Sanic application, not {app!r}")
     checked = RequestOptions(**options)
     if not isinstance(app, _Stamping):
+        # A signal cannot be taken back, and would make every request slower.
+        routing = Patch(app.router, "get", _route)
         # An application has slots only, and its methods are what its server calls.
-        give_subclass(app, _Stamping, _ctxlog_options=checked)
+        give_subclass(app, _Stamping, _ctxlog_options=checked, _ctxlog_routing=routing)
+        routing.install()
 
 
 def uninstall(app: Any) -> None:
     """Undo `install(app)`. Without it, a no-op."""
     if isinstance(app, _Stamping):
+        app._ctxlog_routing.uninstall()
         take_subclass(app)
+
+
+def _route(get: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    found = get(*args, **kwargs)
+    note_route(f"/{found[0].raw_path}")
+    return found
 
 
 class _Stamping:
@@ -72,6 +85,7 @@ class _Stamping:
 
     __slots__ = ()
     _ctxlog_options: RequestOptions
+    _ctxlog_routing: Patch
 
     async def handle_request(self, request: Request) -> None:
         handle: Any = super().handle_request  # type: ignore[misc]
@@ -142,6 +156,21 @@ class _Request(RequestEntry):
     def read_parameters(self) -> Collection[object]:
         return self._request.match_info.values()
 
+    def read_headers(self) -> Iterable[tuple[str, str]]:
+        return self._request.headers.items()
+
+    def read_query(self) -> str:
+        return self._request.query_string
+
+    def read_scheme(self) -> str:
+        return self._request.scheme
+
+    def read_http_version(self) -> str:
+        return self._request.version
+
+    def read_request(self) -> Request:
+        return self._request
+
 
 def _is_to_be_answered(request: Request, failure: BaseException | None) -> bool:
     """Return whether the server will call `handle_exception()` after this."""
@@ -157,6 +186,8 @@ def _is_to_be_answered(request: Request, failure: BaseException | None) -> bool:
 
 
 def _end(entry: RequestEntry, request: Request, failure: BaseException | None) -> None:
+    if request.body:  # a handler that streams it has none
+        entry.bytes_in = len(request.body)
     if not _is_lost(entry):
         _take_status(entry, request)
         if entry.status is None and failure is None:
@@ -175,16 +206,65 @@ def _take_status(entry: RequestEntry, request: Request) -> None:
 
 def _echo(entry: RequestEntry, request: Request) -> None:
     """Put the id on whatever response is sent, also one made by an error handler."""
-    stream: Any = request.stream
-    # Sanic's server writes the head of a response by this, ASGI connects one by that.
-    name = "response_func" if hasattr(stream, "response_func") else "respond"
-    write = getattr(stream, name)
+    if hasattr(request.stream, "response_func"):
+        _watch_http1(entry, request.stream)
+    else:
+        _watch_stream(entry, request, request.stream)
+
+
+def _watch_http1(entry: RequestEntry, stream: Any) -> None:
+    """See the functions by which Sanic's server writes a response, one by one."""
+    write = stream.response_func
 
     @functools.wraps(write)
-    def with_id(*args: Any, **kwargs: Any) -> Any:
-        response = stream.response if name == "response_func" else args[0]
+    async def write_head(data: bytes, end_stream: bool) -> None:
+        response = stream.response
         if response is not None:
+            _begin(entry)
             entry.echo(response.headers)
-        return write(*args, **kwargs)
+        await write(data, end_stream)
+        if stream.head_only or response.status in (204, 304):
+            entry.bytes_out = 0
+            return
+        entry.bytes_out = stream.response_size
+        if stream.response_func is not None:
+            stream.response_func = functools.partial(write_more, stream.response_func)
 
-    setattr(stream, name, with_id)
+    async def write_more(write: Any, data: bytes, end_stream: bool) -> None:
+        await write(data, end_stream)
+        entry.bytes_out = (entry.bytes_out or 0) + len(data)
+
+    stream.response_func = write_head
+
+
+def _watch_stream(entry: RequestEntry, request: Request, stream: Any) -> None:
+    """See what Sanic gives to an ASGI server: a response, and its parts."""
+    respond = stream.respond
+    kind = type(stream)
+    known = weakref.ref(stream)  # it would know itself
+
+    @functools.wraps(respond)
+    def with_id(response: Any) -> Any:
+        _begin(entry)
+        entry.echo(response.headers)
+        return respond(response)
+
+    async def send(data: Any, end_stream: bool) -> None:
+        this: Any = known()
+        size = len(data or b"")
+        if this.stage is Stage.HANDLER:
+            size += len(getattr(this.response, "body", None) or b"")
+        await kind.send(this, data, end_stream)
+        if entry.method != "HEAD":
+            entry.bytes_out = (entry.bytes_out or 0) + size
+        elif entry.bytes_out is None:
+            entry.bytes_out = 0
+
+    stream.respond = with_id
+    if request.app.asgi:  # else it is HTTP/3
+        stream.send = send
+
+
+def _begin(entry: RequestEntry) -> None:
+    # The status is taken at the end: it may not be sent.
+    entry.note_status(entry.status)

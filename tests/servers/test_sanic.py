@@ -10,6 +10,7 @@ import logging
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -317,7 +318,7 @@ def test_an_id_that_is_not_valid_is_replaced(
     assert request_id not in str(lines.load_all())
 
 
-def ask_by_asgi(asgi_app: Any, path: str) -> Any:
+def ask_by_asgi(asgi_app: Any, path: str, method: str = "GET") -> Any:
     """
     The response to one request by ASGI.
     """
@@ -333,7 +334,8 @@ def ask_by_asgi(asgi_app: Any, path: str) -> Any:
         async with httpx.AsyncClient(
             transport=transport, base_url="http://test"
         ) as client:
-            response = await client.get(path, headers={"X-Request-ID": "req-A"})
+            headers = {"X-Request-ID": "req-A"}
+            response = await client.request(method, path, headers=headers)
         await received.put({"type": "lifespan.shutdown"})
         await running
         return response
@@ -413,3 +415,247 @@ def test_the_id_is_exposed_to_scripts_where_asked_for(
     adapter.uninstall(app)
     adapter.install(app, expose_header=True)
     assert get(app, "/").headers.get_list(name) == [sent]
+
+
+# Routes -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def routed(tmp_path: Path) -> Iterator[Any]:
+    """
+    An application with routes of every kind.
+    """
+    before, sanic.Sanic.test_mode = sanic.Sanic.test_mode, True
+    made = sanic.Sanic(f"tests-{next(_names)}", configure_logging=False)
+    adapter.install(made)
+
+    async def page(request: Any, **parameters: object) -> Any:
+        LOG.info("in the page")
+        return sanic.text("page")
+
+    made.add_route(page, "/orders/<number:[0-9]{1,3}>", name="orders")
+    made.add_route(page, "/typed/<number:int>", name="typed", methods=["GET", "HEAD"])
+    made.add_route(page, "/plain/<token>", name="plain")
+    made.add_route(page, "/files/<rest:path>", name="files")
+    made.add_route(page, "/", name="root")
+    inner = sanic.Blueprint("inner", url_prefix="/items")
+    inner.add_route(page, "/<item>", name="item")
+    group = sanic.Blueprint.group(inner, url_prefix="/shops/<shop>", version=2)
+    made.blueprint(group)
+    made.static("/static", str(tmp_path), name="static")
+
+    @made.websocket("/rooms/<name>")
+    async def room(request: Any, ws: Any, name: str) -> None:
+        LOG.info("in the page")
+
+    yield made
+    sanic.Sanic.test_mode = before
+    sanic.Sanic.unregister_app(made)
+
+
+ROUTES = [
+    ("GET", "/orders/7", "/orders/<number:[0-9]{1,3}>"),
+    ("GET", "/typed/7", "/typed/<number:int>"),
+    ("HEAD", "/typed/7", "/typed/<number:int>"),
+    ("GET", "/plain/x", "/plain/<token>"),
+    ("GET", "/files/a/b/c", "/files/<rest:path>"),
+    ("GET", "/", "/"),
+    ("GET", "/v2/shops/acme/items/7", "/v2/shops/<shop>/items/<item>"),
+    ("GET", "/static/a.txt", "/static/<__file_uri__:path>"),
+    ("GET", "/static/none.txt", "/static/<__file_uri__:path>"),
+    ("GET", "/orders/seven", None),
+    ("GET", "/nothing", None),
+    ("DELETE", "/plain/x", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "route"), ROUTES)
+def test_route(
+    routed: Any,
+    lines: LogEnvironment,
+    method: str,
+    path: str,
+    route: str | None,
+    tmp_path: Path,
+) -> None:
+    """All lines after the routing have the route; a 404 and a 405 have none."""
+    (tmp_path / "a.txt").write_text("a", encoding="utf-8")
+
+    async def talk(client: Any, port: int) -> Any:
+        return await client.request(method, path)
+
+    serve(routed, talk)
+    assert completion(lines).get("route") == route
+    inner = [e for e in lines.load_all() if e["logger"] == "tests.app"]
+    assert {event.get("route") for event in inner} <= {route}
+
+
+@pytest.mark.parametrize("wrap", [lambda app: app, ContextMiddleware])
+def test_route_by_asgi(
+    routed: Any, lines: LogEnvironment, wrap: Callable[[Any], Any]
+) -> None:
+    """It is the same under an ASGI server, and in another middleware there."""
+    routed.asgi = True
+    ask_by_asgi(wrap(routed), "/plain/x")
+    line = completion(lines)
+    assert (line["route"], line["bytesOut"]) == ("/plain/<token>", 4)
+
+
+def test_route_of_a_websocket(routed: Any, lines: LogEnvironment) -> None:
+    """A websocket has the route, and no size."""
+
+    async def talk(client: Any, port: int) -> None:
+        with completions() as ended:
+            async with websockets.connect(f"ws://127.0.0.1:{port}/rooms/7"):
+                pass
+            await ended.wait()
+
+    serve(routed, talk)
+    line = completion(lines)
+    assert (line["status"], line["route"]) == (101, "/rooms/<name>")
+    assert "bytesOut" not in line
+
+
+def test_uninstall_gives_the_router_back(routed: Any) -> None:
+    """Sanic finds routes by itself again."""
+    assert "get" in vars(routed.router)
+    adapter.uninstall(routed)
+    assert "get" not in vars(routed.router)
+
+
+# The completion line ------------------------------------------------------------
+
+
+@pytest.fixture
+def sized() -> Iterator[Any]:
+    """
+    An application whose responses have known sizes; the test installs the adapter.
+    """
+    before, sanic.Sanic.test_mode = sanic.Sanic.test_mode, True
+    made = sanic.Sanic(f"tests-{next(_names)}", configure_logging=False)
+
+    @made.route("/text", methods=["GET", "POST", "HEAD"])
+    async def text(request: Any) -> Any:
+        return sanic.text("ü" * 10)
+
+    @made.get("/pieces")
+    async def pieces(request: Any) -> None:
+        response = await request.respond()
+        await response.send("x" * 1000)
+        await response.send(b"y" * 500)
+        await response.eof()
+
+    @made.get("/known")
+    async def known(request: Any) -> None:
+        response = await request.respond(headers={"content-length": "30"})
+        await response.send(b"x" * 10)
+        await response.send(b"y" * 20)
+
+    @made.get("/nothing")
+    async def nothing(request: Any) -> Any:
+        return sanic.empty()
+
+    @made.get("/file")
+    async def file(request: Any) -> Any:
+        return await sanic.response.file_stream(__file__)
+
+    yield made
+    sanic.Sanic.test_mode = before
+    sanic.Sanic.unregister_app(made)
+
+
+SIZES = [
+    ("GET", "/text", 20),
+    ("HEAD", "/text", 0),
+    ("GET", "/pieces", 1500),
+    ("GET", "/known", 30),
+    ("GET", "/nothing", 0),
+    ("GET", "/file", Path(__file__).stat().st_size),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "size"), SIZES)
+@pytest.mark.parametrize("server", ["sanic", "asgi"])
+def test_size_of_the_body(
+    sized: Any, lines: LogEnvironment, server: str, method: str, path: str, size: int
+) -> None:
+    """It is that of the body as it is sent, by either server."""
+    adapter.install(sized)
+
+    async def talk(client: Any, port: int) -> Any:
+        return await client.request(method, path)
+
+    if server == "sanic":
+        serve(sized, talk)
+    else:
+        sized.asgi = True
+        ask_by_asgi(sized, path, method)
+    assert completion(lines)["bytesOut"] == size
+
+
+def test_what_is_asked_for_is_on_the_line(sized: Any, lines: LogEnvironment) -> None:
+    """Also a query of 6 kB and a header of 4 kB, which are cut; secrets are hidden."""
+    asked_for = (
+        *("query", "userAgent", "host", "scheme", "httpVersion", "bytesIn", "ttfbMs"),
+        *("header:X-Long", "header:Authorization", "responseHeader:Content-Type"),
+    )
+    adapter.install(sized, completion_fields=asked_for)
+    headers = {
+        "X-Long": "h" * 1000 + "i" * 1500,
+        "Authorization": "Bearer secret",
+        "User-Agent": "test",
+    }
+
+    async def talk(client: Any, port: int) -> Any:
+        path = f"/text?password=a%26b&name={'n' * 4000}"
+        return await client.post(path, headers=headers, content=b"b" * 1000)
+
+    sized.config.REQUEST_MAX_HEADER_SIZE = 2**15
+    serve(sized, talk)
+    line = completion(lines)
+    assert line["query"].startswith("password=[redacted]&name=nnn")
+    assert len(line["query"]) < 2100
+    assert len(line["headers"]["X-Long"]) < 2100
+    assert "secret" not in str(line["headers"])
+    assert line["userAgent"] == "test"
+    assert line["host"].startswith("127.0.0.1:")
+    assert (line["scheme"], line["httpVersion"], line["bytesIn"]) == (
+        *("http", "1.1", 1000),
+    )
+    assert 0 < line["ttfbMs"] <= line["durationMs"]
+    assert line["responseHeaders"] == {"Content-Type": "text/plain; charset=utf-8"}
+    assert "bytesOut" not in line
+
+
+def test_rules_of_the_application(sized: Any, lines: LogEnvironment) -> None:
+    """They get Sanic's request; a huge result and an error leave one line."""
+    seen: list[Any] = []
+
+    def completion_of(completed: Any) -> Any:
+        kind = completed.request.headers["x-kind"]
+        seen.append((completed.route, completed.status, completed.headers["X-Kind"]))
+        if kind == "drop":
+            return False
+        if kind == "raise":
+            raise ValueError("no")
+        return {"kind": kind, "huge": "x" * 10_000_000 if kind == "huge" else ""}
+
+    adapter.install(
+        sized,
+        completion=completion_of,
+        completion_level=lambda completed: "DEBUG" if completed.error else None,
+        slow=0,
+    )
+    kinds = ("drop", "raise", "huge", "some")
+
+    async def talk(client: Any, port: int) -> None:
+        for kind in kinds:
+            await client.get("/text", headers={"X-Kind": kind})
+
+    serve(sized, talk)
+    done = [e for e in lines.load_all() if e["logger"] == "ctxlog.request"]
+    assert [event.get("kind") for event in done] == [None, "huge", "some"]
+    assert all(event["slow"] and event["level"] == "WARNING" for event in done)
+    assert seen == [("/text", 200, kind) for kind in kinds]
+    reports = [e["message"] for e in lines.load_all() if e["logger"] == "ctxlog"]
+    assert reports == ["completion failed"]
