@@ -158,6 +158,24 @@ class Shop:
         assert child["parentTaskID"] == parent["taskID"]
         assert child["taskID"] != parent["taskID"]
 
+    def check_rules(self) -> None:
+        """The application's rules decide on the lines, of a worker with `RULES`."""
+        self.send(
+            "await send({'requestID': 'req-P'}, 'parent', 'child')",
+            "await send({'requestID': 'req-F'}, 'fails', 'x')",
+        )
+        (child,) = self.ended("charge", requestID="req-P")
+        (failed,) = self.ended("fails", requestID="req-F")
+        assert (child["slow"], child["level"]) == (True, "WARNING")
+        assert (failed["slow"], failed["level"]) == (True, "ERROR")
+        assert child["ended"] == ["succeeded", "NoneType"]
+        assert failed["ended"] == ["failed", "ValueError"]
+        assert child["request"] == self.library.request
+        # The child was sent by the parent, which may still run.
+        self.worker.stop(self.library.stop)
+        named = {e["task"] for e in completions(self.worker.events())}
+        assert not any("parent" in name for name in named)
+
     def check_nobody(self) -> None:
         """After a request, tasks sent outside of one have fresh ids, header or not."""
         self.send(

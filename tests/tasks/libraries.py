@@ -28,6 +28,16 @@ def work():
     with ctxlog.timed("render"):
         ctxlog.count("rows", 2)
     ctxlog.count("rows")
+
+
+def fields(done):
+    if "parent" in done.route:
+        return False
+    error = type(done.error).__name__
+    return {"request": type(done.request).__name__, "ended": [done.status, error]}
+
+
+RULES = {"slow": 0, "completion": fields} if os.environ.get("RULES") else {}
 """
 
 
@@ -40,6 +50,7 @@ class Library:
         module: Its adapter's name.
         source: The shop.
         command: How the worker is started.
+        request: The class of what it has a task in.
         ready: What the worker writes when it is; empty for one that ends by itself when
             there is nothing left to do, and is started after the sending.
         broker: Which server it needs.
@@ -53,6 +64,7 @@ class Library:
     source: str
     command: tuple[str, ...]
     ready: str
+    request: str = ""
     broker: str = "redis"
     retries: bool = True
     own: tuple[str, ...] = ()
@@ -70,7 +82,7 @@ from ctxlog.tasks.dramatiq import install
 
 broker = RedisBroker(url=os.environ["BROKER"])
 broker.add_middleware(AsyncIO())
-install(broker, fields=["user"])
+install(broker, fields=["user"], **RULES)
 dramatiq.set_broker(broker)
 
 
@@ -115,7 +127,7 @@ from redis import Redis
 from rq import Queue, Retry, get_current_job
 from ctxlog.tasks import rq
 
-rq.install(fields=["user"])
+rq.install(fields=["user"], **RULES)
 queue = Queue(connection=Redis.from_url(os.environ["BROKER"]))
 
 
@@ -156,7 +168,7 @@ from huey import RedisHuey
 from ctxlog.tasks import huey as adapter
 
 huey = RedisHuey("shop", url=os.environ["BROKER"])
-adapter.install(huey, fields=["user"])
+adapter.install(huey, fields=["user"], **RULES)
 
 
 @huey.task()
@@ -202,7 +214,7 @@ from ctxlog.tasks import taskiq
 broker = ListQueueBroker(os.environ["BROKER"]).with_middlewares(
     SimpleRetryMiddleware(default_retry_count=3)
 )
-taskiq.install(broker, fields=["user"])
+taskiq.install(broker, fields=["user"], **RULES)
 
 
 @broker.task
@@ -250,7 +262,7 @@ else:
     from faststream.redis import RedisBroker as Broker
 
 broker = Broker(os.environ["BROKER"])
-faststream.install(broker, fields=["user"])
+faststream.install(broker, fields=["user"], **RULES)
 app = FastStream(broker)
 
 
@@ -286,12 +298,13 @@ ARQ_SHOP = (
     HEAD
     + """
 import asyncio
+from datetime import datetime, timedelta, timezone
 
 from arq import Retry, create_pool, func
 from arq.connections import RedisSettings
 from ctxlog.tasks import arq
 
-arq.install(fields=["user"])
+arq.install(fields=["user"], **RULES)
 settings = RedisSettings.from_dsn(os.environ["BROKER"])
 
 
@@ -331,6 +344,9 @@ async def send(name, token):
         await job.abort(poll_delay=0.05)
     elif name == "later":
         await pool.enqueue_job("charge", token, _defer_by=0.05)
+    elif name == "waited":
+        due = datetime.now(timezone.utc) - timedelta(minutes=10)
+        await pool.enqueue_job("charge", token, _defer_until=due)
     else:
         await pool.enqueue_job(name, token)
     await pool.aclose()
@@ -368,6 +384,7 @@ LIBRARIES = {
         DRAMATIQ,
         ("dramatiq", "shop", "-p", "1", "-t", "4"),
         "Worker process is ready",
+        request="MessageProxy",
         own=("Failed to process message",),
     ),
     "rq": Library(
@@ -375,6 +392,7 @@ LIBRARIES = {
         RQ,
         ("rq", "worker", "-u", "BROKER", "-c", "shop"),
         "*** Listening on",
+        request="Job",
         own=("Worker ", "Successfully completed"),
     ),
     "rq, SimpleWorker": Library(
@@ -382,6 +400,7 @@ LIBRARIES = {
         RQ,
         ("rq", "worker", "-u", "BROKER", "-c", "shop", "-w", "rq.worker.SimpleWorker"),
         "*** Listening on",
+        request="Job",
         own=("Worker ", "Successfully completed"),
     ),
     "rq, SpawnWorker": Library(
@@ -389,6 +408,7 @@ LIBRARIES = {
         RQ,
         ("rq", "worker", "-u", "BROKER", "-c", "shop", "-w", "rq.worker.SpawnWorker"),
         "*** Listening on",
+        request="Job",
         own=("Worker ", "Successfully completed"),
     ),
     "huey, threads": Library(
@@ -396,6 +416,7 @@ LIBRARIES = {
         HUEY,
         (*_HUEY, "thread"),
         "+ shop.charge",
+        request="charge",
         own=("Executing ",),
         stop=signal.SIGINT,
     ),
@@ -404,6 +425,7 @@ LIBRARIES = {
         HUEY,
         (*_HUEY, "process"),
         "+ shop.charge",
+        request="charge",
         own=("Executing ",),
         stop=signal.SIGINT,
     ),
@@ -412,6 +434,7 @@ LIBRARIES = {
         HUEY,
         (*_HUEY, "greenlet"),
         "+ shop.charge",
+        request="charge",
         own=("Executing ",),
         stop=signal.SIGINT,
     ),
@@ -420,6 +443,7 @@ LIBRARIES = {
         TASKIQ,
         ("taskiq", "worker", "shop:broker", "-w", "1"),
         "Listening started",
+        request="TaskiqMessage",
         own=("Executing task",),
     ),
     "taskiq, processes": Library(
@@ -427,6 +451,7 @@ LIBRARIES = {
         TASKIQ + "\nfrom ctxlog.tasks import processes\nprocesses.install()\n",
         ("taskiq", "worker", "shop:broker", "-w", "1", "--use-process-pool"),
         "Listening started",
+        request="TaskiqMessage",
         own=("Executing task",),
         counts=False,
     ),
@@ -435,6 +460,7 @@ LIBRARIES = {
         FASTSTREAM,
         ("faststream", "run", "shop:app"),
         "started successfully",
+        request="RedisChannelMessage",
         own=("Received", "ValueError: broken own", "Processed"),
         retries=False,
     ),
@@ -443,6 +469,7 @@ LIBRARIES = {
         FASTSTREAM,
         ("faststream", "run", "shop:app"),
         "started successfully",
+        request="NatsMessage",
         broker="nats",
         own=("Received", "ValueError: broken own", "Processed"),
         retries=False,
@@ -454,5 +481,6 @@ ARQ = Library(
     ARQ_SHOP,
     ("arq", "shop.WorkerSettings"),
     "Starting worker",
+    request="dict",
     own=("  0.",),
 )

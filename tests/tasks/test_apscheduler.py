@@ -18,7 +18,7 @@ adapter = need("ctxlog.tasks.apscheduler")
 
 BACKGROUND = """
 import logging, threading
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 import ctxlog
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
@@ -31,6 +31,7 @@ ended = threading.Semaphore(0)
 
 def clean_up(n):
     log.info("cleaning %s", n)
+    ctxlog.count("rows", 3)
 
 
 def fails():
@@ -56,7 +57,9 @@ if __name__ == "__main__":
         scheduler.add_job(fails, id="bad", name="bad")
         scheduler.add_job(clean_up, args=("late",), id="late", name="late",
             next_run_time=datetime(2020, 1, 1, tzinfo=timezone.utc))
-    for _ in range(5):
+        scheduler.add_job(clean_up, args=("due",), id="due", name="due",
+            next_run_time=datetime.now(timezone.utc) - timedelta(seconds=60))
+    for _ in range(6):
         assert ended.acquire(timeout=30)
     scheduler.shutdown()
     apscheduler.uninstall()
@@ -119,15 +122,22 @@ def test_pools(tmp_path: Path, executor: str) -> None:
     found = events(BACKGROUND.replace("EXECUTOR", executor), tmp_path)
     ends = {e["taskID"]: e for e in found if e["logger"] == "ctxlog.task"}
     outcomes = {task: end["outcome"] for task, end in ends.items()}
+    routes = {task: end["route"] for task, end in ends.items()}
+    assert (routes["job-0"], routes["due"]) == ("clean up", "due")
+    assert 60_000 <= ends["due"]["queueMs"] < 360_000
+    assert 0 <= ends["job-0"]["queueMs"] < 300_000
+    assert "queueMs" not in ends["late"]  # years are no time in a queue
+    assert {end.get("rows") for end in ends.values()} == {3, None}
     assert outcomes == {
         "job-0": "succeeded",
         "job-1": "succeeded",
         "job-2": "succeeded",
         "bad": "failed",
         "late": "missed",
+        "due": "succeeded",
     }
     assert ends["bad"]["error"] == "ValueError"
-    assert len({end["requestID"] for end in ends.values()}) == 5
+    assert len({end["requestID"] for end in ends.values()}) == 6
     assert "req-A" not in {end["requestID"] for end in ends.values()}
     for task, end in ends.items():
         own = [e for e in found if e.get("taskID") == task]

@@ -75,6 +75,25 @@ def test_a_job_that_is_aborted(running_shop: Shop) -> None:
     assert end["outcome"] == "cancelled"
 
 
+def test_the_rules_of_the_application(redis: str, tmp_path: Path) -> None:
+    """Its fields, its wish for no line, and slow jobs as warnings."""
+    database = redis.rpartition("/")[0] + "/2"
+    with shop(ARQ, tmp_path, database, RULES="1") as running:
+        running.check_rules()
+
+
+def test_the_time_in_the_queue(running_shop: Shop) -> None:
+    """It begins when the job was due; that of a further attempt is not known."""
+    running_shop.send(
+        "await send({'requestID': 'req-due'}, 'waited', 'x')",
+        "await send({'requestID': 'req-due'}, 'flaky', 'x')",
+    )
+    (end,) = running_shop.ended("charge", requestID="req-due")
+    assert 600_000 <= end["queueMs"] < 900_000
+    first, second = running_shop.ended("flaky", 2, requestID="req-due")
+    assert ("queueMs" in first, "queueMs" in second) == (True, False)
+
+
 def test_a_deferred_job(running_shop: Shop) -> None:
     """It has the id of who sent it."""
     running_shop.send("await send({'requestID': 'req-later'}, 'later', 'x')")

@@ -445,6 +445,7 @@ def test_a_task_that_takes_its_process_along(
         e for e in completions(prefork.events()) if e["requestID"] == f"req-{how}"
     ]
     assert (end["outcome"], end["task"]) == ("failed", "shop.dies")
+    assert (end["route"], end["queueMs"] >= 0) == ("shop.dies", True)
     assert end["error"] in ("WorkerLostError", "SystemExit")
 
 
@@ -463,11 +464,13 @@ def test_a_task_that_is_revoked(prefork: Process, send: Send) -> None:
         lambda e: e["logger"] == "ctxlog.task" and e["requestID"] == "req-X"
     )
     assert (expired["outcome"], expired["reason"]) == ("revoked", "expired")
+    assert "queueMs" not in expired  # it has never begun
     (line,) = prefork.until(lambda e: e["message"] == "waiting v")
     send(f"shop.app.control.revoke({line['taskID']!r}, terminate=True)")
     (end,) = ended(prefork, "waits")
     assert (end["requestID"], end["outcome"]) == ("req-V", "revoked")
     assert end["reason"] == "terminated"
+    assert 0 <= end["queueMs"] < 60_000
 
 
 def test_a_task_that_nobody_knows(prefork: Process, send: Send) -> None:
@@ -589,9 +592,101 @@ def test_an_eager_task(send: Send) -> None:
         "ctxlog.task",
     ]
     assert all("cart" not in e for e in inside)
+    assert "queueMs" not in inside[-1]  # it was in no queue
     assert events[-1]["message"] == "after"
     assert events[-1]["cart"] == 3
     assert "taskID" not in events[-1]
+
+
+def test_an_eager_task_counts_for_itself(send: Send) -> None:
+    """What the caller counts before and after is not mixed with the task's."""
+    events = send(
+        "@ctxlog.entry('outer')\n"
+        "def handle():\n"
+        "    ctxlog.count('rows', 10)\n"
+        "    shop.charge.apply(('x',))\n"
+        "    ctxlog.count('rows', 10)\n"
+        "handle()\n"
+    )
+    found = {e["route"]: e["rows"] for e in completions(events)}
+    assert found == {"shop.charge": 3, "outer": 20}
+
+
+@pytest.mark.parametrize(
+    ("sent", "eta", "minutes"),
+    [(60, None, 60), (60, 10, 10), (10, 60, 10), (None, 10, 10), (None, None, None)],
+)
+def test_the_time_in_the_queue(
+    prefork: Process, send: Send, sent: int | None, eta: int | None, minutes: int | None
+) -> None:
+    """It begins with the sending or, if that is later, at the eta."""
+    request_id = f"req-due-{sent}-{eta}"
+    send(
+        "import json, time, datetime\n"
+        "from ctxlog.tasks import celery\n"
+        "celery.uninstall()\n"
+        "now = datetime.datetime.now(datetime.timezone.utc)\n"
+        "def ago(minutes):\n"
+        "    return minutes and now - datetime.timedelta(minutes=minutes)\n"
+        f"header = {{'requestID': {request_id!r}}}\n"
+        f"if {sent}:\n"
+        f"    header['timestamp'] = ago({sent}).timestamp() * 1000\n"
+        f"shop.charge.apply_async(('x',), queue='own', eta=ago({eta}),\n"
+        "    headers={'ctxlog': json.dumps(header)})\n"
+    )
+    (end,) = prefork.until(
+        lambda e: e["logger"] == "ctxlog.task" and e["requestID"] == request_id
+    )
+    if minutes is None:
+        assert "queueMs" not in end
+    else:
+        assert minutes * 60_000 <= end["queueMs"] < (minutes + 5) * 60_000
+
+
+def test_the_rules_of_the_application(tmp_path: Path, broker: str, send: Send) -> None:
+    """Its fields, its wish for no line, slow tasks as warnings: in both processes."""
+    source = APP.replace(
+        'celery.install(fields=["user"])',
+        """
+def fields(done):
+    if done.route == "shop.parent":
+        return False
+    return {
+        "request": type(done.request).__name__,
+        "tenant": done.headers.get("Tenant"),
+        "ended": [done.status, type(done.error).__name__],
+    }
+
+
+celery.install(slow=0, completion=fields)
+""",
+    )
+    (tmp_path / "shop.py").write_text(source.replace('"own"', '"ruled"'), "utf-8")
+    command = worker_command("-c", "1", "-Q", "ruled")
+    with running(command, tmp_path, BROKER=broker) as process:
+        process.until(lambda event: event["message"].endswith(" ready."))
+        send(
+            "def work():\n"
+            "    options = {'queue': 'ruled', 'headers': {'tenant': 't1'}}\n"
+            "    shop.parent.apply_async(('x',), **options)\n"
+            "    shop.flaky.apply_async(('x',), **options)\n"
+            "    shop.fails.apply_async(('x',), **options)\n"
+            "    shop.dies.apply_async(('kill',), **options)\n"
+            "ctxlog.run({'requestID': 'req-rules'}, work)\n"
+        )
+        ends = process.until(lambda e: e["logger"] == "ctxlog.task", 5)
+    assert [e for e in ends if e["task"] == "shop.parent"] == []
+    assert all(e["slow"] for e in ends)
+    found = {(e["task"].removeprefix("shop."), *e["ended"], e["level"]) for e in ends}
+    assert found == {
+        ("charge", "succeeded", "NoneType", "WARNING"),
+        ("flaky", "retried", "ConnectionError", "WARNING"),
+        ("flaky", "succeeded", "NoneType", "WARNING"),
+        ("fails", "failed", "ValueError", "ERROR"),
+        ("dies", "failed", "NoneType", "ERROR"),
+    }
+    assert {e["request"] for e in ends} == {"Context", "Request"}
+    assert {e["tenant"] for e in ends if e["task"] != "shop.charge"} == {"t1"}
 
 
 def test_a_broker_that_is_gone(send: Send) -> None:

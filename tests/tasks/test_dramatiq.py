@@ -4,16 +4,22 @@ Dramatiq: what its messages can do besides being sent, with real workers and a b
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+import ctxlog
+from ctxlog.carrier import unpack
+from ctxlog.testing import capture_lines
 from tests.helpers import need
 from tests.tasks.common import Shop, shop
 from tests.tasks.judge import one_store_each
 from tests.tasks.libraries import HEAD, Library
 
-need("ctxlog.tasks.dramatiq")
+dramatiq = need("dramatiq")
+adapter = need("ctxlog.tasks.dramatiq")
 
 SHOP = (
     HEAD
@@ -45,6 +51,7 @@ dramatiq.set_broker(broker)
 @dramatiq.actor
 def charge(token, unwanted=False):
     log.info("charging %s", token)
+    ctxlog.count("rows", 3)
     return f"{token}-next"
 
 
@@ -116,6 +123,7 @@ def test_a_group(running_shop: Shop) -> None:
     running_shop.send("await send({'requestID': 'req-group'}, 'group', 'g')")
     found = running_shop.ended("charge", 3, requestID="req-group")
     assert len({end["taskID"] for end in found}) == 3
+    assert {end["rows"] for end in found} == {3}
     running_shop.ended("completed", requestID="req-group")
 
 
@@ -124,6 +132,57 @@ def test_a_delayed_message(running_shop: Shop) -> None:
     running_shop.send("await send({'requestID': 'req-delay'}, 'delayed', 'x')")
     (end,) = running_shop.ended("charge", requestID="req-delay")
     assert "parentTaskID" not in end
+    assert 0 <= end["queueMs"] < 60_000
+
+
+def _message(due: float | None = None, **options: object) -> Any:
+    header = {} if due is None else {"ctxlog": f'{{"timestamp":{due * 1000}}}'}
+    return dramatiq.Message(
+        queue_name="default",
+        actor_name="charge",
+        args=(),
+        kwargs={},
+        options={**header, **options},
+        message_timestamp=1_764_000_000_000,
+    )
+
+
+@pytest.fixture
+def moment(monkeypatch: pytest.MonkeyPatch) -> float:
+    """What the clock shows."""
+    monkeypatch.setattr(time, "time", lambda: 1_764_000_600.0)
+    return 1_764_000_600.0
+
+
+@pytest.mark.parametrize(
+    ("delay", "options", "later"),
+    [(None, {}, 0), (5000, {}, 5), (None, {"eta": 1_764_000_660_000}, 60)],
+)
+def test_a_message_says_when_it_is_due(
+    delay: int | None, options: dict[str, object], later: float, moment: float
+) -> None:
+    """At the end of its delay; a worker that passes it on leaves that as it is."""
+    middleware = adapter.ContextMiddleware()
+    message = _message(**options)
+    middleware.before_enqueue(None, message, delay)
+    assert unpack(message.options["ctxlog"]).due == moment + later
+    middleware.before_enqueue(None, message, None)
+    assert unpack(message.options["ctxlog"]).due == moment + later
+    # A retry, which the message's own store sends.
+    message.options.pop("eta", None)
+    ctxlog.run({}, middleware.before_enqueue, None, message, 90_000)
+    assert unpack(message.options["ctxlog"]).due == moment + 90
+
+
+@pytest.mark.parametrize(("due", "waited"), [(None, 600), (1_764_000_599.5, 0.5)])
+def test_the_time_in_the_queue(due: float | None, waited: float, moment: float) -> None:
+    """It begins with what the message carries, or the time of the message itself."""
+    middleware = adapter.ContextMiddleware()
+    message = dramatiq.broker.MessageProxy(_message(due))
+    with capture_lines() as lines:
+        middleware.before_process_message(None, message)
+        middleware.after_process_message(None, message)
+    assert lines[0]["queueMs"] == waited * 1000
 
 
 def test_a_message_that_other_middleware_refuses(running_shop: Shop) -> None:

@@ -5,11 +5,14 @@ Huey: what travels with a task, without a consumer, which `test_workers.py` has.
 from __future__ import annotations
 
 import json
+import time
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
 import ctxlog
+from ctxlog.testing import capture_lines
 from tests.helpers import need
 
 adapter = need("ctxlog.tasks.huey")
@@ -32,6 +35,7 @@ def _huey(**options: Any) -> tuple[Any, Any]:
     @huey.task()
     def charge(token: str) -> str:
         fields = ctxlog.fields()
+        ctxlog.count("rows")
         return f"{token} {fields.get('requestID')}"
 
     return huey, charge
@@ -102,6 +106,53 @@ def test_a_wrapper_that_was_there_is_back() -> None:
     adapter.install(huey)
     adapter.uninstall(huey)
     assert vars(huey)["execute"] is own
+
+
+@pytest.mark.parametrize("utc", [True, False])
+@pytest.mark.parametrize(
+    ("delay", "start", "waited"),
+    [(None, 7, 7), (-600, 7, 7), (600, 607, 7), (600, 600, 0)],
+)
+def test_the_time_in_the_queue(
+    utc: bool,
+    delay: int | None,
+    start: int,
+    waited: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It begins with the sending or, if that is later, at the eta."""
+    huey, charge = _huey(utc=utc)
+    adapter.install(huey)
+    monkeypatch.setattr(time, "time", lambda: 1_764_000_000.0)
+    ctxlog.run({"requestID": "req-1"}, charge, "x")
+    task = huey.dequeue()
+    if delay is not None:
+        now = datetime.fromtimestamp(1_764_000_000, timezone.utc)
+        now = now if utc else now.astimezone()
+        task.eta = now.replace(tzinfo=None) + timedelta(seconds=delay)
+    monkeypatch.setattr(time, "time", lambda: 1_764_000_000.0 + start)
+    with capture_lines() as lines:
+        huey.execute(task, datetime(2100, 1, 1))
+    (end,) = [line for line in lines if line["logger"] == "ctxlog.task"]
+    assert end["queueMs"] == waited * 1000
+
+
+def test_a_task_that_is_run_in_place() -> None:
+    """It was in no queue, and counts for itself."""
+    huey, charge = _huey(immediate=True)
+    adapter.install(huey)
+
+    @ctxlog.entry("outer")
+    def call() -> None:
+        ctxlog.count("rows", 10)
+        charge("x")
+
+    with capture_lines() as lines:
+        call()
+    inner, outer = [line for line in lines if line["logger"] == "ctxlog.task"]
+    assert (inner["route"], inner["rows"]) == ("charge", 1)
+    assert (outer["route"], outer["rows"]) == ("outer", 10)
+    assert "queueMs" not in inner
 
 
 def test_a_delayed_task() -> None:

@@ -18,7 +18,7 @@ SHOP = (
     HEAD
     + """
 import signal
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from redis import Redis
 from rq import Callback, Queue, Repeat, Retry, get_current_job
 from ctxlog.tasks import rq
@@ -71,6 +71,11 @@ def send(name, token):
     elif name == "calls back":
         queue.enqueue(charge, token, on_success=Callback(succeeded))
         queue.enqueue(fails, token, on_failure=Callback(failed))
+    elif name == "waited":
+        job = queue.create_job(charge, args=(token,))
+        job.enqueued_at = datetime.now(timezone.utc) - timedelta(minutes=10)
+        job.save()
+        queue.push_job_id(job.id)
     elif name == "keeps meta":
         queue.enqueue(charge, token, meta={"own": token})
     elif name == "forgetful":
@@ -106,6 +111,13 @@ def test_every_way_of_enqueueing(running_shop: Shop, name: str, count: int) -> N
     running_shop.send(f"await send({{'requestID': {request_id!r}}}, {name!r}, 'x')")
     found = running_shop.ended("charge", count, requestID=request_id)
     assert len({end["taskID"] for end in found}) == count
+
+
+def test_the_time_in_the_queue(running_shop: Shop) -> None:
+    """It begins when the job has come into the queue."""
+    running_shop.send("await send({'requestID': 'req-due'}, 'waited', 'x')")
+    (end,) = running_shop.ended("charge", requestID="req-due")
+    assert 600_000 <= end["queueMs"] < 900_000
 
 
 def test_a_job_that_repeats(running_shop: Shop) -> None:
@@ -152,6 +164,7 @@ def test_a_work_horse_that_is_killed(running_shop: Shop) -> None:
     (end,) = running_shop.ended("dies", requestID="req-dies")
     assert (end["outcome"], end["error"]) == ("failed", "WorkHorseTerminated")
     assert end["durationMs"] > 0
+    assert 0 <= end["queueMs"] < 60_000
     assert {line["requestID"] for line in running_shop.lines_of(end["taskID"])} == {
         "req-dies"
     }

@@ -61,6 +61,18 @@ def test_tasks_of_nobody(running_shop: Shop) -> None:
     running_shop.check_nobody()
 
 
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_the_rules_of_the_application(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Its fields, its wish for no line, and slow tasks as warnings."""
+    library = LIBRARIES[name]
+    need(library.module)
+    broker = request.getfixturevalue(library.broker)
+    with shop(library, tmp_path, broker, RULES="1") as running:
+        running.check_rules()
+
+
 @pytest.mark.parametrize("name", ["dramatiq", "huey, threads", "rq"])
 def test_a_worker_may_spell_its_names_otherwise(
     name: str, tmp_path: Path, request: pytest.FixtureRequest
