@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote
 
@@ -57,18 +57,19 @@ class CallEntry(RequestEntry):
         echoed: Whether the initial metadata has been sent.
     """
 
-    __slots__ = ("_cancelled", "_rpc", "aborted", "code", "echoed")
+    __slots__ = ("_cancelled", "_metadata", "_rpc", "aborted", "code", "echoed")
 
     def __init__(self, options: RequestOptions, details: Any) -> None:
         self.aborted = self.echoed = self._cancelled = False
         self.code: object = None
         self._rpc: Any = None
+        self._metadata = details.invocation_metadata or ()
         super().__init__(
             options,
             "POST",
             details.method,
             None,
-            options.headers.of_pairs(details.invocation_metadata or ()),
+            options.headers.of_pairs(self._metadata),
             identify=not options.needs_client,
         )
 
@@ -81,6 +82,11 @@ class CallEntry(RequestEntry):
         """End a call that grpc has dropped."""
         self._cancelled = self._rpc is not None
         self.finish()
+
+    def found(self) -> None:
+        """Note that there is a handler: the method is the route."""
+        if "route" not in self.store:
+            self.store["route"] = self.path
 
     def serve(self, context: Any) -> None:
         """Begin the handler, with grpc's context of the call."""
@@ -105,6 +111,15 @@ class CallEntry(RequestEntry):
 
     def user_reader(self) -> Callable[[], object] | None:
         return None if self._rpc is None else self._reader_of(self._rpc)
+
+    def read_headers(self) -> Iterable[tuple[str, str | bytes]]:
+        return self._metadata
+
+    def read_http_version(self) -> str:
+        return "2"
+
+    def read_request(self) -> object:
+        return self._rpc
 
     def _identify_late(self) -> None:
         if not self._chosen_id and not self.store.closed:
@@ -183,13 +198,15 @@ class CallContext:
     def _with_id(self, metadata: Any) -> tuple[Any, ...]:
         entry = self._entry
         entry.echoed = True
-        given = tuple(metadata or ())
+        entry.note_status(None)  # it has begun; its status comes at the end
+        sent = tuple(metadata or ())
         request_id = entry.echoed_id()
-        if not request_id:
-            return given
-        name = entry.options.request_id_header.lower()
-        kept = (pair for pair in given if pair[0] != name)
-        return (*kept, (name, request_id))
+        if request_id:
+            name = entry.options.request_id_header.lower()
+            kept = (pair for pair in sent if pair[0] != name)
+            sent = (*kept, (name, request_id))
+        entry.response_headers = sent
+        return sent
 
     def _abort(self, code: Any) -> None:
         self._entry.code = code

@@ -60,7 +60,8 @@ class ServerInterceptor(grpc.ServerInterceptor):
     Args:
         options: The options of all server adapters, see
             `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the
-            servicer's context, `ignore_paths` are full methods. With a *trust* that
+            servicer's context, which a completed request has as `request`;
+            `ignore_paths` are full methods. With a *trust* that
             looks at the client's address, lines of interceptors further in have no id,
             since grpc tells the address to the handler only.
 
@@ -83,6 +84,8 @@ class ServerInterceptor(grpc.ServerInterceptor):
             raise
         if handler is None:
             handler = grpc.stream_unary_rpc_method_handler(_not_found)
+        else:
+            entry.found()
         return rewrapped(handler, functools.partial(_sync_behavior, entry))
 
 
@@ -97,7 +100,8 @@ class AioServerInterceptor(grpc.aio.ServerInterceptor):
     Args:
         options: The options of all server adapters, see
             `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the
-            servicer's context, `ignore_paths` are full methods.
+            servicer's context, which a completed request has as `request`;
+            `ignore_paths` are full methods.
 
     Raises:
         ConfigError: if an option is invalid.
@@ -120,6 +124,8 @@ class AioServerInterceptor(grpc.aio.ServerInterceptor):
             raise
         if handler is None:
             handler = grpc.stream_unary_rpc_method_handler(_not_found_async)
+        else:
+            entry.found()
         return rewrapped(handler, functools.partial(_aio_behavior, entry))
 
 

@@ -10,7 +10,7 @@ import asyncio
 import functools
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ctxlog._kept import Kept
@@ -19,7 +19,7 @@ from ctxlog.context import Store
 from ctxlog.context.adapter import within
 from ctxlog.errors import requires
 from ctxlog.servers._options import RequestOptions, ServerOptions
-from ctxlog.servers._request import RequestEntry
+from ctxlog.servers._request import RequestEntry, note_route
 
 with requires("websockets"):
     from websockets.asyncio.server import ServerConnection
@@ -67,17 +67,22 @@ class ContextConnection(ServerConnection):
         self._options = options
         self._failure: BaseException | None = None
 
-    async def handshake(self, *args: Any, **settings: Any) -> None:
+    async def handshake(
+        self, process_request: Any = None, *args: Any, **settings: Any
+    ) -> None:
         """Perform the opening handshake, in the store."""
         waiters = [self.request_rcvd, self.connection_lost_waiter]
         await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
         if self.request is not None:
             self._begin(self.request)
         try:
-            await super().handshake(*args, **settings)
+            await super().handshake(process_request, *args, **settings)
         except BaseException as error:
             self._failure = error
             raise
+        route = _route(self, process_request)
+        if route is not None:
+            note_route(route)
 
     async def close(
         self, code: CloseCode | int = CloseCode.NORMAL_CLOSURE, reason: str = ""
@@ -101,6 +106,9 @@ class ContextConnection(ServerConnection):
                 # Setting a header adds a value.
                 response.headers.pop(header, None)
                 response.headers[header] = request_id
+            entry.response_headers = tuple(response.headers.raw_items())
+            if response.status_code != 101:
+                entry.bytes_out = len(response.body or b"")
             send(response)
 
         # There is no hook for the responses that websockets makes by itself.
@@ -125,7 +133,7 @@ class ContextConnection(ServerConnection):
 class _Request(RequestEntry):
     """The request that opens a connection."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_request")
 
     def __init__(
         self, options: RequestOptions, connection: ServerConnection, request: Request
@@ -139,9 +147,40 @@ class _Request(RequestEntry):
             options.headers.of_pairs(request.headers.raw_items()),
         )
         self._connection = connection
+        self._request = request
 
     def user_reader(self) -> Callable[[], object] | None:
         return self._reader_of(self._connection, _username)
+
+    def read_headers(self) -> Iterable[tuple[str, str]]:
+        return self._request.headers.raw_items()
+
+    def read_query(self) -> str:
+        return self._request.path.partition("?")[2]
+
+    def read_scheme(self) -> str:
+        transport = self._connection.transport
+        return "ws" if transport.get_extra_info("ssl_object") is None else "wss"
+
+    def read_http_version(self) -> str:
+        return "1.1"
+
+    def read_request(self) -> ServerConnection:
+        return self._connection
+
+
+def _route(connection: ServerConnection, process_request: Any) -> str | None:
+    """Return the rule by which a router of websockets' has found the handler."""
+    router: Any = getattr(process_request, "__self__", None)
+    url_map = getattr(router, "url_map", None)
+    request = connection.request
+    if url_map is None or request is None:
+        return None
+    # It does not keep the rule. It has matched, so it does again.
+    adapter = url_map.bind(router.get_server_name(connection, request))
+    path = request.path.partition("?")[0]
+    rule, _ = adapter.match(path_info=path, websocket=True, return_rule=True)
+    return str(rule.rule)
 
 
 class _Logger(logging.LoggerAdapter):  # type: ignore[type-arg]  # not in 3.10
@@ -171,7 +210,8 @@ def connection(
     Args:
         options: The options of all server adapters, see
             `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the
-            connection. Without it the name that `basic_auth()` has checked is bound.
+            connection, which a completed request has as `request`. Without it the name
+            that `basic_auth()` has checked is bound.
 
     Raises:
         ConfigError: if an option is invalid.

@@ -932,3 +932,106 @@ def test_the_client_is_the_address_in_the_peer(peer: str, address: str | None) -
     Without port, brackets and what grpc quotes; None where there is none.
     """
     assert _grpc.address_of(peer) == address
+
+
+# The route and the completion line ----------------------------------------------
+
+
+def completion(lines: LogEnvironment) -> dict[str, Any]:
+    """
+    The one completion line.
+    """
+    (line,) = [one for one in lines.load_all() if one["logger"] == "ctxlog.request"]
+    return line
+
+
+@every
+@pytest.mark.parametrize("name", ["plain", "rows", "crash", "refuse"])
+def test_the_route_is_the_method(lines: LogEnvironment, served: Any, name: str) -> None:
+    """
+    It is on all lines of the handler, and of grpc about it.
+    """
+    served(lambda client: client.outcome(name, b"a"), interceptor(served))
+    assert {one.get("route") for one in lines.load_all()} == {f"/Shop/{name}"}
+    assert "bytesOut" not in completion(lines)
+
+
+@both
+@pytest.mark.parametrize("path", ["/Shop/none", "/None/plain", "/x/{a}/(b)"])
+def test_an_unknown_method_is_no_route(
+    lines: LogEnvironment, served: Any, path: str
+) -> None:
+    """
+    Names that clients make up are never groups.
+    """
+
+    def talk(client: Client) -> str:
+        call = client.channel.unary_unary(path).future(b"", timeout=LIMIT)
+        return str(call.code().name)
+
+    assert served(talk, interceptor(served)) == "UNIMPLEMENTED"
+    line = completion(lines)
+    assert (line["status"], line.get("route")) == ("UNIMPLEMENTED", None)
+
+
+@every
+def test_what_is_asked_for_is_on_the_line(lines: LogEnvironment, served: Any) -> None:
+    """
+    Metadata are the headers; they are cut, and secrets are hidden.
+    """
+    asked_for = (
+        *("query", "userAgent", "httpVersion", "ttfbMs", "header:x-long"),
+        *("header:authorization", "responseHeader:x-request-id", "scheme"),
+    )
+    metadata = (
+        ("x-long", "h" * 4000),
+        ("authorization", "Bearer secret"),
+        ("x-request-id", "req-1"),
+    )
+    served(
+        lambda client: client.outcome("rows", b"a", metadata),
+        interceptor(served, completion_fields=asked_for),
+    )
+    line = completion(lines)
+    assert len(line["headers"]["x-long"]) < 2100
+    assert "secret" not in str(line["headers"])
+    assert line["responseHeaders"] == {"x-request-id": "req-1"}
+    assert line["userAgent"].startswith("grpc-python")
+    assert line["httpVersion"] == "2"
+    assert 0 < line["ttfbMs"] <= line["durationMs"]
+    assert not {"query", "scheme"} & line.keys()
+
+
+@every
+@pytest.mark.parametrize("kind", ["drop", "raise", "huge", "some"])
+def test_rules_of_the_application(
+    lines: LogEnvironment, served: Any, kind: str
+) -> None:
+    """
+    They get grpc's context; a huge result and an error leave one line.
+    """
+    seen: list[Any] = []
+
+    def completion_of(completed: Any) -> Any:
+        metadata = dict(completed.request.invocation_metadata())
+        seen.append((completed.route, completed.status, metadata["x-request-id"]))
+        if kind == "drop":
+            return False
+        if kind == "raise":
+            raise ValueError("no")
+        return {"kind": kind, "huge": "x" * 10_000_000 if kind == "huge" else ""}
+
+    rules = {
+        "completion": completion_of,
+        "completion_level": lambda one: "DEBUG" if one.status == "OK" else None,
+        "slow": 0,
+    }
+    served(lambda client: client.outcome("refuse", b"a"), interceptor(served, **rules))
+    assert seen == [("/Shop/refuse", "NOT_FOUND", "req-1")]
+    done = [one for one in lines.load_all() if one["logger"] == "ctxlog.request"]
+    assert len(done) == (kind != "drop")
+    for line in done:
+        assert (line["slow"], line["level"]) == (True, "WARNING")
+        assert line.get("kind") == (None if kind == "raise" else kind)
+    reports = [e["message"] for e in lines.load_all() if e["logger"] == "ctxlog"]
+    assert reports == (["completion failed"] if kind == "raise" else [])

@@ -317,3 +317,156 @@ def test_the_options_are_those_of_all_servers(lines: LogEnvironment) -> None:
     assert (done["requestID"], done["user"]) == ("t-1", {"name": "alice"})
     with pytest.raises(ctxlog.ConfigError, match="trust"):
         adapter.connection(trust="everybody")
+
+
+# Routes and the completion line -------------------------------------------------
+
+
+def completion(lines: LogEnvironment) -> dict[str, Any]:
+    """
+    The one completion line.
+    """
+    (line,) = [one for one in lines.load_all() if one["logger"] == "ctxlog.request"]
+    return line
+
+
+def visit(
+    path: str, *, headers: Any = ID, routing: bool = False, **options: Any
+) -> Any:
+    """
+    Open a connection and close it; the status of the handshake.
+    """
+
+    async def talk(url: str) -> int:
+        try:
+            async with client.connect(url + path, additional_headers=headers):
+                return 101
+        except websockets.exceptions.InvalidStatus as refused:
+            return int(refused.response.status_code)
+
+    if not routing:
+        return serve(talk, handler=silent, **options)
+
+    async def main() -> Any:
+        werkzeug = need("werkzeug.routing")
+        urls = werkzeug.Map(
+            [
+                werkzeug.Rule("/rooms/<int:number>", endpoint=silent),
+                werkzeug.Rule("/{braces}/<path:rest>", endpoint=silent),
+            ]
+        )
+        route = need("websockets.asyncio.router").route
+        made = options.pop("create_connection", adapter.ContextConnection)
+        async with route(urls, "127.0.0.1", 0, create_connection=made) as running:
+            port = running.sockets[0].getsockname()[1]
+            return await talk(f"ws://127.0.0.1:{port}")
+
+    return asyncio.run(main())
+
+
+async def silent(connection: Any, **parameters: object) -> None:
+    """
+    Log a line.
+    """
+    LOG.info("in the handler")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "route"),
+    [
+        ("/rooms/7?a=b", 101, "/rooms/<int:number>"),
+        ("/{braces}/a/b", 101, "/{braces}/<path:rest>"),
+        ("/rooms/seven", 404, None),
+        ("/nothing", 404, None),
+    ],
+)
+def test_route_of_a_router(
+    lines: LogEnvironment, path: str, status: int, route: str | None
+) -> None:
+    """
+    The rule that matched; where nothing did, none.
+    """
+    assert visit(path, routing=True) == status
+    line = completion(lines)
+    assert (line["status"], line.get("route")) == (status, route)
+    inner = [one["route"] for one in lines.load_all() if one["logger"] == "tests.app"]
+    assert inner == ([route] if route else [])
+
+
+def test_without_a_router_there_is_no_route(lines: LogEnvironment) -> None:
+    """
+    A path is not a route, and a websocket has no size.
+    """
+    visit("/rooms/7")
+    assert "route" not in completion(lines)
+    assert "bytesOut" not in completion(lines)
+
+
+def test_a_refused_handshake_has_a_size(lines: LogEnvironment) -> None:
+    """
+    It is answered with a body.
+    """
+
+    def refuse(connection: Any, request: Any) -> Any:
+        return connection.respond(403, "not you")
+
+    assert visit("/", process_request=refuse) == 403
+    assert completion(lines)["bytesOut"] == len("not you")
+
+
+def test_what_is_asked_for_is_on_the_line(lines: LogEnvironment) -> None:
+    """
+    Also a query of 6 kB and a header of 4 kB, which are cut; secrets are hidden.
+    """
+    asked_for = (
+        *("query", "userAgent", "host", "scheme", "httpVersion", "bytesIn", "ttfbMs"),
+        *("header:X-Long", "header:Authorization", "responseHeader:Upgrade"),
+    )
+    headers = {"X-Long": "h" * 4000, "Authorization": "Bearer secret"}
+    visit(
+        f"/?password=a%26b&name={'n' * 6000}",
+        headers=headers,
+        create_connection=adapter.connection(completion_fields=asked_for),
+    )
+    line = completion(lines)
+    assert line["query"].startswith("password=[redacted]&name=nnn")
+    assert len(line["query"]) < 2100
+    assert len(line["headers"]["X-Long"]) < 2100
+    assert "secret" not in str(line["headers"])
+    assert line["userAgent"].startswith("Python/")
+    assert line["host"].startswith("127.0.0.1:")
+    assert (line["scheme"], line["httpVersion"]) == ("ws", "1.1")
+    assert 0 < line["ttfbMs"] <= line["durationMs"]
+    assert line["responseHeaders"] == {"Upgrade": "websocket"}
+
+
+@pytest.mark.parametrize("kind", ["drop", "raise", "huge", "some"])
+def test_rules_of_the_application(lines: LogEnvironment, kind: str) -> None:
+    """
+    They get the connection; a huge result and an error leave one line.
+    """
+    seen: list[Any] = []
+
+    def completion_of(completed: Any) -> Any:
+        found = completed.request.request.headers["X-Kind"]
+        seen.append((completed.path, completed.status, found))
+        if kind == "drop":
+            return False
+        if kind == "raise":
+            raise ValueError("no")
+        return {"kind": kind, "huge": "x" * 10_000_000 if kind == "huge" else ""}
+
+    made = adapter.connection(
+        completion=completion_of,
+        completion_level=lambda completed: "DEBUG" if completed.error else None,
+        slow=0,
+    )
+    visit("/a?b", headers={"X-Kind": kind}, create_connection=made)
+    assert seen == [("/a", 101, kind)]
+    done = [one for one in lines.load_all() if one["logger"] == "ctxlog.request"]
+    assert len(done) == (kind != "drop")
+    for line in done:
+        assert (line["slow"], line["level"]) == (True, "WARNING")
+        assert line.get("kind") == (None if kind == "raise" else kind)
+    reports = [e["message"] for e in lines.load_all() if e["logger"] == "ctxlog"]
+    assert reports == (["completion failed"] if kind == "raise" else [])
