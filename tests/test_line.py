@@ -626,7 +626,11 @@ def test_the_short_way_gives_the_same_bytes(
     """
     encoder = LineEncoder(SCHEMAS[schema], caller=caller is not None, **options)
     view = View(bound, started)
-    for fields in ({}, own, {"rows": 3, "hit": True}, {"caller": 1}):
+    total, secret = {"count": 2, "ms": 1.5}, {"token": "x", "name": "token"}
+    for fields in (
+        *({}, own, {"rows": 3, "hit": True}, {"caller": 1}),
+        *({"db": total}, {"db": secret}, {"db": [total]}, {"db": {"a": secret}}),
+    ):
         line_of(encoder, view, fields=fields, caller=caller)
         line_of(
             encoder,
@@ -712,9 +716,13 @@ def test_a_usual_event_goes_the_short_way() -> None:
     With a context and fields of plain values, as soon as their names have been seen.
     """
     encoder, view = LineEncoder(), View({"requestID": "A", "user": {"id": "u"}}, 0)
-    event = Event(AT, "INFO", 20, "shop", "hello", view, {"rows": 3, "took": 0.5})
-    line = encoder.encode(event)
-    assert encoder.encode_plain(*event[:7]) == line
+    for fields in (
+        {"rows": 3, "took": 0.5},
+        {"status": 200, "db": {"count": 7, "ms": 31.2}},  # as a request ends
+    ):
+        event = Event(AT, "INFO", 20, "shop", "hello", view, fields)
+        line = encoder.encode(event)
+        assert encoder.encode_plain(*event[:7]) == line
 
 
 # Caches between lines ------------------------------------------------------------

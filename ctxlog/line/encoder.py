@@ -183,7 +183,10 @@ class LineEncoder(Encoder):
                     return None
                 for value in fields.values():
                     if type(value) not in FLAT_TYPES and not _is_finite(value):
-                        return None
+                        # Such as the totals of a request: an object of two numbers.
+                        if not self._fields.plain.are_flat(fields):
+                            return None
+                        break
                 if not names.isdisjoint(context.names):
                     return None
                 # With its closing brace, which is the line's.
