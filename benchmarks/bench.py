@@ -68,6 +68,13 @@ OPERATIONS = [
     "with scope(order=...)",
     "run({...}, fn)",
     "Snapshot().run(fn)",
+    'count("rows", 12)',
+    'count("rows", 12), no request',
+    'with timed("render")',
+    'with timed("render"), no request',
+    '@timed("render")',
+    'add_time("db", 1000)',
+    'add_time("db", 1000), no request',
 ]
 
 STORE, STORES, WEB = "the store", "stores", "HTTP"
@@ -84,6 +91,10 @@ def groups() -> dict[str, list[Row]]:
         },
         STORE: [Row(name, "operation") for name in OPERATIONS],
         goals.REQUEST: [Row(name, "request") for name in (CORRELATION_ID, QUIET, FULL)],
+        goals.COMPLETION: [
+            Row(name, "request", options=("--group", goals.COMPLETION))
+            for name in (goals.SAME_BYTES, goals.WITH_ROUTE)
+        ],
     }
 
 

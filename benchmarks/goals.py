@@ -20,6 +20,7 @@ TWO_THREADS = "two threads"
 FOUR_THREADS = "four threads"
 DISABLED = "a disabled level"
 REQUEST = "an empty request, asgi"
+COMPLETION = "a completion line"
 PER_SECOND = "HTTP, requests/s"
 OWN_TIME = "HTTP, the server's own time"
 
@@ -34,6 +35,8 @@ PLAIN_SERVER = "plain text"
 CORRELATION_ID = "asgi-correlation-id"
 QUIET = "ctxlog, no completion line"
 FULL = "ctxlog"
+SAME_BYTES = "no route, its bytes in another field"
+WITH_ROUTE = "a route"
 
 #: What each group measured, by the names of its rows.
 Found = Mapping[str, "Samples | Failed"]
@@ -94,6 +97,7 @@ GOALS = [
     ),
     Goal(REQUEST, QUIET, CORRELATION_ID, 0.9, 0.6),
     Goal(REQUEST, FULL, CORRELATION_ID, 1.6, 1.2),
+    Goal(COMPLETION, WITH_ROUTE, SAME_BYTES, 1.05, 1.00),
     Goal(DISABLED, OURS, CONSTANT, 1.05, 1.00),
 ]
 

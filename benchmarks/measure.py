@@ -91,6 +91,7 @@ def written_later(log: Callable[[], object], times: int = 2_000) -> float:
 def operation(name: str) -> Callable[[], float]:
     """An operation on the store, inside one with five fields."""
     import ctxlog
+    from ctxlog.context.adapter import add_time
 
     variable: ContextVar[Any] = ContextVar("variable", default=None)
     bound: dict[str, Any] = {**cases.CONTEXT, "a": 1, "b": 2, "c": 3}
@@ -102,8 +103,17 @@ def operation(name: str) -> Callable[[], float]:
         with ctxlog.scope(order="o-7"):
             pass
 
+    def timed() -> None:
+        with ctxlog.timed("render"):
+            pass
+
+    @ctxlog.timed("render")
+    def decorated() -> None:
+        pass
+
     variable.set(bound)
-    cases.enter(bound)
+    if not name.endswith("no request"):
+        cases.enter(bound)
     snapshot = ctxlog.Snapshot()
     operations: dict[str, Callable[[], object]] = {
         "ContextVar.get()": variable.get,
@@ -113,6 +123,13 @@ def operation(name: str) -> Callable[[], float]:
         "with scope(order=...)": scope,
         "run({...}, fn)": lambda: ctxlog.run(bound, nothing),
         "Snapshot().run(fn)": lambda: snapshot.run(nothing),
+        'count("rows", 12)': lambda: ctxlog.count("rows", 12),
+        'count("rows", 12), no request': lambda: ctxlog.count("rows", 12),
+        'with timed("render")': timed,
+        'with timed("render"), no request': timed,
+        '@timed("render")': decorated,
+        'add_time("db", 1000)': lambda: add_time("db", 1000),
+        'add_time("db", 1000), no request': lambda: add_time("db", 1000),
     }
     return blocks(repeated(operations[name]))
 

@@ -2,11 +2,12 @@
 What an empty request costs under each adapter, beside other middleware.
 
 `python benchmarks/middleware.py` prints Markdown; names of groups (`asgi`, `wsgi`,
-`flask`, `django`) choose some. An application that does nothing is called in process,
-bare and under each middleware. All ways of a group take turns in one process, in short
-blocks that begin elsewhere each time, so a machine whose speed drifts is as unfair to
-one as to the other. Times are the process's own; ratios are made of blocks of the same
-turn. The median is printed with the interval that it lies in with 95 % confidence.
+`flask`, `django`, `a completion line`) choose some. An application that does nothing is
+called in process, bare and under each middleware. All ways of a group take turns in one
+process, in short blocks that begin elsewhere each time, so a machine whose speed drifts
+is as unfair to one as to the other. Times are the process's own; ratios are made of
+blocks of the same turn. The median is printed with the interval that it lies in with 95
+% confidence.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from goals import COMPLETION, FULL, GOALS, QUIET, REQUEST, SAME_BYTES, WITH_ROUTE
 from goals import CORRELATION_ID as PEER
-from goals import FULL, GOALS, QUIET, REQUEST
 from ratios import Median
 
 import ctxlog
@@ -90,12 +91,12 @@ class AsgiApp:
         await send({"type": "http.response.body", "body": b""})
 
 
-def asgi_block(app: Any) -> Block:
+def asgi_block(app: Any, client: str = CLIENT) -> Block:
     headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
     fixed = {
         **{"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1"},
         **{"method": METHOD, "scheme": "http", "root_path": "", "query_string": b""},
-        **{"path": PATH, "raw_path": PATH.encode(), "client": (CLIENT, 50_000)},
+        **{"path": PATH, "raw_path": PATH.encode(), "client": (client, 50_000)},
         "server": ("10.0.0.1", 8000),
     }
 
@@ -144,6 +145,56 @@ def asgi() -> Iterator[Way]:
     }
     for name, app in ways.items():
         yield Way(name, asgi_block(app))
+
+
+# The completion line ------------------------------------------------------------
+
+ROUTE = "/orders/{number}"
+NO_ROUTE = "no route"
+
+
+def completion() -> Iterator[Way]:
+    """A request with one line at its end, and what further fields of that cost."""
+    from ctxlog.servers._request import note_route
+    from ctxlog.servers.asgi import ContextMiddleware
+
+    def route() -> None:
+        note_route(ROUTE)
+
+    def totals() -> None:
+        route()
+        ctxlog.count("rows", 12)
+        with ctxlog.timed("render"):
+            pass
+
+    def nothing() -> None:
+        pass
+
+    answer = AsgiApp()
+
+    def served(work: Callable[[], object], **options: Any) -> Any:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            work()
+            await answer(scope, receive, send)
+
+        return ContextMiddleware(app, **options)
+
+    longer = CLIENT + "-" * len(f'"route":"{ROUTE}",')
+    fields = "query userAgent referer host scheme httpVersion bytesIn bytesOut ttfbMs"
+    every = [*fields.split(), "header:X-Forwarded-For"]
+    yield Way(BARE, asgi_block(answer))
+    none: dict[str, Any] = {"completion_fields": ()}
+    yield Way(NO_ROUTE, asgi_block(served(nothing, **none)))
+    yield Way(SAME_BYTES, asgi_block(served(nothing, **none), longer))
+    yield Way(WITH_ROUTE, asgi_block(served(route, **none)))
+    yield Way("a route and `bytesOut`, the default", asgi_block(served(route)))
+    app = served(route, completion_fields=every)
+    yield Way("a route and all fields that can be asked for", asgi_block(app))
+    yield Way(
+        "a route, a `count()` and a `timed()`", asgi_block(served(totals, **none))
+    )
+    app = served(route, completion=lambda _: None, slow=60.0, **none)
+    yield Way("a route, `completion=` and `slow=`", asgi_block(app))
 
 
 # WSGI, Flask --------------------------------------------------------------------
@@ -284,6 +335,7 @@ GROUPS: dict[str, Callable[[], Iterator[Way]]] = {
     "wsgi": wsgi,
     "flask": flask,
     "django": django,
+    COMPLETION: completion,
 }
 
 
@@ -311,7 +363,7 @@ def group_report(name: str, turns: int, requests: int) -> Iterator[str]:
     yield f"\n#### {name}\n"
     ways = list(GROUPS[name]())
     found = measured(ways, turns, requests)
-    base = PEER if PEER in found else BARE
+    base = next(name for name in (PEER, SAME_BYTES, BARE) if name in found)
     yield f"| middleware | µs per request | of it added | ratio to {base} |"
     yield "|---|---|---|---|"
     for way, times in found.items():
@@ -319,7 +371,11 @@ def group_report(name: str, turns: int, requests: int) -> Iterator[str]:
         cells = f"{statistics.median(times):.1f} | {statistics.median(added):.1f}"
         yield f"| {way} | {cells} | {ratio(times, found[base])} |"
     for goal in GOALS:
-        if goal.group == REQUEST and goal.ours in found and goal.theirs in found:
+        if (
+            goal.group in (REQUEST, COMPLETION)
+            and goal.ours in found
+            and goal.theirs in found
+        ):
             verdict = goal.verdict(ratio(found[goal.ours], found[goal.theirs]))
             yield f"\n{goal.ours}, at most {goal.limit} of {goal.theirs}: {verdict}."
 

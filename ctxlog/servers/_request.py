@@ -97,7 +97,7 @@ def note_route(route: str, *, instead_of: str | None = None) -> None:
     """
     store = entry_store()
     if isinstance(store, RequestStore):
-        known = store.get("route")
+        known = store["route"] if "route" in store else None
         if known is None or known == instead_of:
             store["route"] = route
 
