@@ -56,6 +56,9 @@ _BODY = frozenset(
     }
 )
 
+#: Those of them that name a file instead of bringing its bytes.
+_FILES = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
+
 
 class ContextMiddleware:
     """
@@ -194,7 +197,9 @@ class _Request(RequestEntry):
         with detached():
             message = await self._receive()
         if message["type"] == "http.request":
-            self.bytes_in = (self.bytes_in or 0) + len(message.get("body", b""))
+            body = message.get("body", b"")
+            size = len(body) if type(body) is bytes else _size(body)
+            self.bytes_in = (self.bytes_in or 0) + size
         elif message["type"] == "http.disconnect":
             if not self._ending:
                 self.details["disconnected"] = True
@@ -211,8 +216,12 @@ class _Request(RequestEntry):
             self.response_headers = message.get("headers")
             self.bytes_out = 0
         elif kind in _BODY:
-            if self.bytes_out is not None:
-                self.bytes_out += len(message.get("body", b""))
+            if self.bytes_out is not None and self.method != "HEAD":
+                if kind in _FILES:  # the server reads it
+                    self.bytes_out = self.content_length()
+                else:
+                    body = message.get("body", b"")
+                    self.bytes_out += len(body) if type(body) is bytes else _size(body)
             last = not message.get("more_body", False)
             self._ending = self._ending or last
         elif kind == "websocket.accept":
@@ -269,7 +278,8 @@ class _Request(RequestEntry):
         return self._scope.get("headers") or ()
 
     def read_query(self) -> str:
-        return bytes(self._scope.get("query_string", b"")).decode("latin-1")
+        query = self._scope.get("query_string") or b""
+        return query if isinstance(query, str) else bytes(query).decode("latin-1")
 
     def read_scheme(self) -> str | None:
         return self._scope.get("scheme")
@@ -288,6 +298,14 @@ class _Request(RequestEntry):
         # Of Starlette, FastAPI and Litestar.
         found = self._scope.get("path_params")
         return found.values() if isinstance(found, dict) else ()
+
+
+def _size(body: object) -> int:
+    """Return the size of a body of another type than most have."""
+    if isinstance(body, (bytes, bytearray)):
+        return len(body)
+    # Of anything else the server says what is wrong with it.
+    return body.nbytes if isinstance(body, memoryview) else 0
 
 
 def _without(name: bytes, headers: _Headers) -> list[tuple[bytes, bytes]]:

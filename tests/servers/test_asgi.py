@@ -1613,3 +1613,105 @@ def test_install_refuses_what_is_no_application(app: object) -> None:
     """
     with pytest.raises(TypeError, match=r"ContextMiddleware\(app\)"):
         install(app)
+
+
+# Sizes --------------------------------------------------------------------------
+
+
+def sending(*bodies: Message, headers: Any = ()) -> App:
+    """
+    An application that reads the request's body and sends these messages.
+    """
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        more = True
+        while more:
+            more = (await receive()).get("more_body", False)
+        start = {"type": "http.response.start", "status": 200, "headers": headers}
+        await send(start)
+        for body in bodies:
+            await send(body)
+
+    return app
+
+
+BODY = "http.response.body"
+LENGTH = [(b"Content-Length", b"1234")]
+SIZES: list[tuple[str, list[Message], Any, int | None]] = [
+    ("GET", [{"type": BODY, "body": b"x" * 10}], (), 10),
+    ("GET", [{"type": BODY}], (), 0),
+    ("GET", [{"type": BODY, "body": memoryview(b"x" * 9)}], (), 9),
+    ("GET", [{"type": BODY, "body": memoryview(bytes(12)).cast("i")}], (), 12),
+    ("GET", [{"type": BODY, "body": bytearray(7)}], (), 7),
+    ("GET", [{"type": BODY, "body": None}], (), 0),
+    ("GET", [{"type": BODY, "body": "text"}], (), 0),
+    ("HEAD", [{"type": BODY, "body": b"x" * 10}], LENGTH, 0),
+    ("HEAD", [{"type": "http.response.pathsend", "path": "/a"}], LENGTH, 0),
+    ("GET", [{"type": "http.response.pathsend", "path": "/a"}], LENGTH, 1234),
+    ("GET", [{"type": "http.response.zerocopysend", "file": 3}], LENGTH, 1234),
+    ("GET", [{"type": "http.response.pathsend", "path": "/a"}], (), None),
+    (
+        "GET",
+        [{"type": "http.response.pathsend", "path": "/a"}],
+        [(b"content-length", b"many")],
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "bodies", "headers", "size"), SIZES)
+def test_size_of_the_body(
+    lines: Lines, method: str, bodies: list[Message], headers: Any, size: int | None
+) -> None:
+    """
+    It is that of the body as sent; a file's is what the headers say.
+    """
+    app = sending(*bodies, headers=headers)
+    call(ContextMiddleware(app), method=method)
+    assert lines.completion().get("bytesOut") == size
+
+
+def test_size_of_the_request(lines: Lines) -> None:
+    """
+    What the application has read is counted, whatever buffers the server gives it.
+    """
+    pieces = (b"x" * 10, bytearray(20), memoryview(bytes(30)))
+    messages = [
+        {"type": "http.request", "body": piece, "more_body": True} for piece in pieces
+    ]
+    app = ContextMiddleware(sending(), completion_fields=["bytesIn"])
+    call(app, messages=[*messages, {"type": "http.request"}])
+    assert lines.completion()["bytesIn"] == 60
+
+
+@pytest.mark.parametrize("query", [b"a=%62", "a=%62", memoryview(b"a=%62"), None])
+def test_the_query_is_read_whatever_its_type(lines: Lines, query: Any) -> None:
+    """
+    Servers and tests give bytes, texts, or none at all.
+    """
+    app = ContextMiddleware(plain, completion_fields=["query"])
+    call(app, query_string=query)
+    assert lines.completion().get("query") == (None if query is None else "a=%62")
+    assert not lines.of("ctxlog")
+
+
+def test_a_scope_without_most_of_it_has_a_line(lines: Lines) -> None:
+    """
+    All that can be asked for is absent where the scope does not have it.
+    """
+    asked_for = (
+        *("query", "userAgent", "referer", "host", "scheme", "httpVersion"),
+        *("bytesIn", "bytesOut", "header:X-A", "responseHeader:X-B"),
+    )
+    app = ContextMiddleware(plain, completion_fields=asked_for)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        pass
+
+    asyncio.run(app({"type": "http", "path": "/"}, receive, send))
+    line = lines.completion()
+    assert line["bytesOut"] == 2
+    assert not {"query", "host", "scheme", "headers", "responseHeaders"} & line.keys()
