@@ -32,6 +32,8 @@ pytestmark = [
 
 RAW = """
 import logging
+import os
+from wsgiref.util import FileWrapper
 import ctxlog
 from ctxlog.servers.wsgi import ContextMiddleware
 
@@ -45,6 +47,11 @@ def app(environ, start_response):
     size = len(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
     if environ["PATH_INFO"] == "/crash":
         raise ValueError("broken")
+    if environ["PATH_INFO"] == "/file":
+        wrap = environ.get("wsgi.file_wrapper", FileWrapper)
+        length = str(os.stat(__file__).st_size)
+        start_response("200 OK", [("Content-Length", length)])
+        return wrap(open(__file__, "rb"))
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "6")])
     return body(size)
 
@@ -61,7 +68,7 @@ FLASK = """
 import logging
 import ctxlog
 import ctxlog.servers.flask
-from flask import Flask, Response, request, stream_with_context
+from flask import Flask, Response, request, send_file, stream_with_context
 
 ctxlog.configure(format="json")
 log = logging.getLogger("app")
@@ -76,6 +83,8 @@ def view(path):
     size = len(request.get_data())
     if path == "crash":
         raise ValueError("broken")
+    if path == "file":
+        return send_file(__file__)
 
     def body():
         log.info("streaming")
@@ -92,7 +101,7 @@ import django
 from django.conf import settings
 from django.core.management import execute_from_command_line
 from django.core.wsgi import get_wsgi_application
-from django.http import StreamingHttpResponse
+from django.http import FileResponse, StreamingHttpResponse
 from django.urls import path
 
 ctxlog.configure(format="json")
@@ -113,6 +122,8 @@ def view(request, name):
     size = len(request.body)
     if name == "crash":
         raise ValueError("broken")
+    if name == "file":
+        return FileResponse(open(__file__, "rb"))
 
     def body():
         log.info("streaming")
@@ -129,6 +140,9 @@ if __name__ == "__main__":
 """
 
 Event = dict[str, Any]
+
+#: The route of all requests, by the application; the plain one has none.
+ROUTES = {FLASK: "/<path>", DJANGO: "<str:name>"}
 
 _GUNICORN = ("-m", "gunicorn", "-b", "127.0.0.1:{port}", "--access-logfile", "-")
 _THREADS = (*_GUNICORN, "-k", "gthread", "--threads", "8", "served:app")
@@ -292,7 +306,8 @@ def test_every_line_of_every_request(
     """
     Of many clients' requests each has its own lines, the crash's too, and one about it.
     """
-    reports = STACKS[request.node.callspec.params["server"]][3]
+    source, _, _, reports = STACKS[request.node.callspec.params["server"]]
+    route = ROUTES.get(source)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: client(server, number), range(8)))
     server.until(is_completion, 40)
@@ -314,6 +329,10 @@ def test_every_line_of_every_request(
         assert event.get("marker") == event["requestID"], event
         assert "late" not in event
         assert "hush" not in str(event)
+        if event["logger"] in ("app", "ctxlog.request"):
+            assert event.get("route") == route
+        if is_completion(event) and event["status"] == 200:
+            assert event["bytesOut"] == 6
         lines = seen.setdefault(event["requestID"], Counter())
         lines[event["logger"]] += 1
     page = {"app": 2, "ctxlog.request": 1}
@@ -323,6 +342,24 @@ def test_every_line_of_every_request(
         for number in range(8)
         for turn in range(5)
     }
+
+
+@pytest.mark.parametrize("server", STACKS, indirect=True)
+def test_the_size_is_what_a_client_gets(server: Server) -> None:
+    """
+    Of a stream, of a file that the server may send by itself, and of HEAD.
+    """
+    sizes = []
+    for method, path in (("GET", "/page"), ("GET", "/file"), ("HEAD", "/file")):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection.request(method, path, headers={"X-Request-ID": "req-A"})
+        sizes.append(len(connection.getresponse().read()))
+        connection.close()
+    server.until(is_completion, 3)
+    lines = [event for event in server.events if is_completion(event)]
+    assert [line["method"] for line in lines] == ["GET", "GET", "HEAD"]
+    assert [line["bytesOut"] for line in lines] == sizes
+    assert sizes[1] > sizes[0] > sizes[2] == 0
 
 
 @pytest.mark.parametrize("server", ["gunicorn gthread", "waitress"], indirect=True)
