@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 
+from ctxlog._ask import ask
 from ctxlog._names import get_names
 from ctxlog.servers._details import CompletionFields
 from ctxlog.servers._facts import RequestFacts
@@ -65,5 +66,7 @@ def completion_fields(
     if details.bytes_out and request.bytes_out is not None:
         fields[names.bytes_out] = request.bytes_out
     if details.others:
-        details.read(request, fields)
+        # Servers and applications give values of any kind. The line is kept.
+        failure = "a field of the completion line could not be read"
+        ask(failure, None, lambda: details.read(request, fields))
     return fields

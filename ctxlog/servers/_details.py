@@ -4,6 +4,7 @@ The fields of a completion line that are there only if they are asked for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit, urlunsplit
@@ -11,40 +12,93 @@ from urllib.parse import unquote_plus, urlsplit, urlunsplit
 from ctxlog._names import CAMEL, SNAKE, get_names
 from ctxlog.completion.completed import HeaderMap
 from ctxlog.errors import ConfigError
-from ctxlog.line.redact import REDACTED
+from ctxlog.line.redact import PATTERNS, REDACTED
 from ctxlog.line.redactor import get_redactor
 from ctxlog.servers._facts import RequestFacts
 
 #: The longest text from a client that is shown; the rest is cut off.
 _LONGEST = 2048
 
+#: How much of it is looked at, to know what a text is that is cut off.
+_MOST_READ = 8192
+
+#: No text is shorter that has a name and its secret in it.
+_SHORTEST = 6
+
+#: How often a text may be encoded for URLs.
+_MOST_ENCODINGS = 4
+
+#: What divides parameters; Bottle knows the semicolon, too.
+_PARTS = re.compile("([&;])")
+
 _REQUEST, _RESPONSE = "header:", "responseHeader:"
 
 
 def redacted_query(query: str) -> str:
-    """Return a query string without the values of parameters that hold secrets."""
-    redactor = get_redactor()
-    parts = []
-    for part in _short(query).split("&"):
-        name, equals, value = part.partition("=")
-        if equals and redactor.hides(unquote_plus(name), value):
-            part = f"{name}={REDACTED}"
-        parts.append(part)
-    return "&".join(parts)
+    """
+    Return a query string without its secrets.
+
+    A parameter has one by its name, in any encoding, or within its value: a URL, an
+    object of JSON, a token.
+    """
+    shown, rest = query[:_LONGEST], query[_LONGEST:_MOST_READ]
+    parts = _PARTS.split(shown)
+    # Nearly all have none, which is seen at once.
+    suspect = _holds_secret(shown)
+    last = parts.pop()
+    parts[::2] = [_redacted_parameter(part, suspect) for part in parts[::2]]
+    if not rest:
+        parts.append(_redacted_parameter(last, suspect))
+        return "".join(parts)
+    # A secret is not known by its first half.
+    whole = last + _PARTS.split(rest, maxsplit=1)[0]
+    redacted = _redacted_parameter(whole, suspect=True)
+    parts += [last if redacted == whole else redacted, "..."]
+    return "".join(parts)
+
+
+def _redacted_parameter(parameter: str, suspect: bool) -> str:
+    name, equals, value = parameter.partition("=")
+    hidden = bool(equals) and get_redactor().hides(unquote_plus(name), value)
+    if not hidden and not (suspect and _holds_secret(parameter)):
+        return parameter
+    if not equals or (suspect and _holds_secret(name)):
+        return REDACTED
+    return f"{name}={REDACTED}"
+
+
+def _holds_secret(text: str) -> bool:
+    """Return whether a text has a secret in it, also if it is encoded repeatedly."""
+    if len(text) < _SHORTEST:
+        return False
+    hides = get_redactor().hides
+    for _ in range(_MOST_ENCODINGS):
+        if PATTERNS["secrets"](text, hides) != text:
+            return True
+        decoded = unquote_plus(text)
+        if decoded == text:
+            return False
+        text = decoded
+    return True  # nobody encodes a plain text so often
 
 
 def _redacted_url(url: str) -> str | None:
     """Return a URL as in `Referer`, without a user's name, secrets and fragment."""
     try:
-        parts = urlsplit(_short(url))
+        parts = urlsplit(url[:_MOST_READ])
         host = parts.netloc.rpartition("@")[2]
+        path = _redacted(parts.path)
         query = redacted_query(parts.query)
-        return urlunsplit((parts.scheme, host, parts.path, query, ""))
+        redacted = urlunsplit((parts.scheme, host, path, query, ""))
     except ValueError:
         return None
+    # One that is written in another way may have a user's name anywhere.
+    return None if "@" in path and not host else redacted
 
 
-def _short(text: str) -> str:
+def _redacted(text: str) -> str:
+    if _holds_secret(text[:_MOST_READ]):
+        return REDACTED
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
@@ -67,7 +121,9 @@ def _host(request: RequestFacts, headers: HeaderMap) -> str | None:
 
 def _header(headers: HeaderMap, name: str) -> str | None:
     value = headers.get(name)
-    return None if value is None else _short(value)
+    if value is None:
+        return None
+    return _redacted(value)
 
 
 def _milliseconds(seconds: float | None) -> float | None:
@@ -196,6 +252,6 @@ def _show(
     fields: dict[str, object], key: str, names: list[str], headers: HeaderMap
 ) -> None:
     # As members of an object: the redactor hides them by their names.
-    shown = {name: _short(headers[name]) for name in names if name in headers}
+    shown = {name: _header(headers, name) for name in names if name in headers}
     if shown:
         fields[key] = shown

@@ -54,7 +54,7 @@ class RequestStore(ReceivedStore):
             server's access line is not needed.
         parameters: The values of the route's parameters, as far as they are known.
         request: The framework's own request, where its adapter learns of it within the
-            framework and the application's rules are asked; dropped at the end.
+            framework; dropped at the end.
     """
 
     __slots__ = ("completes", "parameters", "path", "request")

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from ctxlog._ask import ask
+
 _DIGIT = re.compile(r"[0-9]", re.ASCII)
 _VERSION = re.compile(r"v[0-9]{1,2}", re.ASCII)
 
@@ -31,7 +33,10 @@ def templated(
     """
     if not parameters and not _DIGIT.search(path):
         return f"{method} {path} {outcome}", ()
-    known = {str(value) for value in parameters}
+    known: set[str] = set()
+    if parameters:
+        failure = "the parameters of the route could not be read"
+        known = ask(failure, known, lambda: {str(value) for value in parameters})
     parts, arguments = [], []
     for part in path.split("/"):
         if part in known or (_DIGIT.search(part) and not _VERSION.fullmatch(part)):

@@ -102,7 +102,7 @@ class _Middleware(ContextMiddleware):
         if request.url_rule is not None:
             note_route(mounted(request.url_rule.rule, request.environ))
         store = entry_store()
-        if isinstance(store, RequestStore) and self._options.rules.ask:
+        if isinstance(store, RequestStore):
             store.request = request._get_current_object()
 
     def after_request(self, response: flask.Response) -> flask.Response:

@@ -106,8 +106,7 @@ class _Middleware(ContextMiddleware):
         if isinstance(store, RequestStore):
             bind_user(store, lambda: (self._options.user or _userid)(request))
             store.parameters = (request.matchdict or {}).values()
-            if self._options.rules.ask:
-                store.request = request
+            store.request = request
 
 
 def _userid(request: Any) -> object:
