@@ -11,7 +11,7 @@ import ctxlog
 from ctxlog.tasks import celery
 
 ctxlog.configure(format="json")
-celery.install(fields=["user"])
+celery.install(fields=["user"], slow=10.0)
 log = logging.getLogger("shop.tasks")
 
 app = Celery("tasks", broker=os.environ.get("REDIS_URL", "redis://localhost:6379/0"))
@@ -25,4 +25,5 @@ def charge(order: str) -> None:
 
 @app.task
 def send_receipt(order: str) -> None:
-    log.info("Sending the receipt of order %s", order)
+    with ctxlog.timed("receipt"):
+        log.info("Sending the receipt of order %s", order)

@@ -25,4 +25,5 @@ async def charge(order: str) -> None:
 
 @broker.task
 def send_receipt(order: str) -> None:
-    log.info("Sending the receipt of order %s", order)
+    with ctxlog.timed("receipt"):
+        log.info("Sending the receipt of order %s", order)

@@ -48,3 +48,5 @@ def test_the_tasks_of_a_request_have_its_id(name: str, redis: str) -> None:
     assert all(e["user"] == {"id": "user-123"} for e in own)
     ends = {e["taskID"]: e for e in (charge, receipt)}
     assert ends[own[1]["taskID"]]["parentTaskID"] == own[0]["taskID"]
+    assert ends[own[1]["taskID"]]["receipt"]["count"] == 1
+    assert all(e["route"] == e["task"] and e["queueMs"] >= 0 for e in ends.values())
