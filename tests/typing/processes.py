@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import ctxlog
 from ctxlog.carrier import CarriedItem, extract, inject, pack, unpack
+from ctxlog.completion import Completed
 
 if TYPE_CHECKING:
     from typing_extensions import assert_type
@@ -28,7 +29,17 @@ async def configured(event: dict[str, str]) -> int:
     return len(event)
 
 
+def fields_of(done: Completed) -> dict[str, object] | bool:
+    return False if done.duration < 0.1 else {"status": done.status}
+
+
+@ctxlog.entry(completion=fields_of, completion_level=lambda done: "ERROR", slow=1)
+def ruled() -> int:
+    return 1
+
+
 async def entries() -> None:
+    assert_type(ruled(), int)
     assert_type(bare(3), str)
     assert_type(await configured({}), int)
     bare("three")  # type: ignore[arg-type]  # pyright: ignore
@@ -44,6 +55,7 @@ def items() -> None:
 def headers() -> None:
     assert_type(inject({"Accept": "*/*"}, fields=["tenant"]), dict[str, str])
     assert_type(extract([("x-request-id", "a")]), dict[str, object])
-    assert_type(pack(fields=["user"]), str)
+    assert_type(pack(fields=["user"], due=1764000000.0), str)
+    assert_type(unpack(None).due, float | None)
     request_id = unpack(pack())["requestID"]
     assert_type(request_id, object)
