@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import pickle
 import threading
 import uuid
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 import ctxlog
 from ctxlog import carrier
 from ctxlog.carrier import extract, inject, pack, unpack
+from ctxlog.carrier.fields import is_field_name
 from ctxlog.carrier.ids import is_safe_header_value
 from ctxlog.carrier.messages import (
     MAX_MESSAGE_BYTES,
@@ -352,6 +354,16 @@ def test_a_message_says_when_it_was_due() -> None:
     store = unpack(text)
     assert (dict(store), store.due) == ({"requestID": "req-A"}, 1_764_000_000.123)
     assert unpack('{"requestID":"req-A"}').due is None
+    # Receivers that do not know the member leave it out.
+    assert not is_field_name("timestamp")
+
+
+@pytest.mark.parametrize("due", [math.nan, math.inf, -math.inf, 0.0, -1.0, 1e300])
+def test_a_time_that_is_none_is_not_sent(due: float) -> None:
+    """Sending goes on without it."""
+    text = ctxlog.run({"requestID": "req-A"}, lambda: pack(due=due))
+    assert text == '{"requestID":"req-A"}'
+    assert unpack(redated('{"requestID":"req-A","timestamp":5000}', due)).due is None
 
 
 @pytest.mark.parametrize(

@@ -70,16 +70,15 @@ def pack(
         task_id: The id of the task that is sent. A task that sends itself once more is
             a retry, whose parent is that of the first attempt.
         due: When the task is sent or, if that is later, is to be run, in seconds since
-            the epoch: for messages that do not say it themselves.
+            the epoch: for messages that do not say it themselves. It is left out if it
+            is no time.
 
     Raises:
         ConfigError: if *fields* are not names of fields.
     """
     names = checked_fields(fields)
     view = current_view()
-    members: dict[str, Any] = {}
-    if due is not None:
-        members[_DUE] = round(due * 1000)
+    members: dict[str, Any] = {**_due_member(due)}
     request_id = outgoing_id(view)
     if request_id is not None:
         members[CAMEL.request_id] = request_id
@@ -174,7 +173,8 @@ def redated(message: object, due: float) -> object:
     members = _members_of(message)
     if not members:
         return message
-    return dumps({**members, _DUE: round(due * 1000)}).decode()
+    members.pop(_DUE, None)
+    return dumps({**members, **_due_member(due)}).decode()
 
 
 def common_message(messages: Iterable[object]) -> object:
@@ -199,6 +199,13 @@ def _members_of(message: object) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return members if isinstance(members, dict) else {}
+
+
+def _due_member(due: float | None) -> dict[str, int]:
+    # Not of infinity and the like, which a delay of the application's may lead to.
+    if due is None or not 0 < due * 1000 < _MAX_DUE:
+        return {}
+    return {_DUE: round(due * 1000)}
 
 
 def _due_of(members: Mapping[str, Any]) -> float | None:

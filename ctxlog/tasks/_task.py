@@ -13,6 +13,7 @@ import logging
 import pickle
 import time
 from collections.abc import Callable, Iterable, MutableMapping
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -343,6 +344,14 @@ def _nothing() -> None:
 def latest(*times: float | None) -> float | None:
     """Return the latest of several times that are known; None if none is."""
     return max((one for one in times if one is not None), default=None)
+
+
+def seconds_of(moment: datetime | None) -> float | None:
+    """Return a moment in seconds since the epoch, None if that is not possible."""
+    try:
+        return None if moment is None else moment.timestamp()
+    except (OverflowError, ValueError):  # the first or last one, without a zone
+        return None
 
 
 def _outcome(error: BaseException | None) -> str:

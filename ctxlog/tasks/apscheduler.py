@@ -12,7 +12,14 @@ from ctxlog._patch import Patch
 from ctxlog.carrier.messages import unpack
 from ctxlog.context.adapter import Carried
 from ctxlog.errors import requires
-from ctxlog.tasks._task import FAILED, SUCCEEDED, LineOptions, Task, TaskOptions
+from ctxlog.tasks._task import (
+    FAILED,
+    SUCCEEDED,
+    LineOptions,
+    Task,
+    TaskOptions,
+    seconds_of,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -87,7 +94,7 @@ async def _run_coroutine_job(
 def _task(options: TaskOptions, job: Any, _: Any, run_times: Any, *__: Any) -> Task:
     store = unpack(None)
     # Runs that were missed are made up for in one.
-    store.due = run_times[0].timestamp()
+    store.due = seconds_of(run_times[0])
     return options.task(store, str(job.name), str(job.id), request=lambda: job)
 
 

@@ -27,6 +27,7 @@ from ctxlog.tasks._task import (
     TaskOptions,
     is_ours,
     latest,
+    seconds_of,
 )
 
 if TYPE_CHECKING:
@@ -196,7 +197,8 @@ class _ContextRequest(Request):  # type: ignore[misc]
         )
         started = self.time_start
         task.note_due(
-            None if started is None else latest(store.due, _seconds(self.eta)), started
+            None if started is None else latest(store.due, seconds_of(self.eta)),
+            started,
         )
         task.outcome = outcome
         task.duration = 0 if started is None else max(0, time.time() - started)
@@ -315,11 +317,7 @@ def _eta(request: Any, task: Any) -> float | None:
         eta = maybe_iso8601(request.get("eta"))
     except ValueError:
         return None
-    return _seconds(maybe_make_aware(eta, task.app.timezone) if eta else None)
-
-
-def _seconds(time: Any) -> float | None:
-    return None if time is None else float(time.timestamp())
+    return seconds_of(maybe_make_aware(eta, task.app.timezone) if eta else None)
 
 
 def _headers(request: Any) -> Iterable[tuple[Any, Any]]:

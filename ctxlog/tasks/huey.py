@@ -28,6 +28,7 @@ from ctxlog.tasks._task import (
     TaskOptions,
     is_ours,
     latest,
+    seconds_of,
 )
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _eta(huey: Any, task: Any) -> float | None:
         return None
     if eta.tzinfo is None and huey.utc:
         eta = eta.replace(tzinfo=timezone.utc)
-    return float(eta.timestamp())
+    return seconds_of(eta)
 
 
 def _taken_apart(data: bytes) -> tuple[bytes, str | None]:

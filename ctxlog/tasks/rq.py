@@ -27,6 +27,7 @@ from ctxlog.tasks._task import (
     SendingOptions,
     Task,
     TaskOptions,
+    seconds_of,
 )
 
 if TYPE_CHECKING:
@@ -172,11 +173,9 @@ def _task(job: Any, attempt: int) -> Task:
 
 
 def _seconds(moment: datetime | None) -> float | None:
-    if moment is None:
-        return None
-    if moment.tzinfo is None:  # before RQ 2
+    if moment is not None and moment.tzinfo is None:  # before RQ 2
         moment = moment.replace(tzinfo=timezone.utc)
-    return moment.timestamp()
+    return seconds_of(moment)
 
 
 def _attempt(job: Any) -> int:

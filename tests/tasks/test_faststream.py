@@ -88,22 +88,20 @@ class Confluent:
         return self._found
 
 
-@pytest.mark.parametrize(
-    ("raw", "seconds"),
-    [
-        (SimpleNamespace(timestamp=1_764_000_000_500), 1_764_000_000.5),  # aiokafka
-        (Confluent(1, 1_764_000_000_500), 1_764_000_000.5),
-        (
-            SimpleNamespace(timestamp=datetime(2025, 1, 1, tzinfo=timezone.utc)),
-            datetime(2025, 1, 1, tzinfo=timezone.utc).timestamp(),
-        ),  # aio-pika
-        (SimpleNamespace(timestamp=None), None),
-        ({"type": "message"}, None),  # Redis
-        ([SimpleNamespace(timestamp=5)], None),  # a batch
-        (SimpleNamespace(reply="_INBOX.x", timestamp=None), None),  # core NATS
-    ],
-    ids=str,
-)
+MOMENT = datetime(2025, 1, 1, tzinfo=timezone.utc)
+
+RAW: dict[str, tuple[Any, float | None]] = {
+    "aiokafka": (SimpleNamespace(timestamp=1_764_000_000_500), 1_764_000_000.5),
+    "confluent-kafka": (Confluent(1, 1_764_000_000_500), 1_764_000_000.5),
+    "aio-pika": (SimpleNamespace(timestamp=MOMENT), MOMENT.timestamp()),
+    "aio-pika without": (SimpleNamespace(timestamp=None), None),
+    "redis": ({"type": "message"}, None),
+    "batch": ([SimpleNamespace(timestamp=5)], None),
+    "core NATS": (SimpleNamespace(reply="_INBOX.x"), None),
+}
+
+
+@pytest.mark.parametrize(("raw", "seconds"), RAW.values(), ids=RAW)
 def test_the_time_of_a_broker(raw: Any, seconds: float | None) -> None:
     """Each client has it in its own form, or not at all."""
     assert adapter._published(raw) == seconds

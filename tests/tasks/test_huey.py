@@ -137,6 +137,17 @@ def test_the_time_in_the_queue(
     assert end["queueMs"] == waited * 1000
 
 
+@pytest.mark.parametrize("eta", [datetime.min, datetime.max])
+def test_an_eta_that_is_no_time(eta: datetime) -> None:
+    """The task runs all the same."""
+    huey, charge = _huey(utc=False)
+    adapter.install(huey)
+    ctxlog.run({"requestID": "req-1"}, charge, "x")
+    task = huey.dequeue()
+    task.eta = eta
+    assert huey.execute(task, datetime.max) == "x req-1"
+
+
 def test_a_task_that_is_run_in_place() -> None:
     """It was in no queue, and counts for itself."""
     huey, charge = _huey(immediate=True)

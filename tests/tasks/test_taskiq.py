@@ -35,12 +35,16 @@ def _message(**labels: object) -> Any:
 @pytest.mark.parametrize(
     ("labels", "later"),
     [({}, 0), ({"delay": 5}, 5), ({"delay": "2.5"}, 2.5)]
-    + [({"delay": delay}, 0) for delay in ("soon", None, -5, [1])],
+    + [({"delay": delay}, 0) for delay in ("soon", None, -5, [1])]
+    + [({"delay": delay}, None) for delay in ("inf", 1e300)],
 )
-def test_a_message_says_when_it_is_due(labels: dict[str, Any], later: float) -> None:
-    """When it is sent, or at the end of its delay."""
+def test_a_message_says_when_it_is_due(
+    labels: dict[str, Any], later: float | None
+) -> None:
+    """When it is sent, or at the end of its delay; sending never fails for it."""
     message = adapter.ContextMiddleware().pre_send(_message(**labels))
-    assert unpack(message.labels["ctxlog"]).due == NOW + later
+    due = None if later is None else NOW + later
+    assert unpack(message.labels["ctxlog"]).due == due
 
 
 def test_a_message_that_a_scheduler_sends_later() -> None:
