@@ -17,6 +17,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ctxlog._interrupts import is_interrupt
 from ctxlog._names import get_names
 from ctxlog.carrier import spans
 from ctxlog.carrier.fields import checked_fields
@@ -163,7 +164,10 @@ def _pickled(given: dict[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         try:
             pickle.dumps(value)
-        except (pickle.PicklingError, AttributeError, TypeError):
+        except Exception as error:
+            # An object of the application raises anything. The task is run without it.
+            if is_interrupt(error):
+                raise
             if name not in _complained:
                 _complained.add(name)
                 _log.warning(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import need
+from tests.tasks import brokers
 from tests.tasks.common import Shop, shop
 from tests.tasks.libraries import LIBRARIES
 
@@ -61,28 +62,32 @@ def test_tasks_of_nobody(running_shop: Shop) -> None:
     running_shop.check_nobody()
 
 
+#: For a worker beside that of the other tests, which would take its tasks.
+OWN_BROKERS = {"redis": brokers.valkey, "nats": brokers.nats}
+
+
 @pytest.mark.parametrize("name", LIBRARIES)
-def test_the_rules_of_the_application(
-    name: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_the_rules_of_the_application(name: str, tmp_path: Path) -> None:
     """Its fields, its wish for no line, and slow tasks as warnings."""
     library = LIBRARIES[name]
     need(library.module)
-    broker = request.getfixturevalue(library.broker)
-    with shop(library, tmp_path, broker, RULES="1") as running:
+    with (
+        OWN_BROKERS[library.broker]() as broker,
+        shop(library, tmp_path, broker, RULES="1") as running,
+    ):
         running.check_rules()
 
 
 @pytest.mark.parametrize("name", ["dramatiq", "huey, threads", "rq"])
-def test_a_worker_may_spell_its_names_otherwise(
-    name: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_a_worker_may_spell_its_names_otherwise(name: str, tmp_path: Path) -> None:
     """A worker finds what a sender of another spelling has put into a message."""
     library = LIBRARIES[name]
     need(library.module)
-    broker = request.getfixturevalue(library.broker)
     chosen = {"CTXLOG_CASE": "snake", "CTXLOG_REQUEST_ID_KEY": "rid"}
-    with shop(library, tmp_path, broker, **chosen) as running:
+    with (
+        OWN_BROKERS[library.broker]() as broker,
+        shop(library, tmp_path, broker, **chosen) as running,
+    ):
         running.send("await send({'requestID': 'req-S'}, 'parent', 'child')")
         ends = running.worker.until(lambda e: e["logger"] == "ctxlog.task", 2)
     parent, child = sorted(ends, key=lambda e: "parent_task_id" in e)
