@@ -1,5 +1,5 @@
 """
-Clients for the stacks that do not speak plain HTTP: the same nine requests.
+Clients for the stacks that do not speak plain HTTP: the same requests.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class GrpcClient:
         try:
             body = b"".join(call)
         except grpc.RpcError:
-            codes = {grpc.StatusCode.UNKNOWN: 500}
+            codes = {grpc.StatusCode.UNKNOWN: 500, grpc.StatusCode.UNIMPLEMENTED: 404}
             request.status = codes.get(call.code())
         else:
             request.status = 200
@@ -75,12 +75,18 @@ class WebSocketClient:
 
     def send(self, request: Request, gate: Gate) -> None:
         """Open a websocket, read its messages to the end, note what came back."""
-        from websockets.exceptions import ConnectionClosedError
+        from websockets.exceptions import ConnectionClosedError, InvalidStatus
         from websockets.sync.client import connect
 
         headers = {} if request.sent_id is None else {"X-Request-ID": request.sent_id}
         url = f"ws://127.0.0.1:{self._port}{request.path}"
-        with connect(url, additional_headers=headers, open_timeout=LIMIT) as socket:
+        try:
+            opened = connect(url, additional_headers=headers, open_timeout=LIMIT)
+        except InvalidStatus as refused:
+            request.echoed_id = refused.response.headers.get("X-Request-ID")
+            request.status = refused.response.status_code
+            return
+        with opened as socket:
             assert socket.response is not None
             request.echoed_id = socket.response.headers.get("X-Request-ID")
             request.status = 200

@@ -45,5 +45,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     terminalreporter.section("stacks")
     terminalreporter.write_line(report.table(STACKS, results))
+    terminalreporter.write_line(report.routes(STACKS, results))
     if config.getoption("--write"):
         terminalreporter.write_line(f"written to {report.write(STACKS, results)}")

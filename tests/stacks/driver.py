@@ -1,5 +1,5 @@
 """
-Starts a server as its users do, sends it requests of nine kinds, judges its lines.
+Starts a server as its users do, sends it requests of eleven kinds, judges its lines.
 
 The truth of which request a line belongs to is the token in the line's message, which
 the client put into the path and the handlers into their messages.
@@ -40,10 +40,18 @@ STEPS: dict[str, tuple[str, ...]] = {
     "disconnect": ("closed",),
     "user": ("authenticated",),
     "no id": ("started", "read"),
+    "mounted": ("started",),
+    "not found": (),
 }
 #: And in applications with an event loop.
 ASYNC_STEPS = {"threads": ("executor", "to-thread")}
 COMPLETION = "completion"
+
+#: The paths of kinds that do not have their own name there.
+PATHS = {"no id": "plain", "mounted": "mounted/items", "not found": "nowhere"}
+
+#: The lines of an application that come before its framework has found the route.
+BEFORE_ROUTING = frozenset({"before"})
 
 BODY = b"b" * 400_000
 _TOKEN = re.compile(r"tok-[a-z]+-\d+")
@@ -62,6 +70,8 @@ class Stack:
         needs: The distributions that it needs, and whose versions the table shows.
         loop: Whether the application runs in an event loop.
         more: Further steps that the application logs, by kind.
+        route: The route of a request on its lines, as the framework writes it: `PATH`
+            stands for that of the kind, `TOKEN` for the request's token.
         unreachable: Why it cannot have a kind, or a step of one, by `kind` or
             `kind/step`: one sentence, with the upstream issue.
         absent: Why it does not run on a Python, by the version's two numbers.
@@ -75,6 +85,7 @@ class Stack:
     needs: tuple[str, ...]
     loop: bool = True
     more: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    route: str = "/PATH/{token}"
     unreachable: Mapping[str, str] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     journal: bool = False
@@ -86,6 +97,12 @@ class Stack:
         if self.loop:
             steps += ASYNC_STEPS.get(kind, ())
         return [s for s in steps if f"{kind}/{s}" not in self.unreachable]
+
+    def route_of(self, kind: str) -> str | None:
+        """The route that the lines of a kind must have; None for none."""
+        if kind == "not found":
+            return None
+        return self.route.replace("PATH", PATHS.get(kind, kind))
 
     def absent_on(self, version: str) -> str | None:
         """Why it does not run on a Python of this version; None if it does."""
@@ -114,18 +131,25 @@ class Request:
     @property
     def path(self) -> str:
         """Where it goes to."""
-        return f"/{'plain' if self.kind == 'no id' else self.kind}/{self.token}"
+        return f"/{PATHS.get(self.kind, self.kind)}/{self.token}"
 
 
 @dataclass
 class Cell:
-    """The verdict on the lines of one kind of request."""
+    """
+    The verdict on the lines of one kind of request.
+
+    `routed` and `unrouted` are those that must have the route: the application's own
+    and the completion line.
+    """
 
     expected: int = 0
     seen: int = 0
     right: int = 0
     wrong: int = 0
     missing: int = 0
+    routed: int = 0
+    unrouted: int = 0
 
     def __add__(self, other: Cell) -> Cell:
         return Cell(
@@ -465,9 +489,15 @@ def judge(
         else:
             cell.wrong += 1
             problems.append(f"wrong id, not {request.id}: {line}")
+        if _is_after_routing(event, token):
+            expected = (stack.route_of(request.kind) or "").replace("TOKEN", token)
+            if event.get("route", "") == expected:
+                cell.routed += 1
+            else:
+                cell.unrouted += 1
+                problems.append(f"wrong route, not {expected!r}: {line}")
         if request.kind == "user" and _steps_of(line) == [(token, COMPLETION)]:
-            expected = {"id": token.replace("tok-", "user-")}
-            if event.get("user") != expected:
+            if event.get("user") != {"id": token.replace("tok-", "user-")}:
                 problems.append(f"no user: {line}")
     for token, request in requests.items():
         cell = cells[request.kind]
@@ -479,7 +509,7 @@ def judge(
                 problems.append(f"no line: {token} {step}")
             elif count > 1 and step != "crash":
                 problems.append(f"{count} lines: {token} {step}")
-        wanted = 500 if request.kind == "exception" else 200
+        wanted = {"exception": 500, "not found": 404}.get(request.kind, 200)
         if request.status != wanted:
             problems.append(f"{request.path}: status {request.status}")
         key = f"{request.kind}/echo"
@@ -489,6 +519,14 @@ def judge(
         if step == "access":
             problems.append(f"{count} access lines beside the completion line: {token}")
     return Measured(cells, problems)
+
+
+def _is_after_routing(event: Mapping[str, Any], token: str) -> bool:
+    """Whether a line is the application's own or the completion line."""
+    if event.get("logger") not in ("shop", "ctxlog.request"):
+        return False
+    step = str(event.get("message", "")).removeprefix(f"{token} ")
+    return step not in BEFORE_ROUTING
 
 
 def _is_trouble(event: Mapping[str, Any]) -> bool:

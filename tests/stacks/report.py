@@ -61,6 +61,27 @@ def table(stacks: list[Stack], results: Mapping[str, Measured]) -> str:
     return "\n".join([text, "", *notes]).strip()
 
 
+def routes(stacks: list[Stack], results: Mapping[str, Measured]) -> str:
+    """The stacks that were run, with how many of their lines have the right route."""
+    kinds = list(STEPS)
+    rows = [["Stack", "Route", *kinds], ["---", "---", *["---"] * len(kinds)]]
+    notes: list[str] = []
+    for stack in stacks:
+        measured = results.get(stack.name)
+        if measured is None:
+            continue
+        cells = []
+        for kind in kinds:
+            cell = measured.cells.get(kind)
+            if cell is None:
+                cells.append("-" + _note(notes, stack.unreachable[kind]))
+            else:
+                cells.append(f"{cell.routed}/{cell.routed + cell.unrouted}")
+        rows.append([stack.name, f"`{stack.route}`", *cells])
+    text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([text, "", *notes]).strip()
+
+
 def _note(notes: list[str], reason: str) -> str:
     for number, note in enumerate(notes, start=1):
         if note.endswith(f" {reason}"):
@@ -85,7 +106,9 @@ def write(stacks: list[Stack], results: Mapping[str, Measured]) -> Path:
         "Written by `python -Im pytest tests/stacks --write` (what "
         f"`tox -e stacks -- --write` runs) on {platform.system()}, with CPython "
         f"{platform.python_version()} and {versions(run)}.\n\n"
-        f"{table(stacks, results)}\n"
+        f"{table(stacks, results)}\n\n"
+        f"### Routes on Python {python}\n\n"
+        f"{routes(stacks, results)}\n"
         f"<!-- end {python} -->\n"
     )
     page = PAGE.read_text(encoding="utf-8")

@@ -50,6 +50,10 @@ def _everywhere(*steps: str) -> dict[str, tuple[str, ...]]:
 _DEPENDENCIES = _everywhere(
     "dependency", "dependency-async", "enter", "enter-async", "exit", "exit-async"
 )
+del _DEPENDENCIES["not found"]
+
+_FALCON = {"mounted": "Falcon has no applications within others."}
+_GRPC = {"mounted": "gRPC has no services within others: a method is a route."}
 
 ASGI = [
     Stack(
@@ -96,16 +100,19 @@ ASGI = [
         "uvicorn, Quart",
         uvicorn("quart_app"),
         needs=("uvicorn", "uvloop", "httptools", "quart"),
+        route="/PATH/<token>",
     ),
     Stack(
         "uvicorn, Django",
         uvicorn("django_async_app"),
         needs=("uvicorn", "uvloop", "httptools", "django"),
+        route="PATH/<token>",
     ),
     Stack(
         "uvicorn, Falcon",
         uvicorn("falcon_async_app"),
         needs=("uvicorn", "uvloop", "httptools", "falcon"),
+        unreachable=_FALCON,
     ),
     Stack(
         "hypercorn (asyncio), Starlette",
@@ -116,6 +123,7 @@ ASGI = [
         "hypercorn (asyncio), Quart",
         hypercorn("quart_app"),
         needs=("hypercorn", "quart"),
+        route="/PATH/<token>",
     ),
     Stack(
         "hypercorn (trio), Starlette",
@@ -139,6 +147,7 @@ ASGI = [
         "daphne, Django",
         ("daphne", "-v", "0", "-b", "127.0.0.1", "-p", "PORT", "django_async_app:app"),
         needs=("daphne", "django"),
+        route="PATH/<token>",
     ),
     Stack(
         "daphne, Starlette",
@@ -160,6 +169,7 @@ WSGI = [
         gunicorn("flask_app"),
         needs=("gunicorn", "flask"),
         loop=False,
+        route="/PATH/<token>",
     ),
     Stack(
         "gunicorn (sync, two workers), Falcon",
@@ -167,36 +177,42 @@ WSGI = [
         journal=True,
         needs=("gunicorn", "falcon"),
         loop=False,
+        unreachable=_FALCON,
     ),
     Stack(
         "gunicorn (gthread), Flask",
         gunicorn("flask_app", "-k", "gthread", "--threads", "8"),
         needs=("gunicorn", "flask"),
         loop=False,
+        route="/PATH/<token>",
     ),
     Stack(
         "gunicorn (gthread), Django",
         gunicorn("django_app", "-k", "gthread", "--threads", "8"),
         needs=("gunicorn", "django"),
         loop=False,
+        route="PATH/<token>",
     ),
     Stack(
         "gunicorn (gevent), Flask",
         gunicorn("flask_app", "-k", "gevent"),
         needs=("gunicorn", "gevent", "flask"),
         loop=False,
+        route="/PATH/<token>",
     ),
     Stack(
         "waitress, Falcon",
         ("waitress-serve", "--listen=127.0.0.1:PORT", "--threads=8", "falcon_app:app"),
         needs=("waitress", "falcon"),
         loop=False,
+        unreachable=_FALCON,
     ),
     Stack(
         "waitress, Bottle",
         ("waitress-serve", "--listen=127.0.0.1:PORT", "--threads=8", "bottle_app:app"),
         needs=("waitress", "bottle"),
         loop=False,
+        route="/PATH/<token>",
     ),
     Stack(
         "uWSGI (threads), Flask",
@@ -208,6 +224,7 @@ WSGI = [
         ),
         needs=("pyuwsgi", "flask"),
         loop=False,
+        route="/PATH/<token>",
     ),
     Stack(
         "uWSGI (two processes), Bottle",
@@ -221,24 +238,28 @@ WSGI = [
         journal=True,
         needs=("pyuwsgi", "bottle"),
         loop=False,
+        route="/PATH/<token>",
     ),
     Stack(
         "granian (WSGI), Flask",
         granian("wsgi", "flask_app", "--blocking-threads", "8"),
         needs=("granian", "flask"),
         loop=False,
+        route="/PATH/<token>",
     ),
     Stack(
         "werkzeug's development server, Flask",
         ("flask", "--app", "flask_app", "run", "--port", "PORT"),
         needs=("werkzeug", "flask"),
         loop=False,
+        route="/PATH/<token>",
     ),
     Stack(
         "runserver, Django",
         ("python", "django_app.py", "runserver", "--noreload", "127.0.0.1:PORT"),
         needs=("django",),
         loop=False,
+        route="PATH/<token>",
     ),
 ]
 
@@ -247,18 +268,30 @@ _SANIC = ("sanic", "sanic_app:app", "--host=127.0.0.1", "--port=PORT")
 #: Servers that speak neither ASGI nor WSGI with their applications.
 OWN = [
     Stack("aiohttp.web", ("python", "aiohttp_app.py"), needs=("aiohttp",)),
-    Stack("Tornado", ("python", "tornado_app.py"), needs=("tornado",)),
-    Stack("Sanic", (*_SANIC, "--single-process"), needs=("sanic",)),
+    Stack(
+        "Tornado",
+        ("python", "tornado_app.py"),
+        needs=("tornado",),
+        route="/PATH/(.+)",
+    ),
+    Stack(
+        "Sanic",
+        (*_SANIC, "--single-process"),
+        needs=("sanic",),
+        route="/PATH/<token:str>",
+    ),
     Stack(
         "Sanic (two workers)",
         (*_SANIC, "--workers=2"),
         journal=True,
         needs=("sanic",),
+        route="/PATH/<token:str>",
     ),
     Stack(
         "uvicorn, Sanic",
         uvicorn("sanic_app"),
         needs=("uvicorn", "uvloop", "httptools", "sanic"),
+        route="/PATH/<token:str>",
     ),
 ]
 
@@ -270,18 +303,23 @@ OTHER = [
         needs=("grpcio",),
         loop=False,
         client=GrpcClient,
+        route="/PATH/TOKEN",
+        unreachable=_GRPC,
     ),
     Stack(
         "grpcio (aio)",
         ("python", "grpc_aio_app.py"),
         needs=("grpcio",),
         client=GrpcClient,
+        route="/PATH/TOKEN",
+        unreachable=_GRPC,
     ),
     Stack(
         "websockets",
         ("python", "websockets_app.py"),
-        needs=("websockets",),
+        needs=("websockets", "werkzeug"),
         client=WebSocketClient,
+        route="/PATH/<token>",
     ),
 ]
 

@@ -36,7 +36,7 @@ def test_every_line_has_the_id_of_its_request(
     stack: Stack, record_property: Callable[[str, object], None]
 ) -> None:
     """
-    Nine kinds of requests, twenty clients at once: no line is wrong, none is missing.
+    Eleven kinds of requests, twenty clients at once: no line is wrong or missing.
     """
     need_stack(stack)
     measured = measure(stack)
@@ -47,3 +47,4 @@ def test_every_line_has_the_id_of_its_request(
     for kind, cell in measured.cells.items():
         assert cell.right == cell.seen >= cell.expected > 0, kind
         assert (cell.wrong, cell.missing) == (0, 0), kind
+        assert cell.routed > cell.unrouted == 0, kind

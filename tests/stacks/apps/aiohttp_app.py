@@ -76,6 +76,10 @@ app.router.add_post("/plain/{token}", plain)
 for handler in (sync, threads, background, stream, exception, disconnect, user):
     app.router.add_get(f"/{handler.__name__}/{{token}}", handler)
 
+mounted = web.Application()
+mounted.router.add_get("/items/{token}", sync)
+app.add_subapp("/mounted", mounted)
+
 if __name__ == "__main__":
     web.run_app(
         app,

@@ -13,7 +13,7 @@ from ctxlog.servers.wsgi import ContextMiddleware
 
 ctxlog.configure(format="json")
 
-bottle = Bottle()
+bottle, mounted = Bottle(), Bottle()
 # uWSGI's `start_response` raises a `SystemError` where it gets an exception, as it does
 # from Bottle.
 bottle.catchall = "uwsgi" not in sys.modules
@@ -27,6 +27,7 @@ def plain(token: str) -> bytes:
     return body
 
 
+@mounted.get("/items/<token>")
 @bottle.get("/sync/<token>")
 def sync(token: str) -> str:
     work.say(token, "started")
@@ -69,4 +70,5 @@ def user(token: str) -> str:
     return "ok"
 
 
+bottle.mount("/mounted", mounted)
 app = ContextMiddleware(bottle)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import execute_from_command_line
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.urls import path
+from django.urls import include, path
 
 import ctxlog
 
@@ -70,7 +70,10 @@ def user(request: HttpRequest, token: str) -> HttpResponse:
 
 
 views = [plain, sync, threads, background, stream, exception, disconnect, user]
-urlpatterns = [path(f"{view.__name__}/<token>", view) for view in views]
+urlpatterns = [
+    *(path(f"{view.__name__}/<token>", view) for view in views),
+    path("mounted/", include([path("items/<token>", sync)])),
+]
 app = get_wsgi_application()
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import work_async
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.urls import path
+from django.urls import include, path
 
 import ctxlog
 
@@ -71,5 +71,8 @@ async def user(request: HttpRequest, token: str) -> HttpResponse:
 
 
 views = [plain, sync, threads, background, stream, exception, disconnect, user]
-urlpatterns = [path(f"{view.__name__}/<token>", view) for view in views]
+urlpatterns = [
+    *(path(f"{view.__name__}/<token>", view) for view in views),
+    path("mounted/", include([path("items/<token>", sync)])),
+]
 app = get_asgi_application()

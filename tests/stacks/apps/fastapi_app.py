@@ -42,13 +42,14 @@ async def async_resource(token: str) -> AsyncIterator[None]:
         work.say(token, "exit-async")
 
 
-app = FastAPI(
-    dependencies=[
-        Depends(async_dependency),
-        Depends(sync_resource),
-        Depends(async_resource),
-    ]
-)
+dependencies = [
+    Depends(async_dependency),
+    Depends(sync_resource),
+    Depends(async_resource),
+]
+app = FastAPI(dependencies=dependencies)
+mounted = FastAPI(dependencies=dependencies)
+app.mount("/mounted", mounted)
 install(app)
 
 Token = Annotated[str, Depends(sync_dependency)]
@@ -62,6 +63,7 @@ async def plain(token: Token, request: Request) -> Response:
     return Response(body)
 
 
+@mounted.get("/items/{token}")
 @app.get("/sync/{token}")
 def sync(token: Token) -> str:
     work.say(token, "started")

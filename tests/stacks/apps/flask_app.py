@@ -3,7 +3,7 @@ Flask.
 """
 
 import work
-from flask import Flask, Response, request, stream_with_context
+from flask import Blueprint, Flask, Response, request, stream_with_context
 
 import ctxlog
 import ctxlog.servers.flask
@@ -12,6 +12,7 @@ ctxlog.configure(format="json")
 
 app = Flask(__name__)
 ctxlog.servers.flask.init_app(app)
+mounted = Blueprint("mounted", __name__, url_prefix="/mounted")
 
 
 @app.post("/plain/<token>")
@@ -22,6 +23,7 @@ def plain(token: str) -> bytes:
     return body
 
 
+@mounted.get("/items/<token>")
 @app.get("/sync/<token>")
 def sync(token: str) -> str:
     work.say(token, "started")
@@ -62,3 +64,6 @@ def disconnect(token: str) -> Response:
 def user(token: str) -> str:
     work.authenticate(token)
     return "ok"
+
+
+app.register_blueprint(mounted)

@@ -65,11 +65,17 @@ async def user(token: str, body: bytes, context: Any) -> bytes:
     return b"ok"
 
 
+KINDS = {"plain", "sync", "threads", "background", "stream", "exception"}
+KINDS |= {"disconnect", "user"}
+
+
 class Shop(grpc.GenericRpcHandler):
     """The token is a part of the method's name."""
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         _, kind, token = details.method.split("/")
+        if kind not in KINDS:
+            return None
         handler = functools.partial(globals()[kind], token)
         if kind in ("stream", "disconnect"):
             return grpc.unary_stream_rpc_method_handler(handler)

@@ -74,6 +74,8 @@ class Shop(grpc.GenericRpcHandler):
             return grpc.unary_stream_rpc_method_handler(
                 lambda body, context: STREAMS[kind](body, context, token)
             )
+        if kind not in HANDLERS:
+            return None
         return grpc.unary_unary_rpc_method_handler(
             lambda body, context: HANDLERS[kind](body, context, token)
         )

@@ -4,7 +4,7 @@ Litestar.
 
 import work
 import work_async
-from litestar import Litestar, Request, Response, get, post
+from litestar import Litestar, Request, Response, Router, get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.logging import LoggingConfig
 from litestar.response import Stream
@@ -63,9 +63,16 @@ async def user(token: str) -> str:
     return "ok"
 
 
+@get("/items/{token:str}")
+async def item(token: str) -> str:
+    work.say(token, "started")
+    return "ok"
+
+
+pages = [plain, sync, threads, background, stream, exception, disconnect, user]
 app = ContextMiddleware(
     Litestar(
-        [plain, sync, threads, background, stream, exception, disconnect, user],
+        [*pages, Router("/mounted", route_handlers=[item])],
         # By default Litestar reports exceptions in debug mode only, takes the root
         # logger for lines of its own kind, and picologging where that is installed.
         logging_config=LoggingConfig(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import work
 import work_async
-from quart import Quart, request
+from quart import Blueprint, Quart, request
 
 import ctxlog
 from ctxlog.servers.asgi import ContextMiddleware
@@ -15,6 +15,7 @@ ctxlog.configure(format="json")
 
 app = Quart(__name__)
 app.asgi_app = ContextMiddleware(app.asgi_app)  # type: ignore[method-assign]
+mounted = Blueprint("mounted", __name__, url_prefix="/mounted")
 
 
 @app.post("/plain/<token>")
@@ -25,6 +26,7 @@ async def plain(token: str) -> bytes:
     return body
 
 
+@mounted.get("/items/<token>")
 @app.get("/sync/<token>")
 def sync(token: str) -> str:
     work.say(token, "started")
@@ -65,3 +67,6 @@ async def disconnect(token: str) -> AsyncIterator[bytes]:
 async def user(token: str) -> str:
     work.authenticate(token)
     return "ok"
+
+
+app.register_blueprint(mounted)

@@ -4,7 +4,7 @@ Sanic.
 
 import work
 import work_async
-from sanic import HTTPResponse, Request, Sanic, raw, text
+from sanic import Blueprint, HTTPResponse, Request, Sanic, raw, text
 
 import ctxlog
 from ctxlog.servers.sanic import install
@@ -13,6 +13,7 @@ ctxlog.configure(format="json")
 
 app = Sanic("shop")
 install(app)
+mounted = Blueprint("mounted", url_prefix="/mounted")
 
 
 @app.post("/plain/<token>")
@@ -23,6 +24,7 @@ async def plain(request: Request, token: str) -> HTTPResponse:
     return raw(body)
 
 
+@mounted.get("/items/<token>")
 @app.get("/sync/<token>")
 def sync(request: Request, token: str) -> HTTPResponse:
     work.say(token, "started")
@@ -71,3 +73,6 @@ async def disconnect(request: Request, token: str) -> None:
 async def user(request: Request, token: str) -> HTTPResponse:
     work.authenticate(token)
     return text("ok")
+
+
+app.blueprint(mounted)

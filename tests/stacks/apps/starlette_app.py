@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 import ctxlog
 from ctxlog.servers.asgi import install
@@ -70,6 +70,7 @@ routes = [
     Route("/exception/{token}", exception),
     Route("/disconnect/{token}", disconnect),
     Route("/user/{token}", user),
+    Mount("/mounted", routes=[Route("/items/{token}", sync)]),
 ]
 
 app = Starlette(routes=routes)

@@ -69,7 +69,10 @@ class User(web.RequestHandler):
 
 handlers = (Plain, Sync, Threads, Background, Stream, Exception_, Disconnect, User)
 app = web.Application(
-    [(rf"/{kind.__name__.lower().rstrip('_')}/(.+)", kind) for kind in handlers]
+    [
+        *((rf"/{kind.__name__.lower().rstrip('_')}/(.+)", kind) for kind in handlers),
+        (r"/mounted/.*", [(r"/mounted/items/(.+)", Sync)]),
+    ]
 )
 tornado.install(app)
 

@@ -7,7 +7,9 @@ import os
 
 import work
 import work_async
-from websockets.asyncio.server import Request, ServerConnection, serve
+from websockets.asyncio.router import Router, route
+from websockets.asyncio.server import Request, Response, ServerConnection
+from werkzeug.routing import Map, Rule, Submount
 
 import ctxlog
 from ctxlog.servers.websockets import ContextConnection
@@ -15,14 +17,22 @@ from ctxlog.servers.websockets import ContextConnection
 ctxlog.configure(format="json")
 
 
-def note(connection: ServerConnection, request: Request) -> None:
-    # The server's own lines do not say which connection they are about.
-    ctxlog.bind(target=request.path)
+class Noting(Router):
+    def route_request(
+        self, connection: ServerConnection, request: Request
+    ) -> Response | None:
+        # The server's own lines do not say which connection they are about.
+        ctxlog.bind(target=request.path)
+        return super().route_request(connection, request)
 
 
-async def handle(connection: ServerConnection) -> None:
+async def item(connection: ServerConnection, token: str) -> None:
+    work.say(token, "started")
+
+
+async def handle(connection: ServerConnection, token: str) -> None:
     assert connection.request is not None
-    _, kind, token = connection.request.path.split("/")
+    kind = connection.request.path.split("/")[1]
     if kind == "plain":
         work.say(token, "started")
         body = await connection.recv()
@@ -52,12 +62,23 @@ async def handle(connection: ServerConnection) -> None:
         work.authenticate(token)
 
 
+KINDS = ("plain", "sync", "threads", "background", "stream", "exception")
+urls = Map(
+    [
+        *(Rule(f"/{kind}/<token>", endpoint=handle) for kind in KINDS),
+        Rule("/disconnect/<token>", endpoint=handle),
+        Rule("/user/<token>", endpoint=handle),
+        Submount("/mounted", [Rule("/items/<token>", endpoint=item)]),
+    ]
+)
+
+
 async def main() -> None:
-    async with serve(
-        handle,
+    async with route(
+        urls,
         "127.0.0.1",
         int(os.environ["STACKS_PORT"]),
-        process_request=note,
+        create_router=Noting,
         create_connection=ContextConnection,
     ) as server:
         await server.serve_forever()
