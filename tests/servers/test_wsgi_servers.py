@@ -355,7 +355,7 @@ def test_the_size_is_what_a_client_gets(server: Server) -> None:
         connection.request(method, path, headers={"X-Request-ID": "req-A"})
         sizes.append(len(connection.getresponse().read()))
         connection.close()
-    server.until(is_completion, 3)
+        server.until(is_completion, len(sizes))
     lines = [event for event in server.events if is_completion(event)]
     assert [line["method"] for line in lines] == ["GET", "GET", "HEAD"]
     assert [line["bytesOut"] for line in lines] == sizes
