@@ -4,7 +4,6 @@ What a client sends does not bring secrets onto the completion line, however wri
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -201,14 +200,11 @@ class Unreadable:
         raise ValueError("no text")
 
 
-def test_parameters_that_cannot_be_read_cost_no_line(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_parameters_that_cannot_be_read_cost_no_line(lines: Lines) -> None:
     """
     The message has the path without them.
     """
-    caplog.set_level(logging.WARNING, "ctxlog")
     found = templated("GET", "/orders/7", "200", [Unreadable()])
     assert found == ("GET /orders/%s 200", ("7",))
-    (record,) = caplog.records
-    assert record.exc_info
+    (report,) = lines.load_all()
+    assert report["exception"]["type"] == "ValueError"
