@@ -13,7 +13,7 @@ from ctxlog._ask import ask
 from ctxlog.completion.completed import Completed
 from ctxlog.errors import ConfigError
 
-#: Returns further fields of the line, None for none, or False for no line.
+#: Returns further fields of the line, None or True for none, or False for no line.
 Completion: TypeAlias = Callable[[Completed], Mapping[str, object] | bool | None]
 
 #: Returns the level of the line, as a number or a name; None for the usual one.
@@ -82,9 +82,10 @@ class CompletionRules:
         if level is None:
             return usual
         if isinstance(level, str):
-            number = logging.getLevelName(level)
-            if isinstance(number, int):
-                return number
+            for name in (level, level.upper()):
+                number = logging.getLevelName(name)
+                if isinstance(number, int):
+                    return number
         elif isinstance(level, int) and not isinstance(level, bool):
             return level
         self._complain("completion_level", level, "the number or name of a level")
@@ -106,7 +107,7 @@ class CompletionRules:
             return found
         if found is False:
             return None
-        if found is not None:
+        if found is not None and found is not True:
             self._complain("completion", found, "a mapping of fields, None or False")
         return {}
 

@@ -266,6 +266,15 @@ def test_completion_may_leave_the_line_out(lines: Lines) -> None:
     assert lines.completions() == []
 
 
+def test_completion_may_tell_which_lines_to_keep(lines: Lines) -> None:
+    """
+    True keeps the line as it is: a condition may be returned.
+    """
+    call(ContextMiddleware(plain, completion=lambda completed: completed.duration >= 0))
+    assert lines.completion()["status"] == 200
+    assert lines.of("ctxlog") == []
+
+
 class Hostile(Mapping[str, object]):
     """
     A mapping that cannot be read.
@@ -378,7 +387,8 @@ def test_fields_of_any_names_and_types_are_shown(lines: Lines) -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "expected"), [("ERROR", "ERROR"), (logging.DEBUG + 20, "WARNING")]
+    ("level", "expected"),
+    [("ERROR", "ERROR"), ("error", "ERROR"), (logging.DEBUG + 20, "WARNING")],
 )
 def test_completion_level_chooses_the_level(
     lines: Lines, level: int | str, expected: str
