@@ -145,7 +145,7 @@ class _Request(RequestEntry):
             request.META.get("REMOTE_ADDR") or None,
             options.headers.of_environ(request.META),
         )
-        self._request = request
+        self._request: Any = request
 
     def read_headers(self) -> Iterable[tuple[str, str]]:
         return headers_of(self._request.META)
@@ -184,7 +184,23 @@ class _Request(RequestEntry):
             content = response.streaming_content
             parts = _parts_async if response.is_async else _parts
             response.streaming_content = self.run(parts, self, content)
-        response.close = functools.partial(self.close, response.close, length=length)
+        response.close = functools.partial(
+            self._close_response, response, response.close, length
+        )
+
+    def _close_response(
+        self, response: Any, close: Callable[[], object], length: int | None
+    ) -> None:
+        # It knows the response, which would wait for the garbage collector with all
+        # of the request. Another library may have wrapped it since.
+        ours = getattr(vars(response).get("close"), "func", None)
+        if ours == self._close_response:
+            del response.close
+        self.close(close, length=length)
+
+    def end(self, error: BaseException | None = None) -> None:
+        super().end(error)
+        self._request = None  # a file that the server closes knows this request
 
     def _is_sent_by_server(self, response: Any) -> bool:
         # A file, which a server of WSGI may have a quicker way to send.

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ctxlog.context import get_store
 from ctxlog.context.adapter import entry_store
 from ctxlog.errors import requires
 from ctxlog.servers._environ import mounted
@@ -113,7 +112,7 @@ class _Middleware(ContextMiddleware):
         self._bind()
 
     def _bind(self) -> None:
-        store = get_store()
+        store = entry_store()
         if isinstance(store, RequestStore):
             bind_user(store, self._read_flask_user)
             if store.completes and not store.parameters:

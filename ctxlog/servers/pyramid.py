@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ctxlog.context import get_store
+from ctxlog.context.adapter import entry_store
 from ctxlog.errors import requires
 from ctxlog.servers._environ import mounted
 from ctxlog.servers._options import ServerOptions
@@ -102,7 +102,7 @@ class _Middleware(ContextMiddleware):
             note_route(mounted(request.matched_route.pattern, request.environ))
 
     def _finish(self, request: Any) -> None:
-        store = get_store()
+        store = entry_store()
         if isinstance(store, RequestStore):
             bind_user(store, lambda: (self._options.user or _userid)(request))
             store.parameters = (request.matchdict or {}).values()

@@ -5,8 +5,10 @@ The Django adapter, through Django's own handlers and test clients.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import warnings
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -537,3 +539,31 @@ def test_rules_that_drop_or_fail(lines: LogEnvironment) -> None:
     *_, report, line = lines.load_all()
     assert report["message"] == "completion failed"
     assert (line["message"], line["requestID"]) == ("GET /page 200", "req-1")
+
+
+@pytest.mark.parametrize("url", ["/page", "/stream", "/file"])
+@pytest.mark.parametrize("wrapper", [{}, {"wsgi.file_wrapper": FileWrapper}])
+def test_a_request_is_gone_when_it_has_ended(
+    lines: LogEnvironment, url: str, wrapper: Any
+) -> None:
+    """
+    It does not wait for the garbage collector.
+    """
+    if django.VERSION < (5,):
+        pytest.skip("Django itself leaves it to the collector")
+    kept: list[Any] = []
+
+    def remember(done: Any) -> dict[str, object]:
+        kept.append(weakref.ref(done.request))
+        return {"kind": type(done.request).__name__}
+
+    with override(CTXLOG={"completion": remember, "completion_fields": FIELDS}):
+        wsgi(url, **wrapper)  # Django makes things that it keeps
+        gc.collect()
+        gc.disable()
+        try:
+            wsgi(url, **wrapper)
+            assert [one() for one in kept] == [None, None]
+        finally:
+            gc.enable()
+    assert lines.load_all()[-1]["kind"] == "WSGIRequest"

@@ -423,6 +423,25 @@ def test_a_nested_store_and_a_route_of_the_application(lines: LogEnvironment) ->
     assert [one["route"] for one in lines.load_all()] == ["/nested/<name>", "of b"]
 
 
+def test_a_store_between_the_middleware_and_flask(lines: LogEnvironment) -> None:
+    """
+    What Flask knows is for the request's own store, and its completion line.
+    """
+    app = flask.Flask("nested")
+    within = app.wsgi_app
+    app.wsgi_app = lambda *both: ctxlog.run({"requestID": "inner"}, within, *both)
+    init_app(
+        app,
+        user=lambda request: request.path,
+        completion=lambda done: {"endpoint": done.request.endpoint},
+    )
+    app.add_url_rule("/orders/<name>", "order", lambda name: name)
+    ask(app, "/orders/a")
+    line = lines.load_all()[-1]
+    assert (line["requestID"], line["route"]) == ("req-1", "/orders/<name>")
+    assert (line["user"], line["endpoint"]) == ("/orders/a", "order")
+
+
 def test_uninstalling_ends_the_routes(lines: LogEnvironment) -> None:
     """
     `uninstall(app)` takes the receiver of Flask's signal away; others stay.
