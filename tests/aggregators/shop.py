@@ -22,7 +22,10 @@ def lines_of(schema: str, requests: int = 30) -> list[bytes]:
     events: list[Event] = []
     for number in range(requests):
         user = {"id": f"u-{number % 7}", "name": ("alice", "bob", "carol")[number % 3]}
-        view = View({key: f'req-{number:03} "\\', "user": user}, 0)
+        bound = {key: f'req-{number:03} "\\', "user": user}
+        if number % 4:  # else nothing matched
+            bound["route"] = ("/orders/{id}", "^orders/(?P<pk>[0-9]+)$")[number % 2]
+        view = View(dict(bound), 0)
         begin = BEGIN + number / 1000
         fields: dict[str, Any] = {"items": number, "odd": 'quo"te \\ \u2028 é'}
         events.append(
@@ -43,6 +46,9 @@ def lines_of(schema: str, requests: int = 30) -> list[bytes]:
             )
         fields = {"method": "GET", "path": f"/orders/{number}", "status": status}
         fields["durationMs"] = 4000.5
+        fields["db"] = {"count": number, "ms": number * 1.5}
+        if number % 2:
+            fields["http"] = {"count": 1, "ms": 20.25}
         message = f"GET /orders/{number} {status}"
         events.append(
             Event(begin + 4, "INFO", 20, "ctxlog.request", message, view, fields)
@@ -73,6 +79,9 @@ QUESTIONS: list[tuple[str, ...]] = [
     ("show", "--slow", "4s", "--status", "404"),
     ("show", "-g", "payment refused"),
     ("show", "-g", "payment (refused|accepted)", "--user", "bob"),
+    ("show", "--route", "/orders/{id}"),
+    ("show", "--route", "^orders/(?P<pk>[0-9]+)$", "--errors"),
+    ("show", "--field", "route=/orders/{id}", "--user", "bob"),
     ("show", "--path", "/orders/7"),
     ("show", "--path", "/orders/1*"),
     ("show", "--path", "*/2?"),
@@ -81,5 +90,7 @@ QUESTIONS: list[tuple[str, ...]] = [
     ("show", "--field", "message=slow database"),
     ("top", "--sort", "start"),
     ("top", "--by", "status"),
+    ("top", "--by", "route", "--sort", "db"),
+    ("top", "--sort", "db.count"),
     ("timeline", "-r", "req-013"),
 ]
