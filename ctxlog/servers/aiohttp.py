@@ -121,28 +121,34 @@ class _Request(RequestEntry):
             options.headers.of_pairs(request.headers.items()),
             route=_route(request),
         )
-        self._request = request
+        self._request: Any = request
+
+    def __exit__(self, *ended: Any) -> None:
+        super().__exit__(*ended)
+        self._request = None  # it knows this
 
     def user_reader(self) -> Callable[[], object] | None:
         return self._reader_of(self._request)
 
     def read_parameters(self) -> Collection[object]:
-        return self._request.match_info.values()
+        found: Collection[object] = self._request.match_info.values()
+        return found
 
     def read_headers(self) -> Iterable[tuple[str, str]]:
-        return self._request.headers.items()
+        pairs: Iterable[tuple[str, str]] = self._request.headers.items()
+        return pairs
 
     def read_query(self) -> str:
-        return self._request.rel_url.raw_query_string  # the other one is unquoted
+        return str(self._request.rel_url.raw_query_string)  # the other is unquoted
 
     def read_scheme(self) -> str:
-        return self._request.scheme
+        return str(self._request.scheme)
 
     def read_http_version(self) -> str:
         version = self._request.version
         return f"{version.major}.{version.minor}"
 
-    def read_request(self) -> web.Request:
+    def read_request(self) -> object:
         return self._request
 
 
@@ -193,10 +199,15 @@ def _echo(entry: RequestEntry, request: web.Request) -> None:
     """Put the id on whatever response is sent, also one made outside middlewares."""
     # aiohttp has signals of an application only, and those cannot be added to by now;
     # this is how it sends them for one request.
-    signal = request._prepare_hook
+    before = vars(request).get("_prepare_hook")
+    kind: Any = type(request)
+    known = weakref.ref(request)  # it would know itself
 
     async def prepare(response: web.StreamResponse) -> None:
-        await signal(response)
+        if before is None:
+            await kind._prepare_hook(known(), response)
+        else:
+            await before(response)
         entry.note_status(response.status)
         entry.echo(response.headers)
         if not isinstance(response, _OTHERS):

@@ -148,27 +148,34 @@ class _Request(RequestEntry):
             request.ip or None,
             options.headers.of_pairs(request.headers.items()),
         )
-        self._request = request
+        self._request: Any = request
+
+    def end(self, error: BaseException | None = None) -> None:
+        super().end(error)
+        self._request = None  # it knows this
 
     def user_reader(self) -> Callable[[], object] | None:
         return self._reader_of(self._request)
 
     def read_parameters(self) -> Collection[object]:
-        return self._request.match_info.values()
+        found: dict[str, object] = self._request.match_info
+        return found.values()
 
     def read_headers(self) -> Iterable[tuple[str, str]]:
-        return self._request.headers.items()
+        headers: Any = self._request.headers
+        pairs: Iterable[tuple[str, str]] = headers.items()
+        return pairs
 
     def read_query(self) -> str:
-        return self._request.query_string
+        return str(self._request.query_string)
 
     def read_scheme(self) -> str:
-        return self._request.scheme
+        return str(self._request.scheme)
 
     def read_http_version(self) -> str:
-        return self._request.version
+        return str(self._request.version)
 
-    def read_request(self) -> Request:
+    def read_request(self) -> object:
         return self._request
 
 
@@ -218,12 +225,12 @@ def _watch_http1(entry: RequestEntry, stream: Any) -> None:
 
     @functools.wraps(write)
     async def write_head(data: bytes, end_stream: bool) -> None:
-        response = stream.response
+        response: Any = stream.response
         if response is not None:
             _begin(entry)
             entry.echo(response.headers)
         await write(data, end_stream)
-        if stream.head_only or response.status in (204, 304):
+        if stream.head_only or stream.response.status in (204, 304):
             entry.bytes_out = 0
             return
         entry.bytes_out = stream.response_size

@@ -192,30 +192,34 @@ class _Entry(RequestEntry):
             options.headers.of_pairs(request.headers.get_all()),
             route=route,
         )
-        self._serving = serving
+        self._serving: Any = serving
         if request.body:  # a handler that streams it has none
             self.bytes_in = len(request.body)
 
     def user_reader(self) -> Callable[[], object]:
-        return self._serving.read_user
+        read: Callable[[], object] = self._serving.read_user
+        return read
 
     def read_parameters(self) -> tuple[object, ...]:
-        return self._serving.read_parameters()
+        found: tuple[object, ...] = self._serving.read_parameters()
+        return found
 
     def read_headers(self) -> Iterable[tuple[str, str]]:
-        return self._serving.request.headers.get_all()
+        pairs: Iterable[tuple[str, str]] = self._serving.request.headers.get_all()
+        return pairs
 
     def read_query(self) -> str:
-        return self._serving.request.query or ""
+        return str(self._serving.request.query or "")
 
     def read_scheme(self) -> str:
-        return self._serving.request.protocol
+        return str(self._serving.request.protocol)
 
     def read_http_version(self) -> str:
-        return self._serving.request.version.removeprefix("HTTP/")
+        return str(self._serving.request.version).removeprefix("HTTP/")
 
     def read_request(self) -> object:
-        return self._serving.handler
+        handler: object = self._serving.handler
+        return handler
 
 
 class _Request:
@@ -234,7 +238,8 @@ class _Request:
         route: str | None,
     ) -> None:
         self.handler: Any = None
-        self.request = request
+        self.request: Any = request
+        self._release: Any = None
         self._user = options.user or _current_user
         self._finished: asyncio.Future[None] | None = None
         self._entry = _Entry(options, request, self, route)
@@ -279,10 +284,22 @@ class _Request:
             with lent():
                 finish()
 
-        connection.write_headers = with_id
-        connection.set_close_callback = closing
-        connection.write = counted
-        connection.finish = lending
+        replaced: dict[str, Any] = {
+            "write_headers": with_id,
+            "set_close_callback": closing,
+            "write": counted,
+            "finish": lending,
+        }
+        vars(connection).update(replaced)
+
+        def release() -> None:
+            # Else they would refer to each other until garbage is collected.
+            own = vars(connection)
+            for name, value in replaced.items():
+                if own.get(name) is value:
+                    del own[name]
+
+        self._release = release
 
     def begin(self, make: Callable[[], web.RequestHandler]) -> Any:
         """Make the handler, whose parts will run in the store."""
@@ -301,8 +318,8 @@ class _Request:
                     # It ends when the application calls its `finish()`.
                     self._finished = asyncio.get_running_loop().create_future()
                     await self._finished
-            # Else they would refer to each other until garbage is collected.
-            self.handler = None
+            self._release()
+            self.handler = self.request = self._release = self._entry._serving = None
             for name in ("_execute", "data_received", _SERVING):
                 delattr(handler, name)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import re
 import signal
@@ -14,7 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +211,23 @@ def completions() -> Iterator[asyncio.Event]:
         yield ended
     finally:
         logger.removeHandler(handler)
+
+
+async def garbage_per_request(ask: Callable[[], Awaitable[object]]) -> float:
+    """
+    How many objects a request leaves to the garbage collector, in its client too.
+    """
+
+    async def left_by(count: int) -> int:
+        gc.collect()
+        for _ in range(count):
+            await ask()
+        return gc.collect()
+
+    await left_by(5)
+    gc.disable()
+    try:
+        few, more = await left_by(10), await left_by(30)
+    finally:
+        gc.enable()
+    return (more - few) / 20

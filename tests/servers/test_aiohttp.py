@@ -16,6 +16,7 @@ import pytest
 import ctxlog
 from ctxlog import config
 from tests.helpers import LogEnvironment, need
+from tests.servers.serving import garbage_per_request
 
 aiohttp = need("aiohttp")
 web = need("aiohttp.web")
@@ -552,3 +553,34 @@ def test_rules_of_the_application(lines: LogEnvironment) -> None:
     assert seen == [("/{handler}", 200, kind) for kind in kinds]
     reports = [one for one in lines.load_all() if one["logger"] == "ctxlog"]
     assert [one["message"] for one in reports] == ["completion failed"]
+
+
+@pytest.mark.parametrize("middlewares", [[adapter.middleware], []])
+def test_a_request_leaves_nothing_to_the_garbage_collector(
+    lines: LogEnvironment, middlewares: list[Any]
+) -> None:
+    """
+    It is as without the middleware: what a client leaves is the same.
+    """
+
+    async def main() -> float:
+        app = web.Application(middlewares=middlewares)
+        app.router.add_get("/", streamed)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+
+        async def raw() -> None:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+            await reader.read()
+            writer.close()
+            await writer.wait_closed()
+
+        try:
+            return await garbage_per_request(raw)
+        finally:
+            await runner.cleanup()
+
+    assert asyncio.run(main()) < 20

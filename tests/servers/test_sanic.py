@@ -19,7 +19,7 @@ import ctxlog
 from ctxlog import config
 from ctxlog.servers.asgi import ContextMiddleware
 from tests.helpers import LogEnvironment, need
-from tests.servers.serving import completions
+from tests.servers.serving import completions, garbage_per_request
 
 sanic = need("sanic")
 httpx = need("httpx")
@@ -659,3 +659,25 @@ def test_rules_of_the_application(sized: Any, lines: LogEnvironment) -> None:
     assert seen == [("/text", 200, kind) for kind in kinds]
     reports = [e["message"] for e in lines.load_all() if e["logger"] == "ctxlog"]
     assert reports == ["completion failed"]
+
+
+@pytest.mark.parametrize("install", [True, False])
+def test_a_request_leaves_nothing_to_the_garbage_collector(
+    sized: Any, lines: LogEnvironment, install: bool
+) -> None:
+    """It is as without the adapter: what a client leaves is the same."""
+    if install:
+        adapter.install(sized)
+
+    async def talk(client: Any, port: int) -> float:
+        async def raw() -> None:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            head = b"GET /pieces HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+            writer.write(head)
+            await reader.read()
+            writer.close()
+            await writer.wait_closed()
+
+        return await garbage_per_request(raw)
+
+    assert serve(sized, talk) < 20

@@ -16,7 +16,7 @@ import pytest
 import ctxlog
 from ctxlog import config
 from tests.helpers import LogEnvironment, need
-from tests.servers.serving import completions
+from tests.servers.serving import completions, garbage_per_request
 
 web = need("tornado.web")
 routing = need("tornado.routing")
@@ -674,3 +674,25 @@ def test_rules_of_the_application(lines: LogEnvironment) -> None:
     assert seen == [("/(.*)", 200, Page)] * len(kinds)
     reports = [e["message"] for e in lines.load_all() if e["logger"] == "ctxlog"]
     assert reports == ["completion failed"]
+
+
+@pytest.mark.parametrize("install", [True, False])
+def test_a_request_leaves_nothing_to_the_garbage_collector(
+    lines: LogEnvironment, install: bool
+) -> None:
+    """It is as without the adapter: what a client leaves is the same."""
+    app = web.Application([("/", Sizes)], log_function=lambda handler: None)
+    if install:
+        adapter.install(app)
+
+    async def talk(ask: Any, port: int) -> float:
+        async def raw() -> None:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+            await reader.read()
+            writer.close()
+            await writer.wait_closed()
+
+        return await garbage_per_request(raw)
+
+    assert serve(talk, app) < 20
