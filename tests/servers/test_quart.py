@@ -4,6 +4,7 @@ Routes of Quart: the rule that matched, with the prefixes of blueprints.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 import ctxlog
 from ctxlog.servers import asgi
 from tests.helpers import need
-from tests.servers.test_asgi import Lines, call
+from tests.servers.test_asgi import Lines
+from tests.servers.test_asgi import call as call_silently
 
 quart = need("quart")
 adapter = need("ctxlog.servers.quart")
@@ -33,6 +35,33 @@ def lines() -> Iterator[Lines]:
     ctxlog.unconfigure()
     adapter.uninstall()
     environment.close()
+
+
+def call(app: Any, **how: Any) -> Any:
+    """
+    One connection, which is over when it is answered: newer versions wait for that.
+    """
+    last = ("http.response.body", "websocket.close")
+    kind = how.get("kind", "http")
+
+    async def until_answered(scope: Any, receive: Any, send: Any) -> None:
+        answered, coming = asyncio.Event(), [True]
+
+        async def receive_once() -> Any:
+            if coming:
+                coming.clear()
+                return await receive()
+            await answered.wait()
+            return {"type": f"{kind}.disconnect", "code": 1000}
+
+        async def send_all(message: Any) -> None:
+            await send(message)
+            if message["type"] in last and not message.get("more_body"):
+                answered.set()
+
+        await app(scope, receive_once, send_all)
+
+    return call_silently(until_answered, **how)
 
 
 async def page(**parameters: object) -> str:
