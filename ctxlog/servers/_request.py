@@ -73,6 +73,12 @@ class RequestStore(ReceivedStore):
         self.path = path
         self.completes = completes
         self.parameters: Collection[object] = ()
+
+    def enter_route(self, route: str, instead_of: str | None) -> None:
+        """Bind the route, unless there is one other than *instead_of*."""
+        known = self._view.fields.get("route")
+        if known is None or known == instead_of:
+            self._put({"route": route})
         self.request: object = None
 
 
@@ -97,9 +103,7 @@ def note_route(route: str, *, instead_of: str | None = None) -> None:
     """
     store = entry_store()
     if isinstance(store, RequestStore):
-        known = store["route"] if "route" in store else None
-        if known is None or known == instead_of:
-            store["route"] = route
+        store.enter_route(route, instead_of)
 
 
 class RequestEntry(Entry, RequestFacts):
