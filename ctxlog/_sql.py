@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from typing import NamedTuple
+from typing import TypeAlias
 
 from ctxlog._names import get_names
 from ctxlog._sql_text import without_literals
@@ -27,17 +27,9 @@ _log = logging.getLogger(DATABASE_LOGGER)
 _TOTAL = "db"
 
 
-class Begun(NamedTuple):
-    """
-    A statement that is under way.
-
-    Attributes:
-        store: The store of the request that sent it, if any.
-        started: When it was sent, in nanoseconds; 0 if no slow ones are logged.
-    """
-
-    store: Store | None
-    started: int
+#: A statement that is under way: the store of the request that sent it, if any, and
+#: when that was, in nanoseconds; 0 if no slow ones are logged.
+Begun: TypeAlias = tuple[Store | None, int]
 
 
 class Statements:
@@ -66,10 +58,17 @@ class Statements:
                 raise ConfigError("slow_queries", slow_queries, allowed)
             self._slow = slow_queries * 1e9
 
-    def begin(self) -> Begun:
-        """Begin to time a statement, before it is sent. Never raises."""
-        started = 0 if self._slow is None else time.perf_counter_ns()
-        return Begun(begin_time(_TOTAL), started)
+    def begin(self) -> Begun | None:
+        """
+        Begin to time a statement, before it is sent. Never raises.
+
+        Returns:
+            What `end()` needs; None if there is nothing to be done.
+        """
+        store = begin_time(_TOTAL)
+        if self._slow is not None:
+            return store, time.perf_counter_ns()
+        return None if store is None else (store, 0)
 
     def end(self, begun: Begun, system: str, statement: object) -> None:
         """
@@ -80,10 +79,11 @@ class Statements:
             system: The kind of the database: `postgresql`.
             statement: The text of the statement, with placeholders.
         """
-        end_time(_TOTAL, begun.store)
+        store, started = begun
+        end_time(_TOTAL, store)
         if self._slow is None:
             return
-        duration = time.perf_counter_ns() - begun.started
+        duration = time.perf_counter_ns() - started
         if duration < self._slow:
             return
         # An object, as the request's total is: an index of lines has one type for it.

@@ -54,6 +54,7 @@ OWNER: dict[str, str | tuple[str, ...]] = {
     "hypercorn": "ctxlog.servers.hypercorn",
     "httpx": "ctxlog.clients.httpx",
     "requests": "ctxlog.clients.requests",
+    "sqlalchemy": "ctxlog.clients.sqlalchemy",
     "confluent_kafka": "ctxlog.aggregators.kafka",
     "nats": "ctxlog.aggregators.nats",
     "redis": "ctxlog.aggregators.redis",

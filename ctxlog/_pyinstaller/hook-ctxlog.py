@@ -55,6 +55,7 @@ excludedimports = [
     "requests",
     "rq",
     "sanic",
+    "sqlalchemy",
     "starlette",
     "structlog",
     "taskiq",

@@ -1,4 +1,4 @@
-"""Adapters for HTTP and RPC clients, a module for each library."""
+"""Adapters for clients of services and databases, a module for each library."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ctxlog.clients import grpc as grpc
     from ctxlog.clients import httpx as httpx
     from ctxlog.clients import requests as requests
+    from ctxlog.clients import sqlalchemy as sqlalchemy
     from ctxlog.clients import urllib3 as urllib3
 else:
     __getattr__, __dir__ = _lazy.lazily(__name__)

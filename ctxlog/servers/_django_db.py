@@ -50,9 +50,9 @@ class _Wrapper:
     ) -> Any:
         """Execute one statement."""
         statements = self.statements
-        if statements is None:
+        begun = None if statements is None else statements.begin()
+        if statements is None or begun is None:
             return execute(sql, params, many, context)
-        begun = statements.begin()
         try:
             return execute(sql, params, many, context)
         finally:
