@@ -57,7 +57,7 @@ OWNER: dict[str, str | tuple[str, ...]] = {
     "sqlalchemy": "ctxlog.clients.sqlalchemy",
     "confluent_kafka": "ctxlog.aggregators.kafka",
     "nats": "ctxlog.aggregators.nats",
-    "redis": "ctxlog.aggregators.redis",
+    "redis": ("ctxlog.clients.redis", "ctxlog.aggregators.redis"),
     "urllib3": ("ctxlog.clients.urllib3", "ctxlog.aggregators._http"),
     "litestar": "ctxlog.servers.litestar",
     "pyramid": "ctxlog.servers.pyramid",

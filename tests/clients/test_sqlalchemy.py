@@ -236,22 +236,21 @@ def test_async_engines_count_for_the_task_that_asks(tmp_path: Path) -> None:
                 return take_totals(store)
 
         totals = await asyncio.gather(request(1), request(2), request(5))
+        asked, done = threading.Event(), threading.Event()
+
+        def wait() -> int:
+            asked.set()
+            return int(done.wait(LIMIT))
+
         with Entry(Store()) as store:
-            endless = """WITH RECURSIVE c(x) AS
-                (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 20000000)
-                SELECT count(*) FROM c"""
-            begun = asyncio.Event()
-
-            @sqlalchemy.event.listens_for(engine.sync_engine, "before_cursor_execute")
-            def before(*args: Any) -> None:
-                begun.set()
-
             async with engine.connect() as connection:
-                task = asyncio.create_task(connection.execute(text(endless)))
-                await begun.wait()
                 raw: Any = (await connection.get_raw_connection()).driver_connection
-                await raw.interrupt()
-                with pytest.raises(sqlalchemy.exc.OperationalError):
+                await raw.create_function("wait", 0, wait)
+                task = asyncio.create_task(connection.execute(text("SELECT wait()")))
+                assert await asyncio.to_thread(asked.wait, LIMIT)
+                task.cancel()
+                done.set()
+                with pytest.raises(asyncio.CancelledError):
                     await task
             totals.append(take_totals(store))
         await engine.dispose()
