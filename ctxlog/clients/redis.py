@@ -12,10 +12,15 @@ from ctxlog.errors import requires
 with requires("redis"):
     import redis
     from redis import asyncio as redis_asyncio
+    from redis.asyncio.client import Pipeline as AsyncPipeline
+    from redis.client import Pipeline
 
 __all__ = ["install", "uninstall"]
 
 _time = timed("redis")
+
+# A pipeline is a client, too.
+_PIPELINES = (Pipeline, AsyncPipeline)
 
 
 def install(client: redis.Redis | redis_asyncio.Redis) -> None:
@@ -50,8 +55,7 @@ def uninstall(client: redis.Redis | redis_asyncio.Redis) -> None:
 
 def _checked(function: str, client: Any) -> Any:
     kinds = (redis.Redis, redis_asyncio.Redis)
-    pipelines = (redis.client.Pipeline, redis_asyncio.client.Pipeline)
-    if isinstance(client, kinds) and not isinstance(client, pipelines):
+    if isinstance(client, kinds) and not isinstance(client, _PIPELINES):
         return client
     allowed = "a redis.Redis or redis.asyncio.Redis"
     raise TypeError(f"{function}() takes {allowed}, not {client!r}")
@@ -65,13 +69,12 @@ _stock: dict[type, type] = {}
 def _timed_class(kind: type) -> Any:
     """Return a subclass of a client's or a pipeline's class, whose calls are timed."""
     if kind not in _timed:
-        pipelines = (redis.client.Pipeline, redis_asyncio.client.Pipeline)
         is_async = issubclass(kind, redis_asyncio.Redis)
         # No mixin: an object with a `__dict__` takes no class with one.
         names = ("__module__", "__qualname__", "__doc__")
         members: dict[str, Any] = {name: getattr(kind, name) for name in names}
         made: Any = type(kind)(kind.__name__, (kind,), {"__slots__": (), **members})
-        if issubclass(kind, pipelines):
+        if issubclass(kind, _PIPELINES):
             made.execute = _execute_async(made) if is_async else _execute(made)
         else:
             made.execute_command = _command_async(made) if is_async else _command(made)

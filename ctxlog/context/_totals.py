@@ -180,30 +180,44 @@ class timed:
         """Decorate `fn`: every call is timed."""
         if isinstance(fn, staticmethod | classmethod):
             return cast(_F, type(fn)(self(fn.__func__)))
-        made: Callable[..., Any]
-        if inspect.iscoroutinefunction(fn):
-
-            async def made(*args: Any, **kwargs: Any) -> Any:
-                with self:
-                    return await fn(*args, **kwargs)
-
-        elif inspect.isgeneratorfunction(fn):
-
-            def made(*args: Any, **kwargs: Any) -> Any:
-                with self:
-                    return (yield from fn(*args, **kwargs))
-
-        elif inspect.isasyncgenfunction(fn):
-            return cast(_F, decorated(fn, lambda *_, **__: _TimedBody(self)))
-        elif callable(fn):
-
-            def made(*args: Any, **kwargs: Any) -> Any:
-                with self:
-                    return fn(*args, **kwargs)
-
-        else:
+        if not callable(fn):
             raise TypeError(f"expected a function to decorate, not {fn!r}")
-        return cast(_F, functools.wraps(fn)(made))
+        if inspect.isasyncgenfunction(fn):
+            return cast(_F, decorated(fn, lambda *_, **__: _TimedBody(self)))
+        make = _timed_function
+        if inspect.iscoroutinefunction(fn):
+            make = _timed_coroutine_function
+        elif inspect.isgeneratorfunction(fn):
+            make = _timed_generator_function
+        return cast(_F, functools.wraps(fn)(make(self, fn)))
+
+
+def _timed_function(block: timed, fn: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with block:
+            return fn(*args, **kwargs)
+
+    return call
+
+
+def _timed_coroutine_function(
+    block: timed, fn: Callable[..., Any]
+) -> Callable[..., Any]:
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        with block:
+            return await fn(*args, **kwargs)
+
+    return call
+
+
+def _timed_generator_function(
+    block: timed, fn: Callable[..., Any]
+) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with block:
+            return (yield from fn(*args, **kwargs))
+
+    return call
 
 
 class _TimedBody(Runner):
