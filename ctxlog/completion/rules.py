@@ -42,15 +42,11 @@ class CompletionRules:
         slow: From this duration on, in seconds, the line says `slow` and is at least a
             warning.
 
-    Attributes:
-        ask: Whether a callable of the application is asked.
-        slow: The same.
-
     Raises:
         ConfigError: if an option is invalid.
     """
 
-    __slots__ = ("_complained", "_completion", "_level", "ask", "slow")
+    __slots__ = ("_complained", "_completion", "_level", "_asks", "_slow")
 
     def __init__(
         self,
@@ -69,12 +65,30 @@ class CompletionRules:
             raise ConfigError("slow", slow, "a number of seconds")
         self._completion = completion
         self._level = completion_level
-        self.slow = slow
+        self._slow = slow
         self._complained: set[str] = set()
-        self.ask = completion is not None or completion_level is not None
+        self._asks = completion is not None or completion_level is not None
 
-    def level(self, completed: Completed, usual: int) -> int:
-        """Return the level that the application wants, or *usual*."""
+    def judge(
+        self, usual: int, duration: float, completed: Callable[[], Completed]
+    ) -> tuple[int, bool, Completed | None]:
+        """
+        Return the line's level, whether what has ended was slow, and what has ended.
+
+        Args:
+            usual: The level without the application's rules.
+            duration: How long it took, in seconds.
+            completed: Returns what has ended, where a callable is asked; else it is
+                not called, and None returned.
+        """
+        slow = self._slow is not None and duration >= self._slow
+        level = max(usual, logging.WARNING) if slow else usual
+        if not self._asks:
+            return level, slow, None
+        found = completed()
+        return self._level_of(found, level), slow, found
+
+    def _level_of(self, completed: Completed, usual: int) -> int:
         choose = self._level
         if choose is None:
             return usual

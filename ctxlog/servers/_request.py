@@ -383,13 +383,9 @@ class RequestEntry(Entry, RequestFacts):
         status, outcome, level = self.outcome(error)
         duration = self.duration
         rules = self.options.rules
-        slow = rules.slow is not None and duration >= rules.slow
-        if slow:
-            level = max(level, logging.WARNING)
-        completed = None
-        if rules.ask:
-            completed = self._completed(status, duration, error)
-            level = rules.level(completed, level)
+        level, slow, completed = rules.judge(
+            level, duration, lambda: self._completed(status, duration, error)
+        )
         if not is_heard(_completion_log, level):
             return
         fields = completion_fields(self, self.options.details, status, duration, error)

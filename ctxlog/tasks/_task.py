@@ -301,15 +301,12 @@ class Task(Entry):
         outcome = self.outcome or _outcome(error)
         if outcome == SUCCEEDED:
             error = None
-        level = _LEVELS.get(outcome, logging.WARNING)
         rules = self._options.rules
-        slow = rules.slow is not None and duration >= rules.slow
-        if slow:
-            level = max(level, logging.WARNING)
-        completed = None
-        if rules.ask:
-            completed = self._completed(outcome, duration, error)
-            level = rules.level(completed, level)
+        level, slow, completed = rules.judge(
+            _LEVELS.get(outcome, logging.WARNING),
+            duration,
+            lambda: self._completed(outcome, duration, error),
+        )
         if not is_heard(_completion_log, level):
             return
         fields: dict[str, object] = {
