@@ -73,13 +73,13 @@ class RequestStore(ReceivedStore):
         self.path = path
         self.completes = completes
         self.parameters: Collection[object] = ()
+        self.request: object = None
 
     def enter_route(self, route: str, instead_of: str | None) -> None:
         """Bind the route, unless there is one other than *instead_of*."""
         known = self._view.fields.get("route")
         if known is None or known == instead_of:
             self._put({"route": route})
-        self.request: object = None
 
 
 def bind_user(store: Store, user_of: Callable[[], object]) -> None:
