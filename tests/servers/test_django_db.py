@@ -17,11 +17,20 @@ from ctxlog.context import Store
 from ctxlog.context.adapter import Entry, take_totals
 from ctxlog.errors import ConfigError
 from tests.helpers import LogEnvironment, need, run_python
-from tests.servers.test_django import ask, ask_async, http, lines, override, path
 
 connections = need("django.db").connections
 asgiref = need("asgiref.sync")
 observe = need("ctxlog.servers._django_db").observe
+# After `need`: the module is skipped as a whole without Django.
+from tests.servers.test_django import (  # noqa: E402
+    ask,
+    ask_async,
+    http,
+    lines,
+    override,
+    path,
+)
+
 __all__ = ["lines"]
 
 

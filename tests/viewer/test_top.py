@@ -24,6 +24,7 @@ from ctxlog.viewer.query.criteria import by_field, by_route
 from ctxlog.viewer.query.scan import Matches
 from ctxlog.viewer.read.source import Block
 from ctxlog.viewer.recognize.record import Names, Record
+from tests.helpers import need
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -240,13 +241,18 @@ def test_a_call_of_another_service_is_no_request(run: Run, tmp_path: Path) -> No
     assert "DB" not in run("top", file)[1]
 
 
-def test_what_a_store_is_asked_for(run: Run) -> None:
+def test_what_a_store_is_asked_for() -> None:
     """Every name that a route may have, where that says which lines are meant."""
     for criterion in (by_route(ROUTE), by_field(f"route={ROUTE}")):
         (condition,) = criterion.asked
         assert condition.values == (ROUTE,)
         assert {"route", "http.route", "_route"} <= {*condition.names}
     assert by_route("JobsController#show").asked == ()  # of two fields
+
+
+def test_a_store_is_asked_for_a_route(run: Run) -> None:
+    """`--explain` shows the query, which has a part of the route."""
+    need("urllib3")
     code, out, _ = run("show", "loki://127.0.0.1:1", "--route", ROUTE, "--explain")
     assert (code, '|= "orders"' in out) == (0, True)
 
