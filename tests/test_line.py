@@ -610,6 +610,17 @@ _PLAIN = st.dictionaries(
     caller=st.none() | st.builds(Caller, _TEXT, st.integers(), st.none() | _TEXT),
     schema=st.sampled_from(list(SCHEMAS)),
 )
+@example(  # a time whose microseconds are not exact as a float
+    created=7031480357354057.0,
+    message="",
+    logger="",
+    bound={},
+    started=0,
+    own={},
+    options={},
+    caller=None,
+    schema="default",
+)
 def test_the_short_way_gives_the_same_bytes(
     created: float,
     message: str,

@@ -19,6 +19,10 @@ from ctxlog.line._schema import Schema
 DIGITS = {"seconds": 0, "milliseconds": 3, "microseconds": 6}
 
 
+#: The last second whose microseconds since the epoch are exact as a float: in 2255.
+EXACT = 2**53 // 1_000_000 - 1
+
+
 class Layout:
     """
     How the parts of a line become its bytes.
@@ -160,7 +164,7 @@ class Layout:
                 raise
             shown = "1970-01-01T00:00:00"  # a record with a broken `created`
         start = self.opening + shown.encode() + self._point
-        if second > 0:
+        if 0 < second <= EXACT:
             self.second = float(second), start
         return start
 

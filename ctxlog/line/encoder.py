@@ -31,7 +31,7 @@ from ctxlog.context.adapter import View
 from ctxlog.errors import ConfigError
 from ctxlog.line._fields import NO_PROBLEMS, Context, Fields, cut_reported
 from ctxlog.line._fit import LEAST_LINE, Fitter, micros_of
-from ctxlog.line._layout import DIGITS, Layout
+from ctxlog.line._layout import DIGITS, EXACT, Layout
 from ctxlog.line._otlp import OtlpLayout
 from ctxlog.line._schema import Schema
 from ctxlog.line._shape import NO_NAMES, Shape
@@ -197,7 +197,7 @@ class LineEncoder(Encoder):
                 # Another second. Exactly as `micros_of()`, so that both ways agree.
                 second, start = self._layout.turn_to(created)
                 fraction = int((created - second) * 1_000_000 + 0.5)
-                if fraction == 1_000_000:
+                if fraction == 1_000_000 or second > EXACT:
                     return None
             lasting = b""
             if context.started is not None:
