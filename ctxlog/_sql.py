@@ -7,7 +7,6 @@ What the adapters of clients (SQLAlchemy) and of servers (Django) have in common
 from __future__ import annotations
 
 import logging
-import math
 import time
 from typing import TypeAlias
 
@@ -15,7 +14,7 @@ from ctxlog._names import get_names
 from ctxlog._sql_text import without_literals
 from ctxlog.context import Store
 from ctxlog.context.adapter import begin_time, end_time
-from ctxlog.errors import ConfigError
+from ctxlog.errors import check_seconds
 
 #: The logger of the lines of slow statements. It is none of `ctxlog.client`, so that it
 #: has a level of its own, and the same for all adapters.
@@ -49,13 +48,8 @@ class Statements:
     def __init__(self, slow_queries: float | None) -> None:
         self._slow: float | None = None
         if slow_queries is not None:
-            if (
-                isinstance(slow_queries, bool)
-                or not isinstance(slow_queries, (int, float))
-                or not 0 <= slow_queries < math.inf
-            ):
-                allowed = "a number of seconds, 0 or above, or None"
-                raise ConfigError("slow_queries", slow_queries, allowed)
+            allowed = "a number of seconds, 0 or above, or None"
+            check_seconds("slow_queries", slow_queries, allowed)
             self._slow = slow_queries * 1e9
 
     def begin(self) -> Begun | None:

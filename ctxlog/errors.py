@@ -4,6 +4,8 @@ The errors that ctxlog raises for wrong use. A log call never raises one.
 
 from __future__ import annotations
 
+import math
+
 
 class ConfigError(ValueError):
     """
@@ -20,6 +22,26 @@ class ConfigError(ValueError):
         self.option = option
         self.value = value
         self.allowed = allowed
+
+
+def check_seconds(option: str, value: object, allowed: str) -> None:
+    """
+    Check that an option is a number of seconds, 0 or above.
+
+    Args:
+        option: The name of the option.
+        value: Its value.
+        allowed: A description of valid values.
+
+    Raises:
+        ConfigError: if it is not.
+    """
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not 0 <= value < math.inf
+    ):
+        raise ConfigError(option, value, allowed)
 
 
 class MissingDependencyError(ImportError):

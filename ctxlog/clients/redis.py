@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ctxlog._subclass import subclass_of
 from ctxlog.context import timed
 from ctxlog.errors import requires
 
@@ -70,10 +71,7 @@ def _timed_class(kind: type) -> Any:
     """Return a subclass of a client's or a pipeline's class, whose calls are timed."""
     if kind not in _timed:
         is_async = issubclass(kind, redis_asyncio.Redis)
-        # No mixin: an object with a `__dict__` takes no class with one.
-        names = ("__module__", "__qualname__", "__doc__")
-        members: dict[str, Any] = {name: getattr(kind, name) for name in names}
-        made: Any = type(kind)(kind.__name__, (kind,), {"__slots__": (), **members})
+        made = subclass_of(kind)
         if issubclass(kind, _PIPELINES):
             made.execute = _execute_async(made) if is_async else _execute(made)
         else:

@@ -5,13 +5,12 @@ The options of all adapters that say what becomes of a completion line.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypedDict
 
 from ctxlog._ask import ask
 from ctxlog.completion.completed import Completed
-from ctxlog.errors import ConfigError
+from ctxlog.errors import ConfigError, check_seconds
 
 #: Returns further fields of the line, None or True for none, or False for no line.
 Completion: TypeAlias = Callable[[Completed], Mapping[str, object] | bool | None]
@@ -46,7 +45,7 @@ class CompletionRules:
         ConfigError: if an option is invalid.
     """
 
-    __slots__ = ("_complained", "_completion", "_level", "_asks", "_slow")
+    __slots__ = ("_asks", "_complained", "_completion", "_level", "_slow")
 
     def __init__(
         self,
@@ -61,8 +60,8 @@ class CompletionRules:
         ):
             if option is not None and not callable(option):
                 raise ConfigError(name, option, "a callable")
-        if slow is not None and not _is_duration(slow):
-            raise ConfigError("slow", slow, "a number of seconds")
+        if slow is not None:
+            check_seconds("slow", slow, "a number of seconds")
         self._completion = completion
         self._level = completion_level
         self._slow = slow
@@ -132,9 +131,3 @@ class CompletionRules:
                 "%s returned a %s (expected %s); said once",
                 *(option, type(returned).__name__, allowed),
             )
-
-
-def _is_duration(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return 0 <= value < math.inf

@@ -79,7 +79,7 @@ def _holds_secret(text: str) -> bool:
         if decoded == text:
             return False
         text = decoded
-    return True  # nobody encodes a plain text so often
+    return True  # no client encodes a plain text so often
 
 
 def _redacted_url(url: str) -> str | None:

@@ -85,8 +85,7 @@ class CallEntry(RequestEntry):
 
     def found(self) -> None:
         """Note that there is a handler: the method is the route."""
-        if "route" not in self.store:
-            self.store["route"] = self.path
+        self.store.enter_route(self.path)
 
     def serve(self, context: Any) -> None:
         """Begin the handler, with grpc's context of the call."""

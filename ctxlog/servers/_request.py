@@ -75,7 +75,7 @@ class RequestStore(ReceivedStore):
         self.parameters: Collection[object] = ()
         self.request: object = None
 
-    def enter_route(self, route: str, instead_of: str | None) -> None:
+    def enter_route(self, route: str, instead_of: str | None = None) -> None:
         """Bind the route, unless there is one other than *instead_of*."""
         known = self._view.fields.get("route")
         if known is None or known == instead_of:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ctxlog._subclass import subclass_of
+
 _MIDDLEWARE = "_context_middleware"
 
 
@@ -16,18 +18,13 @@ def give_subclass(app: Any, *mixins: type, **members: object) -> None:
 
     Args:
         app: The object.
-        mixins: Classes with empty `__slots__`, whose methods come first. An object that
-            has a `__dict__` takes none.
+        mixins: As for `subclass_of()`.
         members: The members of the subclass.
 
     Raises:
         TypeError: if the object does not take another class.
     """
-    kind = type(app)
-    names = ("__module__", "__qualname__", "__doc__")
-    members |= {name: getattr(kind, name) for name in names}
-    make: Any = type(kind)
-    app.__class__ = make(kind.__name__, (*mixins, kind), {"__slots__": (), **members})
+    app.__class__ = subclass_of(type(app), *mixins, **members)
 
 
 def take_subclass(app: Any) -> None:

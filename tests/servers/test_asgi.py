@@ -9,14 +9,14 @@ import contextvars
 import gc
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import ctxlog
-from ctxlog import _endings, config
+from ctxlog import _endings
 from ctxlog.servers import _request
 from ctxlog.servers.asgi import ContextMiddleware, install, uninstall
 from tests.helpers import LogEnvironment, need
@@ -183,18 +183,6 @@ class Lines(LogEnvironment):
         The lines of one logger.
         """
         return [one for one in self.load_all() if one["logger"] == logger]
-
-
-@pytest.fixture
-def lines() -> Iterator[Lines]:
-    """
-    Logging configured to write JSON lines to memory.
-    """
-    environment = Lines()
-    ctxlog.configure(stream=environment.stream, format="json")
-    yield environment
-    config.unconfigure()
-    environment.close()
 
 
 # The store ----------------------------------------------------------------------

@@ -28,18 +28,6 @@ from tests.servers.test_asgi import Lines, call, crashing, plain, respond
 pytestmark = pytest.mark.usefixtures("lines")
 
 
-@pytest.fixture
-def lines() -> Iterator[Lines]:
-    """
-    Logging configured to write JSON lines to memory.
-    """
-    environment = Lines()
-    ctxlog.configure(stream=environment.stream, format="json")
-    yield environment
-    ctxlog.unconfigure()
-    environment.close()
-
-
 def completion_of(lines: Lines, app: Any = plain, **options: Any) -> dict[str, Any]:
     """
     The completion line of one request to *app*, with its options.

@@ -5,13 +5,11 @@ Routes of Falcon: the template that matched, of sinks and static files too.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import ctxlog
 from ctxlog.servers import asgi, wsgi
 from tests.helpers import need
 from tests.servers.test_asgi import Lines, call
@@ -22,19 +20,6 @@ falcon_asgi = need("falcon.asgi")
 adapter = need("ctxlog.servers.falcon")
 
 LOG = logging.getLogger("shop")
-
-
-@pytest.fixture
-def lines() -> Iterator[Lines]:
-    """
-    Logging configured to write JSON lines to memory.
-    """
-    environment = Lines()
-    ctxlog.configure(stream=environment.stream, format="json")
-    yield environment
-    ctxlog.unconfigure()
-    adapter.uninstall()
-    environment.close()
 
 
 class Resource:

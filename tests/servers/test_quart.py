@@ -6,13 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import ctxlog
 from ctxlog.servers import asgi
 from tests.helpers import need
 from tests.servers.test_asgi import Lines
@@ -22,19 +20,6 @@ quart = need("quart")
 adapter = need("ctxlog.servers.quart")
 
 LOG = logging.getLogger("shop")
-
-
-@pytest.fixture
-def lines() -> Iterator[Lines]:
-    """
-    Logging configured to write JSON lines to memory.
-    """
-    environment = Lines()
-    ctxlog.configure(stream=environment.stream, format="json")
-    yield environment
-    ctxlog.unconfigure()
-    adapter.uninstall()
-    environment.close()
 
 
 def call(app: Any, **how: Any) -> Any:

@@ -5,7 +5,6 @@ Routes of Starlette and FastAPI: the template that matched, mounts and routers j
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +23,6 @@ staticfiles = need("starlette.staticfiles")
 starlette = need("ctxlog.servers.starlette")
 
 LOG = logging.getLogger("shop")
-
-
-@pytest.fixture
-def lines() -> Iterator[Lines]:
-    """
-    Logging configured to write JSON lines to memory.
-    """
-    environment = Lines()
-    ctxlog.configure(stream=environment.stream, format="json")
-    yield environment
-    ctxlog.unconfigure()
-    starlette.uninstall()
-    environment.close()
 
 
 def page(request: Any) -> Any:

@@ -85,7 +85,7 @@ def test_a_reader_that_sleeps_holds_nobody_up(
     errors = capsys.readouterr().err
     said = json.loads(errors.splitlines()[0])
     assert f"{given_up} lines were not shipped" in said["message"]
-    # When it is used again, and somebody reads, what was said is said here, too.
+    # When it is used again, and its lines are read, what was said is said here, too.
     sink.write(line(20_000))
     read = b""
     while b"there was no room" not in read:
