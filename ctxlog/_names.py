@@ -27,6 +27,12 @@ PLACEHOLDERS = {"N/A"}
 #: The logger of the lines that say how a request ended.
 COMPLETION_LOGGER = "ctxlog.request"
 
+#: The field of lines that waited before they were written: the same in both spellings.
+BUFFERED = "buffered"
+
+#: The field of a line that says how many lines like it were left out.
+SUPPRESSED = "suppressed"
+
 #: The logger of what applications write to `wsgi.errors`.
 WSGI_ERRORS_LOGGER = "wsgi.errors"
 
@@ -176,6 +182,8 @@ class Names:
         ttfb: How many milliseconds it took until the response began.
         response_headers: Headers of the response.
         queue_time: How many milliseconds a task waited in its queue.
+        dropped_lines: How many lines of the request had no room to wait in.
+        sample_rate: How many requests the line's request stands for.
     """
 
     case: str
@@ -197,6 +205,8 @@ class Names:
     ttfb: str
     response_headers: str
     queue_time: str
+    dropped_lines: str
+    sample_rate: str
 
     @classmethod
     def chosen(cls, case: object = None, request_id_key: object = None) -> Names:
@@ -249,6 +259,7 @@ class Names:
             *(self.parent_task_id, self.trace_id, self.span_id),
             *(self.bytes_in, self.bytes_out, self.user_agent, self.http_version),
             *(self.ttfb, self.response_headers, self.queue_time),
+            *(self.dropped_lines, self.sample_rate),
         )
 
     def id_name(self, fields: Mapping[Any, object]) -> str:
@@ -322,6 +333,8 @@ CAMEL = Names(
     ttfb="ttfbMs",
     response_headers="responseHeaders",
     queue_time="queueMs",
+    dropped_lines="droppedLines",
+    sample_rate="sampleRate",
 )
 
 SNAKE = Names(
@@ -344,6 +357,8 @@ SNAKE = Names(
     ttfb="ttfb_ms",
     response_headers="response_headers",
     queue_time="queue_ms",
+    dropped_lines="dropped_lines",
+    sample_rate="sample_rate",
 )
 
 #: The spellings, by what `configure(case=...)` calls them.
@@ -352,7 +367,7 @@ CASES = {names.case: names for names in (CAMEL, SNAKE)}
 # The names of one word that have a meaning of their own, and a record's attributes.
 _TAKEN = frozenset(
     {"timestamp", "level", "message", "logger", "exception", "late"}
-    | {"service", "environment", "asctime", "taskName"}
+    | {"service", "environment", "asctime", "taskName", BUFFERED, SUPPRESSED}
     | vars(logging.makeLogRecord({})).keys()
 )
 

@@ -749,6 +749,11 @@ def wrong_format(names: Names) -> None:
     logging.getLogger("shop").info("%d", "x", stack_info=True)
 
 
+def line_of_a_sample(names: Names) -> None:
+    own = {names.dropped_lines: 12, names.sample_rate: 10}
+    logging.getLogger("shop").info("m", extra=own)
+
+
 #: The fields that the completion line of a request has if they are asked for.
 DETAILS = (
     *("bytes_in", "bytes_out", "user_agent", "http_version"),
@@ -772,6 +777,8 @@ SOURCES: dict[str, tuple[Callable[[Names], object], ...]] = {
     "span_id": (lambda names: request(), completion_of_a_task),
     **dict.fromkeys(DETAILS, (lambda names: request(),)),
     "queue_time": (completion_of_a_task,),
+    "dropped_lines": (line_of_a_sample,),
+    "sample_rate": (line_of_a_sample,),
 }
 
 

@@ -33,6 +33,7 @@ _KNOWN = st.sampled_from(
     "user host error event service environment version traceID spanID status path "
     "method durationMs client bytesIn bytesOut query userAgent referer scheme "
     "httpVersion ttfbMs headers responseHeaders route db redis slow queueMs "
+    "buffered droppedLines sampleRate suppressed "
     "http.route http.request.headers.x url.query "
     "message level id _id tags labels fields log.level "
     "http httpRequest httpRequest.status serviceContext severity time timestamp "
@@ -737,7 +738,10 @@ def test_snake_case_has_the_same_places(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 #: The fields of a request, with a value that fits everywhere.
-_DETAILS: dict[str, Any] = {**COMPLETION, "route": ROUTE, "queueMs": 1.5}
+_DETAILS: dict[str, Any] = {
+    **COMPLETION,
+    **{"route": ROUTE, "queueMs": 1.5, "sampleRate": 10},
+}
 
 
 def keys(name: str, field: str) -> list[str]:
