@@ -26,7 +26,7 @@ from ctxlog.terminal import hue, paint
 from ctxlog.viewer.commands.common import colored
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.read.source import Source
-from ctxlog.viewer.recognize.record import Names
+from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.show.printing import request_text
 
 with requires("httpx", extra="demo"):

@@ -22,7 +22,8 @@ from ctxlog.aggregators.split import unwrapped
 from ctxlog.viewer.query.criteria import Criterion, failing
 from ctxlog.viewer.query.watch import Watch
 from ctxlog.viewer.read.tail import Tail
-from ctxlog.viewer.recognize.record import Names, Record
+from ctxlog.viewer.recognize.keys import Names
+from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.show.printing import LinePrinter
 from tests.aggregators.test_split import cri
 from tests.helpers import LIMIT, clean_environment

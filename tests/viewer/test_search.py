@@ -26,7 +26,8 @@ from ctxlog.viewer.query.criteria import failing
 from ctxlog.viewer.query.scan import Every, Ids, found, scan
 from ctxlog.viewer.query.search import Reader, _Rows
 from ctxlog.viewer.read.source import Block, Hit, Source
-from ctxlog.viewer.recognize.record import Names, Record
+from ctxlog.viewer.recognize.keys import Names
+from ctxlog.viewer.recognize.record import Record
 from tests.aggregators.test_split import cri
 
 # Tests may run in a process with threads; the command line has none.

@@ -24,7 +24,8 @@ from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event
 from ctxlog.line.vendors import SCHEMAS
-from ctxlog.viewer.recognize.record import Names, Record
+from ctxlog.viewer.recognize.keys import Names
+from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.show.printing import LinePrinter
 from tests.aggregators.test_split import SPLITS, Split, docker
 from tests.helpers import need

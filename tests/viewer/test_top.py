@@ -23,7 +23,8 @@ from ctxlog.line.vendors import SCHEMAS
 from ctxlog.viewer.query.criteria import by_field, by_route
 from ctxlog.viewer.query.scan import Matches
 from ctxlog.viewer.read.source import Block
-from ctxlog.viewer.recognize.record import Names, Record
+from ctxlog.viewer.recognize.keys import Names
+from ctxlog.viewer.recognize.record import Record
 from tests.helpers import need
 
 Run = Callable[..., tuple[int, str, str]]
@@ -231,12 +232,19 @@ def test_a_database_that_is_a_text_stays_readable(run: Run, tmp_path: Path) -> N
     assert "db=orders" in run("show", file)[1]
 
 
-def test_a_call_of_another_service_is_no_request(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_a_call_of_another_service_is_no_request(
+    run: Run, tmp_path: Path, schema: str
+) -> None:
     """Its numbers are not the request's."""
     file = tmp_path / "a.log"
     file.write_bytes(
-        ended("r1", ROUTE, logger="ctxlog.client", path="/", db=timed(1, 1), took=99.0)
-        + ended("r1", ROUTE, took=10.0)
+        ended(
+            *("r1", ROUTE),
+            **{"logger": "ctxlog.client", "path": "/", "schema": schema},
+            **{"db": timed(1, 1), "took": 99.0},
+        )
+        + ended("r1", ROUTE, took=10.0, schema=schema)
     )
     assert "DB" not in run("top", file)[1]
 

@@ -15,7 +15,7 @@ from ctxlog.viewer.group.collected import Collected
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.read.source import Source
 from ctxlog.viewer.read.store import FAILED, Store
-from ctxlog.viewer.recognize.record import Names
+from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.show.printing import safe
 
 

@@ -19,10 +19,10 @@ from ctxlog.viewer.commands.common import (
     reader_of,
 )
 from ctxlog.viewer.query.search import beginning
-from ctxlog.viewer.query.watch import Watch
+from ctxlog.viewer.query.watch import Watch, in_order
 from ctxlog.viewer.read.store import FAILED, Store
 from ctxlog.viewer.read.tail import followed
-from ctxlog.viewer.recognize.record import Names
+from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.show.printing import LinePrinter, filled
 
 
@@ -69,7 +69,8 @@ def _print(
     printer = LinePrinter(colored())
     printed: bytes | None = None  # a batch is one line
     for name, line in lines:
-        for shown in watch.add(name, line):
+        found = watch.add(name, line)
+        for shown in found if chosen.json else in_order(found):
             if chosen.json:
                 if shown.line is not printed:
                     out.write(shown.line)

@@ -40,6 +40,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "its number (db.count)",
     )
     add("--by", choices=("route", "path", "user", "status"), help="a row per group")
+    add(
+        "--weighted",
+        action="store_true",
+        help="with --by: count a request of a sample as all that it stands for, where "
+        "no other request has a completion line (completion_lines=False)",
+    )
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -47,10 +53,13 @@ def run(chosen: argparse.Namespace) -> int:
     reader = reader_of(chosen)
     if chosen.explain:
         return explained("top", reader, chosen)
+    if chosen.weighted and not chosen.by:
+        complain("top", "--weighted is about groups: it needs --by")
+        return 2
     order = Order.of(chosen.sort)
     found = reader.rows(order.counts)
     table = (
-        groups(found.values(), chosen.by, order)
+        groups(found.values(), chosen.by, order, weighted=chosen.weighted)
         if chosen.by
         else rows(found.values(), order)
     )

@@ -15,9 +15,10 @@ from math import isnan, nan
 from operator import itemgetter
 from typing import IO
 
-from ctxlog.viewer.group.summary import About, Extent, Totals
+from ctxlog.viewer.group.summary import About, Extent, Kept, Totals
 from ctxlog.viewer.read.source import Hit
-from ctxlog.viewer.recognize.record import Names, Record
+from ctxlog.viewer.recognize.keys import Names
+from ctxlog.viewer.recognize.record import Record
 
 _IN_MEMORY = 64 << 20
 _SIZES = struct.Struct("<QQ")
@@ -127,6 +128,14 @@ class Request:
         for entry in self.entries:
             about.add(entry.record, entry.record.took)
         return about
+
+    @cached_property
+    def kept(self) -> Kept:
+        """Whether it is part of a sample, and which lines waited in a buffer."""
+        kept = Kept()
+        for entry in self.entries:
+            kept.add(entry.record)
+        return kept
 
     @cached_property
     def totals(self) -> Totals:

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ctxlog._json import dumps
-from ctxlog.viewer.recognize.record import Names, Record
+from ctxlog.viewer.recognize.keys import Names
+from ctxlog.viewer.recognize.record import Record
 
 
 def _pairs(value: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -174,15 +174,44 @@ class Totals(dict[str, Total]):
 READY_MADE = ("db", "http", "redis", "grpc")
 
 
+@dataclass(slots=True)
+class Kept:
+    """
+    Why the lines of a request are there: out of a sample, out of a buffer.
+
+    Attributes:
+        rate: How many requests it stands for: 1 unless it is part of a sample.
+        buffered: How many of its lines waited in a buffer.
+        dropped: How many had no room there.
+    """
+
+    rate: float = 1.0
+    buffered: int = 0
+    dropped: int = 0
+
+    def add(self, record: Record) -> None:
+        """Take a line into account."""
+        self.rate = max(self.rate, record.sample_rate)
+        self.buffered += record.is_buffered
+        self.dropped += record.dropped_lines
+
+
 class Row:
     """
     The summary of a request, after all its lines have been read.
 
     Args:
         request: The request's id.
+
+    Attributes:
+        weight: How many requests it stands for, by the completion line that took
+            longest: 1 if that line says nothing of a sample.
     """
 
-    __slots__ = ("about", "errors", "extent", "failed", "id", "lines", "totals")
+    __slots__ = (
+        *("about", "errors", "extent", "failed", "id", "lines", "totals", "weight"),
+        "_weighed",
+    )
 
     def __init__(self, request: str) -> None:
         self.id = request
@@ -191,6 +220,7 @@ class Row:
         self.failed = False
         self.about = About()
         self.totals = Totals()
+        self.weight, self._weighed = 1.0, -1.0
 
     def add(self, record: Record, counts: Collection[str] = READY_MADE) -> None:
         """
@@ -210,6 +240,8 @@ class Row:
         self.about.add(record, took)
         if took is not None:
             self.totals.read(record, counts)
+            if record.is_completion:
+                self._weigh(record.sample_rate, took)
 
     def merge(self, later: Row) -> None:
         """Take into account what another one knows, of lines that come later."""
@@ -219,6 +251,11 @@ class Row:
         self.failed = self.failed or later.failed
         self.about.merge(later.about)
         self.totals.merge(later.totals)
+        self._weigh(later.weight, later._weighed)
+
+    def _weigh(self, weight: float, took: float) -> None:
+        if took >= self._weighed:
+            self.weight, self._weighed = weight, took
 
     @property
     def duration(self) -> float:

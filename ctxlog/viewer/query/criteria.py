@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from ctxlog.aggregators import Condition, Operator
 from ctxlog.viewer.query.scan import longest_needle, text_needle
-from ctxlog.viewer.recognize.record import SPELLINGS, Record, spellings
+from ctxlog.viewer.recognize.keys import SPELLINGS, spellings
+from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import level_number, level_texts, seconds
 
 # Quotes have backslashes where a line stands as text in another object.

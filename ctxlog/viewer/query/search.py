@@ -29,7 +29,8 @@ from ctxlog.viewer.query.scan import (
 from ctxlog.viewer.read.progress import Progress
 from ctxlog.viewer.read.source import BROKEN, Hit, Source
 from ctxlog.viewer.read.store import FAILED, Store
-from ctxlog.viewer.recognize.record import Names, Record, spellings
+from ctxlog.viewer.recognize.keys import Names, spellings
+from ctxlog.viewer.recognize.record import Record
 
 _T = TypeVar("_T")
 

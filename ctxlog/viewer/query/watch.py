@@ -8,8 +8,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ctxlog.viewer.group.summary import Extent
 from ctxlog.viewer.query.criteria import Criterion
-from ctxlog.viewer.recognize.record import Names, Record
+from ctxlog.viewer.recognize.keys import Names
+from ctxlog.viewer.recognize.record import Record
 
 #: How many bytes of lines are held back at most; the oldest requests go first.
 MOST_HELD = 64 << 20
@@ -29,6 +31,24 @@ class Shown:
     record: Record | None
 
 
+def in_order(lines: Sequence[Shown]) -> Sequence[Shown]:
+    """
+    Return lines in the order of time, as they came if the time of one is not known.
+
+    What is not JSON stays below the line above it.
+    """
+    times: list[float] = []
+    for shown in lines:
+        time = times[-1] if shown.record is None and times else None
+        if shown.record is not None:
+            time = shown.record.time
+        if time is None:
+            return lines
+        times.append(time)
+    order = sorted(range(len(times)), key=times.__getitem__)
+    return [lines[index] for index in order]
+
+
 @dataclass
 class _Held:
     """A request whose lines are held back."""
@@ -36,7 +56,7 @@ class _Held:
     missing: list[Criterion]
     lines: list[Shown] = field(default_factory=list)
     size: int = 0
-    start: float | None = None
+    extent: Extent = field(default_factory=Extent)
 
 
 class Watch:
@@ -113,9 +133,10 @@ class Watch:
             held.missing = [
                 one for one in held.missing if not one.holds(record, shown.line)
             ]
-            if held.start is None and record.span is not None:
-                held.start, _ = record.span
-        if held.missing or not self._is_slow(held, record):
+            if record.span is not None:  # lines of a buffer are earlier than others
+                held.extent.add(*record.span)
+        is_slow = self._slow is None or held.extent.seconds >= self._slow
+        if held.missing or not is_slow:
             self._drop()
             return []
         del self._held[request]
@@ -124,14 +145,6 @@ class Watch:
         if len(self._let_go) > 10_000:
             self._let_go.popitem(last=False)
         return held.lines
-
-    def _is_slow(self, held: _Held, record: Record | None) -> bool:
-        if self._slow is None:
-            return True
-        if record is None or record.time is None or held.start is None:
-            return False
-        took = record.time - held.start
-        return max(took, record.took or 0.0) >= self._slow
 
     def _drop(self) -> None:
         while self._size > self._most_held and len(self._held) > 1:

@@ -10,7 +10,7 @@ import json
 from html import escape
 
 from ctxlog.viewer.recognize.scales import iso
-from ctxlog.viewer.show.printing import level_name, total_text
+from ctxlog.viewer.show.printing import kept_texts, level_name, total_text
 from ctxlog.viewer.show.waterfall import Step, Waterfall
 
 _STYLE = """
@@ -90,6 +90,7 @@ def html_page(waterfall: Waterfall) -> str:
         *((name, f"{total_text(one)} ms") for name, one in request.totals.items()),
     ]
     shown = [f"{escape(name)} <b>{escape(text)}</b>" for name, text in facts if text]
+    shown += [f"<b>{escape(text)}</b>" for text in kept_texts(request)]
     if request.errors:
         shown.append(f'<span class="bad"><b>{request.errors}</b> with an error</span>')
     rows = "\n".join(_row(step, waterfall.length) for step in waterfall.steps)

@@ -78,10 +78,24 @@ def total_text(total: Total) -> str:
     return f"{count}x {total.milliseconds:.1f}"
 
 
+def kept_texts(request: Request) -> list[str]:
+    """Return what is to be said of a request of a sample, and of lines that waited."""
+    kept = request.kept
+    rate = f"{kept.rate:.1f}".removesuffix(".0")
+    facts = [f"sampled 1/{rate}"] if kept.rate > 1 else []
+    facts += [f"{kept.buffered} buffered"] if kept.buffered else []
+    return facts + ([f"{_count(kept.dropped, 'line')} dropped"] if kept.dropped else [])
+
+
+def waited(record: Record) -> str:
+    """Return the mark of a line that waited in a buffer; a blank for any other."""
+    return "~" if record.is_buffered else " "
+
+
 def legend(request: Request) -> list[str]:
-    """Return the facts about a request that are not in every log: route and totals."""
-    route = request.about.route
-    facts = [f"route {route}"] if route and route != request.about.path else []
+    """Return the facts about a request that are not in every log."""
+    facts, route = kept_texts(request), request.about.route
+    facts += [f"route {route}"] if route and route != request.about.path else []
     totals = [
         f"{name} {total_text(total)} ms" for name, total in request.totals.items()
     ]
@@ -100,12 +114,13 @@ def request_text(request: Request, entries: Sequence[LogLine], color: bool) -> s
     shown = [header(request, facts, color)]
     above: Mapping[str, Any] = {}
     for entry in entries:
-        fields = entry.record.fields
+        fields = _unmarked(entry.record)
         shown.extend(_entry(request, entry, _news(fields, above, color), color))
         above = fields
     return "\n".join(shown) + "\n"
 
 
+_MARKED = ("buffered", "_buffered")
 _SHOWN_ID = 12
 _MOST_ABOVE = 10_000
 _LONG = 16_384
@@ -133,7 +148,7 @@ class LinePrinter:
         """Return the text of a line, given what it says, if it is JSON."""
         if record is None:
             return safe(line.decode("utf-8", "replace").rstrip("\r\n")) + "\n"
-        request, fields = record.request, record.fields
+        request, fields = record.request, _unmarked(record)
         news = _news(fields, self._above.pop(request, {}), self._color)
         self._above[request] = fields if len(line) <= _LONG else {}
         if len(self._above) > _MOST_ABOVE:
@@ -144,10 +159,19 @@ class LinePrinter:
         time = "" if record.time is None else iso(record.time)[11:23]
         level = _painted_level(record.level, self._color)
         message = _with_news(record, news)
-        shown = [f"{time:12}  {level}  {shown_id}  {message}".rstrip()]
+        mark = waited(record)
+        shown = [f"{time:12}{mark} {level}  {shown_id}  {message}".rstrip()]
         below = record.stack.splitlines()
         shown.extend(f"{'':12}{safe(text)}".rstrip() for text in below)
         return "\n".join(shown) + "\n"
+
+
+def _unmarked(record: Record) -> Mapping[str, Any]:
+    """Return a line's fields but the one that its mark stands for."""
+    fields = record.fields
+    if record.is_buffered:
+        fields = {name: fields[name] for name in fields if name not in _MARKED}
+    return fields
 
 
 def _news(fields: Mapping[str, Any], above: Mapping[str, Any], color: bool) -> str:
@@ -185,7 +209,8 @@ def _entry(request: Request, entry: LogLine, news: str, color: bool) -> list[str
     if time is not None and request.start is not None:
         since = f"+{(time - request.start) * 1000:.1f}"
     level = _painted_level(record.level, color)
-    shown = [f"{since:>10}  {level}  {_with_news(record, news)}".rstrip()]
+    message = _with_news(record, news)
+    shown = [f"{since:>10}{waited(record)} {level}  {message}".rstrip()]
     below = record.stack.splitlines()
     below += [line.decode("utf-8", "replace").rstrip("\r\n") for line in entry.below]
     shown.extend(f"{'':12}{safe(line)}".rstrip() for line in below)

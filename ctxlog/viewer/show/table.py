@@ -4,8 +4,10 @@ Requests as rows, and as groups of rows, in one pass and without their lines.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import inf
 
 from ctxlog.viewer.group.summary import READY_MADE, Row, Total
@@ -91,72 +93,87 @@ def rows(requests: Iterable[Row], order: Order) -> list[list[str]]:
     return table
 
 
-@dataclass
 class _Group:
     """
     Requests with the same value.
 
-    Attributes:
+    Args:
         name: The value.
-        rows: The requests.
+        rows: The requests, each with how often it counts.
     """
 
-    name: str
-    rows: list[Row]
-
-    def __post_init__(self) -> None:
-        durations = sorted(row.duration for row in self.rows)
-        self.shares = [_share(durations, share) for share in (50, 95, 99)]
+    def __init__(self, name: str, rows: Sequence[tuple[Row, float]]) -> None:
+        self.name, self.rows = name, rows
+        self.number = sum(weight for _, weight in rows)
+        durations = sorted((row.duration, weight) for row, weight in rows)
+        self.shares = _shares(durations, self.number, (50, 95, 99))
         self.failed = self.mean(lambda row: row.failed)
 
     def mean(self, of: Callable[[Row], float]) -> float:
         """Return the mean of a number of each request."""
-        return sum(map(of, self.rows)) / len(self.rows)
+        return sum(of(row) * weight for row, weight in self.rows) / self.number
 
     def total(self, name: str) -> Total | None:
         """Return the mean of a total over all requests of the group."""
-        found = [row.totals[name] for row in self.rows if name in row.totals]
+        found = [
+            (row.totals[name], weight)
+            for row, weight in self.rows
+            if name in row.totals
+        ]
         if not found:
             return None
-        number = len(self.rows)
-        times = [one.microseconds for one in found if one.microseconds is not None]
-        took = round(sum(times) / number) if times else None
-        return Total(sum(one.count for one in found) / number, took)
+        count = sum(one.count * weight for one, weight in found) / self.number
+        times = [
+            one.microseconds * weight
+            for one, weight in found
+            if one.microseconds is not None
+        ]
+        return Total(count, round(sum(times) / self.number) if times else None)
 
     def value(self, order: Order) -> float:
         """Return what groups are sorted by: what their row shows."""
         if order.by is None:
-            return len(self.rows)
+            return self.number
         if order.total is not None:
             return order.value(self.total(order.total))
         if order.by == "duration":
             return self.shares[1]
         if order.by == "start":
-            return -min(map(_NUMBERS["start"], self.rows))
+            return -min(_NUMBERS["start"](row) for row, _ in self.rows)
         return self.failed if order.by == "errors" else self.mean(_NUMBERS[order.by])
 
 
-def groups(requests: Iterable[Row], by: str, order: Order) -> list[list[str]]:
+def groups(
+    requests: Iterable[Row], by: str, order: Order, *, weighted: bool = False
+) -> list[list[str]]:
     """
     Return a table of groups with the same value of *by*.
 
     The largest first: by the number of requests; or by the 95th percentile of the
     duration, by the share of failed requests, or by the mean of what is asked for.
+
+    Args:
+        requests: The requests.
+        by: The name of the value.
+        order: By what groups are sorted.
+        weighted: Whether a request of a sample counts as all for which its completion
+            line stands.
     """
-    members: dict[str, list[Row]] = {}
+    members: dict[str, list[tuple[Row, float]]] = {}
     for row in requests:
-        members.setdefault(getattr(row.about, by), []).append(row)
+        weight = row.weight if weighted else 1
+        members.setdefault(getattr(row.about, by), []).append((row, weight))
     found = [_Group(name, group) for name, group in members.items()]
     found.sort(key=lambda group: group.value(order), reverse=True)
     totals = [
         name
         for name in order.counts
-        if any(name in row.totals for group in found for row in group.rows)
+        if any(name in row.totals for group in found for row, _ in group.rows)
     ]
     table = [[by.upper(), "REQUESTS", "FAILED", "P50", "P95", "P99"]]
     table[0] += [safe(name.upper()) for name in totals]
     for group in found:
-        cells = [str(len(group.rows)), f"{group.failed:.1%}"]
+        cells = [f"{group.number:.0f}", f"{group.failed:.1%}"]
         cells += [f"{value:.1f}" for value in group.shares]
         means = [group.total(name) for name in totals]
         cells += ["" if mean is None else total_text(mean) for mean in means]
@@ -164,6 +181,20 @@ def groups(requests: Iterable[Row], by: str, order: Order) -> list[list[str]]:
     return table
 
 
-def _share(ordered: list[float], percent: int) -> float:
-    # the least value that this share of all does not exceed
-    return ordered[max(-(-len(ordered) * percent // 100) - 1, 0)]
+def _shares(
+    ordered: Sequence[tuple[float, float]], number: float, percents: Iterable[int]
+) -> list[float]:
+    """
+    Return percentiles: for each the least value that this share does not exceed.
+
+    Args:
+        ordered: The values in their order, each with how often it counts.
+        number: How often all of them count.
+        percents: The shares.
+    """
+    ends = list(accumulate(weight for _, weight in ordered))
+    last = len(ordered) - 1
+    return [
+        ordered[min(bisect_left(ends, number * percent / 100), last)][0]
+        for percent in percents
+    ]

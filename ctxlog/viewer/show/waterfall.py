@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ctxlog.terminal import paint
 from ctxlog.viewer.group.collected import Request
 from ctxlog.viewer.recognize.record import Record
-from ctxlog.viewer.show.printing import header, legend, level_name, safe
+from ctxlog.viewer.show.printing import header, legend, level_name, safe, waited
 
 _SERVICES = ("service", "service.name", "resource.service.name", "app", "name")
 _TASKS = ("task", "taskName", "task_name")
@@ -106,7 +106,8 @@ def waterfall_text(waterfall: Waterfall, width: int, color: bool) -> str:
         took = f" ({step.end - step.begin:.1f} ms)" if step.end > step.begin else ""
         level = level_name(step.record.level)
         message = safe(step.record.message)
-        text = f"{step.end:>9.1f}  {level:<8}  {message}{took}"
+        mark = waited(step.record)
+        text = f"{step.end:>9.1f}{mark} {level:<8}  {message}{took}"
         lane = f"{safe(step.lane):<{lanes}}  " if lanes else ""
         code = "31" if step.failed else "36"
         shown.append(f"{lane}|{paint(bar, code, color)}| {text}".rstrip())
