@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ctxlog import clients as clients
     from ctxlog import config as config
     from ctxlog import loggers as loggers
+    from ctxlog import retention as retention
     from ctxlog import runtime as runtime
     from ctxlog import servers as servers
     from ctxlog import sinks as sinks
@@ -57,18 +58,22 @@ if TYPE_CHECKING:
         install_record_factory,
         uninstall_record_factory,
     )
+    from ctxlog.retention import Buffer, RateLimit, Sampling, flush_buffer, set_level
 
     __version__: str
 
 __all__ = [
     "AsyncLocalStorage",
+    "Buffer",
     "ConfigError",
     "ConsoleFormatter",
     "ContextFilter",
     "JsonFormatter",
     "LineHandler",
     "MissingDependencyError",
+    "RateLimit",
     "Redactor",
+    "Sampling",
     "Schema",
     "Snapshot",
     "Store",
@@ -81,10 +86,12 @@ __all__ = [
     "dict_config",
     "entry",
     "fields",
+    "flush_buffer",
     "get_store",
     "install_record_factory",
     "run",
     "scope",
+    "set_level",
     "timed",
     "unbind",
     "unconfigure",
@@ -93,6 +100,11 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Buffer": "ctxlog.retention",
+    "RateLimit": "ctxlog.retention",
+    "Sampling": "ctxlog.retention",
+    "flush_buffer": "ctxlog.retention",
+    "set_level": "ctxlog.retention",
     "ConsoleFormatter": "ctxlog.loggers.stdlib",
     "ContextFilter": "ctxlog.loggers.stdlib",
     "JsonFormatter": "ctxlog.loggers.stdlib",

@@ -12,8 +12,6 @@ from ctxlog._interrupts import is_interrupt
 
 _T = TypeVar("_T")
 
-_log = logging.getLogger("ctxlog")
-
 
 def ask(failure: str, default: _T, fn: Callable[[], _T]) -> _T:
     """
@@ -28,7 +26,9 @@ def ask(failure: str, default: _T, fn: Callable[[], _T]) -> _T:
         return fn()
     except Exception as error:
         # Code of the application raises anything. The request is served all the same.
+        # (The logger is not made before: `dictConfig` would disable it, as it does with
+        # those that there are when a formatter of ours is imported.)
         if is_interrupt(error):
             raise
-        _log.exception(failure)
+        logging.getLogger("ctxlog").exception(failure)
         return default

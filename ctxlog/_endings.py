@@ -27,6 +27,8 @@ _PAUSE = 10.0
 _PRIORITY = -100
 
 _ship: Callable[[float, bool], object] | None = None
+#: What writes lines before that.
+_last_words: list[Callable[[], object]] = []
 _seconds = 2.0
 #: The seconds that the ending under way may still wait, and when it was last heard of.
 _left = 0.0
@@ -48,9 +50,29 @@ def on_end(ship: Callable[[float, bool], object] | None, seconds: float = 2.0) -
     global _ship, _seconds
     _ship, _seconds = ship, seconds
     atexit.unregister(end)
-    if ship is not None:
+    if ship is not None or _last_words:
         atexit.register(end)
         _watch_process()
+
+
+def before_end(say: Callable[[], object]) -> None:
+    """
+    Have lines written before what is held is shipped, at each ending of this process.
+
+    Args:
+        say: Writes them. Does not raise. Asking for the same again is a no-op.
+    """
+    if say not in _last_words:
+        _last_words.append(say)
+    atexit.unregister(end)
+    atexit.register(end)
+    _watch_process()
+
+
+def forget_end(say: Callable[[], object]) -> None:
+    """Undo `before_end()`; without it, a no-op."""
+    if say in _last_words:
+        _last_words.remove(say)
 
 
 def end() -> None:
@@ -64,6 +86,8 @@ def end() -> None:
     processes are all told to end by a terminal, and then by their parent. What is held
     is shipped before its exception goes on.
     """
+    for say in list(_last_words):
+        say()
     if _ship is None or threading.get_ident() in _shipping:
         return
     try:
@@ -161,7 +185,7 @@ def _renew() -> None:
     global _heard
     _heard = 0.0
     _shipping.clear()
-    if _ship is not None:
+    if _ship is not None or _last_words:
         _watch_process()
 
 

@@ -27,11 +27,17 @@ PLACEHOLDERS = {"N/A"}
 #: The logger of the lines that say how a request ended.
 COMPLETION_LOGGER = "ctxlog.request"
 
+#: The same of tasks.
+TASK_LOGGER = "ctxlog.task"
+
 #: The field of lines that waited before they were written: the same in both spellings.
 BUFFERED = "buffered"
 
 #: The field of a line that says how many lines like it were left out.
 SUPPRESSED = "suppressed"
+
+#: The loggers of completion lines.
+COMPLETION_LOGGERS = frozenset({COMPLETION_LOGGER, TASK_LOGGER})
 
 #: The logger of what applications write to `wsgi.errors`.
 WSGI_ERRORS_LOGGER = "wsgi.errors"
@@ -101,6 +107,15 @@ SERVERS_OWN_LOGGERS = frozenset(
 
 #: Loggers of servers, which write about a request where its context is not active.
 SERVER_LOGGERS = REPORTING_LOGGERS | ACCESS_LOGGERS
+
+#: Levels that libraries give their loggers by themselves: nobody has chosen them.
+LIBRARY_LEVELS = {
+    "django": logging.INFO,
+    "sqlalchemy": logging.WARNING,
+    "uvicorn": logging.INFO,
+    "uvicorn.access": logging.INFO,
+    "uvicorn.error": logging.INFO,
+}
 
 #: Loggers to which servers, frameworks, workers and trackers give handlers of their
 #: own; `configure()` brings them into the one stream.

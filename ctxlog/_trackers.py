@@ -11,10 +11,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ctxlog._names import COMPLETION_LOGGER
+from ctxlog._names import COMPLETION_LOGGERS
 
 _SENTRY = "sentry_sdk.integrations.logging"
-_LOGGERS = (COMPLETION_LOGGER, "ctxlog.task", "ctxlog.crash")
+_LOGGERS = (*sorted(COMPLETION_LOGGERS), "ctxlog.crash")
 
 #: The module that ignores loggers, and their names; the application may change them.
 _done: Any = None

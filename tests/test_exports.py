@@ -180,7 +180,7 @@ def test_the_documentation_lists_exactly_the_public_names() -> None:
 
 def test_there_are_few_public_names() -> None:
     """A new public name replaces another one, or has a reason to raise the limit."""
-    assert sum(map(len, _listed_in_the_documentation().values())) <= 220
+    assert sum(map(len, _listed_in_the_documentation().values())) <= 230
 
 
 def test_dir_of_the_package_lists_what_is_public() -> None:

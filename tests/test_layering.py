@@ -85,6 +85,7 @@ RANKS = {
     "_sql": 3,
     "aggregators": 3,
     "carrier": 3,
+    "retention": 3,
     "sinks": 4,
     "completion": 5,
     "loggers": 5,

@@ -89,6 +89,12 @@ def configure(**options: Unpack[ConfigureOptions]) -> None:
             the line and the function. ctxlog's own lines do not.
         flush_timeout: The most seconds that the end of the process, `unconfigure()` and
             `ctxlog.sinks.flush()` wait until lines are where they go.
+        buffer: Keep the lines of a request that are below *level* until they are of
+            use; see `ctxlog.Buffer`. `CTXLOG_BUFFER` is `on`, or has options such as
+            `level=DEBUG,flush_level=ERROR`.
+        sampling: Write a share of the requests whole, and those that matter; see
+            `ctxlog.Sampling`. `CTXLOG_SAMPLING` is a rate, or has options such as
+            `rate=0.1,keep_level=WARNING`.
 
     Raises:
         ConfigError: if an option, or a variable, is invalid. Nothing has been changed.

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ctxlog import retention
 from ctxlog._names import Names, get_names, set_names
 from ctxlog.config._libraries import Libraries
 from ctxlog.config._settings import Settings, formatter_of
@@ -57,6 +58,7 @@ class Configuration:
         self._timeout_before = set_flush_timeout(self._settings.flush_timeout)
         set_names(Names.chosen(self._settings.case, self._settings.request_id_key))
         if self._stdlib:
+            stdlib.choose_levels(self._settings.levels)
             self._factory_before = logging.getLogRecordFactory()
             stdlib.install_record_factory()
             stdlib.watch_call_sites(self._check)
@@ -64,6 +66,7 @@ class Configuration:
                 stdlib.install_logger_class()
             self._tree.set_levels()
             self._tree.apply()
+        retention.install(self._settings.buffer, self._settings.sampling)
         self._libraries.begin()
         self._look()
 
@@ -80,8 +83,10 @@ class Configuration:
 
     def undo(self) -> None:
         """Give back everything that was changed."""
+        retention.uninstall()
         self._libraries.undo()
         if self._stdlib:
+            stdlib.choose_levels(())
             stdlib.uninstall_logger_class()
             stdlib.watch_call_sites(None)
             self._tree.undo()

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from ctxlog.config._settings import Settings
 from ctxlog.line.options import FormatterOptions
+from ctxlog.retention import Buffer, Sampling
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -42,6 +43,8 @@ class ConfigureOptions(DictOptions, total=False):
     logger_class: bool
     warn: bool
     flush_timeout: float
+    buffer: Buffer | None
+    sampling: Sampling | None
 
 
 def takes(options: type) -> Callable[[_Function], _Function]:

@@ -19,6 +19,7 @@ from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.options import FormatterOptions
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.schema import Schema, get_schema
+from ctxlog.retention import Buffer, Sampling
 from ctxlog.sinks import places_of, stream_of
 from ctxlog.terminal import wants_color
 
@@ -110,6 +111,17 @@ def _seconds(option: str, value: object) -> float:
     raise ConfigError(option, value, "a number of seconds")
 
 
+def _made(kind: type) -> _Check:
+    """Return the check of an option that is an object with options of its own."""
+
+    def check(option: str, value: object) -> object:
+        if value is None or isinstance(value, kind):
+            return value
+        raise ConfigError(option, value, f"a ctxlog.{kind.__name__}, or None")
+
+    return check
+
+
 def _to(option: str, value: object) -> To | None:
     return None if value is None else To(places_of(option, value), option)
 
@@ -181,6 +193,49 @@ def _hidden(option: str, text: str) -> Any:
     return _WORDS[text.lower()] if text.lower() in _WORDS else _list(option, text)
 
 
+def _maker(kind: Any, main: str) -> Callable[[str, str], Any]:
+    """
+    Return what reads an object with options of its own from a variable.
+
+    Args:
+        kind: The dataclass of the object.
+        main: The option that a value without a name is for.
+    """
+    known = {one.name: one for one in fields(kind) if one.init}
+
+    def read(option: str, text: str) -> Any:
+        word = text.strip().lower()
+        if word in _WORDS and word not in ("0", "1"):
+            return kind() if _WORDS[word] else None
+        values: dict[str, Any] = {}
+        for part in text.split(","):
+            name, equals, value = (one.strip() for one in part.partition("="))
+            if not equals:
+                name, value = main, name
+            if name not in known:
+                allowed = f"on, off, or a list such as {main}=...; with the names "
+                raise ConfigError(option, text, allowed + ", ".join(known))
+            values[name] = _typed(option, value, known[name].default)
+        try:
+            return kind(**values)
+        except ConfigError as error:
+            single = f"{option}[{error.option!r}]"
+            raise ConfigError(single, error.value, error.allowed) from None
+
+    return read
+
+
+def _typed(option: str, text: str, default: object) -> object:
+    """Return a text as a value of the type that the default has."""
+    if isinstance(default, bool):
+        return _word(option, text)
+    if isinstance(default, int):
+        return _number(option, text)
+    if default is None or isinstance(default, float):
+        return _decimal(option, text)
+    return text
+
+
 # The options ----------------------------------------------------------------------
 
 
@@ -243,6 +298,10 @@ class Settings:
     case: str = _option("camel", _one_of(*CASES))
     caller: bool = _flagged(False)
     flush_timeout: float = _option(2.0, _seconds, read=_decimal)
+    buffer: Buffer | None = _option(None, _made(Buffer), read=_maker(Buffer, "level"))
+    sampling: Sampling | None = _option(
+        None, _made(Sampling), read=_maker(Sampling, "rate")
+    )
 
     @property
     def only_completion_lines(self) -> bool:

@@ -5,6 +5,7 @@ structlog's and loguru's events as records of `logging`. Private to `config`.
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractContextManager, nullcontext
 
 from ctxlog._names import get_names
 from ctxlog.line.event import Caller, Encoder, Event, ExceptionParts
@@ -63,3 +64,7 @@ class NoWriter:
 
     def write(self, line: bytes) -> None:
         """Ignore `line`, which is empty."""
+
+    def together(self) -> AbstractContextManager[object]:
+        """Return a block without a meaning: nothing is written."""
+        return nullcontext()

@@ -211,6 +211,9 @@ def run(
         )
     found = get_current()
     frame = Frame(active, open_ancestor(found))
+    lines = active._view.lines  # of a Store, `set_level()` may add them later
+    if lines is not None and found is not None:
+        lines.enter(found.source._view)
     # As `FrameRunner.step`, without the calls in between: a run within a run within a
     # run goes deep. A signal handler may raise after any call, so everything up to
     # the last one is within the block.
@@ -228,6 +231,8 @@ def run(
             set_current(back)
         remember(frame, error)
         frame.end()
+        if lines is not None:
+            lines.finish(active, error)
         if owned is not None:
             owned.close()
         raise

@@ -98,4 +98,7 @@ class FrameRunner(VariableRunner):
             remember(self._frame, error)
         self._frame.end()
         if self._owned is not None:
+            lines = self._owned._view.lines
+            if lines is not None:
+                lines.finish(self._owned, error)
             self._owned.close()

@@ -69,7 +69,9 @@ class Frame:
             # The view refers to its base: both change by one assignment, so another
             # thread that shares the frame never sees one without the other.
             merged = {**newest.fields, **self.overlay}
-            view = View(merged, newest.started, newest.late, base=newest)
+            view = View(
+                merged, newest.started, newest.late, base=newest, lines=newest.lines
+            )
         self.view = view
         return view
 

@@ -11,9 +11,37 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 _T = TypeVar("_T")
+
+
+class Lines(Protocol):
+    """What becomes of the lines of one store; see `ctxlog.retention`."""
+
+    def enter(self, enclosing: View) -> None:
+        """Take note of the view of the store that this one is opened over."""
+
+    def finish(self, store: Store, error: BaseException | None) -> None:
+        """Decide about the lines: what ran in the store has ended."""
+
+    def end(self) -> None:
+        """Drop what still waits: the store has ended."""
+
+
+class NewLines:
+    """
+    Makes the `lines` of new stores.
+
+    Attributes:
+        make: Returns them; None as long as every line is written.
+    """
+
+    def __init__(self) -> None:
+        self.make: Callable[[], Lines] | None = None
+
+
+new_lines = NewLines()
 
 
 class View:
@@ -26,11 +54,12 @@ class View:
             is no store.
         late: Whether the store was already closed.
         base: The store's view that the fields of scopes were merged over, if any.
+        lines: What becomes of the lines of the store; None where each is written.
         encoded: A cache of the encoders of lines, each under itself: the bytes of
             *fields*. None until an encoder writes to it.
     """
 
-    __slots__ = ("base", "encoded", "fields", "late", "started")
+    __slots__ = ("base", "encoded", "fields", "late", "lines", "started")
 
     def __init__(
         self,
@@ -38,11 +67,13 @@ class View:
         started: int | None,
         late: bool = False,
         base: View | None = None,
+        lines: Lines | None = None,
     ) -> None:
         self.fields = fields
         self.started = started
         self.late = late
         self.base = base
+        self.lines = lines
         self.encoded: dict[object, Any] | None = None
 
     @property
@@ -104,7 +135,8 @@ class Store(MutableMapping[str, object]):
         for name in first:
             if type(name) is not str:
                 _check_name(name)
-        self._view = View(first, time.time_ns())
+        lines = None if new_lines.make is None else new_lines.make()
+        self._view = View(first, time.time_ns(), lines=lines)
         # What `count()` and `timed()` sum up; None where no completion line shows it.
         self._totals: dict[str, Any] | None = None
 
@@ -117,7 +149,19 @@ class Store(MutableMapping[str, object]):
         """Mark the request as completed and keep its fields. Idempotent."""
         with _lock:
             seen = self._view
-            self._view = View(seen.fields, seen.started, True)
+            self._view = View(seen.fields, seen.started, True, lines=seen.lines)
+        if seen.lines is not None:
+            seen.lines.end()
+
+    def _retain(self, make: Callable[[], Lines]) -> Lines:
+        """Return what becomes of its lines, which *make* makes if need be."""
+        with _lock:
+            seen = self._view
+            lines = seen.lines
+            if lines is None:
+                lines = make()
+                self._view = View(seen.fields, seen.started, seen.late, lines=lines)
+            return lines
 
     def __getitem__(self, name: str) -> object:
         return self._view.fields[name]
@@ -188,7 +232,8 @@ class Store(MutableMapping[str, object]):
     def _put(self, new: dict[str, object]) -> None:
         with _lock:
             seen = self._view
-            self._view = View({**seen.fields, **new}, seen.started, seen.late)
+            fields = {**seen.fields, **new}
+            self._view = View(fields, seen.started, seen.late, lines=seen.lines)
 
     def _change(self, change: Callable[[dict[str, object]], _T]) -> _T:
         # Without the lock, and again if another thread wrote meanwhile: `change`
@@ -197,7 +242,7 @@ class Store(MutableMapping[str, object]):
             seen = self._view
             changed = dict(seen.fields)
             result = change(changed)
-            view = View(changed, seen.started, seen.late)
+            view = View(changed, seen.started, seen.late, lines=seen.lines)
             with _lock:
                 if self._view is seen:
                     self._view = view

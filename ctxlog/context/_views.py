@@ -87,7 +87,8 @@ def _with_sources(view: View) -> View:
         return view
     below, known, merged = _last
     if below is not view or not _same(known, found):
-        merged = View({**view.fields, **found}, view.started, view.late)
+        fields = {**view.fields, **found}
+        merged = View(fields, view.started, view.late, lines=view.lines)
         _last = (view, found, merged)
     return merged
 

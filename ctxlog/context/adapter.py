@@ -31,6 +31,7 @@ from ctxlog.context._frames import (
 )
 from ctxlog.context._storage import set_storage_values, storage_values
 from ctxlog.context._store import Store, View
+from ctxlog.context._store import new_lines as new_lines
 from ctxlog.context._totals import (
     NO_TOTALS,
     add_time,
@@ -118,6 +119,9 @@ class Entry(FrameRunner):
         try:
             if error is not None:
                 remember(self._frame, error)
+            lines = self.store._view.lines
+            if lines is not None:
+                lines.finish(self.store, error)
             self.store.close()
         finally:
             found, self._found = self._found, None

@@ -101,12 +101,13 @@ def error_view(error: BaseException | None, *, reporting: bool = False) -> View:
     gained = {k: v for k, v in theirs.fields.items() if k not in own.fields}
     if not gained:
         return own
-    return View({**own.fields, **gained}, own.started, own.late)
+    fields = {**own.fields, **gained}
+    return View(fields, own.started, own.late, lines=own.lines)
 
 
 def _reported(origin: Origin) -> View:
     view = origin.frame.current()
     if view.late and not origin.late:
         # The report of a request's failure necessarily comes after its end.
-        return View(view.fields, view.started)
+        return View(view.fields, view.started, lines=view.lines)
     return view

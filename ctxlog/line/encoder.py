@@ -228,6 +228,11 @@ class LineEncoder(Encoder):
             return None
         return line if len(line) <= self.max_line_bytes else None
 
+    def prepare(self, view: View) -> int | None:
+        """Encode a context now; return how many bytes the view keeps for that."""
+        context = self._fields.context(view, self)
+        return len(context.head) + len(context.body) + len(context.until_elapsed)
+
     def encode_at(self, caller: Caller | None, plain: Plain) -> bytes:
         """Return the line of an event that is not plain, or has a caller."""
         if caller is not None and self._usual:

@@ -178,6 +178,16 @@ class Encoder:
         """
         return self.encode(Event(*plain, caller=caller))
 
+    def prepare(self, view: View) -> int | None:
+        """
+        Encode a context now, for lines that are encoded later.
+
+        Returns:
+            How many bytes the view keeps for that; None if the encoder reads the values
+            of a context whenever it encodes a line.
+        """
+        return None
+
     def encode(self, event: Event) -> bytes:
         """Return the bytes of an event. Never raises."""
         raise NotImplementedError

@@ -13,6 +13,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ctxlog._interrupts import is_interrupt
@@ -40,6 +41,10 @@ class Writer(Protocol):
 
     def write(self, line: bytes) -> None:
         """Write `line`, which ends with a newline. Raises nothing but interrupts."""
+
+    def together(self) -> AbstractContextManager[object]:
+        """Return a block within which no line of another thread is written."""
+        ...
 
     def flush(self) -> None:
         """Write what is left, after interrupts or losses."""
@@ -133,6 +138,10 @@ class LineWriter:
                 pass
         if output.refused:
             self._rescue(output)
+
+    def together(self) -> AbstractContextManager[object]:
+        """Return a block within which no line of another thread is written."""
+        return self._aim[1].lock
 
     def flush(self) -> None:
         """Write what is left, after interrupts or losses."""

@@ -4,15 +4,19 @@ The handler that writes lines, and what is noted of its changes. Private to `log
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import Any
 
 from ctxlog._interrupts import is_interrupt
+from ctxlog._names import BUFFERED, get_names
 from ctxlog.errors import ConfigError
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.writer import LineWriter, Writer
 from ctxlog.loggers._formatters import ConsoleFormatter, JsonFormatter
-from ctxlog.loggers._record import encoded
+from ctxlog.loggers._record import encoded, event_of, view_of
+from ctxlog.loggers._request_levels import is_usual, logger_of
+from ctxlog.retention import DROP, HOLD, Held, RequestLines, asked, hold_event
 from ctxlog.sinks import places_of, writer_to
 
 
@@ -131,6 +135,11 @@ class LineHandler(logging.Handler):
         """Encode and write *record*. Never raises."""
         encoder = self.direct_encoder
         try:
+            if asked.active:
+                admitted = self._admitted(record)
+                if admitted is None:
+                    return
+                record = admitted
             # Straight to the encoder, as for nearly every line.
             line = (
                 self._formatted(record) if encoder is None else encoded(encoder, record)
@@ -142,6 +151,38 @@ class LineHandler(logging.Handler):
             self.handleError(record)
             line = _LAST_RESORT.encode(record)
         self.writer.write(line)
+
+    def _admitted(self, record: logging.LogRecord) -> logging.LogRecord | None:
+        """Return the record to write; None if it waits, or is dropped."""
+        view = view_of(record)
+        lines = view.lines
+        if not isinstance(lines, RequestLines):
+            return record
+        level = record.levelno
+        usual = lines.is_usual(level, is_usual(logger_of(record.name), level))
+        verdict = lines.verdict(record.name, level, usual, view)
+        if verdict is HOLD:
+            size, held = self._held(record)
+            if lines.hold(usual, size, held):
+                return None
+        elif verdict is DROP:
+            return None
+        if lines.rate is None:
+            return record
+        return _with_fields(record, {get_names().sample_rate: lines.rate})
+
+    def _held(self, record: logging.LogRecord) -> tuple[int, Held]:
+        """Return a record as a line that waits, and its size."""
+        formatter = self._formatter
+        if isinstance(formatter, (JsonFormatter, ConsoleFormatter)) and (
+            self.direct_encoder is not None or type(formatter) is ConsoleFormatter
+        ):
+            encoder = formatter.encoder
+            event = event_of(record, encoder.caller)
+            return hold_event(event, encoder, self.writer)
+        # A formatter of the application's decides what a record is.
+        line = self._formatted(_with_fields(record, {BUFFERED: True}))
+        return len(line) + 256, (record.created, _as_formatted, self.writer, line)
 
     def _formatted(self, record: logging.LogRecord) -> bytes:
         formatter = self._formatter
@@ -159,6 +200,19 @@ class LineHandler(logging.Handler):
         if self._owns_writer:
             self.writer.close()
         super().close()
+
+
+def _as_formatted(held: Held, more: dict[str, object]) -> tuple[Writer, bytes]:
+    return held[2], held[3]
+
+
+def _with_fields(
+    record: logging.LogRecord, fields: dict[str, object]
+) -> logging.LogRecord:
+    """Return a copy of a record, which others see as well, with further fields."""
+    record = copy.copy(record)
+    record.__dict__.update(fields)
+    return record
 
 
 _LAST_RESORT = JsonFormatter()

@@ -23,15 +23,29 @@ from types import FunctionType
 from typing import Any
 
 from ctxlog._interrupts import is_interrupt
-from ctxlog._names import REPORTING_LOGGERS
-from ctxlog.context.adapter import current_view, error_view
+from ctxlog._names import REPORTING_LOGGERS, get_names
+from ctxlog.context.adapter import View, current_view, error_view
 from ctxlog.line.event import Event
+from ctxlog.line.writer import Writer
 from ctxlog.loggers._callers import LOGGING_FILE
 from ctxlog.loggers._events import error_of
 from ctxlog.loggers._factory import RecordFactory
 from ctxlog.loggers._handler import LineHandler, changes
 from ctxlog.loggers._messages import Problems, formatted, sole_mapping
 from ctxlog.loggers._record import RESERVED
+from ctxlog.loggers._request_levels import is_enabled_for, is_usual
+from ctxlog.loggers._request_records import follow, is_ours
+from ctxlog.retention import (
+    DROP,
+    HOLD,
+    Held,
+    RequestLines,
+    are_immutable,
+    asked,
+    frozen,
+    hold_event,
+    size_of,
+)
 
 _now = time.time
 _level_names, _get_level_name = logging._levelToName, logging.getLevelName
@@ -82,8 +96,8 @@ class _Way:
     """
 
     __slots__ = (
-        *("chosen", "direct", "encode", "encode_plain", "level", "lists", "logger"),
-        *("name", "reports", "seen", "write"),
+        *("chosen", "direct", "encode", "encode_plain", "encoder", "level", "lists"),
+        *("logger", "name", "reports", "seen", "write", "writer"),
     )
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -114,6 +128,8 @@ class _Way:
                 and _STEPS.isdisjoint(logger.__dict__)
                 and not {"handle", "emit"}.intersection(handler.__dict__)
             ):
+                self.encoder = handler.direct_encoder
+                self.writer = handler.writer
                 self.encode = handler.direct_encoder.encode
                 self.encode_plain = handler.direct_encoder.encode_plain
                 self.write = handler.writer.write
@@ -151,7 +167,7 @@ def _written(
         or type(factory) is not RecordFactory
         or kind._log is not _log
         or kind.callHandlers is not _call_handlers
-        or kind.handle is not _handle
+        or (kind.handle is not _handle and not is_ours(kind.handle))
         or kind.filter is not _filter
         or kind.makeRecord is not _make_record
         or kind.findCaller is not _find_caller
@@ -171,6 +187,19 @@ def _written(
         return False
     if level < way.level:
         return True
+    error = None
+    if exc_info:
+        # As `logging` makes it the record's.
+        if not isinstance(exc_info, (BaseException, tuple)):
+            exc_info = sys.exc_info()
+        error = error_of(exc_info)
+        view = error_view(error, reporting=way.reports)
+    else:
+        view = current_view()
+    if view.lines is not None:
+        extra = _admitted(way, level, msg, args, error, extra or {}, view)
+        if extra is None:
+            return True
     created, name = _now(), _level_names.get(level) or _get_level_name(level)
     problems: Problems = ()
     try:
@@ -181,15 +210,10 @@ def _written(
         if is_interrupt(failure):
             raise
         message, problems = formatted(msg, sole_mapping(args))
+        if not exc_info:
+            view = error_view(None, reporting=way.reports)
     line = None
-    if exc_info or problems:
-        # As `logging` makes it the record's.
-        if exc_info and not isinstance(exc_info, (BaseException, tuple)):
-            exc_info = sys.exc_info()
-        error = error_of(exc_info)
-        view = error_view(error, reporting=way.reports)
-    else:
-        error, view = None, current_view()
+    if not (exc_info or problems):
         line = way.encode_plain(
             created, name, level, way.name, message, view, extra or {}
         )
@@ -198,6 +222,61 @@ def _written(
         line = way.encode(Event(*event, error, None, problems))
     way.write(line)
     return True
+
+
+def _admitted(
+    way: _Way,
+    level: int,
+    msg: str,
+    args: tuple[Any, ...],
+    error: BaseException | None,
+    extra: dict[str, Any],
+    view: View,
+) -> dict[str, Any] | None:
+    """Return the fields of a line to write; None if it waits, or is dropped."""
+    lines = view.lines
+    if not isinstance(lines, RequestLines):
+        return extra
+    usual = lines.is_usual(level, is_usual(way.logger, level))
+    verdict = lines.verdict(way.name, level, usual, view)
+    if verdict is DROP:
+        return None
+    if verdict is HOLD and lines.hold(
+        usual, *_held(way, level, msg, args, error, extra, view)
+    ):
+        return None
+    if lines.rate is None:
+        return extra
+    return {**extra, get_names().sample_rate: lines.rate}
+
+
+def _held(
+    way: _Way,
+    level: int,
+    msg: str,
+    args: tuple[Any, ...],
+    error: BaseException | None,
+    extra: dict[str, Any],
+    view: View,
+) -> tuple[int, Held]:
+    """Return a line that waits, and its size: unformatted, if nothing of it changes."""
+    created = _now()
+    if error is None and are_immutable(args) and are_immutable(extra.values()):
+        view, size = frozen(view, way.encoder)
+        size += size_of(msg, args, extra)
+        return size, (created, _made, way, level, msg, args, view, {**extra})
+    name = _level_names.get(level) or _get_level_name(level)
+    message, problems = formatted(msg, sole_mapping(args))
+    event = (created, name, level, way.name, message, view, extra)
+    return hold_event(Event(*event, error, None, problems), way.encoder, way.writer)
+
+
+def _made(held: Held, more: dict[str, object]) -> tuple[Writer, bytes]:
+    created, _, way, level, msg, args, view, extra = held
+    name = _level_names.get(level) or _get_level_name(level)
+    message, problems = formatted(msg, args)
+    event = (created, name, level, way.name, message, view, {**extra, **more})
+    return way.writer, way.encode(Event(*event, None, None, problems))
 
 
 def _choose(factory: RecordFactory, logger: logging.Logger) -> _Way | None:
@@ -367,3 +446,26 @@ def _loggers() -> Iterator[logging.Logger]:
     for logger in list(logging.Logger.manager.loggerDict.values()):
         if isinstance(logger, logging.Logger):
             yield logger
+
+
+_enabled = _stock("isEnabledFor")
+
+
+def _follow() -> None:
+    """Have loggers ask the active request, as long as one may answer."""
+    follow()
+    methods = {"debug": _debug, "isEnabledFor": is_enabled_for}
+    now = _methods["isEnabledFor"]
+    # Where another library has replaced the method, it has its say in each call.
+    asks = asked.active and (now is _enabled or is_ours(now))
+    for name, method in methods.items():
+        if asks:
+            setattr(ContextLogger, name, method)
+        elif name in vars(ContextLogger):
+            delattr(ContextLogger, name)
+
+
+# For as long as it is not mostly switched off.
+_debug = _method("debug", logging.DEBUG)
+
+asked.changed.append(_follow)

@@ -141,6 +141,12 @@ def stamp_of(record: logging.LogRecord) -> View | Stamp:
     return stamp(record)
 
 
+def view_of(record: logging.LogRecord) -> View:
+    """Return the context of *record*."""
+    found = stamp_of(record)
+    return found if isinstance(found, View) else found.view
+
+
 def plain_fields(
     view: View, hiding: Redactor | None = None, names: Names | None = None
 ) -> dict[str, Any]:

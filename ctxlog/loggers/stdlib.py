@@ -15,6 +15,7 @@ from ctxlog.loggers._formatters import ConsoleFormatter, JsonFormatter
 from ctxlog.loggers._handler import LineHandler
 from ctxlog.loggers._logger import install_logger_class as install_logger_class
 from ctxlog.loggers._logger import uninstall_logger_class as uninstall_logger_class
+from ctxlog.loggers._request_levels import choose_levels as choose_levels
 
 __all__ = [
     "ConsoleFormatter",

@@ -24,7 +24,14 @@ from ctxlog.carrier.trace_context import Trace
 from ctxlog.completion.completed import Completed
 from ctxlog.completion.line import further_fields, is_heard, log_completion
 from ctxlog.context import Store, run
-from ctxlog.context.adapter import Entry, View, continued, entry_store
+from ctxlog.context.adapter import (
+    Entry,
+    View,
+    continued,
+    entry_store,
+    new_lines,
+)
+from ctxlog.retention import settle
 from ctxlog.servers._completion import completion_fields, http_outcome
 from ctxlog.servers._details import content_length, header_map
 from ctxlog.servers._facts import RequestFacts
@@ -67,7 +74,8 @@ class RequestStore(ReceivedStore):
         trace: Trace | None,
     ) -> None:
         # Not by the classes above, which copy and check what they are given.
-        self._view = View(fields, time.time_ns())
+        lines = None if new_lines.make is None else new_lines.make()
+        self._view = View(fields, time.time_ns(), lines=lines)
         self.trace = trace
         self.span_rank = 0
         self.path = path
@@ -377,15 +385,21 @@ class RequestEntry(Entry, RequestFacts):
             bind_user(self.store, read)
         if self.ending is not None:
             self.ending()
+        lines = self.store._view.lines
         if not self.store.completes:
+            if lines is not None:
+                self.answered()
+                self._settle(self.outcome(error)[2], 0)
             return
         self.answered()
-        status, outcome, level = self.outcome(error)
+        status, outcome, usual = self.outcome(error)
         duration = self.duration
         rules = self.options.rules
         level, slow, completed = rules.judge(
-            level, duration, lambda: self._completed(status, duration, error)
+            usual, duration, lambda: self._completed(status, duration, error)
         )
+        if lines is not None:
+            self._settle(usual, level)
         if not is_heard(_completion_log, level):
             return
         fields = completion_fields(self, self.options.details, status, duration, error)
@@ -394,6 +408,11 @@ class RequestEntry(Entry, RequestFacts):
         if further_fields(fields, self.store, rules, completed):
             message, args = self.message(outcome)
             log_completion(_completion_log, level, message, args, fields, self.span)
+
+    def _settle(self, outcome: int, level: int) -> None:
+        """Let it be decided which lines are kept, by the levels of the outcome."""
+        failed = outcome >= logging.ERROR
+        settle(self.store, failed=failed, seconds=self.duration, level=level)
 
     def _completed(
         self, status: int | str | None, duration: float, error: BaseException | None

@@ -6,6 +6,7 @@ Private to `sinks/`, which exports `flush` and `stats`.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -104,6 +105,15 @@ class Fan:
         note_line()
         if interrupt is not None:
             raise interrupt
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Within the block no line of another thread is written to a stream."""
+        with contextlib.ExitStack() as locks:
+            # Always in the same order: two fans may share streams.
+            for stream in sorted(self._streams(), key=id):
+                locks.enter_context(stream.writer.together())
+            yield
 
     def flush(self) -> None:
         """Write what the streams have left, after interrupts or losses."""

@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ctxlog._interrupts import is_interrupt
-from ctxlog._names import get_names
+from ctxlog._names import TASK_LOGGER, get_names
 from ctxlog.carrier import spans
 from ctxlog.carrier.fields import checked_fields
 from ctxlog.carrier.messages import MESSAGE_HEADER, pack
@@ -28,6 +28,7 @@ from ctxlog.completion.line import further_fields, is_heard, log_completion
 from ctxlog.completion.rules import CompletionOptions, CompletionRules
 from ctxlog.context.adapter import Entry, current_view, within
 from ctxlog.errors import ConfigError
+from ctxlog.retention import settle
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -46,7 +47,7 @@ _MAX_EARLY = 300.0
 _MAX_WAIT = 30 * 86_400.0
 
 _log = logging.getLogger("ctxlog")
-_completion_log = logging.getLogger("ctxlog.task")
+_completion_log = logging.getLogger(TASK_LOGGER)
 
 
 class LineOptions(CompletionOptions, total=False):
@@ -290,7 +291,7 @@ class Task(Entry):
         self._ended = True
         # Not kept: it refers to frames that refer to this.
         noted, self._error = self._error, None
-        if self.completion_line:
+        if self.completion_line or self.store._view.lines is not None:
             # In the store, wherever a cancelled task is cleaned up.
             within(self.store, self._finish, noted or error)
 
@@ -301,12 +302,18 @@ class Task(Entry):
         outcome = self.outcome or _outcome(error)
         if outcome == SUCCEEDED:
             error = None
+        failed = outcome == FAILED
+        if not self.completion_line:
+            settle(self.store, failed=failed, seconds=duration, level=0)
+            return
         rules = self._options.rules
         level, slow, completed = rules.judge(
             _LEVELS.get(outcome, logging.WARNING),
             duration,
             lambda: self._completed(outcome, duration, error),
         )
+        if self.store._view.lines is not None:
+            settle(self.store, failed=failed, seconds=duration, level=level)
         if not is_heard(_completion_log, level):
             return
         fields: dict[str, object] = {

@@ -790,10 +790,10 @@ def test_a_write_in_the_middle_of_a_step_is_seen(
     """
     store = ctxlog.Store()
 
-    def interrupted(*args: Any) -> View:
+    def interrupted(*args: Any, **more: Any) -> View:
         monkeypatch.setattr(_store, "View", View)
         store["name"] = 1
-        return View(*args)
+        return View(*args, **more)
 
     monkeypatch.setattr(_store, "View", interrupted)
     assert getattr(store, how)("name", 2) == 1

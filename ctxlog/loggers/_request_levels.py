@@ -1,0 +1,102 @@
+"""
+Which lines of `logging` are made: by the level of the logger, or by the request.
+
+A logger answers `isEnabledFor()` from a cache, as a stock one does. Only for levels
+between those that requests have asked for the answer depends on the active store.
+Private to `loggers/`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from typing import Any
+
+from ctxlog._names import LIBRARY_LEVELS
+from ctxlog.context.adapter import current_view
+from ctxlog.retention import RequestLines, asked
+
+# What the cache of a logger has for levels that are the request's to answer.
+_REQUESTS = None
+
+#: The loggers whose levels `configure(levels=...)` has set.
+chosen: Collection[str] = frozenset()
+
+
+def choose_levels(names: Collection[str]) -> None:
+    """Take note of the loggers whose levels the application has chosen by name."""
+    global chosen
+    chosen = names
+    forget_answers()
+
+
+def is_enabled_for(self: logging.Logger, level: int) -> bool:
+    """Return whether a line of a level is made, for the active request."""
+    # As the method of `logging`, so that it costs as much where no request is asked.
+    if self.disabled:
+        return False
+    cache: dict[int, Any] = self._cache  # type: ignore[attr-defined]
+    try:
+        answer = cache[level]
+    except KeyError:
+        answer = _answer(self, level)
+    if answer is not _REQUESTS:
+        return bool(answer)
+    usual = is_usual(self, level)
+    lines = current_view().lines
+    return lines.wants(level, usual) if isinstance(lines, RequestLines) else usual
+
+
+def is_usual(logger: logging.Logger, level: int) -> bool:
+    """Return whether a logger writes lines of a level, whatever a request asks for."""
+    usual = logger._cache.get(~level)  # type: ignore[attr-defined]
+    if usual is None:
+        _answer(logger, level)
+        usual = level >= logger.getEffectiveLevel()
+    return bool(usual)
+
+
+def _answer(logger: logging.Logger, level: int) -> bool | None:
+    """Return, and keep, whether a level is enabled; None if the request says so."""
+    answer: bool | None = False
+    usual = level >= logger.getEffectiveLevel()
+    if logger.manager.disable < level:
+        answer = usual
+        if not _has_own_level(logger):
+            if (usual and level < asked.ceiling) or (
+                not usual and level >= asked.floor
+            ):
+                answer = _REQUESTS
+    # `logging` empties the cache when a level changes. The key of the second is none of
+    # its own: a level is not negative.
+    cache: dict[int, Any] = logger._cache  # type: ignore[attr-defined]
+    cache[~level] = usual
+    cache[level] = answer
+    return answer
+
+
+def _has_own_level(logger: logging.Logger) -> bool:
+    """Return whether somebody has chosen the level of a logger in particular."""
+    above: logging.Logger | None = logger
+    while above is not None and not above.level:
+        above = above.parent
+    if above is None or above.parent is None:
+        return False
+    return above.name in chosen or LIBRARY_LEVELS.get(above.name) != above.level
+
+
+def forget_answers() -> None:
+    """Have all loggers ask again."""
+    logging.root.manager._clear_cache()  # type: ignore[attr-defined]
+
+
+def logger_of(name: object) -> logging.Logger:
+    """Return the logger of a record's name, or else the one above it; make none."""
+    known = logging.root.manager.loggerDict
+    text = name if type(name) is str and len(name) <= 1024 else ""
+    while text:
+        logger = known.get(text)
+        if isinstance(logger, logging.Logger):
+            return logger
+        text = text.rpartition(".")[0]
+    return logging.root

@@ -1,0 +1,454 @@
+"""
+The lines of one store: which are written, which wait, and which are dropped.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+from ctxlog._ask import ask
+from ctxlog._names import BUFFERED, COMPLETION_LOGGERS, get_names
+from ctxlog.context import Store
+from ctxlog.context.adapter import View
+from ctxlog.line.writer import Writer
+from ctxlog.retention._held import Held, Queue
+from ctxlog.retention._policy import NEVER, Policy
+from ctxlog.retention._sample import failed_by, in_share
+
+#: What becomes of a line: it is written, it waits, it is dropped.
+WRITE, HOLD, DROP = "write", "hold", "drop"
+
+# What is known about the request. Nothing, until its first line or its end;
+_UNDECIDED = "undecided"
+# that its lines wait for its end;
+_WAITING = "waiting"
+# that it is one of the share;
+_SHARE = "share"
+# that it is written, for a reason or since nothing is sampled;
+_KEPT = "kept"
+# that it is not.
+_OUT = "out"
+
+
+class RequestLines:
+    """
+    What becomes of the lines of one store.
+
+    A line is *usual* if it is written where nothing of this room is on, by its level,
+    and below the level otherwise. Safe from any thread, and in a signal handler that
+    logs while its thread does.
+
+    Args:
+        policy: What the process does.
+
+    Attributes:
+        level: The least level of usual lines, if the store has one of its own.
+        rate: The number of requests that each line stands for; None if that is one.
+        began: When the store was made, on the clock of `time.monotonic()`.
+    """
+
+    __slots__ = (
+        *("__weakref__", "_below", "_busy", "_dropped", "_enclosing", "_ended"),
+        *("_flushed", "_follows", "_held", "_later", "_lock", "_policy", "_reason"),
+        *("_received", "_sampled", "_settled", "_trigger", "_usual", "_waiting"),
+        *("began", "level", "rate", "trace_sampled"),
+    )
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._lock = threading.RLock()
+        self._busy = False
+        self._later: deque[Any] | None = None
+        self._held: Queue | None = None
+        self._waiting: Queue | None = None
+        self._dropped = 0
+        self._enclosing: RequestLines | None = None
+        self._received: float | None = None
+        # Whether the store is a part of the request that encloses it.
+        self._follows = False
+        self._flushed = self._ended = self._settled = self._reason = False
+        self._sampled = _KEPT if policy.sampling is None else _UNDECIDED
+        self.trace_sampled: bool | None = None
+        self.began = time.monotonic()
+        self.level: int | None = None
+        self.rate: float | None = None
+        self._decide_verdicts()
+
+    # Which lines there are -----------------------------------------------------------
+
+    def wants(self, level: int, usual: bool) -> bool:
+        """
+        Return whether a line is to be made.
+
+        Args:
+            level: Its level.
+            usual: Whether it is made where nothing of this room is on.
+        """
+        if self.level is not None:
+            usual = level >= self.level
+        return usual or (level >= self._policy.least and self._below is not DROP)
+
+    def is_usual(self, level: int, usual: bool) -> bool:
+        """Return whether a line is usual in this store; the arguments are the same."""
+        return usual if self.level is None else level >= self.level
+
+    def verdict(self, logger: str, level: int, usual: bool, view: View) -> str:
+        """
+        Return what becomes of a line; let those that wait go first if it says so.
+
+        Args:
+            logger: The name of its logger. The store's completion line does not wait.
+            level: Its level.
+            usual: What `is_usual()` says.
+            view: Its context.
+
+        Returns:
+            `WRITE`; `HOLD`, for `hold()`; or `DROP`.
+        """
+        if level >= self._trigger:
+            self._act_on(level, view)
+        if usual:
+            verdict = self._usual
+            if verdict is not WRITE and logger in COMPLETION_LOGGERS:
+                return WRITE if self._writes_completion_line() else DROP
+            return verdict
+        return self._below if level >= self._policy.least else DROP
+
+    def hold(self, usual: bool, size: int, line: Held) -> bool:
+        """
+        Keep a line for later, and return True; or False if it is to be written now.
+
+        Args:
+            usual: What `is_usual()` says.
+            size: About how many bytes of memory it takes.
+            line: The line.
+        """
+        with self._lock:
+            if self._busy:
+                # A signal handler logs, in the middle of this.
+                if self._later is None:
+                    self._later = deque()
+                self._later.append((usual, size, line))
+                return True
+            self._busy = True
+            try:
+                return self._hold(usual, size, line)
+            finally:
+                self._leave()
+
+    # What is decided ------------------------------------------------------------------
+
+    def enter(self, enclosing: View) -> None:
+        """Take note of the view of the store that this one is opened over."""
+        lines = enclosing.lines
+        if isinstance(lines, RequestLines) and lines is not self:
+            if lines._sampled is _UNDECIDED:
+                lines._decide(enclosing)
+            self._enclosing = lines
+
+    def receive(self, rate: float) -> None:
+        """
+        Take over what another process has decided: the request is kept.
+
+        Args:
+            rate: How many requests it stands for; 1 if it is kept for a reason.
+        """
+        self._received = rate
+
+    @property
+    def sent(self) -> float | None:
+        """What other processes are told, for `receive()`; None if nothing is known."""
+        if self._policy.sampling is None or self._sampled not in (_SHARE, _KEPT):
+            return None
+        return self.rate or 1
+
+    def flush(self) -> None:
+        """Write what waits, after the lines of enclosing stores, and all others."""
+        for lines in self._chain():
+            lines._release(flush=True)
+
+    def keep(self) -> None:
+        """Write the request's usual lines, those that wait and all others."""
+        for lines in self._chain():
+            lines._release(flush=False)
+
+    def settle(
+        self, store: Store, *, failed: bool, seconds: float, level: int = 0
+    ) -> None:
+        """
+        Decide about the request, which is about to end; the first time counts.
+
+        Args:
+            store: The store.
+            failed: Whether it has failed.
+            seconds: How long it took.
+            level: The level of its completion line.
+        """
+        if self._settled:
+            return
+        self._settled = True
+        buffer, sampling = self._policy.buffer, self._policy.sampling
+        flushes = buffer is not None and (
+            failed
+            or level >= buffer.flush
+            or _reaches(seconds, buffer.flush_slower_than)
+        )
+        if flushes:
+            self.flush()
+        if sampling is None:
+            return
+        if self._sampled is _UNDECIDED:
+            self._decide(store._view)
+        if (
+            failed
+            or flushes
+            or self._reason
+            or level >= sampling.least
+            or _reaches(seconds, sampling.keep_slower_than)
+            or self._sampled is _KEPT
+            or self._is_asked_for(store)
+        ):
+            self.keep()
+            # Its completion line stands for itself: it would have come anyway.
+            self.rate = None
+        elif self._sampled is _WAITING:
+            self._drop_out()
+
+    def finish(self, store: Store, error: BaseException | None) -> None:
+        """Decide about a store in which something has ended, as `settle()` does."""
+        seconds = time.monotonic() - self.began
+        self.settle(store, failed=failed_by(error), seconds=seconds)
+
+    def end(self) -> None:
+        """Drop what still waits: the store has ended."""
+        with self._lock:
+            self._ended = True
+            if self._sampled is _WAITING:
+                self._sampled = _OUT
+            self._decide_verdicts()
+            for queue in (self._held, self._waiting):
+                if queue is not None:
+                    queue.drain()
+            self._held = self._waiting = None
+        self._policy.forget(self)
+
+    def renew(self) -> None:
+        """In a forked child: what waits is the parent's to write."""
+        self._lock = threading.RLock()
+        self._busy = False
+        self._later = self._held = self._waiting = None
+        self._dropped = 0
+
+    # Inside ---------------------------------------------------------------------------
+
+    def _decide_verdicts(self) -> None:
+        """Take from what is known what becomes of the next line."""
+        buffer, sampling = self._policy.buffer, self._policy.sampling
+        sampled, triggers = self._sampled, [NEVER]
+        if buffer is None:
+            below = DROP
+        elif self._flushed:
+            below = WRITE
+        elif self._ended:
+            below = DROP
+        else:
+            below = HOLD
+            triggers.append(buffer.flush)
+        if sampling is not None:
+            if sampled is _UNDECIDED:
+                triggers.append(-NEVER)
+            elif sampled is not _KEPT and not self._reason:
+                triggers.append(sampling.least)
+        # Together with each other as far as that matters: a line asks for one of them.
+        self._below = below
+        self._usual = HOLD if sampled is _WAITING else WRITE
+        if sampled is _OUT:
+            self._usual = DROP
+        self._trigger = min(triggers)
+
+    def _act_on(self, level: int, view: View) -> None:
+        """Let a line of a level decide."""
+        buffer, sampling = self._policy.buffer, self._policy.sampling
+        if self._sampled is _UNDECIDED:
+            self._decide(view)
+        if buffer is not None and level >= buffer.flush and not self._ended:
+            self.flush()
+        elif sampling is not None and level >= sampling.least:
+            self.keep()
+
+    def _decide(self, view: View) -> None:
+        """Decide whether the request is one of the share."""
+        sampling = self._policy.sampling
+        assert sampling is not None
+        request_id = get_names().id_of(view.fields)
+        with self._lock:
+            if self._sampled is not _UNDECIDED:
+                return
+            enclosing = self._enclosing
+            if self._received is not None:
+                self._sampled = _SHARE
+                self.rate = self._received if self._received > 1 else None
+            elif sampling.by == "trace" and self.trace_sampled is not None:
+                self._sampled = _SHARE if self.trace_sampled else _WAITING
+                self.rate = sampling.stands_for if self.trace_sampled else None
+            elif request_id is None and enclosing is not None:
+                self._follows = True
+                self._sampled, self.rate = enclosing._sampled, enclosing.rate
+            elif in_share(request_id, sampling.rate):
+                self._sampled, self.rate = _SHARE, sampling.stands_for
+            else:
+                self._sampled = _WAITING
+            self._decide_verdicts()
+
+    def _writes_completion_line(self) -> bool:
+        sampling = self._policy.sampling
+        return sampling is None or sampling.completion_lines
+
+    def _is_asked_for(self, store: Store) -> bool:
+        sampling = self._policy.sampling
+        keep = None if sampling is None else sampling.keep
+        if keep is None:
+            return False
+        # A request about which nobody can tell is kept.
+        return ask("keep failed", True, lambda: bool(keep(store)))
+
+    def _drop_out(self) -> None:
+        """Drop what waits, unless it is a part of a request that waits as well."""
+        enclosing = self._enclosing if self._follows else None
+        with self._lock:
+            waiting, self._waiting = self._waiting, None
+            self._sampled = _OUT
+            self._decide_verdicts()
+        lines = [] if waiting is None else waiting.drain()
+        if enclosing is not None and enclosing._sampled is not _OUT:
+            for size, line in lines:
+                if enclosing._usual is not HOLD or not enclosing.hold(True, size, line):
+                    _write([line])
+
+    def _chain(self) -> list[RequestLines]:
+        """Return the lines of the stores around this one, the outermost first."""
+        chain: list[RequestLines] = []
+        lines: RequestLines | None = self
+        while lines is not None and all(one is not lines for one in chain):
+            chain.append(lines)
+            lines = lines._enclosing
+        return chain[::-1]
+
+    def _hold(self, usual: bool, size: int, line: Held) -> bool:
+        verdict = self._usual if usual else self._below
+        if verdict is not HOLD:
+            return verdict is DROP
+        policy = self._policy
+        if usual:
+            sampling = policy.sampling
+            assert sampling is not None
+            queue = self._waiting
+            if queue is None:
+                queue = self._waiting = Queue(policy.pool, sampling.max_bytes)
+                policy.note(self)
+            # A stream may have more than there is room for, and last for hours.
+            if time.monotonic() - self.began > sampling.max_wait or not queue.fits(
+                size, len(policy.holding)
+            ):
+                self._write_held(flush=False)
+                return False
+        else:
+            buffer = policy.buffer
+            assert buffer is not None
+            queue = self._held
+            if queue is None:
+                queue = self._held = Queue(policy.pool, buffer.max_bytes)
+                policy.note(self)
+            if not queue.fits(size, len(policy.holding)):
+                has_room, dropped = queue.make_room(size, len(policy.holding))
+                self._dropped += dropped
+                if not has_room:
+                    self._dropped += 1
+                    return True
+        queue.put(size, line)
+        return True
+
+    def _leave(self) -> None:
+        """Come to what a signal handler has logged or asked for meanwhile."""
+        try:
+            while self._later:
+                later = self._later.popleft()
+                if type(later) is bool:
+                    self._write_held(flush=later)
+                elif not self._hold(*later):
+                    _write([later[2]])
+        finally:
+            self._busy = False
+
+    def _release(self, *, flush: bool) -> None:
+        with self._lock:
+            if self._busy:
+                if self._later is None:
+                    self._later = deque()
+                self._later.append(flush)
+                return
+            self._busy = True
+            try:
+                self._write_held(flush=flush)
+            finally:
+                self._leave()
+
+    def _write_held(self, *, flush: bool) -> None:
+        """Write what waits, and have nothing wait any more."""
+        if flush and self._policy.buffer is not None and not self._ended:
+            self._flushed = True
+        if self._sampled is _SHARE:
+            self._reason = True
+        else:
+            self._sampled = _KEPT
+        queues = [self._waiting, self._held if self._flushed else None]
+        self._waiting = None
+        if self._flushed:
+            self._held = None
+        lines = [line for one in queues if one is not None for _, line in one.drain()]
+        try:
+            if lines:
+                lines.sort(key=_created)
+                dropped = 0
+                if self._flushed:
+                    dropped, self._dropped = self._dropped, 0
+                _write(lines, dropped)
+        finally:
+            if self._held is None and self._waiting is None:
+                self._policy.forget(self)
+            # From here on others are written at once, after these.
+            self._decide_verdicts()
+
+
+def _created(line: Held) -> float:
+    created: float = line[0]
+    return created
+
+
+def _reaches(seconds: float, limit: float | None) -> bool:
+    return limit is not None and seconds >= limit
+
+
+def _write(lines: Iterable[Held], dropped: int = 0) -> None:
+    """Write lines that have waited, those for one place together."""
+    names = get_names()
+    more: dict[str, object] = {BUFFERED: True}
+    if dropped:
+        more[names.dropped_lines] = dropped
+    made: list[tuple[Writer, bytes]] = []
+    for held in lines:
+        made.append(held[1](held, more))
+        more.pop(names.dropped_lines, None)
+    for writer, together in groupby(made, key=_writer):
+        with writer.together():
+            for _, line in together:
+                writer.write(line)
+
+
+def _writer(made: tuple[Writer, bytes]) -> Writer:
+    return made[0]
