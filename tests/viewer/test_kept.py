@@ -173,6 +173,17 @@ def test_what_is_no_share(run: Run, tmp_path: Path, rate: object) -> None:
     assert "sampled" not in run("show", file)[1]
 
 
+@pytest.mark.parametrize("value", [1, 12.5, False, "yes", None])
+def test_what_did_not_wait(run: Run, tmp_path: Path, value: object) -> None:
+    """A field of the application's own of this name is shown as any other."""
+    file = tmp_path / "app.log"
+    file.write_bytes(Service().line("req-A", "m", 0, buffered=value))
+    header, text = run("show", file)[1].splitlines()
+    assert header.endswith("1 line  0 errors")
+    assert "~" not in text
+    assert "buffered=" in text
+
+
 @pytest.mark.parametrize(
     "line",
     [

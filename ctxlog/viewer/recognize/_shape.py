@@ -75,16 +75,15 @@ class Shape:
 
     def of_requests(self, what: str) -> str | None:
         """Return where what ctxlog says of a request's lines is; None if nowhere."""
-        if what not in self._of_requests:
-            self._of_requests[what] = next(
-                (
-                    path
-                    for path, elapsed in OF_REQUESTS[what]
-                    if self.possible(path) and self.possible(elapsed)
-                ),
-                None,
+        known = self._of_requests
+        if what not in known:
+            found = (
+                path
+                for path, elapsed in OF_REQUESTS[what]
+                if self.possible(path) and self.possible(elapsed)
             )
-        return self._of_requests[what]
+            known[what] = next(found, None)
+        return known[what]
 
     def others(self, names: Names) -> Sequence[tuple[str, Sequence[str]]]:
         """

@@ -190,20 +190,7 @@ class Record:
     @property
     def totals(self) -> dict[str, tuple[float, float]]:
         """What was timed until then: how often, and how many milliseconds, by name."""
-        found: dict[str, tuple[float, float]] = {}
-        members = self.members
-        for key, value in members.items():
-            total = None
-            if type(value) is dict:
-                if value.keys() == TOTAL:
-                    total = (number(value["count"]), number(value["ms"]))
-            elif key.endswith(".ms"):  # taken apart: by GELF, by a store
-                key = key[:-3]
-                total = (number(members.get(f"{key}.count")), number(value))
-            if total is not None and None not in total:
-                key = key.removeprefix("_").removeprefix("fields.")
-                found[key] = cast("tuple[float, float]", total)
-        return found
+        return _totals(self.members)
 
     @property
     def is_completion(self) -> bool:
@@ -213,22 +200,22 @@ class Record:
     @property
     def is_buffered(self) -> bool:
         """Whether it waited in a buffer before it was written."""
-        path = self._shape.of_requests("buffered")
-        return path is not None and self.get(path) in (True, "true")
+        found = self._of_requests("buffered")
+        return found is True or found == "true"
 
     @property
     def dropped_lines(self) -> int:
         """How many lines of its request, before it, had no room in the buffer."""
-        path = self._shape.of_requests("dropped lines")
-        found = None if path is None else number(self.get(path))
-        return max(int(found or 0), 0)
+        return max(int(number(self._of_requests("dropped lines")) or 0), 0)
 
     @property
     def sample_rate(self) -> float:
         """How many requests its request stands for: 1 unless that is of a sample."""
-        path = self._shape.of_requests("sample rate")
-        found = None if path is None else number(self.get(path))
-        return max(found or 1.0, 1.0)
+        return max(number(self._of_requests("sample rate")) or 1.0, 1.0)
+
+    def _of_requests(self, what: str) -> Any:
+        path = self._shape.of_requests(what)
+        return None if path is None else self.get(path)
 
     def number(self, name: str) -> float | None:
         """Return a number at a path, wherever loggers keep it; None if none."""
@@ -292,3 +279,19 @@ class Record:
     def says_failed(self) -> bool:
         """Whether its status says so, not only that of a call of another service."""
         return (self.status or 0) >= 500 and not self.is_call
+
+
+def _totals(members: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    found: dict[str, tuple[float, float]] = {}
+    for key, value in members.items():
+        total = None
+        if type(value) is dict:
+            if value.keys() == TOTAL:
+                total = (number(value["count"]), number(value["ms"]))
+        elif key.endswith(".ms"):  # taken apart: by GELF, by a store
+            key = key[:-3]
+            total = (number(members.get(f"{key}.count")), number(value))
+        if total is not None and None not in total:
+            key = key.removeprefix("_").removeprefix("fields.")
+            found[key] = cast("tuple[float, float]", total)
+    return found
