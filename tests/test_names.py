@@ -23,6 +23,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import ctxlog
+from ctxlog import retention
 from ctxlog._names import ALIASES, CAMEL, CASES, SNAKE, Names, get_names
 from ctxlog.carrier import extract, inject, pack, unpack
 from ctxlog.clients._call import Call, CallOptions
@@ -33,6 +34,7 @@ from ctxlog.line.event import Event as LineEvent
 from ctxlog.line.schema import Schema
 from ctxlog.line.vendors import SCHEMAS
 from ctxlog.loggers.stdlib import ContextFilter
+from ctxlog.retention._sample import in_share
 from ctxlog.servers.asgi import ContextMiddleware
 from ctxlog.tasks._task import Task
 from ctxlog.testing import LogCall, capture_lines, check_adapter
@@ -749,9 +751,22 @@ def wrong_format(names: Names) -> None:
     logging.getLogger("shop").info("%d", "x", stack_info=True)
 
 
+def line_that_waited(names: Names) -> None:
+    def handle() -> None:
+        logging.getLogger("shop").debug("x" * 2000)
+        logging.getLogger("shop").debug("m")
+        ctxlog.flush_buffer()
+
+    retention.install(ctxlog.Buffer(max_bytes=1000), None)
+    ctxlog.run({names.request_id: "req-A"}, handle)
+
+
 def line_of_a_sample(names: Names) -> None:
-    own = {names.dropped_lines: 12, names.sample_rate: 10}
-    logging.getLogger("shop").info("m", extra=own)
+    sampling = ctxlog.Sampling(rate=0.5)
+    ids = (f"req-{number}" for number in range(100))
+    sampled = next(one for one in ids if in_share(one, sampling.rate))
+    retention.install(None, sampling)
+    ctxlog.run({names.request_id: sampled}, log_stdlib)
 
 
 #: The fields that the completion line of a request has if they are asked for.
@@ -777,7 +792,7 @@ SOURCES: dict[str, tuple[Callable[[Names], object], ...]] = {
     "span_id": (lambda names: request(), completion_of_a_task),
     **dict.fromkeys(DETAILS, (lambda names: request(),)),
     "queue_time": (completion_of_a_task,),
-    "dropped_lines": (line_of_a_sample,),
+    "dropped_lines": (line_that_waited,),
     "sample_rate": (line_of_a_sample,),
 }
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import importlib
 import io
+import logging
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ctxlog
 from ctxlog.__main__ import main
-from ctxlog._names import BUFFERED, SUPPRESSED
+from ctxlog._names import BUFFERED, SUPPRESSED, get_names
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.event import Event
 from ctxlog.line.vendors import SCHEMAS
+from ctxlog.retention._sample import in_share
 from ctxlog.viewer.group.summary import Row
 from ctxlog.viewer.query.criteria import failing
 from ctxlog.viewer.query.watch import Watch, in_order
@@ -51,6 +54,12 @@ def run(capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
         return code, out.decode(), err.decode()
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def _unconfigured() -> Iterator[None]:
+    yield
+    ctxlog.unconfigure()
 
 
 class Service:
@@ -138,6 +147,45 @@ def test_a_request_says_what_it_came_out_of(
     assert shown(out) == IN_ORDER
     assert "buffered=" not in out  # that is what the mark says
     assert f"{service.names.dropped_lines}=12" in out
+
+
+@each_schema
+@each_case
+def test_what_ctxlog_writes_is_read(
+    run: Run, tmp_path: Path, schema: str, case: str
+) -> None:
+    """A request of a sample whose buffer was flushed, with less room than lines."""
+    sampling = ctxlog.Sampling(rate=0.5)
+    ids = (f"req-{number}" for number in range(100))
+    sampled = next(one for one in ids if in_share(one, sampling.rate))
+    log = logging.getLogger("shop")
+
+    def handle() -> None:
+        for number in range(100):
+            log.debug("SELECT %d", number)
+            if number == 97:
+                log.info("order received")
+        log.error("payment refused")
+        log.debug("rollback")
+
+    file = tmp_path / "app.log"
+    with file.open("wb") as stream:
+        buffer = ctxlog.Buffer(max_bytes=4000)
+        options: dict[str, Any] = {"schema": schema, "case": case, "format": "json"}
+        ctxlog.configure(stream=stream, buffer=buffer, sampling=sampling, **options)
+        ctxlog.run({get_names().request_id: sampled}, handle)
+        ctxlog.unconfigure()
+    code, out, err = run("show", file, "-r", sampled)
+    header, *lines = out.splitlines()
+    assert (code, err) == (0, "")
+    waited = sum("~ DEBUG     SELECT " in line for line in lines)
+    dropped = 100 - waited
+    assert 0 < waited < 50
+    assert header.endswith(f"sampled 1/2  {waited} buffered  {dropped} lines dropped")
+    messages = [line.split(maxsplit=2)[2].split("  ")[0] for line in lines]
+    messages.remove("order received")  # in order, too, if the clock is fine enough
+    selected = [f"SELECT {number}" for number in range(dropped, 100)]
+    assert messages == [*selected, "payment refused", "rollback"]
 
 
 @each_case
