@@ -28,6 +28,8 @@ class RecordEncoder(Encoder):
         caller: Whether records have the caller of their event.
     """
 
+    hands_on = True
+
     def __init__(self, caller: bool = False) -> None:
         self.caller = caller
 

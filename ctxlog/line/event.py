@@ -145,9 +145,11 @@ class Encoder:
 
     Attributes:
         caller: Whether it asks for the caller of an event, which takes time to find.
+        hands_on: Whether it hands events to another logger, and makes no lines.
     """
 
     caller = False
+    hands_on = False
 
     def encode_plain(
         self,

@@ -30,9 +30,14 @@ class Levels:
 
     def of(self, logger: object) -> int:
         """Return the least level of a logger, which may have no name."""
+        own = self.chosen(logger)
+        return self._level if own is None else own
+
+    def chosen(self, logger: object) -> int | None:
+        """Return the level of a logger that has one of its own, else None."""
         name = logger if isinstance(logger, str) else ""
-        while name:
+        while name and self._levels:
             if name in self._levels:
                 return self._levels[name]
             name = name.rpartition(".")[0]
-        return self._level
+        return None

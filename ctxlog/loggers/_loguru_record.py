@@ -9,7 +9,7 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
 from typing import Any
 
@@ -17,7 +17,7 @@ from ctxlog._json import FLAT_TYPES
 from ctxlog._names import REPORTING_LOGGERS, get_names
 from ctxlog.context.adapter import View, current_view, error_view
 from ctxlog.errors import requires
-from ctxlog.line.event import Caller, Encoder, Event, ExceptionParts
+from ctxlog.line.event import Caller, Encoder, Event, ExceptionParts, Plain
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.values import safe_str
 from ctxlog.loggers._callers import (
@@ -34,6 +34,8 @@ with requires("loguru"):
     from loguru import logger
 
 Record = dict[str, Any]
+#: What has a say in an event: it returns the fields to write, or None.
+Admit = Callable[[Plain | Event], "Mapping[Any, Any] | None"]
 
 # loguru has no public way to ask for its levels.
 _core: Any = logger._core  # type: ignore[attr-defined]
@@ -221,8 +223,21 @@ def _shown(view: View) -> dict[str, Any]:
 # Reading ------------------------------------------------------------------------
 
 
-def encoded(encoder: Encoder, record: Record, created: float) -> bytes:
-    """Return the line of a record. Never raises."""
+def encoded(
+    encoder: Encoder,
+    record: Record,
+    created: float,
+    admit: Admit | None = None,
+) -> bytes | None:
+    """
+    Return the line of a record; None if it waits, or is dropped. Never raises.
+
+    Args:
+        encoder: Makes the line.
+        record: The record.
+        created: When it was logged, in seconds since the epoch.
+        admit: Called with the event; returns the fields to write, or None.
+    """
     extra, level = record["extra"], record["level"]
     stamp, own = None, extra
     if type(extra) is Extra:
@@ -236,6 +251,12 @@ def encoded(encoder: Encoder, record: Record, created: float) -> bytes:
     if name[:6] == "Level ":
         name = _name_of(level)
     source, message = record["name"] or "root", record["message"]
+    if admit is not None:
+        known = (created, name, level.no, source, message, view, own)
+        admitted = admit(known if error is None else Event(*known, error))
+        if admitted is None:
+            return None
+        own = admitted
     if error is None:
         line = encoder.encode_plain(created, name, level.no, source, message, view, own)
         if line is not None:

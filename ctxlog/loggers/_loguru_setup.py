@@ -14,6 +14,7 @@ from ctxlog.line.writer import Writer, is_console
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._loguru_record import Chained, Record, patcher
 from ctxlog.loggers._loguru_sink import JsonSink, QueuedSink
+from ctxlog.retention import asked
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -27,6 +28,7 @@ with requires("loguru"):
 _core: Any = logger._core  # type: ignore[attr-defined]
 
 _sink_id: int | None = None
+_least = Levels(0)
 _patcher_before: Callable[[Record], None] | None = None
 
 # By their numbers, the console handlers of loguru that ours has replaced.
@@ -83,7 +85,7 @@ def install(
         ConfigError: if an option is invalid.
         ValueError: if loguru has no such level.
     """
-    global _sink_id, _patcher_before
+    global _sink_id, _patcher_before, _least
     number = level if isinstance(level, int) else logger.level(level).no
     least = Levels(number, levels)
     make = QueuedSink if enqueue else JsonSink
@@ -94,7 +96,7 @@ def install(
     uninstall()
     added = logger.add(
         sink,
-        level=least.least,
+        level=_sink_level(least),
         format=_no_text,
         filter=chosen,
         enqueue=enqueue,
@@ -106,10 +108,27 @@ def install(
         catch=enqueue,
         **started,
     )
-    _sink_id = _put_in_place(added)
+    _sink_id, _least = _put_in_place(added), least
     _patcher_before = _core.patcher
     chained = patcher if _patcher_before is None else patcher(_patcher_before)
     logger.configure(patcher=chained)
+
+
+def _sink_level(least: Levels) -> int:
+    # loguru asks the sinks' levels before it makes a record, and no request.
+    return int(min(least.least, asked.floor))
+
+
+def _follow() -> None:
+    """Let the sink have all records that a request may ask for."""
+    if _is_installed():
+        with _core.lock:
+            handlers = _core.handlers.copy()
+            handlers[_sink_id]._levelno = _sink_level(_least)
+            _have_handlers(handlers)
+
+
+asked.changed.append(_follow)
 
 
 def _no_text(record: Any) -> str:

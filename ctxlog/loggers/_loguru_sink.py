@@ -5,16 +5,19 @@ The sinks that write loguru's records as lines. Private to `loggers/`.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ctxlog._json import FLAT_TYPES
 from ctxlog.line.encoder import LineEncoder
-from ctxlog.line.event import Encoder
+from ctxlog.line.event import Encoder, Event, Plain
 from ctxlog.line.schema import Schema, get_schema
 from ctxlog.line.writer import LineWriter, Writer
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._loguru_record import Extra, Record, encoded, make_extra
 from ctxlog.loggers._pickles import Packed, pickles, plain
+from ctxlog.loggers._request_events import admitted, is_made
+from ctxlog.retention import asked
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -57,7 +60,8 @@ class JsonSink:
     ) -> None:
         self._encoder = encoder or LineEncoder(get_schema(schema), **options)
         self._writer = writer or LineWriter(stream, self._encoder)
-        self._levels = levels or None
+        self._levels = levels
+        self._single = bool(levels)
 
     def __repr__(self) -> str:
         return f"<JsonSink {getattr(self._writer.stream, 'name', '')}>"
@@ -74,22 +78,47 @@ class JsonSink:
         formatting the record, rendering the exception.
         """
         # The record's own time is this one, and reading it is slow.
-        if self._levels is None or _is_wanted(record, self._levels):
-            self._writer.write(encoded(self._encoder, record, _now()))
+        if self._single or asked.active:
+            self._write(record, _now())
+        else:  # loguru has asked for the level
+            line = encoded(self._encoder, record, _now())
+            if line is not None:
+                self._writer.write(line)
         return False
 
     def encode(self, record: Any) -> bytes:
         """Return the line of a record, with the time as it is now. Never raises."""
-        return encoded(self._encoder, record, _now())
+        return encoded(self._encoder, record, _now()) or b""
 
     def _write(self, record: Record, created: float) -> None:
-        if self._levels is None or _is_wanted(record, self._levels):
-            self._writer.write(encoded(self._encoder, record, created))
+        line = _line(self._encoder, record, created, self._levels, self._writer)
+        if line is not None:
+            self._writer.write(line)
 
 
-def _is_wanted(record: Record, levels: Levels) -> bool:
-    """Return whether a record has at least the level of its logger."""
-    return bool(record["level"].no >= levels.of(record["name"]))
+def _line(
+    encoder: Encoder,
+    record: Record,
+    created: float,
+    levels: Levels | None,
+    writer: Writer | None,
+) -> bytes | None:
+    """Return the line of a record, if it has the level of its logger or its request."""
+    usual = True
+    if levels is not None:
+        own, level = levels.chosen(record["name"]), record["level"].no
+        usual = level >= (levels.of(None) if own is None else own)
+        if own is not None and not usual:
+            return None
+
+    def admit(event: Plain | Event) -> Mapping[Any, Any] | None:
+        if writer is not None and not encoder.hands_on:
+            return admitted(event, usual, encoder, writer)
+        # Another logger asks the request, or another process cannot.
+        lines = None if writer is None else event[5].lines
+        return event[6] if is_made(event[2], usual, lines) else None
+
+    return encoded(encoder, record, created, admit)
 
 
 # Through a queue ----------------------------------------------------------------
@@ -107,7 +136,7 @@ class QueuedSink(JsonSink):
 
     def queueing(self) -> _Queueing:
         """Return the filter of this sink."""
-        return _Queueing(self._encoder, self._levels)
+        return _Queueing(self._encoder, self._levels, self._writer)
 
 
 class _Queueing:
@@ -118,24 +147,35 @@ class _Queueing:
     line is made before, and all other values are made to pickle.
 
     The filter itself is pickled for spawned processes. If the encoder does not pickle,
-    the process of the queue makes the line.
+    the process of the queue makes the line. There no line waits for its request.
     """
 
-    def __init__(self, encoder: Encoder | None, levels: Levels | None) -> None:
+    def __init__(
+        self,
+        encoder: Encoder | None,
+        levels: Levels | None,
+        writer: Writer | None = None,
+    ) -> None:
         self._encoder = encoder
         self._levels = levels
+        self._writer = writer
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (Packed(self._encoder, None), self._levels)
 
     def __call__(self, record: Record) -> bool:
-        if self._levels is not None and not _is_wanted(record, self._levels):
-            return False
+        encoder, levels = self._encoder, self._levels
+        if encoder is None and levels is not None:
+            if record["level"].no < levels.of(record["name"]):
+                return False
         extra = record["extra"]
         if type(extra) is not Extra:  # a patcher that came later has replaced it
             extra = record["extra"] = make_extra(extra, None, extra)
-        if self._encoder is not None:
-            extra.line = encoded(self._encoder, record, _now())
+        if encoder is not None:
+            line = _line(encoder, record, _now(), levels, self._writer)
+            if line is None:
+                return False
+            extra.line = line
         if record["exception"] is not None:
             record["exception"] = _Exception(*record["exception"])
         # Keys that other patchers have added.

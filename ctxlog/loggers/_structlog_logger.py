@@ -18,7 +18,11 @@ from ctxlog.line.values import safe_str
 from ctxlog.line.writer import LineWriter, Writer
 from ctxlog.loggers._callers import caller_at, is_ours
 from ctxlog.loggers._events import KEYS, LEVELS
+from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._messages import formatted, sole_mapping
+from ctxlog.loggers._request_events import admitted as admit
+from ctxlog.loggers._request_events import is_made
+from ctxlog.retention import asked
 
 with requires("structlog"):
     import structlog
@@ -58,6 +62,7 @@ class _Output:
     def __init__(self) -> None:
         self.writer: Writer = LineWriter()
         self.renderer: Any = None
+        self.levels = Levels(logging.NOTSET)
         self.before: dict[str, Any] | None = None
         self.processors: list[Any] = []
 
@@ -104,18 +109,56 @@ class FilteringLogger(_EveryLevel):  # type: ignore[misc]
 
     @classmethod
     def filter_at(cls, least: int) -> None:
-        """Log nothing below a level from now on."""
+        """Log nothing below a level from now on, unless a request asks for it."""
         cls.least = least
         for name, (_, number) in LEVELS.items():
-            enabled = number >= least
-            setattr(cls, name, _CALLS[name] if enabled else _nothing)
-            setattr(cls, f"a{name}", _CALLS[f"a{name}"] if enabled else _anothing)
+            calls = (_CALLS[name], _CALLS[f"a{name}"])
+            if _is_asked(number, least):
+                calls = (_asking(number, *calls[:1]), _asking_later(number, calls[1]))
+            elif number < least:
+                calls = (_nothing, _anothing)
+            setattr(cls, name, calls[0])
+            setattr(cls, f"a{name}", calls[1])
 
     def is_enabled_for(self, level: int) -> bool:
-        return level >= self.least
+        usual = level >= self.least
+        return _is_made(level, self.least) if _is_asked(level, self.least) else usual
 
     def get_effective_level(self) -> int:
         return self.least
+
+
+def _is_asked(level: int, least: int) -> bool:
+    """Return whether the active request has a say in events of a level."""
+    return asked.floor <= level < least or least <= level < asked.ceiling
+
+
+def _is_made(level: int, least: int) -> bool:
+    return is_made(level, level >= least, current_view().lines)
+
+
+def _asking(level: int, call: Any) -> Any:
+    """Return a method that logs only if the active request asks for it."""
+
+    @functools.wraps(call)
+    def method(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
+        if _is_made(level, self.least):
+            return call(self, event, *args, **fields)
+        return None
+
+    return method
+
+
+def _asking_later(level: int, call: Any) -> Any:
+    """Return an asynchronous method that does the same."""
+
+    @functools.wraps(call)
+    def method(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
+        if _is_made(level, self.least):
+            return call(self, event, *args, **fields)
+        return _anothing(self)
+
+    return method
 
 
 def _nothing(self: Any, event: Any = None, *args: Any, **fields: Any) -> None:
@@ -160,6 +203,13 @@ def _logging(level: str, number: int) -> Any:
             event = ""
         if KEYS.isdisjoint(fields):
             encoder, created, view = renderer.encoder, _now(), current_view()
+            if view.lines is not None and not encoder.hands_on:
+                plain = (created, level, number, logger.name, event, view, fields)
+                usual = number >= self.least
+                admitted = admit(plain, usual, encoder, output.writer)
+                if admitted is None:
+                    return None
+                fields = dict(admitted)
             line = encoder.encode_plain(
                 created, level, number, logger.name, event, view, fields
             )
@@ -168,7 +218,10 @@ def _logging(level: str, number: int) -> Any:
                 caller = caller_at(sys._getframe(1)) if encoder.caller else None
                 line = encoder.encode_at(caller, plain)
         else:
-            line = renderer.encode(logger, name, {**fields, "event": event})
+            try:
+                line = renderer.encode(logger, name, {**fields, "event": event})
+            except structlog.DropEvent:  # it waits for its request, or is dropped
+                return None
         output.writer.write(line)
         return None
 
@@ -197,13 +250,13 @@ def _exception(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
 
 def _log(self: Any, level: int, event: Any = None, *args: Any, **fields: Any) -> Any:
     """Log at a level that is given by its number."""
-    if level < self.least:
+    if not self.is_enabled_for(level):
         return None
     return _method_of(level)(self, event, *args, **fields)
 
 
 def _alog(self: Any, level: int, event: Any = None, *args: Any, **fields: Any) -> Any:
-    if level < self.least:
+    if not self.is_enabled_for(level):
         return _anothing(self)
     name = _NAMES.get(level)
     if name is None:  # structlog's own methods know only its levels
@@ -257,3 +310,6 @@ def _formatted(
     if problems:
         fields = {**fields, get_names().log_error: problems[0]}
     return message, fields
+
+
+asked.changed.append(lambda: FilteringLogger.filter_at(FilteringLogger.least))

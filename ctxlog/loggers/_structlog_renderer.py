@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping, MutableMapping
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from ctxlog.context.adapter import (
 )
 from ctxlog.errors import requires
 from ctxlog.line.encoder import LineEncoder
-from ctxlog.line.event import Caller, Encoder, Event
+from ctxlog.line.event import Caller, Encoder, Event, Plain
 from ctxlog.line.schema import Schema, get_schema
 from ctxlog.loggers._callers import awaiting_frame, caller_at, caller_of
 from ctxlog.loggers._events import (
@@ -34,7 +35,8 @@ from ctxlog.loggers._events import (
     take_apart,
 )
 from ctxlog.loggers._record import plain_fields, read, stamp_of
-from ctxlog.loggers._structlog_logger import LineLogger
+from ctxlog.loggers._request_events import admitted as admit
+from ctxlog.loggers._structlog_logger import LineLogger, output
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -130,15 +132,40 @@ class JsonRenderer:
         """Return the line of an event as UTF-8, with its newline. Never raises."""
         restore_name(event_dict)
         message = event_dict.pop("event", "")
-        level = LEVELS.get(method_name) or level_of(method_name)
         if not KEYS.isdisjoint(event_dict) or isinstance(message, dict):
-            return self._encode_more(logger, level, message, event_dict)
+            return self._encode_more(logger, method_name, message, event_dict)
         name = getattr(logger, "name", None) or "root"
-        plain = (_now(), *level, name, message, current_view(), event_dict)
+        level = LEVELS.get(method_name) or level_of(method_name)
+        view = current_view()
+        plain: Plain = (_now(), *level, name, message, view, event_dict)
+        if view.lines is not None:
+            plain = (*plain[:6], self._admitted(logger, method_name, plain))
         line = self.encoder.encode_plain(*plain)
         if line is None:
             line = self.encoder.encode_at(self._caller(), plain)
         return line
+
+    def _admitted(
+        self, logger: Any, method_name: str, event: Plain | Event
+    ) -> Mapping[Any, Any]:
+        """
+        Return the fields of an event to write.
+
+        Raises:
+            structlog.DropEvent: if it waits for its request, or is dropped.
+        """
+        if self.encoder.hands_on:
+            return event[6]
+        usual, writer = True, output.writer
+        if type(logger) is LineLogger:
+            usual = event[2] >= output.levels.of(logger.name)
+        else:
+            # The application's chain has a level of its own.
+            writer = _LoggerWriter(logger, method_name)
+        fields = admit(event, usual, self.encoder, writer)
+        if fields is None:
+            raise structlog.DropEvent
+        return fields
 
     def _caller(self) -> Caller | None:
         """Return the caller of the event, if the encoder asks for it."""
@@ -149,10 +176,11 @@ class JsonRenderer:
     def _encode_more(
         self,
         logger: Any,
-        level: tuple[str, int],
+        method_name: str,
         message: Any,
         event_dict: EventDict,
     ) -> bytes:
+        level = LEVELS.get(method_name) or level_of(method_name)
         named = {**event_dict, "event": message}
         if is_true(named.get("stack_info")):
             named.update(_render_stack(logger, "", {"stack_info": True}))
@@ -178,7 +206,45 @@ class JsonRenderer:
         if isinstance(event.error, BaseException):
             reporting = event.logger in REPORTING_LOGGERS
             event = event._replace(view=error_view(event.error, reporting=reporting))
+        if event.view.lines is not None:
+            admitted = self._admitted(logger, method_name, event)
+            event = event._replace(fields=admitted)
         return self.encoder.encode(event._replace(caller=self._caller()))
+
+
+class _LoggerWriter:
+    """
+    Writes lines that have waited to the logger of an application's chain.
+
+    Args:
+        logger: The logger that structlog's loggers wrap.
+        method: The name of its method.
+    """
+
+    encoder: Encoder | None = None
+    stream = None
+
+    def __init__(self, logger: Any, method: str) -> None:
+        self._logger = logger
+        self._method = method
+
+    def write(self, line: bytes) -> None:
+        """Give it one line."""
+        text: Any = line[:-1]
+        if type(self._logger) is not structlog.BytesLogger:
+            text = line[:-1].decode()
+        getattr(self._logger, self._method)(text)
+
+    def together(self) -> AbstractContextManager[object]:
+        """Return a block without a meaning: the logger has a lock of its own."""
+        return nullcontext()
+
+    def flush(self) -> None:
+        """Do nothing: the logger holds no lines."""
+
+    def close(self, timeout: float | None = None) -> int:
+        """Do nothing: the logger is the application's."""
+        return 0
 
 
 _formats_records = structlog.stdlib.ProcessorFormatter.format.__code__

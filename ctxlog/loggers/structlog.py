@@ -12,10 +12,12 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ctxlog.context.adapter import current_view
 from ctxlog.errors import requires
 from ctxlog.line.writer import LineWriter, Writer
 from ctxlog.loggers._events import level_of
 from ctxlog.loggers._levels import Levels
+from ctxlog.loggers._request_events import is_made
 from ctxlog.loggers._structlog_logger import FilteringLogger, make_logger, output
 from ctxlog.loggers._structlog_renderer import (
     EventDict,
@@ -50,8 +52,17 @@ __all__ = [
 
 def _level_filter(levels: Levels) -> Any:
     def drop(logger: Any, method_name: str, event_dict: EventDict) -> EventDict:
-        """Drop an event below the level of its logger."""
-        if level_of(method_name)[1] < levels.of(getattr(logger, "name", None)):
+        """Drop an event below the level of its logger, or of its request."""
+        number, own = (
+            level_of(method_name)[1],
+            levels.chosen(getattr(logger, "name", None)),
+        )
+        if own is not None:
+            wanted = number >= own
+        else:
+            usual = number >= levels.of(None)
+            wanted = is_made(number, usual, current_view().lines)
+        if not wanted:
             raise structlog.DropEvent
         return event_dict
 
@@ -94,6 +105,7 @@ def configure(
         output.before = structlog.get_config() if configured else {}
     output.writer = writer or LineWriter(stream, chain[-1].encoder)
     output.renderer = chain[0] if len(chain) == 1 else None
+    output.levels = filtered
     FilteringLogger.filter_at(filtered.least)
     # In place: cached loggers keep the list.
     output.processors[:] = chain

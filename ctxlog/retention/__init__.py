@@ -9,6 +9,7 @@ from ctxlog.retention._held import Held as Held
 from ctxlog.retention._held import are_immutable as are_immutable
 from ctxlog.retention._held import frozen as frozen
 from ctxlog.retention._held import hold_event as hold_event
+from ctxlog.retention._held import hold_plain as hold_plain
 from ctxlog.retention._held import size_of as size_of
 from ctxlog.retention._levels import flush_buffer, set_level
 from ctxlog.retention._levels import set_store_level as set_store_level

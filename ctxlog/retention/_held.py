@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from ctxlog.context.adapter import View
-from ctxlog.line.event import Encoder, Event, ExceptionParts
+from ctxlog.line.event import Encoder, Event, ExceptionParts, Plain
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.values import Walk
 from ctxlog.line.writer import Writer
@@ -81,6 +81,23 @@ def hold_event(event: Event, encoder: Encoder, writer: Writer) -> tuple[int, Hel
     if fields:
         size += _deep_size(fields)
     return size, (event.created, _made, event, encoder, writer)
+
+
+def hold_plain(plain: Plain, encoder: Encoder, writer: Writer) -> tuple[int, Held]:
+    """Return the same of an event without an exception, a stack or problems."""
+    created, _, _, _, message, view, fields = plain
+    if type(message) is not str or not are_immutable(fields.values()):
+        return hold_event(Event(*plain), encoder, writer)
+    view, size = frozen(view, encoder)
+    size += size_of(message, (), fields)
+    return size, (created, _made_of_plain, plain, view, {**fields}, encoder, writer)
+
+
+def _made_of_plain(held: Held, more: dict[str, object]) -> tuple[Writer, bytes]:
+    _, _, plain, view, fields, encoder, writer = held
+    return writer, encoder.encode(
+        Event(*plain)._replace(view=view, fields={**fields, **more})
+    )
 
 
 def _items(fields: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
