@@ -32,3 +32,32 @@ def ask(failure: str, default: _T, fn: Callable[[], _T]) -> _T:
             raise
         logging.getLogger("ctxlog").exception(failure)
         return default
+
+
+class Complaints:
+    """Warnings about options whose callables return nonsense, each said once."""
+
+    __slots__ = ("_said",)
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def returned(self, option: str, value: object, allowed: str) -> None:
+        """Say what a callable may return, and that this is something else."""
+        if self._is_new(option):
+            logging.getLogger("ctxlog").warning(
+                "%s returned a %s (expected %s); said once",
+                *(option, type(value).__name__, allowed),
+            )
+
+    def raised(self, option: str, error: Exception) -> None:
+        """Say that a callable raised an exception."""
+        if self._is_new(option):
+            log = logging.getLogger("ctxlog")
+            log.warning("%s failed; said once", option, exc_info=error)
+
+    def _is_new(self, option: str) -> bool:
+        if option in self._said:
+            return False
+        self._said.add(option)
+        return True

@@ -15,15 +15,20 @@ class HeaderMap(Mapping[str, str]):
     Args:
         pairs: The names and values, as texts or as bytes. The values of a name that
             comes several times are joined by a comma (RFC 9110, section 5.2).
+        hidden: The name, in lower case, of one to leave out.
     """
 
     __slots__ = ("_values",)
 
-    def __init__(self, pairs: Iterable[tuple[Any, Any]] = ()) -> None:
+    def __init__(
+        self, pairs: Iterable[tuple[Any, Any]] = (), hidden: str | None = None
+    ) -> None:
         values: dict[str, str] = {}
         for name, value in pairs:
             key, text = _text(name).lower(), _text(value)
             values[key] = f"{values[key]}, {text}" if key in values else text
+        if hidden is not None:
+            values.pop(hidden, None)
         self._values = values
 
     def __getitem__(self, name: str) -> str:
@@ -66,7 +71,7 @@ class Completed:
 
     __slots__ = (
         *("duration", "error", "method", "path", "route", "status"),
-        *("_headers", "_read_headers", "_read_request"),
+        *("_headers", "_hidden", "_read_headers", "_read_request"),
     )
 
     def __init__(
@@ -80,6 +85,7 @@ class Completed:
         error: BaseException | None,
         headers: Callable[[], Iterable[tuple[Any, Any]]],
         request: Callable[[], object],
+        hidden: str | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -90,12 +96,17 @@ class Completed:
         self._headers: HeaderMap | None = None
         self._read_headers = headers
         self._read_request = request
+        self._hidden = hidden
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers of the request, or of the task's message, in any case."""
+        """
+        The headers of the request, or of the task's message, in any case.
+
+        Without `debug_header`, whose value is a secret.
+        """
         if self._headers is None:
-            self._headers = HeaderMap(self._read_headers())
+            self._headers = HeaderMap(self._read_headers(), self._hidden)
         return self._headers
 
     @property

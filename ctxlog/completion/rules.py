@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypedDict
 
-from ctxlog._ask import ask
+from ctxlog._ask import Complaints, ask
 from ctxlog.completion.completed import Completed
 from ctxlog.errors import ConfigError, check_seconds
 
@@ -18,7 +18,8 @@ Completion: TypeAlias = Callable[[Completed], Mapping[str, object] | bool | None
 #: Returns the level of the line, as a number or a name; None for the usual one.
 CompletionLevel: TypeAlias = Callable[[Completed], int | str | None]
 
-_log = logging.getLogger("ctxlog")
+#: What a callable may return as a level.
+A_LEVEL = "the number or name of a level"
 
 
 class CompletionOptions(TypedDict, total=False):
@@ -27,6 +28,18 @@ class CompletionOptions(TypedDict, total=False):
     completion: Completion | None
     completion_level: CompletionLevel | None
     slow: float | None
+
+
+def level_number(level: object) -> int | None:
+    """Return the number of a level, given that or its name; None if it is none."""
+    if isinstance(level, str):
+        for name in (level, level.upper()):
+            number: object = logging.getLevelName(name)
+            if isinstance(number, int):
+                return number
+    elif isinstance(level, int) and not isinstance(level, bool):
+        return level
+    return None
 
 
 class CompletionRules:
@@ -45,7 +58,7 @@ class CompletionRules:
         ConfigError: if an option is invalid.
     """
 
-    __slots__ = ("_asks", "_complained", "_completion", "_level", "_slow")
+    __slots__ = ("_asks", "_complaints", "_completion", "_level", "_slow")
 
     def __init__(
         self,
@@ -65,7 +78,7 @@ class CompletionRules:
         self._completion = completion
         self._level = completion_level
         self._slow = slow
-        self._complained: set[str] = set()
+        self._complaints = Complaints()
         self._asks = completion is not None or completion_level is not None
 
     def judge(
@@ -94,15 +107,11 @@ class CompletionRules:
         level = ask("completion_level failed", None, lambda: choose(completed))
         if level is None:
             return usual
-        if isinstance(level, str):
-            for name in (level, level.upper()):
-                number = logging.getLevelName(name)
-                if isinstance(number, int):
-                    return number
-        elif isinstance(level, int) and not isinstance(level, bool):
-            return level
-        self._complain("completion_level", level, "the number or name of a level")
-        return usual
+        number = level_number(level)
+        if number is None:
+            self._complaints.returned("completion_level", level, A_LEVEL)
+            return usual
+        return number
 
     def fields(self, completed: Completed) -> dict[str, object] | None:
         """Return further fields that the application wants; None for no line."""
@@ -121,13 +130,6 @@ class CompletionRules:
         if found is False:
             return None
         if found is not None and found is not True:
-            self._complain("completion", found, "a mapping of fields, None or False")
+            allowed = "a mapping of fields, None or False"
+            self._complaints.returned("completion", found, allowed)
         return {}
-
-    def _complain(self, option: str, returned: object, allowed: str) -> None:
-        if option not in self._complained:
-            self._complained.add(option)
-            _log.warning(
-                "%s returned a %s (expected %s); said once",
-                *(option, type(returned).__name__, allowed),
-            )

@@ -168,6 +168,7 @@ class CompletionFields:
 
     Args:
         names: Their names, `header:NAME` and `responseHeader:NAME`.
+        hidden: The name, in lower case, of the header that none of them shows.
 
     Attributes:
         bytes_out: Whether the size of the response is one of them.
@@ -179,11 +180,12 @@ class CompletionFields:
     """
 
     __slots__ = (
-        *("_attributes", "_needs_headers", "_request", "_response"),
+        *("_attributes", "_hidden", "_needs_headers", "_request", "_response"),
         *("bytes_out", "others", "ttfb"),
     )
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], hidden: str | None = None) -> None:
+        self._hidden = hidden
         self._request, self._response = [], []
         attributes: list[str] = []
         for name in names:
@@ -195,6 +197,9 @@ class CompletionFields:
                 attributes.append(_SPELLINGS[name])
             else:
                 raise ConfigError("completion_fields", name, _ALLOWED)
+            if hidden is not None and name.partition(":")[2].lower() == hidden:
+                allowed = "no header that is the debug_header: its value is a secret"
+                raise ConfigError("completion_fields", name, allowed)
         self.bytes_out = _BYTES_OUT in attributes
         self._attributes = tuple(
             dict.fromkeys(name for name in attributes if name != _BYTES_OUT)
@@ -210,7 +215,7 @@ class CompletionFields:
         names = get_names()
         headers = _NO_HEADERS
         if self._needs_headers:
-            headers = HeaderMap(request.read_headers())
+            headers = HeaderMap(request.read_headers(), self._hidden)
         for attribute in self._attributes:
             value = _READERS[attribute](request, headers)
             if value is not None:

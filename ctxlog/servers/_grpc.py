@@ -57,20 +57,21 @@ class CallEntry(RequestEntry):
         echoed: Whether the initial metadata has been sent.
     """
 
-    __slots__ = ("_cancelled", "_metadata", "_rpc", "aborted", "code", "echoed")
+    __slots__ = ("_cancelled", "_details", "_rpc", "aborted", "code", "echoed")
 
     def __init__(self, options: RequestOptions, details: Any) -> None:
         self.aborted = self.echoed = self._cancelled = False
         self.code: object = None
         self._rpc: Any = None
-        self._metadata = details.invocation_metadata or ()
+        self._details = details
         super().__init__(
             options,
             "POST",
             details.method,
             None,
-            options.headers.of_pairs(self._metadata),
+            options.headers.of_pairs(details.invocation_metadata or ()),
             identify=not options.needs_client,
+            source=details,
         )
 
     def __del__(self) -> None:
@@ -112,7 +113,8 @@ class CallEntry(RequestEntry):
         return None if self._rpc is None else self._reader_of(self._rpc)
 
     def read_headers(self) -> Iterable[tuple[str, str | bytes]]:
-        return self._metadata
+        metadata: Iterable[tuple[str, str | bytes]] = self._details.invocation_metadata
+        return metadata or ()
 
     def read_http_version(self) -> str:
         return "2"
@@ -123,6 +125,8 @@ class CallEntry(RequestEntry):
     def _identify_late(self) -> None:
         if not self._chosen_id and not self.store.closed:
             self.identify()
+            if self.options.levels.asked:
+                self.choose_level(self._details)
 
     def message(self, outcome: str) -> tuple[str, tuple[str, ...]]:
         return f"{self.method} {self.path} {outcome}", ()  # a method is a route

@@ -1,5 +1,5 @@
 """
-The headers of a request that are read: those of its id, and those of its trace.
+The headers of a request that are read: those of its id, its trace and its level.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class HeaderReader:
     Finds the headers that are read among all of a request, in one pass.
 
     Args:
-        accepted: The headers that an id is taken from, in lower case.
+        accepted: The headers to read besides those of a trace, in lower case.
     """
 
     def __init__(self, accepted: Iterable[str]) -> None:

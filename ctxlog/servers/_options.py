@@ -7,7 +7,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
@@ -18,7 +18,7 @@ from ctxlog.carrier.ids import (
     is_valid_request_id,
     new_request_id,
 )
-from ctxlog.carrier.trace_context import Trace, received_trace
+from ctxlog.carrier.trace_context import TRACE_HEADERS, Trace, received_trace
 from ctxlog.completion.rules import (
     Completion,
     CompletionLevel,
@@ -28,6 +28,7 @@ from ctxlog.completion.rules import (
 from ctxlog.errors import ConfigError
 from ctxlog.servers._details import CompletionFields, is_header_name
 from ctxlog.servers._headers import HeaderReader, Headers
+from ctxlog.servers._levels import LevelRules, RequestLevel
 
 _log = logging.getLogger("ctxlog")
 
@@ -49,6 +50,9 @@ class ServerOptions(CompletionOptions, total=False):
     completion_line: bool
     completion_fields: Iterable[str]
     expose_header: bool
+    level: RequestLevel | None
+    debug_header: str | None
+    debug_token: str | None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -82,6 +86,13 @@ class RequestOptions:
             warning.
         expose_header: Let scripts of other origins read the id: the header is named in
             `Access-Control-Expose-Headers` on every response.
+        level: Called at the beginning of the request with what the adapter documents;
+            returns the level of the request's lines, as a number or a name, or None for
+            the usual one.
+        debug_header: A header by which a request has the level DEBUG, if its value is
+            *debug_token*; *level* is not asked then. No line ever shows the header.
+        debug_token: The value, a secret of at least 16 characters. It is compared in
+            constant time, and does not depend on *trust*.
 
     Raises:
         ConfigError: if an option is invalid.
@@ -100,6 +111,9 @@ class RequestOptions:
     completion_level: CompletionLevel | None = None
     slow: float | None = None
     expose_header: bool = False
+    level: RequestLevel | None = None
+    debug_header: str | None = None
+    debug_token: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         names = [_header("request_id_header", self.request_id_header)]
@@ -107,8 +121,14 @@ class RequestOptions:
             names.append(_header("accept_headers", name))
         #: The headers that an id is taken from, in lower case and in this order.
         self.accepted = tuple(dict.fromkeys(name.lower() for name in names))
+        #: Which requests have a level of their own.
+        self.levels = LevelRules(
+            *(self.level, self.debug_header, self.debug_token),
+            taken=frozenset({*self.accepted, *TRACE_HEADERS}),
+        )
+        hidden = self.levels.header
         #: Finds those, and the headers of a trace, among all of a request.
-        self.headers = HeaderReader(self.accepted)
+        self.headers = HeaderReader((*self.accepted, *([hidden] if hidden else ())))
         #: The name of the header with the id, as ASGI has names.
         self.header_bytes = self.request_id_header.lower().encode()
         if not isinstance(self.trust, bool):
@@ -134,7 +154,7 @@ class RequestOptions:
                 raise ConfigError(option, value, "True or False")
         asked_for = _strings("completion_fields", self.completion_fields)
         #: What the completion line has if it is asked for.
-        self.details = CompletionFields(asked_for)
+        self.details = CompletionFields(asked_for, hidden)
         #: What becomes of the completion line.
         self.rules = CompletionRules(
             completion=self.completion,

@@ -31,7 +31,7 @@ from ctxlog.context.adapter import (
     entry_store,
     new_lines,
 )
-from ctxlog.retention import settle
+from ctxlog.retention import set_store_level, settle
 from ctxlog.servers._completion import completion_fields, http_outcome
 from ctxlog.servers._details import content_length, header_map
 from ctxlog.servers._facts import RequestFacts
@@ -133,6 +133,7 @@ class RequestEntry(Entry, RequestFacts):
         headers: Its headers, as `options.headers` finds them.
         route: The template that matched, if it is known by now.
         identify: Whether the id is chosen now; else the adapter calls `identify()`.
+        source: What the option `level` is called with.
 
     Attributes:
         ending: Called in the store before the completion line, if not None.
@@ -171,6 +172,7 @@ class RequestEntry(Entry, RequestFacts):
         *,
         route: str | None = None,
         identify: bool = True,
+        source: object = None,
     ) -> None:
         fields: dict[str, object] = {}
         trace = replaced = None
@@ -210,6 +212,8 @@ class RequestEntry(Entry, RequestFacts):
                 self._say_replaced(replaced)
         elif identify:
             self.identify()
+        if identify and options.levels.asked:
+            self.choose_level(source)
 
     def identify(self) -> None:
         """Choose the request's id, and take its trace if the client is trusted."""
@@ -221,6 +225,12 @@ class RequestEntry(Entry, RequestFacts):
         spans.watch(store)
         if replaced is not None:
             self._say_replaced(replaced)
+
+    def choose_level(self, source: object) -> None:
+        """Give the request the level that the options choose, with *source*."""
+        level = self._within(self.options.levels.choose, self._headers, source)
+        if level is not None:
+            set_store_level(self.store, level)
 
     def _say_replaced(self, header: str) -> None:
         message = "the request id in %s was not usable and has been replaced"
@@ -426,6 +436,7 @@ class RequestEntry(Entry, RequestFacts):
             error=error,
             headers=self.read_headers,
             request=self.read_request,
+            hidden=self.options.levels.header,
         )
 
     def message(self, outcome: str) -> tuple[str, tuple[str, ...]]:

@@ -72,8 +72,8 @@ class ContextMiddleware:
     Args:
         app: The application to wrap.
         options: The options of all server adapters, see
-            `ctxlog.servers.asgi.ContextMiddleware`. `user` is called with the WSGI
-            environment; without it `REMOTE_USER` is bound.
+            `ctxlog.servers.asgi.ContextMiddleware`. `user` and `level` are called
+            with the WSGI environment; without `user`, `REMOTE_USER` is bound.
 
     Raises:
         ConfigError: if an option is invalid.
@@ -140,6 +140,7 @@ class _Request(RequestEntry):
             _path(environ),
             environ.get("REMOTE_ADDR") or None,
             options.headers.of_environ(environ),
+            source=environ,
         )
         self._environ = environ
         self._server_starts = start_response

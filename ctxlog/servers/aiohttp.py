@@ -59,8 +59,8 @@ def middleware(
         request: Given by aiohttp.
         handler: Given by aiohttp.
         options: The options of all server adapters, see
-            `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the request,
-            and a completed request has it as `request`.
+            `ctxlog.servers.asgi.ContextMiddleware`; `user` and `level` are called with
+            the request, and a completed request has it as `request`.
 
     Raises:
         ConfigError: if an option is invalid.
@@ -120,6 +120,7 @@ class _Request(RequestEntry):
             request.remote,
             options.headers.of_pairs(request.headers.items()),
             route=_route(request),
+            source=request,
         )
         self._request: Any = request
 

@@ -110,6 +110,12 @@ class ContextMiddleware:
             warning.
         expose_header: Let scripts of other origins read the id: the header is named in
             `Access-Control-Expose-Headers` on every response. By default False.
+        level: Called with the ASGI scope when the request begins; returns the level of
+            its lines, as a number or a name, or None for the usual one.
+        debug_header: A header by which a request has the level DEBUG, if its value is
+            *debug_token*; *level* is not asked then. No line ever shows the header.
+        debug_token: The value, a secret of 16 to 256 printable ASCII characters. It is
+            compared in constant time, whatever *trust* says.
 
     Raises:
         ConfigError: if an option is invalid.
@@ -182,6 +188,7 @@ class _Request(RequestEntry):
             scope["path"],
             client[0] if client else None,
             options.headers.of_pairs(scope.get("headers") or ()),
+            source=scope,
         )
         self._scope = scope
         self._receive = receive

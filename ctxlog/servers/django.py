@@ -40,7 +40,10 @@ _SETTING = "CTXLOG"
 
 #: The options that may be callables, and are no text otherwise.
 _CALLABLES = frozenset(
-    {"completion", "completion_level", "generator", "trust", "user", "validator"}
+    {
+        *("completion", "completion_level", "generator", "level", "trust", "user"),
+        "validator",
+    }
 )
 
 
@@ -55,7 +58,7 @@ class ContextMiddleware:
 
     Put it first in `MIDDLEWARE`, as `"ctxlog.servers.django.ContextMiddleware"`. The
     setting `CTXLOG` is a dict of the options of all server adapters, see
-    `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with Django's request. A
+    `ctxlog.servers.asgi.ContextMiddleware`; `user` and `level` get Django's request. A
     callable may be given by its dotted path, as `"shop.logs.completion"`: settings can
     import little.
 
@@ -144,6 +147,7 @@ class _Request(RequestEntry):
             request.path,
             request.META.get("REMOTE_ADDR") or None,
             options.headers.of_environ(request.META),
+            source=request,
         )
         self._request: Any = request
 

@@ -44,7 +44,8 @@ def install(app: flask.Flask, **options: Unpack[ServerOptions]) -> None:
             `ctxlog.servers.asgi.ContextMiddleware`. `user` is called with
             `flask.request` when the request is torn down, so `flask.g` and
             `flask.session` still work. Without it Flask-Login's user is bound if the
-            request has loaded it, else `REMOTE_USER`.
+            request has loaded it, else `REMOTE_USER`. `level` is called with the WSGI
+            environment, since Flask has no request yet.
 
     Raises:
         ConfigError: if an option is invalid.

@@ -60,10 +60,11 @@ class ServerInterceptor(grpc.ServerInterceptor):
     Args:
         options: The options of all server adapters, see
             `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the
-            servicer's context, which a completed request has as `request`;
-            `ignore_paths` are full methods. With a *trust* that
-            looks at the client's address, lines of interceptors further in have no id,
-            since grpc tells the address to the handler only.
+            servicer's context, which a completed request has as `request`; `level`
+            with the `grpc.HandlerCallDetails`; `ignore_paths` are full methods. With a
+            *trust* that looks at the client's address, lines of interceptors further in
+            have no id and the usual level, since grpc tells the address to the handler
+            only.
 
     Raises:
         ConfigError: if an option is invalid.
@@ -100,8 +101,8 @@ class AioServerInterceptor(grpc.aio.ServerInterceptor):
     Args:
         options: The options of all server adapters, see
             `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the
-            servicer's context, which a completed request has as `request`;
-            `ignore_paths` are full methods.
+            servicer's context, which a completed request has as `request`; `level`
+            with the `grpc.HandlerCallDetails`; `ignore_paths` are full methods.
 
     Raises:
         ConfigError: if an option is invalid.

@@ -48,7 +48,8 @@ def install(app: Router, **options: Unpack[ServerOptions]) -> None:
         options: The options of all server adapters, see
             `ctxlog.servers.asgi.ContextMiddleware`. `user` is called with Pyramid's
             request at its end. Without it the security policy's
-            `authenticated_userid` is bound if there is one, else `REMOTE_USER`.
+            `authenticated_userid` is bound if there is one, else `REMOTE_USER`. `level`
+            is called with the WSGI environment, since Pyramid has no request yet.
 
     Raises:
         ConfigError: if an option is invalid.

@@ -49,8 +49,8 @@ def install(app: Any, **options: Unpack[ServerOptions]) -> None:
     Args:
         app: The `sanic.Sanic` application.
         options: The options of all server adapters, see
-            `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the request,
-            and a completed request has it as `request`.
+            `ctxlog.servers.asgi.ContextMiddleware`; `user` and `level` are called with
+            the request, and a completed request has it as `request`.
 
     Raises:
         TypeError: if *app* is not a Sanic application.
@@ -147,6 +147,7 @@ class _Request(RequestEntry):
             request.path,
             request.ip or None,
             options.headers.of_pairs(request.headers.items()),
+            source=request,
         )
         self._request: Any = request
 

@@ -48,7 +48,8 @@ def install(app: web.Application, **options: Unpack[ServerOptions]) -> None:
         options: The options of all server adapters, see
             `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the
             `RequestHandler`, which a completed request has as `request`. Without it
-            `current_user` is bound if the request has asked for it.
+            `current_user` is bound if the request has asked for it. `level` is called
+            with the `HTTPServerRequest`, since no handler has been made yet.
 
     Raises:
         TypeError: if *app* is not a Tornado application.
@@ -191,6 +192,7 @@ class _Entry(RequestEntry):
             request.remote_ip,
             options.headers.of_pairs(request.headers.get_all()),
             route=route,
+            source=request,
         )
         self._serving: Any = serving
         if request.body:  # a handler that streams it has none

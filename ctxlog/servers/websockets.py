@@ -145,6 +145,7 @@ class _Request(RequestEntry):
             request.path.partition("?")[0],
             address[0] if isinstance(address, tuple) else None,
             options.headers.of_pairs(request.headers.raw_items()),
+            source=connection,
         )
         self._connection = connection
         self._request = request
@@ -209,9 +210,9 @@ def connection(
 
     Args:
         options: The options of all server adapters, see
-            `ctxlog.servers.asgi.ContextMiddleware`; `user` is called with the
-            connection, which a completed request has as `request`. Without it the name
-            that `basic_auth()` has checked is bound.
+            `ctxlog.servers.asgi.ContextMiddleware`; `user` and `level` are called
+            with the connection, which a completed request has as `request`. Without
+            `user` the name that `basic_auth()` has checked is bound.
 
     Raises:
         ConfigError: if an option is invalid.
