@@ -1,4 +1,4 @@
-"""The headers of HTTP calls: `X-Request-ID`, the trace, `baggage`."""
+"""The headers of HTTP calls: `X-Request-ID`, the trace, the rate, `baggage`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ctxlog.carrier.fields import (
     plain_fields,
 )
 from ctxlog.carrier.ids import is_valid_request_id
+from ctxlog.carrier.rates import RATE_HEADER, outgoing_rate, received_rate
 from ctxlog.carrier.spans import outgoing_trace
 from ctxlog.carrier.trace_context import TRACE_HEADERS, Trace, received_trace
 from ctxlog.context.adapter import View, current_view
@@ -31,7 +32,8 @@ _log = logging.getLogger("ctxlog")
 _REQUEST_ID_HEADER = "X-Request-ID"
 _ACCEPTED = ("x-request-id", "x-correlation-id")
 _BAGGAGE = "baggage"
-_READ = frozenset({*_ACCEPTED, *TRACE_HEADERS, _BAGGAGE})
+_RATE = RATE_HEADER.lower()
+_READ = frozenset({*_ACCEPTED, *TRACE_HEADERS, _RATE, _BAGGAGE})
 
 # The limit of W3C Baggage, its names, and what stands unquoted in it (section 3.3.1).
 _MAX_BAGGAGE_BYTES = 8192
@@ -45,8 +47,9 @@ def inject(headers: _H, *, fields: Iterable[str] = ()) -> _H:
 
     `X-Request-ID`; `traceparent` and `tracestate` (W3C Trace Context) of
     OpenTelemetry's current span or of the trace that came in, with a span id of its
-    own; `baggage` (W3C Baggage) for *fields*. A header that is there already stays as
-    it is; `baggage` is added to. Outside of any context nothing is added.
+    own; `X-Sample-Rate` once it is decided that a request is kept, where requests are
+    sampled; `baggage` (W3C Baggage) for *fields*. A header that is there already stays
+    as it is; `baggage` is added to. Outside of any context nothing is added.
 
     Args:
         headers: Any mutable mapping of names to values.
@@ -68,6 +71,10 @@ def inject(headers: _H, *, fields: Iterable[str] = ()) -> _H:
             headers[PARENT] = trace.parent
             if trace.state and STATE not in known:
                 headers[STATE] = trace.state
+    if view.lines is not None and _RATE not in known:
+        rate = outgoing_rate(view)
+        if rate is not None:
+            headers[RATE_HEADER] = str(rate)
     if names:
         before = known.get(_BAGGAGE)
         baggage = _baggage(view, names, None if before is None else headers[before])
@@ -111,7 +118,8 @@ def extract(headers: object, *, fields: Iterable[str] = ()) -> dict[str, object]
     `requestID` from `X-Request-ID`, else `X-Correlation-ID`; `traceID` and `spanID`
     from `traceparent`, else from the header of another tracing system (B3, Datadog,
     AWS X-Ray, Google Cloud); of `baggage`, which any client can send, only *fields*.
-    Invalid values and headers of any other type are left out.
+    Invalid values and headers of any other type are left out. `X-Sample-Rate` is no
+    field: adapters of servers read it.
 
     Args:
         headers: A mapping of names to values, or pairs of them, as texts or bytes.
@@ -126,8 +134,8 @@ def extract(headers: object, *, fields: Iterable[str] = ()) -> dict[str, object]
 
 def extracted(
     headers: object, *, fields: Iterable[str] = ()
-) -> tuple[dict[str, object], Trace | None]:
-    """Return what `extract()` does, and the trace that came with the headers."""
+) -> tuple[dict[str, object], Trace | None, float | None]:
+    """Return what `extract()` does, the trace, and how many requests it stands for."""
     names = checked_fields(fields)
     values = _by_name(headers)
     found: dict[str, object] = {}
@@ -148,7 +156,7 @@ def extracted(
             for name, text in _members(baggage)
             if name in names and not has_control_characters(text)
         )
-    return found, trace
+    return found, trace, received_rate(values.get(_RATE, ()))
 
 
 def _by_name(headers: Any) -> dict[str, list[str]]:

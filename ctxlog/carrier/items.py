@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from ctxlog._names import PLACEHOLDERS, get_names
 from ctxlog.carrier.ids import new_request_id
+from ctxlog.carrier.rates import outgoing_rate
 from ctxlog.carrier.received import ReceivedStore
 from ctxlog.carrier.spans import outgoing_trace
 from ctxlog.carrier.trace_context import Trace
@@ -30,14 +31,19 @@ class CarriedItem(Generic[_T]):
         item: The item itself.
     """
 
-    __slots__ = ("_fields", "_trace", "item")
+    __slots__ = ("_fields", "_rate", "_trace", "item")
 
     def __init__(
-        self, item: _T, fields: Mapping[str, object], trace: Trace | None
+        self,
+        item: _T,
+        fields: Mapping[str, object],
+        trace: Trace | None,
+        rate: float | None = None,
     ) -> None:
         self.item = item
         self._fields = fields
         self._trace = trace
+        self._rate = rate
 
     def __repr__(self) -> str:
         return f"<CarriedItem {self.item!r}>"
@@ -46,7 +52,7 @@ class CarriedItem(Generic[_T]):
         fields = Walk(get_redactor(), _MAX_PICKLED, _MAX_PICKLED).named(
             self._fields.items()
         )
-        return CarriedItem, (self.item, fields, self._trace)
+        return CarriedItem, (self.item, fields, self._trace, self._rate)
 
     def store(self) -> ReceivedStore:
         """Return a fresh store with the fields; with a new id if there was none."""
@@ -56,6 +62,7 @@ class CarriedItem(Generic[_T]):
         if request_id is None or safe_str(request_id) in PLACEHOLDERS:
             store[names.request_id] = new_request_id()
         store.enter_trace(self._trace)
+        store.enter_rate(self._rate)
         return store
 
 
@@ -68,7 +75,8 @@ def carry(item: _T, /) -> CarriedItem[_T]:
     `multiprocessing.Queue` or pool. All fields of the store and the scopes go along as
     they are now. The worker calls `adopt()`.
     """
-    return CarriedItem(item, current_view().fields, outgoing_trace())
+    view = current_view()
+    return CarriedItem(item, view.fields, outgoing_trace(), outgoing_rate(view))
 
 
 class adopt(Generic[_T]):

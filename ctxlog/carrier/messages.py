@@ -23,6 +23,7 @@ from ctxlog.carrier.ids import (
     is_safe_header_value,
     new_request_id,
 )
+from ctxlog.carrier.rates import checked_rate, outgoing_rate
 from ctxlog.carrier.received import ReceivedStore
 from ctxlog.carrier.spans import outgoing_trace
 from ctxlog.carrier.trace_context import Trace, trace_of
@@ -47,8 +48,12 @@ _MAX_DUE = 1e14  # beyond the year 5000
 # The names in a message are the same whatever the processes at its ends call them.
 _OWN = frozenset(
     {CAMEL.request_id, CAMEL.trace_id, CAMEL.span_id, CAMEL.parent_task_id}
-    | {PARENT, STATE}
+    | {PARENT, STATE, CAMEL.sample_rate}
 )
+
+
+# The members in which two messages of one request may differ.
+_OWN_TO_EACH = {_DUE: None, CAMEL.sample_rate: None}
 
 
 def pack(
@@ -61,6 +66,7 @@ def pack(
     Return the active context as the text for the header `ctxlog` of a task's message.
 
     A JSON object of at most 8,192 bytes: `requestID`, `traceparent` and `tracestate`,
+    `sampleRate` once it is decided that a request is kept, where requests are sampled,
     `parentTaskID` inside a task, *fields*, and when the task is *due*. Outside of any
     context it has no id: the worker then knows that no request has sent the task.
 
@@ -87,6 +93,9 @@ def pack(
         members[PARENT] = trace.parent
         if trace.state:
             members[STATE] = trace.state
+    rate = outgoing_rate(view)
+    if rate is not None:
+        members[CAMEL.sample_rate] = rate
     own = get_names()
     parent = view.fields.get(own.task_id)
     if parent is not None and parent == task_id:
@@ -133,6 +142,7 @@ def unpack(message: object) -> ReceivedStore:
             found[name] = value
     store = ReceivedStore(found)
     store.enter_trace(_trace_of(members))
+    store.enter_rate(checked_rate(members.get(CAMEL.sample_rate)))
     store.due = _due_of(members)
     return store
 
@@ -181,14 +191,19 @@ def common_message(messages: Iterable[object]) -> object:
     """
     Return the one message that all of a batch are but for their times: the oldest.
 
-    None if they differ, or if there is none. Never raises.
+    None if they differ, or if there is none. Never raises. Some may have been sent
+    before it was decided whether their request is kept: the oldest that was not, if
+    there is one, is the one.
     """
     known = [message for message in messages if message is not None]
     parts = [_members_of(message) for message in known]
-    if not parts or any({**part, _DUE: 0} != {**parts[0], _DUE: 0} for part in parts):
+    common = [{**part, **_OWN_TO_EACH} for part in parts]
+    if not common or any(part != common[0] for part in common):
         return None
-    dues = [_due_of(part) or math.inf for part in parts]
-    return known[dues.index(min(dues))]
+    ages = [
+        (CAMEL.sample_rate not in part, _due_of(part) or math.inf) for part in parts
+    ]
+    return known[ages.index(min(ages))]
 
 
 def _members_of(message: object) -> dict[str, Any]:

@@ -33,8 +33,26 @@ class ReceivedStore(Store):
         self.trace = trace
         if trace is not None:
             self.update(trace.fields)
+            self._enter_sampled()
+
+    def enter_rate(self, rate: float | None) -> None:
+        """Take over that the request is kept, if its sender has said so."""
+        lines = self._view.lines
+        if lines is not None and rate is not None:
+            lines.receive(rate)
+
+    def _enter_sampled(self) -> None:
+        """Take note whether the sender of the trace records it."""
+        trace, lines = self.trace, self._view.lines
+        if lines is not None and trace is not None:
+            lines.trace_sampled = trace.sampled
 
     def receive(self, headers: object, *, fields: Iterable[str] = ()) -> None:
-        """Take what `extract()` finds in headers, and the trace to be carried on."""
-        found, self.trace = extracted(headers, fields=fields)
+        """
+        Take what `extract()` finds in headers, the trace to be carried on, and what was
+        decided about the request.
+        """
+        found, self.trace, rate = extracted(headers, fields=fields)
         self.update(found)
+        self._enter_sampled()
+        self.enter_rate(rate)

@@ -81,6 +81,11 @@ class Trace(NamedTuple):
         return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
 
     @property
+    def sampled(self) -> bool:
+        """Whether the caller records the trace."""
+        return bool(self.flags & _SAMPLED)
+
+    @property
     def fields(self) -> dict[str, object]:
         """The fields of lines: `traceID` and `spanID`."""
         names = get_names()

@@ -17,7 +17,21 @@ _T = TypeVar("_T")
 
 
 class Lines(Protocol):
-    """What becomes of the lines of one store; see `ctxlog.retention`."""
+    """
+    What becomes of the lines of one store; see `ctxlog.retention`.
+
+    Attributes:
+        trace_sampled: Whether the caller records the trace that came in; None without
+            a trace.
+    """
+
+    trace_sampled: bool | None
+
+    def outgoing(self, view: View) -> float | None:
+        """Return how many requests a view's stands for; None if nothing is decided."""
+
+    def receive(self, rate: float) -> None:
+        """Take over what another process has decided: the request is kept."""
 
     def enter(self, enclosing: View) -> None:
         """Take note of the view of the store that this one is opened over."""

@@ -160,10 +160,13 @@ class RequestLines:
         """
         self._received = rate
 
-    @property
-    def sent(self) -> float | None:
-        """What other processes are told, for `receive()`; None if nothing is known."""
-        if self._policy.sampling is None or self._sampled not in (_SHARE, _KEPT):
+    def outgoing(self, view: View) -> float | None:
+        """Return what other processes are told, for `receive()`; None for nothing."""
+        if self._policy.sampling is None:
+            return None
+        if self._sampled is _UNDECIDED:
+            self._decide(view)
+        if self._sampled not in (_SHARE, _KEPT):
             return None
         return self.rate or 1
 

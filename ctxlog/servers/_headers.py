@@ -1,5 +1,5 @@
 """
-The headers of a request that are read: those of its id, its trace and its level.
+The headers of a request that are read: of its id, its trace, its rate, its level.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from ctxlog._memory import remember
+from ctxlog.carrier.rates import RATE_HEADER
 from ctxlog.carrier.trace_context import TRACE_HEADERS
 
 #: The values of the headers that a request has, by their names in lower case. Most
@@ -15,16 +16,20 @@ from ctxlog.carrier.trace_context import TRACE_HEADERS
 Headers: TypeAlias = dict[str, list[str]]
 
 
+#: The headers that every server reads, in lower case.
+READ_BY_ALL = (*TRACE_HEADERS, RATE_HEADER.lower())
+
+
 class HeaderReader:
     """
     Finds the headers that are read among all of a request, in one pass.
 
     Args:
-        accepted: The headers to read besides those of a trace, in lower case.
+        accepted: The headers to read besides those that all servers do, in lower case.
     """
 
     def __init__(self, accepted: Iterable[str]) -> None:
-        wanted = (*accepted, *TRACE_HEADERS)
+        wanted = (*accepted, *READ_BY_ALL)
         self._spellings = _Spellings(wanted)
         self._variables = {_variable(name): name for name in wanted}
         self._variable_names = frozenset(self._variables)

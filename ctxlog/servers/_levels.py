@@ -108,7 +108,7 @@ def _checked_header(name: object, taken: frozenset[str]) -> str:
         raise ConfigError("debug_header", name, allowed)
     if name.lower() in taken:
         # The token would be taken for an id, and logged as such.
-        allowed = "a header that no id and no trace is read from"
+        allowed = "a header that nothing else is read from"
         raise ConfigError("debug_header", name, allowed)
     return name.lower()
 

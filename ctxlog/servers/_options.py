@@ -18,7 +18,8 @@ from ctxlog.carrier.ids import (
     is_valid_request_id,
     new_request_id,
 )
-from ctxlog.carrier.trace_context import TRACE_HEADERS, Trace, received_trace
+from ctxlog.carrier.rates import RATE_HEADER, received_rate
+from ctxlog.carrier.trace_context import Trace, received_trace
 from ctxlog.completion.rules import (
     Completion,
     CompletionLevel,
@@ -27,10 +28,12 @@ from ctxlog.completion.rules import (
 )
 from ctxlog.errors import ConfigError
 from ctxlog.servers._details import CompletionFields, is_header_name
-from ctxlog.servers._headers import HeaderReader, Headers
+from ctxlog.servers._headers import READ_BY_ALL, HeaderReader, Headers
 from ctxlog.servers._levels import LevelRules, RequestLevel
 
 _log = logging.getLogger("ctxlog")
+
+_RATE = RATE_HEADER.lower()
 
 #: Whose ids are used: those of all clients or of none, of clients in some networks, or
 #: of clients whose address a callable accepts.
@@ -124,10 +127,10 @@ class RequestOptions:
         #: Which requests have a level of their own.
         self.levels = LevelRules(
             *(self.level, self.debug_header, self.debug_token),
-            taken=frozenset({*self.accepted, *TRACE_HEADERS}),
+            taken=frozenset({*self.accepted, *READ_BY_ALL}),
         )
         hidden = self.levels.header
-        #: Finds those, and the headers of a trace, among all of a request.
+        #: Finds those, and the headers of a trace and a rate, among all of a request.
         self.headers = HeaderReader((*self.accepted, *([hidden] if hidden else ())))
         #: The name of the header with the id, as ASGI has names.
         self.header_bytes = self.request_id_header.lower().encode()
@@ -193,6 +196,11 @@ class RequestOptions:
         """Return the trace that came with a request, if the client is trusted."""
         trace = received_trace(headers)
         return trace if trace is not None and self.trusts(client) else None
+
+    def choose_rate(self, headers: Headers, client: str | None) -> float | None:
+        """Return how many requests one stands for, as a trusted client says."""
+        rate = received_rate(headers.get(_RATE, ()))
+        return rate if rate is not None and self.trusts(client) else None
 
     def _new_id(self) -> str:
         if self.generator is None:

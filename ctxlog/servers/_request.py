@@ -208,6 +208,9 @@ class RequestEntry(Entry, RequestFacts):
         self.ending: Callable[[], object] | None = None
         if request_id:
             spans.watch(store)
+            if headers and store._view.lines is not None:
+                store.enter_trace(trace)
+                store.enter_rate(options.choose_rate(headers, client))
             if replaced is not None:
                 self._say_replaced(replaced)
         elif identify:
@@ -222,6 +225,8 @@ class RequestEntry(Entry, RequestFacts):
         chosen, replaced = run(store, options.choose_id, headers, self.client)
         store[get_names().request_id] = self._chosen_id = chosen
         store.enter_trace(options.choose_trace(headers, self.client))
+        if store._view.lines is not None:
+            store.enter_rate(options.choose_rate(headers, self.client))
         spans.watch(store)
         if replaced is not None:
             self._say_replaced(replaced)
