@@ -400,34 +400,31 @@ class RequestEntry(Entry, RequestFacts):
             bind_user(self.store, read)
         if self.ending is not None:
             self.ending()
-        lines = self.store._view.lines
-        if not self.store.completes:
-            if lines is not None:
-                self.answered()
-                self._settle(self.outcome(error)[2], 0)
+        store = self.store
+        waits = store._view.lines is not None
+        if not (store.completes or waits):
             return
         self.answered()
         status, outcome, usual = self.outcome(error)
-        duration = self.duration
-        rules = self.options.rules
-        level, slow, completed = rules.judge(
-            usual, duration, lambda: self._completed(status, duration, error)
-        )
-        if lines is not None:
-            self._settle(usual, level)
-        if not is_heard(_completion_log, level):
-            return
-        fields = completion_fields(self, self.options.details, status, duration, error)
-        if slow:
-            fields["slow"] = True
-        if further_fields(fields, self.store, rules, completed):
+        duration, level, fields = self.duration, 0, None
+        if store.completes:
+            rules = self.options.rules
+            level, slow, completed = rules.judge(
+                usual, duration, lambda: self._completed(status, duration, error)
+            )
+            if is_heard(_completion_log, level):
+                details = self.options.details
+                fields = completion_fields(self, details, status, duration, error)
+                if slow:
+                    fields["slow"] = True
+                if not further_fields(fields, store, rules, completed):
+                    fields = None
+        if waits:
+            failed, shown = usual >= logging.ERROR, 0 if fields is None else level
+            settle(store, failed=failed, seconds=duration, level=shown)
+        if fields is not None:
             message, args = self.message(outcome)
             log_completion(_completion_log, level, message, args, fields, self.span)
-
-    def _settle(self, outcome: int, level: int) -> None:
-        """Let it be decided which lines are kept, by the levels of the outcome."""
-        failed = outcome >= logging.ERROR
-        settle(self.store, failed=failed, seconds=self.duration, level=level)
 
     def _completed(
         self, status: int | str | None, duration: float, error: BaseException | None

@@ -302,20 +302,34 @@ class Task(Entry):
         outcome = self.outcome or _outcome(error)
         if outcome == SUCCEEDED:
             error = None
-        failed = outcome == FAILED
-        if not self.completion_line:
-            settle(self.store, failed=failed, seconds=duration, level=0)
-            return
-        rules = self._options.rules
-        level, slow, completed = rules.judge(
-            _LEVELS.get(outcome, logging.WARNING),
-            duration,
-            lambda: self._completed(outcome, duration, error),
-        )
+        level, fields = 0, None
+        if self.completion_line:
+            rules = self._options.rules
+            level, slow, completed = rules.judge(
+                _LEVELS.get(outcome, logging.WARNING),
+                duration,
+                lambda: self._completed(outcome, duration, error),
+            )
+            if is_heard(_completion_log, level):
+                fields = self._fields(outcome, duration, error)
+                if slow:
+                    fields["slow"] = True
+                if not further_fields(fields, self.store, rules, completed):
+                    fields = None
         if self.store._view.lines is not None:
-            settle(self.store, failed=failed, seconds=duration, level=level)
-        if not is_heard(_completion_log, level):
-            return
+            # An attempt that is tried again has failed as well.
+            failed = outcome in (FAILED, RETRIED)
+            shown = 0 if fields is None else level
+            settle(self.store, failed=failed, seconds=duration, level=shown)
+        if fields is not None:
+            # One template for each task, by which trackers tell records apart.
+            message = f"{self._name} {outcome}"
+            log_completion(_completion_log, level, message, (), fields)
+
+    def _fields(
+        self, outcome: str, duration: float, error: BaseException | None
+    ) -> dict[str, object]:
+        """Return the fields of the completion line that every task has."""
         fields: dict[str, object] = {
             "outcome": outcome,
             get_names().duration: round(duration * 1000, 3),
@@ -325,12 +339,7 @@ class Task(Entry):
             fields = {"route": self._name, **fields}
         if error is not None:
             fields.setdefault("error", type(error).__name__)
-        if slow:
-            fields["slow"] = True
-        if further_fields(fields, self.store, rules, completed):
-            # One template for each task, by which trackers tell records apart.
-            message = f"{self._name} {outcome}"
-            log_completion(_completion_log, level, message, (), fields)
+        return fields
 
     def _completed(
         self, outcome: str, duration: float, error: BaseException | None
