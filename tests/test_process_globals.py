@@ -2,7 +2,7 @@
 The globals that each call replaces are the ones that `docs/process-globals.md` lists.
 
 A fresh process compares every function of every imported module and class, before and
-after the call.
+after the call. A call with options replaces what the one without does, and more.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ import ctxlog
 call, *libraries = sys.argv[1:]
 for library in libraries:
     importlib.import_module(library)
-module, _, function = call.rpartition(".")
+name, _, options = call.partition("(")
+module, _, function = name.rpartition(".")
 function = getattr(importlib.import_module(module), function)
+options = eval(f"dict({options or ')'}")
 
 
 def state():
@@ -47,7 +49,7 @@ def state():
 
 
 before, classes = state()
-function()
+function(**options)
 after, _ = state()
 for name, value in sorted(after.items()):
     known = name in before or name.rpartition(".")[0] in classes
@@ -99,6 +101,9 @@ def test_a_call_replaces_what_the_documentation_says(
     """
     Nothing else is replaced; releases of a library may lack some of it.
     """
+    name, _, options = call.partition("(")
+    if options:
+        documented = documented | _documented()[name]
     libraries = _LIBRARIES.get(call, [])
     if any(find_spec(name.partition(".")[0]) is None for name in libraries):
         pytest.skip(f"{', '.join(libraries)} not installed")
