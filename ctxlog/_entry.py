@@ -164,10 +164,12 @@ class _Entries:
     ) -> Task:
         store = ReceivedStore(self._fields)
         # The lines of the callables are this call's, and have no id yet.
+        store.expect_id(True)
         received = run(store, self._receive, store, args, kwargs)
         names = get_names()
         if names.id_of(store) is None:
             store[names.request_id] = new_request_id()
+        store.expect_id(False)
         call = _Call(store, self._options, name=name)
         if isinstance(received, Mapping):
             call.read_headers = received.items

@@ -4,6 +4,7 @@ What one process tells the next of a sampled request: `X-Sample-Rate`, `sampleRa
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -29,6 +30,8 @@ from tests.servers.serving import Response, is_completion, of, request, serving
 from tests.servers.test_asgi import call
 
 LOG = logging.getLogger("tests.app")
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 
 #: Ids of a request that is in a share of a tenth, and of one that is not.
 IN, OUT = "req-1", "req-2"
@@ -475,3 +478,69 @@ def test_two_services_agree(tmp_path: Path) -> None:
         odd = [one for one in of(lines, "app") if one["requestID"] == "req-40"]
         assert odd
         assert not any("sampleRate" in one for one in odd)
+
+
+# When it is decided ---------------------------------------------------------------
+
+
+def test_lines_before_the_id_decide_nothing(written: LogEnvironment) -> None:
+    """
+    Those of the callables that choose it are written; the id decides about the rest.
+    """
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        LOG.info("serving")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    def trust(client: str | None) -> bool:
+        LOG.info("asked")
+        return True
+
+    middleware = asgi.ContextMiddleware(app, trust=trust)
+    for request_id in [IN, OUT] * 10:
+        headers = [("X-Request-ID", request_id), ("traceparent", PARENT)]
+        call(middleware, headers=headers)
+    lines = [one for one in written.load_all() if one["logger"] == "tests.app"]
+    asked = [one for one in lines if one["message"] == "asked"]
+    assert len(asked) == 40
+    assert not any("sampleRate" in one for one in asked)
+    served = [one for one in lines if one["message"] == "serving"]
+    assert [one["requestID"] for one in served] == [IN] * 10
+
+
+def test_an_entry_that_reads_its_id_itself(written: LogEnvironment) -> None:
+    """
+    The lines of `request_id` and `headers` are written, and decide nothing.
+    """
+
+    def read(request_id: str) -> str:
+        LOG.info("reading")
+        return request_id
+
+    @ctxlog.entry(request_id=read, headers=lambda request_id: LOG.info("reading"))
+    def job(request_id: str) -> None:
+        LOG.info("working")
+
+    for request_id in [IN, OUT] * 10:
+        job(request_id)
+    found = [one["message"] for one in written.load_all()]
+    assert found.count("reading") == 40
+    assert found.count("working") == 10
+
+
+def test_a_store_that_is_used_again_is_not_over(written: LogEnvironment) -> None:
+    """
+    A failure that the caller handles does not decide about the request around it.
+    """
+
+    def fail() -> None:
+        raise ValueError("broken")
+
+    def work() -> None:
+        LOG.info("working")
+        with contextlib.suppress(ValueError):
+            ctxlog.run(ctxlog.get_store() or {}, fail)
+
+    in_request(OUT, work)
+    assert written.load_all() == []

@@ -35,6 +35,12 @@ class ReceivedStore(Store):
             self.update(trace.fields)
             self._enter_sampled()
 
+    def expect_id(self, expected: bool) -> None:
+        """Take note whether the id is still to come: it decides about the lines."""
+        lines = self._view.lines
+        if lines is not None:
+            lines.identified = not expected
+
     def enter_rate(self, rate: float | None) -> None:
         """Take over that the request is kept, if its sender has said so."""
         lines = self._view.lines

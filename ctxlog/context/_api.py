@@ -231,9 +231,9 @@ def run(
             set_current(back)
         remember(frame, error)
         frame.end()
-        if lines is not None:
-            lines.finish(active, error)
         if owned is not None:
+            if lines is not None:
+                lines.finish(owned, error)
             owned.close()
         raise
     set_current(back)

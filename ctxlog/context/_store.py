@@ -21,10 +21,12 @@ class Lines(Protocol):
     What becomes of the lines of one store; see `ctxlog.retention`.
 
     Attributes:
+        identified: Whether the store has its id by now, if it is to have one.
         trace_sampled: Whether the caller records the trace that came in; None without
             a trace.
     """
 
+    identified: bool
     trace_sampled: bool | None
 
     def outgoing(self, view: View) -> float | None:

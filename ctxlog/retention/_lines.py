@@ -50,13 +50,17 @@ class RequestLines:
         level: The least level of usual lines, if the store has one of its own.
         rate: The number of requests that each line stands for; None if that is one.
         began: When the store was made, on the clock of `time.monotonic()`.
+        identified: Whether the store has its id by now, if it is to have one. Lines
+            before that decide nothing, and are written.
+        trace_sampled: Whether the caller records the trace that came in; None without
+            a trace.
     """
 
     __slots__ = (
         *("__weakref__", "_below", "_busy", "_dropped", "_enclosing", "_ended"),
         *("_flushed", "_follows", "_held", "_later", "_lock", "_policy", "_reason"),
         *("_received", "_sampled", "_settled", "_trigger", "_usual", "_waiting"),
-        *("began", "level", "rate", "trace_sampled"),
+        *("began", "identified", "level", "rate", "trace_sampled"),
     )
 
     def __init__(self, policy: Policy) -> None:
@@ -73,6 +77,7 @@ class RequestLines:
         self._follows = False
         self._flushed = self._ended = self._settled = self._reason = False
         self._sampled = _KEPT if policy.sampling is None else _UNDECIDED
+        self.identified = True
         self.trace_sampled: bool | None = None
         self.began = time.monotonic()
         self.level: int | None = None
@@ -290,7 +295,7 @@ class RequestLines:
         assert sampling is not None
         request_id = get_names().id_of(view.fields)
         with self._lock:
-            if self._sampled is not _UNDECIDED:
+            if self._sampled is not _UNDECIDED or not self.identified:
                 return
             enclosing = self._enclosing
             if self._received is not None:

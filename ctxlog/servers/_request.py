@@ -23,7 +23,7 @@ from ctxlog.carrier.received import ReceivedStore
 from ctxlog.carrier.trace_context import Trace
 from ctxlog.completion.completed import Completed
 from ctxlog.completion.line import further_fields, is_heard, log_completion
-from ctxlog.context import Store, run
+from ctxlog.context import Store
 from ctxlog.context.adapter import (
     Entry,
     View,
@@ -213,8 +213,10 @@ class RequestEntry(Entry, RequestFacts):
                 store.enter_rate(options.choose_rate(headers, client))
             if replaced is not None:
                 self._say_replaced(replaced)
-        elif identify:
-            self.identify()
+        else:
+            store.expect_id(True)
+            if identify:
+                self.identify()
         if identify and options.levels.asked:
             self.choose_level(source)
 
@@ -222,11 +224,12 @@ class RequestEntry(Entry, RequestFacts):
         """Choose the request's id, and take its trace if the client is trusted."""
         store, options, headers = self.store, self.options, self._headers
         # The options' callables log in this request, which has no id yet.
-        chosen, replaced = run(store, options.choose_id, headers, self.client)
+        chosen, replaced = self._within(options.choose_id, headers, self.client)
         store[get_names().request_id] = self._chosen_id = chosen
         store.enter_trace(options.choose_trace(headers, self.client))
         if store._view.lines is not None:
             store.enter_rate(options.choose_rate(headers, self.client))
+            store.expect_id(False)
         spans.watch(store)
         if replaced is not None:
             self._say_replaced(replaced)
@@ -239,7 +242,7 @@ class RequestEntry(Entry, RequestFacts):
 
     def _say_replaced(self, header: str) -> None:
         message = "the request id in %s was not usable and has been replaced"
-        run(self.store, _log.warning, message, header)
+        self._within(_log.warning, message, header)
 
     def user_reader(self) -> Callable[[], object] | None:
         """Return what reads the user to bind at the end; None without a user."""
