@@ -102,7 +102,7 @@ def test_one_that_is_kept_stands_for_itself(written: LogEnvironment) -> None:
     """
 
     def work() -> Any:
-        before = inject({})
+        before: dict[str, str] = inject({})
         LOG.warning("odd")
         return before, inject({}), json.loads(pack())
 
