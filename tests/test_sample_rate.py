@@ -10,6 +10,7 @@ import logging
 import math
 import pickle
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,34 @@ def test_clients_send_it_to_their_hosts_alone(written: LogEnvironment) -> None:
     assert others == {}
 
 
+def test_grpc_clients_send_it_as_metadata(written: LogEnvironment) -> None:
+    """
+    By names in lower case, as grpc wants them.
+    """
+    grpc = need("grpc")
+    clients = need("ctxlog.clients.grpc")
+    seen: list[dict[str, Any]] = []
+
+    def serve(request: bytes, context: Any) -> bytes:
+        seen.append(dict(context.invocation_metadata()))
+        return request
+
+    method = grpc.unary_unary_rpc_method_handler(serve)
+    handlers = grpc.method_handlers_generic_handler("Shop", {"pay": method})
+    with ThreadPoolExecutor(1) as pool:
+        server = grpc.server(pool)
+        server.add_generic_rpc_handlers((handlers,))
+        target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        server.start()
+        added = clients.interceptors(target, hosts=["127.0.0.1"])
+        with grpc.intercept_channel(grpc.insecure_channel(target), *added) as channel:
+            pay = channel.unary_unary("/Shop/pay")
+            in_request(IN, lambda: pay(b"", timeout=60))
+            in_request(OUT, lambda: pay(b"", timeout=60))
+        server.stop(None).wait(60)
+    assert [one.get("x-sample-rate") for one in seen] == ["10", None]
+
+
 # What is received -----------------------------------------------------------------
 
 INVALID = [
@@ -284,8 +313,10 @@ def test_the_flag_of_a_trace_decides(log_env: LogEnvironment) -> None:
             message = {"requestID": IN, "traceparent": parent.format(flag)}
             ctxlog.run(unpack(json.dumps(message)), LOG.info, "flag %s", flag)
         ctxlog.run(unpack(json.dumps({"requestID": IN})), LOG.info, "none")
+        ids_alone = {"requestID": IN, "traceID": parent[3:35]}
+        ctxlog.run(unpack(json.dumps(ids_alone)), LOG.info, "open")
         found = [(one["message"], one["sampleRate"]) for one in log_env.load_all()]
-        assert found == [("flag 1", 10), ("none", 10)]
+        assert found == [("flag 1", 10), ("none", 10), ("open", 10)]
     finally:
         ctxlog.unconfigure()
 

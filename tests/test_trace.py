@@ -419,7 +419,7 @@ HALF, OTHER = "80f198ee56343ba8", "e457b5a2e4d86bd1"
     [
         pytest.param(
             {"X-Amzn-Trace-Id": "Root=1-12345678-901234567890123456789012"},
-            *(TRACE, "", 0),
+            *(TRACE, "", None),
             id="an ALB's, which has begun the trace",
         ),
         pytest.param(
@@ -437,7 +437,7 @@ HALF, OTHER = "80f198ee56343ba8", "e457b5a2e4d86bd1"
         ),
         pytest.param(
             {"X-Cloud-Trace-Context": TRACE},
-            *(TRACE, "", 0),
+            *(TRACE, "", None),
             id="Google Cloud's without a span",
         ),
         pytest.param(
@@ -446,7 +446,9 @@ HALF, OTHER = "80f198ee56343ba8", "e457b5a2e4d86bd1"
         pytest.param(
             {"b3": f"{HALF}-{SPAN}-d"}, *("0" * 16 + HALF, SPAN, 1), id="B3, 64 bits"
         ),
-        pytest.param({"b3": f"{TRACE}-{SPAN}"}, *(TRACE, SPAN, 0), id="B3, undecided"),
+        pytest.param(
+            {"b3": f"{TRACE}-{SPAN}"}, *(TRACE, SPAN, None), id="B3, undecided"
+        ),
         pytest.param(
             {"X-B3-TraceId": TRACE, "X-B3-SpanId": SPAN, "X-B3-Sampled": "1"},
             *(TRACE, SPAN, 1),
@@ -469,7 +471,7 @@ HALF, OTHER = "80f198ee56343ba8", "e457b5a2e4d86bd1"
         ),
         pytest.param(
             {"x-datadog-trace-id": "1", "x-datadog-parent-id": "2"},
-            *("1".zfill(32), "2".zfill(16), 0),
+            *("1".zfill(32), "2".zfill(16), None),
             id="Datadog's of 64 bits",
         ),
         pytest.param(
@@ -477,18 +479,49 @@ HALF, OTHER = "80f198ee56343ba8", "e457b5a2e4d86bd1"
                 "b3": f"{TRACE}-{SPAN}",
                 "X-Amzn-Trace-Id": f"Root=1-{'1' * 8}-{'1' * 24}",
             },
-            *(TRACE, SPAN, 0),
+            *(TRACE, SPAN, None),
             id="the application's before the balancer's",
         ),
     ],
 )
 def test_headers_of_other_systems_are_read(
-    headers: dict[str, str], trace_id: str, span_id: str, flags: int
+    headers: dict[str, str], trace_id: str, span_id: str, flags: int | None
 ) -> None:
     """Where there is no `traceparent`, they give the same ids as a W3C header."""
-    assert read(*headers.items()) == Trace(trace_id, span_id, flags)
+    decided = flags is not None
+    assert read(*headers.items()) == Trace(trace_id, span_id, flags or 0, "", decided)
     found = {"traceID": trace_id, "spanID": span_id}
     assert extract(headers) == {name: text for name, text in found.items() if text}
+
+
+@pytest.mark.parametrize(
+    ("headers", "sampled"),
+    [
+        ({"traceparent": f"00-{TRACE}-{SPAN}-00"}, False),
+        ({"traceparent": f"00-{TRACE}-{SPAN}-01"}, True),
+        ({"b3": f"{TRACE}-{SPAN}-0"}, False),
+        ({"b3": f"{TRACE}-{SPAN}"}, None),
+        ({"X-B3-TraceId": TRACE, "X-B3-Sampled": "false"}, False),
+        ({"X-B3-TraceId": TRACE, "X-B3-Sampled": "0", "X-B3-Flags": "1"}, True),
+        ({"X-B3-TraceId": TRACE}, None),
+        ({"x-datadog-trace-id": "1", "x-datadog-sampling-priority": "-1"}, False),
+        ({"x-datadog-trace-id": "1", "x-datadog-sampling-priority": "2"}, True),
+        ({"x-datadog-trace-id": "1", "x-datadog-sampling-priority": "7"}, None),
+        ({"X-Amzn-Trace-Id": f"Root=1-{TRACE[:8]}-{TRACE[8:]};Sampled=0"}, False),
+        ({"X-Amzn-Trace-Id": f"Root=1-{TRACE[:8]}-{TRACE[8:]};Sampled=?"}, None),
+        ({"X-Cloud-Trace-Context": f"{TRACE}/1;o=0"}, False),
+        ({"X-Cloud-Trace-Context": f"{TRACE}/1;o=3"}, True),
+        ({"X-Cloud-Trace-Context": f"{TRACE}/1"}, None),
+    ],
+)
+def test_a_header_may_leave_open_whether_the_trace_is_recorded(
+    headers: dict[str, str], sampled: bool | None
+) -> None:
+    """A load balancer that has begun the trace has decided nothing."""
+    trace = read(*headers.items())
+    assert trace is not None
+    assert trace.sampled is sampled
+    assert trace.child().sampled is sampled
 
 
 @pytest.mark.parametrize(

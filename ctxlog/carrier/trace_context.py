@@ -41,12 +41,15 @@ class Trace(NamedTuple):
             has begun the trace without a span.
         flags: The trace flags; bit 0 says that the caller records the trace.
         state: The value of `tracestate`; empty without one.
+        decided: Whether the caller says if it records the trace: a load balancer's
+            header may leave that open.
     """
 
     trace_id: str
     span_id: str
     flags: int = 0
     state: str = ""
+    decided: bool = True
 
     @classmethod
     def read(cls, parents: Iterable[str], states: Iterable[str] = ()) -> Trace | None:
@@ -81,9 +84,9 @@ class Trace(NamedTuple):
         return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
 
     @property
-    def sampled(self) -> bool:
-        """Whether the caller records the trace."""
-        return bool(self.flags & _SAMPLED)
+    def sampled(self) -> bool | None:
+        """Whether the caller records the trace; None if it does not say."""
+        return bool(self.flags & _SAMPLED) if self.decided else None
 
     @property
     def fields(self) -> dict[str, object]:
@@ -121,7 +124,7 @@ def trace_of(trace_id: object, span_id: object = None) -> Trace | None:
         return None
     if not isinstance(span_id, str) or not _SPAN_ID.fullmatch(span_id):
         span_id = new_span_id()
-    return Trace(trace_id, span_id)
+    return Trace(trace_id, span_id, decided=False)
 
 
 # Other systems' headers ---------------------------------------------------------
@@ -137,6 +140,11 @@ _XRAY_ROOT = re.compile(r"1-([0-9a-f]{8})-([0-9a-f]{24})", re.ASCII)
 _CLOUD = re.compile(r"([0-9a-f]{32})(?:/([0-9]{1,20}))?(?:;o=([0-9]))?", re.ASCII)
 _UPPER_HALF = "_dd.p.tid"
 
+# What headers say about recording, in words of B3 and X-Ray, in Datadog's and Google's.
+_WORDS = {"1": True, "d": True, "true": True, "0": False, "false": False}
+_PRIORITIES = {"1": True, "2": True, "0": False, "-1": False}
+_OPTIONS = {"1": True, "3": True, "0": False, "2": False}
+
 #: The most characters of such a header: Datadog's tags have up to 512.
 _LONGEST = 1024
 
@@ -151,13 +159,21 @@ def _single(values: _Values, name: str) -> str:
     return found[0].strip(" \t").lower()
 
 
-def _made(trace_id: str, span_id: str, sampled: bool) -> Trace | None:
-    """Return the trace if its ids are valid; an id of zeros is treated as missing."""
+def _made(trace_id: str, span_id: str, sampled: bool | None) -> Trace | None:
+    """
+    Return the trace if its ids are valid; an id of zeros is treated as missing.
+
+    Args:
+        trace_id: The id of the trace.
+        span_id: The id of the span.
+        sampled: Whether the caller records the trace; None if it does not say.
+    """
     if not _TRACE_ID.fullmatch(trace_id):
         return None
     if not _SPAN_ID.fullmatch(span_id):
         span_id = ""
-    return Trace(trace_id, span_id, _SAMPLED if sampled else 0)
+    flags = _SAMPLED if sampled else 0
+    return Trace(trace_id, span_id, flags, decided=sampled is not None)
 
 
 def _hex_of(text: str) -> str:
@@ -181,16 +197,17 @@ def _b3_single(values: _Values) -> Trace | None:
     if match is None:  # also `0`: not sampled, and no ids
         return None
     trace_id, span_id, state = match.groups()
-    return _made(trace_id.zfill(32), span_id, state in ("1", "d"))
+    return _made(trace_id.zfill(32), span_id, _WORDS.get(state))
 
 
 def _b3_multiple(values: _Values) -> Trace | None:
     trace_id = _single(values, "x-b3-traceid")
     if not (_HEX_64.fullmatch(trace_id) or _HEX_128.fullmatch(trace_id)):
         return None
-    sampled = _single(values, "x-b3-sampled") in ("1", "true")
-    debug = _single(values, "x-b3-flags") == "1"
-    return _made(trace_id.zfill(32), _single(values, "x-b3-spanid"), sampled or debug)
+    sampled = _WORDS.get(_single(values, "x-b3-sampled"))
+    if _single(values, "x-b3-flags") == "1":
+        sampled = True  # the caller debugs
+    return _made(trace_id.zfill(32), _single(values, "x-b3-spanid"), sampled)
 
 
 def _datadog(values: _Values) -> Trace | None:
@@ -199,8 +216,8 @@ def _datadog(values: _Values) -> Trace | None:
     if not _HEX_64.fullmatch(upper):
         upper = "0" * 16
     span_id = _hex_of(_single(values, "x-datadog-parent-id"))
-    sampled = _single(values, "x-datadog-sampling-priority") in ("1", "2")
-    return _made(upper + lower, span_id, sampled)
+    priority = _single(values, "x-datadog-sampling-priority")
+    return _made(upper + lower, span_id, _PRIORITIES.get(priority))
 
 
 def _xray(values: _Values) -> Trace | None:
@@ -211,7 +228,7 @@ def _xray(values: _Values) -> Trace | None:
     return _made(
         "".join(match.groups()),
         members.get("parent", ""),
-        members.get("sampled") == "1",
+        _WORDS.get(members.get("sampled", "")),
     )
 
 
@@ -220,7 +237,7 @@ def _google_cloud(values: _Values) -> Trace | None:
     if match is None:
         return None
     trace_id, span_id, options = match.groups()
-    return _made(trace_id, _hex_of(span_id or ""), options in ("1", "3"))
+    return _made(trace_id, _hex_of(span_id or ""), _OPTIONS.get(options))
 
 
 # A tracer's headers come before a load balancer's, which are there as well.
