@@ -434,6 +434,7 @@ def test_a_circle_of_wrappers_ends() -> None:
 
 #: Modules whose patches are looked at here; those of queues are in tests/tasks.
 HERE = [
+    "loggers._request_records",
     "loggers._structlog_setup",
     "runtime._event_loop",
     "runtime.gevent",
@@ -451,6 +452,7 @@ HERE = [
     "tasks.processes",
 ]
 THERE = [
+    "loggers._request_records",
     "loggers._structlog_setup",
     "tasks.apscheduler",
     "tasks.arq",
@@ -468,7 +470,8 @@ def test_each_patch_in_company(name: str) -> None:
     is left behind, in every order.
     """
     library = name.rpartition(".")[2]
-    if library not in ("hooks", "_event_loop", "threads", "processes"):
+    own = ("hooks", "_event_loop", "threads", "processes", "_request_records")
+    if library not in own:
         need({"_structlog_setup": "structlog"}.get(library, library))
     module = importlib.import_module(f"ctxlog.{name}")
     found = [*getattr(module, "_PATCHES", ()), getattr(module, "_patch", None)]

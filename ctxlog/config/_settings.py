@@ -202,10 +202,12 @@ def _maker(kind: Any, main: str) -> Callable[[str, str], Any]:
         main: The option that a value without a name is for.
     """
     known = {one.name: one for one in fields(kind) if one.init}
+    # A number is the value of an option that is a number, and no word.
+    numbers = () if isinstance(known[main].default, str) else ("0", "1")
 
     def read(option: str, text: str) -> Any:
         word = text.strip().lower()
-        if word in _WORDS and word not in ("0", "1"):
+        if word in _WORDS and word not in numbers:
             return kind() if _WORDS[word] else None
         values: dict[str, Any] = {}
         for part in text.split(","):
