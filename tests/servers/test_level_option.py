@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,14 +21,19 @@ import ctxlog
 from ctxlog.errors import ConfigError
 from ctxlog.servers import asgi
 from ctxlog.servers._options import RequestOptions
-from tests.helpers import LogEnvironment
+from tests.helpers import LogEnvironment, need
 from tests.servers.adapters import ADAPTERS, Serve
+from tests.servers.serving import Response, serving
 from tests.servers.test_asgi import Lines, call
 
 LOG = logging.getLogger("tests.app")
 
 TOKEN = "t0p-s3cret-t0ken"
 SECRET: dict[str, Any] = {"debug_header": "X-Debug", "debug_token": TOKEN}
+
+
+#: How many requests run at once.
+CLIENTS = 100
 
 
 def work() -> None:
@@ -383,3 +390,65 @@ def test_no_header_is_looked_for_that_nobody_asked_for() -> None:
     assert usual.headers.of_pairs(pairs) == usual.headers.of_environ(environ) == {}
     assert asked.headers.of_pairs(pairs) == {"x-debug": [TOKEN]}
     assert not usual.levels.asked
+
+
+# Many at once ---------------------------------------------------------------------
+
+CROWD = f"""
+import asyncio, logging, threading
+import ctxlog
+from ctxlog.servers.asgi import ContextMiddleware
+
+ctxlog.configure(format="json")
+log = logging.getLogger("app")
+arrived, waiting = [], asyncio.Event()
+
+
+async def app(scope, receive, send):
+    # Nobody goes on before all are there.
+    arrived.append(scope)
+    if len(arrived) == {CLIENTS}:
+        waiting.set()
+    await waiting.wait()
+    for number in range(3):
+        log.debug("details")
+        log.info("hello")
+        await asyncio.sleep(0)
+    await asyncio.to_thread(log.debug, "in a thread")
+    await send({{"type": "http.response.start", "status": 200, "headers": []}})
+    await send({{"type": "http.response.body", "body": b""}})
+
+
+app = ContextMiddleware(app, debug_header="X-Debug", debug_token="{TOKEN}")
+"""
+
+
+@pytest.mark.real_server
+def test_neighbors_have_levels_of_their_own(tmp_path: Path) -> None:
+    """
+    Requests that run at the same time, of which every fifth has the token: each has
+    exactly its lines, those of threads among them.
+    """
+    need("uvicorn")
+    with serving(CROWD, tmp_path, "h11") as server, contextlib.ExitStack() as stack:
+        connections = []
+        for number in range(CLIENTS):
+            connection = stack.enter_context(server.connect())
+            token = f"X-Debug: {TOKEN}\r\n" if number % 5 == 0 else ""
+            connection.sendall(
+                f"GET / HTTP/1.1\r\nHost: shop\r\nX-Request-ID: req-{number}\r\n"
+                f"{token}\r\n".encode()
+            )
+            connections.append(connection)
+        assert [Response(one).status for one in connections] == [200] * CLIENTS
+        lines = server.stop()
+    assert TOKEN.encode() not in b"".join(server.raw)
+    found: dict[str, Counter[str]] = {}
+    for one in lines:
+        if one["logger"] == "app":
+            found.setdefault(one["requestID"], Counter())[one["message"]] += 1
+    usual = Counter(hello=3)
+    loud = usual + Counter({"details": 3, "in a thread": 1})
+    assert found == {
+        f"req-{number}": usual if number % 5 else loud for number in range(CLIENTS)
+    }

@@ -201,6 +201,11 @@ def errors() -> None:
 
 def submodules() -> None:
     ctxlog.servers.asgi.install(object(), trust=False)
+    ctxlog.servers.asgi.install(object(), level=lambda scope: scope["level"] or None)
+    ctxlog.servers.wsgi.ContextMiddleware(
+        lambda environ, start: [], debug_header="X-Debug-Token", debug_token="x" * 16
+    )
+    ctxlog.servers.asgi.install(object(), level="DEBUG")  # type: ignore[arg-type]  # pyright: ignore
     sent: dict[str, str] = ctxlog.carrier.inject({"Accept": "*/*"}, fields=["tenant"])
     ctxlog.config.unconfigure()
     ctxlog.tasks.celery.install(fields=1)  # type: ignore[arg-type]  # pyright: ignore
