@@ -42,12 +42,20 @@ def is_enabled_for(self: logging.Logger, level: int) -> bool:
         answer = _answer(self, level)
     if answer is not _REQUESTS:
         return bool(answer)
-    usual = is_usual(self, level)
+    usual = _is_usual(self, level)
     lines = current_view().lines
     return lines.wants(level, usual) if isinstance(lines, RequestLines) else usual
 
 
-def is_usual(logger: logging.Logger, level: int) -> bool:
+def is_usual(logger: logging.Logger, level: int, lines: RequestLines) -> bool:
+    """Return whether a line is written in a request that keeps none for later."""
+    usual = _is_usual(logger, level)
+    if lines.level is None or _has_own_level(logger):
+        return usual
+    return level >= lines.level
+
+
+def _is_usual(logger: logging.Logger, level: int) -> bool:
     """Return whether a logger writes lines of a level, whatever a request asks for."""
     usual = logger._cache.get(~level)  # type: ignore[attr-defined]
     if usual is None:

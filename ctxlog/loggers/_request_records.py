@@ -35,7 +35,7 @@ def _handle(below: Any, logger: logging.Logger, record: logging.LogRecord) -> No
         below(logger, record)
         return
     level = record.levelno
-    usual = lines.is_usual(level, is_usual(logger, level))
+    usual = is_usual(logger, level, lines)
     verdict = lines.verdict(record.name, level, usual, view)
     if usual:
         below(logger, record)
