@@ -39,7 +39,7 @@ class Lines(Protocol):
         """Take note of the view of the store that this one is opened over."""
 
     def finish(self, store: Store, error: BaseException | None) -> None:
-        """Decide about the lines: what ran in the store has ended."""
+        """Decide about the lines: the store has ended. The first time counts."""
 
     def end(self) -> None:
         """Drop what still waits: the store has ended."""
@@ -167,6 +167,7 @@ class Store(MutableMapping[str, object]):
             seen = self._view
             self._view = View(seen.fields, seen.started, True, lines=seen.lines)
         if seen.lines is not None:
+            seen.lines.finish(self, None)
             seen.lines.end()
 
     def _retain(self, make: Callable[[], Lines]) -> Lines:

@@ -9,14 +9,22 @@ import logging
 from typing import Any
 
 from ctxlog._interrupts import is_interrupt
-from ctxlog._names import BUFFERED, get_names
+from ctxlog._names import BUFFERED
 from ctxlog.errors import ConfigError
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.writer import LineWriter, Writer
 from ctxlog.loggers._formatters import ConsoleFormatter, JsonFormatter
 from ctxlog.loggers._record import encoded, event_of, view_of
 from ctxlog.loggers._request_levels import is_usual, logger_of
-from ctxlog.retention import DROP, HOLD, Held, RequestLines, asked, hold_event
+from ctxlog.retention import (
+    DROP,
+    HOLD,
+    Held,
+    RequestLines,
+    as_formatted,
+    asked,
+    hold_event,
+)
 from ctxlog.sinks import places_of, writer_to
 
 
@@ -159,7 +167,7 @@ class LineHandler(logging.Handler):
         if not isinstance(lines, RequestLines):
             return record
         level = record.levelno
-        usual = lines.is_usual(level, is_usual(logger_of(record.name), level))
+        usual = is_usual(logger_of(record.name), level, lines)
         verdict = lines.verdict(record.name, level, usual, view)
         if verdict is HOLD:
             size, held = self._held(record)
@@ -167,9 +175,8 @@ class LineHandler(logging.Handler):
                 return None
         elif verdict is DROP:
             return None
-        if lines.rate is None:
-            return record
-        return _with_fields(record, {get_names().sample_rate: lines.rate})
+        marks = lines.marks(self.writer)
+        return record if marks is None else _with_fields(record, marks)
 
     def _held(self, record: logging.LogRecord) -> tuple[int, Held]:
         """Return a record as a line that waits, and its size."""
@@ -182,7 +189,7 @@ class LineHandler(logging.Handler):
             return hold_event(event, encoder, self.writer)
         # A formatter of the application's decides what a record is.
         line = self._formatted(_with_fields(record, {BUFFERED: True}))
-        return len(line) + 256, (record.created, _as_formatted, self.writer, line)
+        return len(line) + 256, (record.created, as_formatted, self.writer, line)
 
     def _formatted(self, record: logging.LogRecord) -> bytes:
         formatter = self._formatter
@@ -200,10 +207,6 @@ class LineHandler(logging.Handler):
         if self._owns_writer:
             self.writer.close()
         super().close()
-
-
-def _as_formatted(held: Held, more: dict[str, object]) -> tuple[Writer, bytes]:
-    return held[2], held[3]
 
 
 def _with_fields(

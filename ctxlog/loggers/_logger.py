@@ -23,10 +23,9 @@ from types import FunctionType
 from typing import Any
 
 from ctxlog._interrupts import is_interrupt
-from ctxlog._names import REPORTING_LOGGERS, get_names
+from ctxlog._names import REPORTING_LOGGERS
 from ctxlog.context.adapter import View, current_view, error_view
 from ctxlog.line.event import Event
-from ctxlog.line.writer import Writer
 from ctxlog.loggers._callers import LOGGING_FILE
 from ctxlog.loggers._events import error_of
 from ctxlog.loggers._factory import RecordFactory
@@ -237,7 +236,7 @@ def _admitted(
     lines = view.lines
     if not isinstance(lines, RequestLines):
         return extra
-    usual = lines.is_usual(level, is_usual(way.logger, level))
+    usual = is_usual(way.logger, level, lines)
     verdict = lines.verdict(way.name, level, usual, view)
     if verdict is DROP:
         return None
@@ -245,9 +244,8 @@ def _admitted(
         usual, *_held(way, level, msg, args, error, extra, view)
     ):
         return None
-    if lines.rate is None:
-        return extra
-    return {**extra, get_names().sample_rate: lines.rate}
+    marks = lines.marks(way.writer)
+    return extra if marks is None else {**extra, **marks}
 
 
 def _held(
@@ -264,19 +262,21 @@ def _held(
     if error is None and are_immutable(args) and are_immutable(extra.values()):
         view, size = frozen(view, way.encoder)
         size += size_of(msg, args, extra)
-        return size, (created, _made, way, level, msg, args, view, {**extra})
+        line = (way, level, msg, args, view, {**extra})
+        return size, (created, _made, way.writer, *line)
     name = _level_names.get(level) or _get_level_name(level)
     message, problems = formatted(msg, sole_mapping(args))
     event = (created, name, level, way.name, message, view, extra)
     return hold_event(Event(*event, error, None, problems), way.encoder, way.writer)
 
 
-def _made(held: Held, more: dict[str, object]) -> tuple[Writer, bytes]:
-    created, _, way, level, msg, args, view, extra = held
+def _made(held: Held, more: dict[str, object]) -> bytes:
+    created, _, _, way, level, msg, args, view, extra = held
     name = _level_names.get(level) or _get_level_name(level)
     message, problems = formatted(msg, args)
     event = (created, name, level, way.name, message, view, {**extra, **more})
-    return way.writer, way.encode(Event(*event, None, None, problems))
+    line: bytes = way.encode(Event(*event, None, None, problems))
+    return line
 
 
 def _choose(factory: RecordFactory, logger: logging.Logger) -> _Way | None:

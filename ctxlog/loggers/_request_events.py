@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ctxlog._names import get_names
 from ctxlog.line.event import Encoder, Event, Plain
 from ctxlog.line.writer import Writer
 from ctxlog.retention import (
@@ -55,6 +54,5 @@ def admitted(
         hold: Any = hold_event if isinstance(event, Event) else hold_plain
         if lines.hold(usual, *hold(event, encoder, writer)):
             return None
-    if lines.rate is None:
-        return fields
-    return {**fields, get_names().sample_rate: lines.rate}
+    marks = lines.marks(writer)
+    return fields if marks is None else {**fields, **marks}

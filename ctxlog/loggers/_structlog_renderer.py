@@ -228,6 +228,13 @@ class _LoggerWriter:
         self._logger = logger
         self._method = method
 
+    def __eq__(self, other: object) -> bool:
+        # One is made for each line, and all of a logger are one place.
+        return isinstance(other, _LoggerWriter) and self._logger is other._logger
+
+    def __hash__(self) -> int:
+        return id(self._logger)
+
     def write(self, line: bytes) -> None:
         """Give it one line."""
         text: Any = line[:-1]

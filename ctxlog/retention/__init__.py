@@ -7,6 +7,7 @@ from __future__ import annotations
 from ctxlog.retention._asked import asked as asked
 from ctxlog.retention._held import Held as Held
 from ctxlog.retention._held import are_immutable as are_immutable
+from ctxlog.retention._held import as_formatted as as_formatted
 from ctxlog.retention._held import frozen as frozen
 from ctxlog.retention._held import hold_event as hold_event
 from ctxlog.retention._held import hold_plain as hold_plain

@@ -19,11 +19,11 @@ from ctxlog.line.values import Walk
 from ctxlog.line.writer import Writer
 from ctxlog.retention._pool import Pool
 
-#: A line that waits: when it was logged, in seconds since the epoch, and a function
-#: that makes it, with what that needs. The function gets the line and further fields.
+#: A line that waits: when it was logged, in seconds since the epoch, a function that
+#: makes it, its writer, and what the function needs.
 Held: TypeAlias = tuple[Any, ...]
-#: What makes a line that waits: it returns where the line goes, and its bytes.
-Make: TypeAlias = Callable[[Held, dict[str, object]], "tuple[Writer, bytes]"]
+#: What makes a line that waits, with further fields.
+Make: TypeAlias = Callable[[Held, dict[str, object]], bytes]
 
 #: Types whose values never change: such a value may be encoded later.
 IMMUTABLE = frozenset(
@@ -80,7 +80,7 @@ def hold_event(event: Event, encoder: Encoder, writer: Writer) -> tuple[int, Hel
     size += size_of(event.message, (error and error.stack, event.stack_info), {})
     if fields:
         size += _deep_size(fields)
-    return size, (event.created, _made, event, encoder, writer)
+    return size, (event.created, _made, writer, event, encoder)
 
 
 def hold_plain(plain: Plain, encoder: Encoder, writer: Writer) -> tuple[int, Held]:
@@ -90,24 +90,30 @@ def hold_plain(plain: Plain, encoder: Encoder, writer: Writer) -> tuple[int, Hel
         return hold_event(Event(*plain), encoder, writer)
     view, size = frozen(view, encoder)
     size += size_of(message, (), fields)
-    return size, (created, _made_of_plain, plain, view, {**fields}, encoder, writer)
+    return size, (created, _made_of_plain, writer, plain, view, {**fields}, encoder)
 
 
-def _made_of_plain(held: Held, more: dict[str, object]) -> tuple[Writer, bytes]:
-    _, _, plain, view, fields, encoder, writer = held
-    return writer, encoder.encode(
-        Event(*plain)._replace(view=view, fields={**fields, **more})
-    )
+def _made_of_plain(held: Held, more: dict[str, object]) -> bytes:
+    plain, view, fields, encoder = held[3:]
+    event = Event(*plain)._replace(view=view, fields={**fields, **more})
+    line: bytes = encoder.encode(event)
+    return line
+
+
+def as_formatted(held: Held, more: dict[str, object]) -> bytes:
+    """Return the line that a formatter of the application's has made."""
+    line: bytes = held[3]
+    return line
 
 
 def _items(fields: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
     return list(fields.items())
 
 
-def _made(held: Held, more: dict[str, object]) -> tuple[Writer, bytes]:
-    _, _, event, encoder, writer = held
-    fields = {**event.fields, **more}
-    return writer, encoder.encode(event._replace(fields=fields))
+def _made(held: Held, more: dict[str, object]) -> bytes:
+    event, encoder = held[3:]
+    line: bytes = encoder.encode(event._replace(fields={**event.fields, **more}))
+    return line
 
 
 def frozen(view: View, encoder: Encoder) -> tuple[View, int]:
@@ -184,21 +190,22 @@ class Queue:
         self._lines.append((size, line))
         self.size += size
 
-    def make_room(self, size: int, users: int) -> tuple[bool, int]:
+    def make_room(self, size: int, users: int) -> tuple[bool, list[Held]]:
         """
         Drop the oldest lines until a further one fits.
 
         Returns:
-            Whether it fits at all, and how many lines were dropped.
+            Whether it fits at all, and the lines that were dropped.
         """
+        dropped: list[Held] = []
         if size > self._limit:
-            return False, 0
-        dropped = 0
+            return False, dropped
         while not self.fits(size, users):
             if not self._lines:
                 return False, dropped
-            self.size -= self._lines.popleft()[0]
-            dropped += 1
+            freed, line = self._lines.popleft()
+            self.size -= freed
+            dropped.append(line)
         return True, dropped
 
     def drain(self) -> list[tuple[int, Held]]:

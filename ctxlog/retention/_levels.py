@@ -56,8 +56,8 @@ def flush_buffer() -> None:
     """
     Write the lines of the active store that wait in its buffer, and all further ones.
 
-    So do the stores that enclose it. Without a buffer, or outside of any store, a
-    no-op. May be called in a signal handler.
+    So do the stores that enclose it. Of a request that is sampled all lines are written
+    then. Outside of any store, a no-op. May be called in a signal handler.
     """
     store = get_store()
     lines = None if store is None else store._view.lines

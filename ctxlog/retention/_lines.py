@@ -6,17 +6,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Iterable
 from itertools import groupby
-from typing import Any
+from typing import TypeAlias
 
 from ctxlog._ask import ask
 from ctxlog._names import BUFFERED, COMPLETION_LOGGERS, get_names
 from ctxlog.context import Store
 from ctxlog.context.adapter import View
 from ctxlog.line.writer import Writer
-from ctxlog.retention._held import Held, Queue
+from ctxlog.retention._held import Held, Queue, as_formatted
 from ctxlog.retention._policy import NEVER, Policy
 from ctxlog.retention._sample import failed_by, in_share
 
@@ -34,6 +32,16 @@ _KEPT = "kept"
 # that it is not.
 _OUT = "out"
 
+# What is to be done with the lines that wait: a line more, or one of these. All lines,
+_FLUSH = "flush"
+# or the usual ones, are written;
+_KEEP = "keep"
+# the usual ones are dropped,
+_LEAVE_OUT = "leave out"
+# or all.
+_END = "end"
+_Order: TypeAlias = "str | tuple[bool, int, Held]"
+
 
 class RequestLines:
     """
@@ -42,6 +50,10 @@ class RequestLines:
     A line is *usual* if it is written where nothing of this room is on, by its level,
     and below the level otherwise. Safe from any thread, and in a signal handler that
     logs while its thread does.
+
+    One thread at a time changes what waits, and no other waits for it: it leaves its
+    order to that thread. For the lines are written meanwhile, and whoever waited might
+    be in the middle of writing a line itself: a stream that logs, or a finalizer.
 
     Args:
         policy: What the process does.
@@ -58,19 +70,27 @@ class RequestLines:
 
     __slots__ = (
         *("__weakref__", "_below", "_busy", "_dropped", "_enclosing", "_ended"),
-        *("_flushed", "_follows", "_held", "_later", "_lock", "_policy", "_reason"),
-        *("_received", "_sampled", "_settled", "_trigger", "_usual", "_waiting"),
-        *("began", "identified", "level", "rate", "trace_sampled"),
+        *("_flushed", "_follows", "_going", "_held", "_lock", "_orders", "_policy"),
+        *("_pool", "_reason", "_received", "_sampled", "_settled", "_trigger"),
+        *("_usual", "_waiting", "began", "identified", "level", "rate"),
+        "trace_sampled",
     )
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
+        # That of another process, after a fork, has the lines of that one.
+        self._pool = policy.pool
+        # Held by the thread that changes what waits; busy while it does.
         self._lock = threading.RLock()
         self._busy = False
-        self._later: deque[Any] | None = None
+        # What is to be done then: lists, since adding to one is atomic.
+        self._orders: list[_Order] = []
         self._held: Queue | None = None
         self._waiting: Queue | None = None
-        self._dropped = 0
+        # The lines that are being written: the rest of them, after an interrupt.
+        self._going: list[Held] = []
+        # How many lines have been dropped of those for each writer, until that is said.
+        self._dropped: dict[Writer, int] | None = None
         self._enclosing: RequestLines | None = None
         self._received: float | None = None
         # Whether the store is a part of the request that encloses it.
@@ -133,18 +153,47 @@ class RequestLines:
             size: About how many bytes of memory it takes.
             line: The line.
         """
-        with self._lock:
-            if self._busy:
-                # A signal handler logs, in the middle of this.
-                if self._later is None:
-                    self._later = deque()
-                self._later.append((usual, size, line))
-                return True
-            self._busy = True
+        if self._pool is not self._policy.pool:
+            self.renew()
+        waits, lock = True, self._lock
+        # As `_carry_on()`, without the calls.
+        try:
+            if lock.acquire(blocking=False) and not self._busy:
+                try:
+                    self._busy = True
+                    waits = self._hold(usual, size, line)
+                finally:
+                    self._busy = False
+            else:
+                self._orders.append((usual, size, line))
+        finally:
             try:
-                return self._hold(usual, size, line)
-            finally:
-                self._leave()
+                lock.release()
+            except RuntimeError:
+                pass
+        if self._orders:
+            self._carry_on()
+        return waits
+
+    def marks(self, writer: Writer) -> dict[str, object] | None:
+        """
+        Return further fields of a line that is written now; None for none.
+
+        Args:
+            writer: Writes it.
+        """
+        dropped = self._dropped
+        if self.rate is None and (dropped is None or not self._flushed):
+            return None
+        names = get_names()
+        marks: dict[str, object] = {}
+        if dropped and self._flushed:
+            count = dropped.pop(writer, 0)
+            if count:
+                marks[names.dropped_lines] = count
+        if self.rate is not None:
+            marks[names.sample_rate] = self.rate
+        return marks
 
     # What is decided ------------------------------------------------------------------
 
@@ -178,12 +227,12 @@ class RequestLines:
     def flush(self) -> None:
         """Write what waits, after the lines of enclosing stores, and all others."""
         for lines in self._chain():
-            lines._release(flush=True)
+            lines._order(_FLUSH)
 
     def keep(self) -> None:
         """Write the request's usual lines, those that wait and all others."""
         for lines in self._chain():
-            lines._release(flush=False)
+            lines._order(_KEEP)
 
     def settle(
         self, store: Store, *, failed: bool, seconds: float, level: int = 0
@@ -225,32 +274,24 @@ class RequestLines:
             # Its completion line stands for itself: it would have come anyway.
             self.rate = None
         elif self._sampled is _WAITING:
-            self._drop_out()
+            self._order(_LEAVE_OUT)
 
     def finish(self, store: Store, error: BaseException | None) -> None:
-        """Decide about a store in which something has ended, as `settle()` does."""
+        """Decide about a store that has ended, as `settle()` does."""
         seconds = time.monotonic() - self.began
         self.settle(store, failed=failed_by(error), seconds=seconds)
 
     def end(self) -> None:
         """Drop what still waits: the store has ended."""
-        with self._lock:
-            self._ended = True
-            if self._sampled is _WAITING:
-                self._sampled = _OUT
-            self._decide_verdicts()
-            for queue in (self._held, self._waiting):
-                if queue is not None:
-                    queue.drain()
-            self._held = self._waiting = None
-        self._policy.forget(self)
+        self._order(_END)
 
     def renew(self) -> None:
         """In a forked child: what waits is the parent's to write."""
+        self._pool = self._policy.pool
         self._lock = threading.RLock()
         self._busy = False
-        self._later = self._held = self._waiting = None
-        self._dropped = 0
+        self._orders, self._going = [], []
+        self._held = self._waiting = self._dropped = None
 
     # Inside ---------------------------------------------------------------------------
 
@@ -294,11 +335,13 @@ class RequestLines:
         sampling = self._policy.sampling
         assert sampling is not None
         request_id = get_names().id_of(view.fields)
-        with self._lock:
+        with self._policy.lock:
             if self._sampled is not _UNDECIDED or not self.identified:
                 return
             enclosing = self._enclosing
-            if self._received is not None:
+            if self._policy.stopped:
+                self._sampled = _KEPT
+            elif self._received is not None:
                 self._sampled = _SHARE
                 self.rate = self._received if self._received > 1 else None
             elif sampling.by == "trace" and self.trace_sampled is not None:
@@ -311,6 +354,8 @@ class RequestLines:
                 self._sampled, self.rate = _SHARE, sampling.stands_for
             else:
                 self._sampled = _WAITING
+            if self._ended and self._sampled is _WAITING:
+                self._sampled = _OUT
             self._decide_verdicts()
 
     def _writes_completion_line(self) -> bool:
@@ -324,19 +369,6 @@ class RequestLines:
             return False
         # A request about which nobody can tell is kept.
         return ask("keep failed", True, lambda: bool(keep(store)))
-
-    def _drop_out(self) -> None:
-        """Drop what waits, unless it is a part of a request that waits as well."""
-        enclosing = self._enclosing if self._follows else None
-        with self._lock:
-            waiting, self._waiting = self._waiting, None
-            self._sampled = _OUT
-            self._decide_verdicts()
-        lines = [] if waiting is None else waiting.drain()
-        if enclosing is not None and enclosing._sampled is not _OUT:
-            for size, line in lines:
-                if enclosing._usual is not HOLD or not enclosing.hold(True, size, line):
-                    _write([line])
 
     def _chain(self) -> list[RequestLines]:
         """Return the lines of the stores around this one, the outermost first."""
@@ -363,7 +395,7 @@ class RequestLines:
             if time.monotonic() - self.began > sampling.max_wait or not queue.fits(
                 size, len(policy.holding)
             ):
-                self._write_held(flush=False)
+                self._release(flush=False)
                 return False
         else:
             buffer = policy.buffer
@@ -374,39 +406,60 @@ class RequestLines:
                 policy.note(self)
             if not queue.fits(size, len(policy.holding)):
                 has_room, dropped = queue.make_room(size, len(policy.holding))
-                self._dropped += dropped
                 if not has_room:
-                    self._dropped += 1
+                    dropped.append(line)
+                counts = self._dropped
+                if counts is None:
+                    counts = self._dropped = {}
+                for one in dropped:
+                    counts[one[2]] = counts.get(one[2], 0) + 1
+                if not has_room:
                     return True
         queue.put(size, line)
         return True
 
-    def _leave(self) -> None:
-        """Come to what a signal handler has logged or asked for meanwhile."""
-        try:
-            while self._later:
-                later = self._later.popleft()
-                if type(later) is bool:
-                    self._write_held(flush=later)
-                elif not self._hold(*later):
-                    _write([later[2]])
-        finally:
-            self._busy = False
+    def _order(self, order: _Order) -> None:
+        """Have something done: by this thread, or by the one that does something."""
+        if self._pool is not self._policy.pool:
+            self.renew()
+        self._orders.append(order)
+        self._carry_on()
+
+    def _carry_on(self) -> None:
+        """Do what is to be done, unless another thread, or this one, does already."""
+        lock = self._lock
+        # Again, if an order came as another thread was about to stop.
+        while self._orders:
+            # Written so that whatever a signal handler raises leaves the lock free: it
+            # is not waited for, so that only the thread that has it can release it.
+            try:
+                if not lock.acquire(blocking=False) or self._busy:
+                    return
+                try:
+                    self._busy = True
+                    while self._orders:
+                        self._carry_out(self._orders.pop(0))
+                finally:
+                    self._busy = False
+            finally:
+                try:
+                    lock.release()
+                except RuntimeError:
+                    pass
+
+    def _carry_out(self, order: _Order) -> None:
+        if not isinstance(order, str):
+            if not self._hold(*order):
+                self._going.append(order[2])
+                self._write_going()
+        elif order is _LEAVE_OUT:
+            self._leave_out()
+        elif order is _END:
+            self._end()
+        else:
+            self._release(flush=order is _FLUSH)
 
     def _release(self, *, flush: bool) -> None:
-        with self._lock:
-            if self._busy:
-                if self._later is None:
-                    self._later = deque()
-                self._later.append(flush)
-                return
-            self._busy = True
-            try:
-                self._write_held(flush=flush)
-            finally:
-                self._leave()
-
-    def _write_held(self, *, flush: bool) -> None:
         """Write what waits, and have nothing wait any more."""
         if flush and self._policy.buffer is not None and not self._ended:
             self._flushed = True
@@ -418,19 +471,70 @@ class RequestLines:
         self._waiting = None
         if self._flushed:
             self._held = None
-        lines = [line for one in queues if one is not None for _, line in one.drain()]
+        for queue in queues:
+            if queue is not None:
+                self._going += [line for _, line in queue.drain()]
+        self._going.sort(key=_created)
         try:
-            if lines:
-                lines.sort(key=_created)
-                dropped = 0
-                if self._flushed:
-                    dropped, self._dropped = self._dropped, 0
-                _write(lines, dropped)
+            self._write_going()
         finally:
             if self._held is None and self._waiting is None:
                 self._policy.forget(self)
             # From here on others are written at once, after these.
             self._decide_verdicts()
+
+    def _leave_out(self) -> None:
+        """Drop what waits, unless it is a part of a request that waits as well."""
+        enclosing = self._enclosing if self._follows else None
+        waiting, self._waiting = self._waiting, None
+        self._sampled = _OUT
+        self._decide_verdicts()
+        lines = [] if waiting is None else waiting.drain()
+        if enclosing is not None and enclosing._sampled is not _OUT:
+            for size, line in lines:
+                if enclosing._usual is not HOLD or not enclosing.hold(True, size, line):
+                    self._going.append(line)
+            self._write_going()
+
+    def _end(self) -> None:
+        if self._going:
+            self._write_going()
+        self._ended = True
+        if self._sampled is _WAITING:
+            self._sampled = _OUT
+        self._decide_verdicts()
+        self._held = self._waiting = None
+        self._policy.forget(self)
+
+    def _write_going(self) -> None:
+        """Write lines that have waited, those for one place together."""
+        going, names = self._going, get_names()
+        dropped = self._dropped if self._flushed else None
+        more: dict[str, object] = {BUFFERED: True}
+        made: list[tuple[Writer, bytes]] = []
+        # The first line for each writer, which says how many are missing before it.
+        first: dict[Writer, int] = {}
+        for number, held in enumerate(going):
+            marks, writer = more, held[2]
+            if dropped and writer not in first and held[1] is not as_formatted:
+                first[writer] = number
+                if writer in dropped:
+                    marks = {**more, names.dropped_lines: dropped[writer]}
+            made.append((writer, held[1](held, marks)))
+        written = 0
+        try:
+            for writer, together in groupby(made, key=_writer):
+                with writer.together():
+                    for one, line in together:
+                        # Noted first: a line is never written twice.
+                        written += 1
+                        one.write(line)
+        finally:
+            # An interrupt leaves the rest to the next order.
+            del going[:written]
+            for writer, number in first.items():
+                if dropped and number < written:
+                    dropped.pop(writer, None)
 
 
 def _created(line: Held) -> float:
@@ -440,22 +544,6 @@ def _created(line: Held) -> float:
 
 def _reaches(seconds: float, limit: float | None) -> bool:
     return limit is not None and seconds >= limit
-
-
-def _write(lines: Iterable[Held], dropped: int = 0) -> None:
-    """Write lines that have waited, those for one place together."""
-    names = get_names()
-    more: dict[str, object] = {BUFFERED: True}
-    if dropped:
-        more[names.dropped_lines] = dropped
-    made: list[tuple[Writer, bytes]] = []
-    for held in lines:
-        made.append(held[1](held, more))
-        more.pop(names.dropped_lines, None)
-    for writer, together in groupby(made, key=_writer):
-        with writer.together():
-            for _, line in together:
-                writer.write(line)
 
 
 def _writer(made: tuple[Writer, bytes]) -> Writer:

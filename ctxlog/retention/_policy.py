@@ -4,6 +4,7 @@ What the process does with the lines of its requests, as it was configured.
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 import time
@@ -38,6 +39,10 @@ class HoldingLines(Protocol):
         """In a forked child: what waits is the parent's to write."""
 
 
+#: All of this process, since stores outlive a configuration.
+policies: weakref.WeakSet[Policy] = weakref.WeakSet()
+
+
 class Policy:
     """
     What becomes of the lines of requests.
@@ -50,6 +55,9 @@ class Policy:
         pool: The memory for lines that wait.
         least: The lowest level of lines that wait though they are below the level.
         holding: The stores that hold lines, the first one first.
+        lock: Held where it is decided whether a request is one of the share.
+        stopped: Whether another policy has taken over: no line waits any more to be
+            sampled.
     """
 
     def __init__(
@@ -59,16 +67,25 @@ class Policy:
         self.sampling = sampling
         self.least: float = NEVER if buffer is None else buffer.least
         self.pool = Pool(_TOTAL_BYTES if buffer is None else buffer.total_bytes)
+        # Held for a few assignments, never while anything is called.
+        self.lock = threading.RLock()
+        self.stopped = False
         # A dict, since adding to one and removing from it are atomic.
         self.holding: dict[int, weakref.ref[HoldingLines]] = {}
         self._over = threading.Event()
         self._watching = False
+        policies.add(self)
 
     def note(self, lines: HoldingLines) -> None:
         """Take note of a store that begins to hold lines."""
-        self.holding[id(lines)] = weakref.ref(lines)
-        if self.sampling is not None and not self._watching:
+        key = id(lines)
+        gone = functools.partial(self._gone, key)
+        self.holding[key] = weakref.ref(lines, gone)
+        if self.sampling is not None and not (self._watching or self.stopped):
             self._watch()
+
+    def _gone(self, key: int, lines: weakref.ref[HoldingLines]) -> None:
+        self.holding.pop(key, None)
 
     def forget(self, lines: HoldingLines) -> None:
         """Take note of a store that holds no lines any more."""
@@ -82,6 +99,7 @@ class Policy:
     def renew(self) -> None:
         """In a forked child: what waits is its parent's."""
         stores = self._stores()
+        self.lock = threading.RLock()
         self.holding = {}
         self.pool = self.pool.renewed()
         self._over = threading.Event()
@@ -91,6 +109,7 @@ class Policy:
 
     def stop(self) -> None:
         """Write what waits to be sampled, and watch no longer."""
+        self.stopped = True
         self._over.set()
         self.give_up()
 

@@ -23,7 +23,8 @@ class Pool:
 
     def __init__(self, total: int) -> None:
         self._total = total
-        self.chunk = max(1, min(4096, total // 64))
+        # Not too many, of however many bytes.
+        self.chunk = max(1, min(4096, total // 64), total // 65_536)
         self._free = deque([None] * (total // self.chunk))
 
     def take(self) -> bool:

@@ -11,7 +11,7 @@ from ctxlog.context import Store
 from ctxlog.context.adapter import new_lines
 from ctxlog.retention._asked import asked
 from ctxlog.retention._lines import RequestLines
-from ctxlog.retention._policy import NEVER, Policy
+from ctxlog.retention._policy import NEVER, Policy, policies
 from ctxlog.retention.options import Buffer, Sampling
 
 _policy = Policy()
@@ -67,7 +67,8 @@ def settle(store: Store, *, failed: bool, seconds: float, level: int) -> None:
 
 
 def _renew() -> None:
-    _policy.renew()
+    for policy in list(policies):
+        policy.renew()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch (all but Windows)
