@@ -3,8 +3,8 @@ The end of a process, before which held lines are shipped. Core: standard librar
 
 Besides `atexit`, since servers and workers leave that out: they end by a signal that is
 raised again, or by `os._exit` in a process of a pool. So adapters call `end()` at the
-last hook that their library has. Sinks say here what ships their lines: adapters need
-not import them, and nothing happens where no sink holds lines.
+last hook that their library has. Sinks say here what ships their lines, and others what
+is to be written before: adapters need import none of them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 #: An ending that has had no hook and no line for so many seconds is over: the process
@@ -27,8 +28,8 @@ _PAUSE = 10.0
 _PRIORITY = -100
 
 _ship: Callable[[float, bool], object] | None = None
-#: What writes lines before that.
-_last_words: list[Callable[[], object]] = []
+#: Called before lines are shipped: each of them may write some.
+_before: list[Callable[[], object]] = []
 _seconds = 2.0
 #: The seconds that the ending under way may still wait, and when it was last heard of.
 _left = 0.0
@@ -50,34 +51,35 @@ def on_end(ship: Callable[[float, bool], object] | None, seconds: float = 2.0) -
     global _ship, _seconds
     _ship, _seconds = ship, seconds
     atexit.unregister(end)
-    if ship is not None or _last_words:
+    if ship is not None or _before:
         atexit.register(end)
         _watch_process()
 
 
 def before_end(say: Callable[[], object]) -> None:
     """
-    Have lines written before what is held is shipped, at each ending of this process.
+    Call a function before this process ends, and each process forked from it.
 
     Args:
-        say: Writes them. Does not raise. Asking for the same again is a no-op.
+        say: Writes lines that would be missed. Does not raise. Asking for the same
+            again is a no-op.
     """
-    if say not in _last_words:
-        _last_words.append(say)
+    if say not in _before:
+        _before.append(say)
     atexit.unregister(end)
     atexit.register(end)
     _watch_process()
 
 
-def forget_end(say: Callable[[], object]) -> None:
-    """Undo `before_end()`; without it, a no-op."""
-    if say in _last_words:
-        _last_words.remove(say)
+def not_before_end(say: Callable[[], object]) -> None:
+    """Undo `before_end()`. Without it, a no-op."""
+    with suppress(ValueError):
+        _before.remove(say)
 
 
 def end() -> None:
     """
-    Ship what is held: the process is about to end. Free if no sink holds lines.
+    Ship what is held: the process is about to end. Free if nothing holds lines.
 
     An ending may have several hooks, one after the other. They share the time: where
     the store is dead, only the first one waits. A process may go on all the same.
@@ -86,15 +88,24 @@ def end() -> None:
     processes are all told to end by a terminal, and then by their parent. What is held
     is shipped before its exception goes on.
     """
-    for say in list(_last_words):
-        say()
-    if _ship is None or threading.get_ident() in _shipping:
+    if threading.get_ident() in _shipping:
         return
     try:
-        _spend_time()
+        _finish()
     except BaseException:
-        _spend_time()
+        _finish()
         raise
+
+
+def _finish() -> None:
+    _say()
+    if _ship is not None:
+        _spend_time()
+
+
+def _say() -> None:
+    for say in list(_before):
+        say()
 
 
 def _spend_time() -> None:
@@ -112,11 +123,12 @@ def _spend_time() -> None:
 
 def pause(seconds: float = math.inf) -> None:
     """
-    Ship what is held: the process may be frozen. Free if no sink holds lines.
+    Ship what is held: the process may be frozen. Free if nothing holds lines.
 
     Args:
         seconds: The most seconds to wait; never more than an ending.
     """
+    _say()
     if _ship is not None:
         _call(min(_seconds, seconds), False)
 
@@ -185,7 +197,7 @@ def _renew() -> None:
     global _heard
     _heard = 0.0
     _shipping.clear()
-    if _ship is not None or _last_words:
+    if _ship is not None or _before:
         _watch_process()
 
 

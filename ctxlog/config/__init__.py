@@ -95,6 +95,9 @@ def configure(**options: Unpack[ConfigureOptions]) -> None:
         sampling: Write a share of the requests whole, and those that matter; see
             `ctxlog.Sampling`. `CTXLOG_SAMPLING` is a rate, or has options such as
             `rate=0.1,keep_level=WARNING`.
+        limit: Leave out lines that come too often, and say how many; see
+            `ctxlog.RateLimit`. `CTXLOG_LIMIT` is `on`, or has options such as
+            `first=100,per_second=10`.
 
     Raises:
         ConfigError: if an option, or a variable, is invalid. Nothing has been changed.

@@ -39,9 +39,10 @@ class Configuration:
             handler.setFormatter(formatter)
             self._tree = LoggerTree(settings, handler)
             # One writer and one encoder for all: the same places, one shape of line.
+            self._encoder = formatter.encoder
             output: dict[str, Any] = {
                 "writer": self._writer,
-                "encoder": formatter.encoder,
+                "encoder": self._encoder,
             }
             if settings.share_handlers and self._stdlib:
                 encoder = RecordEncoder(settings.caller)
@@ -66,7 +67,10 @@ class Configuration:
                 stdlib.install_logger_class()
             self._tree.set_levels()
             self._tree.apply()
-        retention.install(self._settings.buffer, self._settings.sampling)
+        settings, limit = self._settings, None
+        if settings.limit is not None:
+            limit = retention.LineLimit(settings.limit, self._encoder, self._writer)
+        retention.install(settings.buffer, settings.sampling, limit)
         self._libraries.begin()
         self._look()
 

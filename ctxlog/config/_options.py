@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from ctxlog.config._settings import Settings
 from ctxlog.line.options import FormatterOptions
-from ctxlog.retention import Buffer, Sampling
+from ctxlog.retention import Buffer, RateLimit, Sampling
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -45,6 +45,7 @@ class ConfigureOptions(DictOptions, total=False):
     flush_timeout: float
     buffer: Buffer | None
     sampling: Sampling | None
+    limit: RateLimit | None
 
 
 def takes(options: type) -> Callable[[_Function], _Function]:

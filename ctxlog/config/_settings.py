@@ -19,7 +19,7 @@ from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.options import FormatterOptions
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.schema import Schema, get_schema
-from ctxlog.retention import Buffer, Sampling
+from ctxlog.retention import Buffer, RateLimit, Sampling
 from ctxlog.sinks import places_of, stream_of
 from ctxlog.terminal import wants_color
 
@@ -303,6 +303,9 @@ class Settings:
     buffer: Buffer | None = _option(None, _made(Buffer), read=_maker(Buffer, "level"))
     sampling: Sampling | None = _option(
         None, _made(Sampling), read=_maker(Sampling, "rate")
+    )
+    limit: RateLimit | None = _option(
+        None, _made(RateLimit), read=_maker(RateLimit, "first")
     )
 
     @property

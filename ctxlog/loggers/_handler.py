@@ -14,7 +14,7 @@ from ctxlog.errors import ConfigError
 from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.writer import LineWriter, Writer
 from ctxlog.loggers._formatters import ConsoleFormatter, JsonFormatter
-from ctxlog.loggers._record import encoded, event_of, view_of
+from ctxlog.loggers._record import encoded, event_of, template_of, view_of
 from ctxlog.loggers._request_levels import is_usual, logger_of
 from ctxlog.retention import (
     DROP,
@@ -164,18 +164,20 @@ class LineHandler(logging.Handler):
         """Return the record to write; None if it waits, or is dropped."""
         view = view_of(record)
         lines = view.lines
-        if not isinstance(lines, RequestLines):
-            return record
-        level = record.levelno
-        usual = is_usual(logger_of(record.name), level, lines)
-        verdict = lines.verdict(record.name, level, usual, view)
-        if verdict is HOLD:
-            size, held = self._held(record)
-            if lines.hold(usual, size, held):
+        if isinstance(lines, RequestLines):
+            level = record.levelno
+            usual = is_usual(logger_of(record.name), level, lines)
+            verdict = lines.verdict(record.name, level, usual, view)
+            if verdict is DROP:
                 return None
-        elif verdict is DROP:
+            if verdict is HOLD and lines.hold(usual, *self._held(record)):
+                return None
+        limit = asked.limit
+        if limit is not None and limit.leaves_out(
+            self.writer, record.name, record.levelno, template_of(record)
+        ):
             return None
-        marks = lines.marks(self.writer)
+        marks = lines.marks(self.writer) if isinstance(lines, RequestLines) else None
         return record if marks is None else _with_fields(record, marks)
 
     def _held(self, record: logging.LogRecord) -> tuple[int, Held]:

@@ -195,7 +195,7 @@ def _written(
         view = error_view(error, reporting=way.reports)
     else:
         view = current_view()
-    if view.lines is not None:
+    if view.lines is not None or asked.limit is not None:
         extra = _admitted(way, level, msg, args, error, extra or {}, view)
         if extra is None:
             return True
@@ -234,17 +234,19 @@ def _admitted(
 ) -> dict[str, Any] | None:
     """Return the fields of a line to write; None if it waits, or is dropped."""
     lines = view.lines
-    if not isinstance(lines, RequestLines):
-        return extra
-    usual = is_usual(way.logger, level, lines)
-    verdict = lines.verdict(way.name, level, usual, view)
-    if verdict is DROP:
+    if isinstance(lines, RequestLines):
+        usual = is_usual(way.logger, level, lines)
+        verdict = lines.verdict(way.name, level, usual, view)
+        if verdict is DROP:
+            return None
+        if verdict is HOLD and lines.hold(
+            usual, *_held(way, level, msg, args, error, extra, view)
+        ):
+            return None
+    limit = asked.limit
+    if limit is not None and limit.leaves_out(way.writer, way.name, level, msg):
         return None
-    if verdict is HOLD and lines.hold(
-        usual, *_held(way, level, msg, args, error, extra, view)
-    ):
-        return None
-    marks = lines.marks(way.writer)
+    marks = lines.marks(way.writer) if isinstance(lines, RequestLines) else None
     return extra if marks is None else {**extra, **marks}
 
 

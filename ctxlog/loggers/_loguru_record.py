@@ -174,6 +174,21 @@ def _handed_on() -> logging.LogRecord | None:
     return None
 
 
+def template_in_call() -> object:
+    """
+    Return the message of the log call under way, before its arguments; None if unknown.
+
+    A record has it formatted only, and each value would make another message.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not _logs:
+        frame = frame.f_back
+    return None if frame is None else frame.f_locals.get("message")
+
+
+_logs: Any = getattr(type(logger), "_log").__code__  # noqa: B009 (not in its stubs)
+
+
 def _record_in(frame: FrameType) -> logging.LogRecord | None:
     for handed in list(frame.f_locals.values()):
         if isinstance(handed, logging.LogRecord):

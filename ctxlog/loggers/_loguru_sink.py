@@ -14,7 +14,13 @@ from ctxlog.line.event import Encoder, Event, Plain
 from ctxlog.line.schema import Schema, get_schema
 from ctxlog.line.writer import LineWriter, Writer
 from ctxlog.loggers._levels import Levels
-from ctxlog.loggers._loguru_record import Extra, Record, encoded, make_extra
+from ctxlog.loggers._loguru_record import (
+    Extra,
+    Record,
+    encoded,
+    make_extra,
+    template_in_call,
+)
 from ctxlog.loggers._pickles import Packed, pickles, plain
 from ctxlog.loggers._request_events import admitted, is_made
 from ctxlog.retention import asked
@@ -113,7 +119,8 @@ def _line(
 
     def admit(event: Plain | Event) -> Mapping[Any, Any] | None:
         if writer is not None and not encoder.hands_on:
-            return admitted(event, usual, encoder, writer)
+            template = None if asked.limit is None else template_in_call()
+            return admitted(event, usual, encoder, writer, template)
         # Another logger asks the request, or another process cannot.
         lines = None if writer is None else event[5].lines
         return event[6] if is_made(event[2], usual, lines) else None

@@ -147,6 +147,17 @@ def view_of(record: logging.LogRecord) -> View:
     return found if isinstance(found, View) else found.view
 
 
+def template_of(record: logging.LogRecord) -> object:
+    """Return the message of *record* before its arguments."""
+    template = record.msg
+    if isinstance(template, dict):  # structlog's event
+        return template.get("event", "")
+    args = record.args
+    if template == "%s" and isinstance(args, tuple) and len(args) == 1:
+        return args[0]  # handed on by another logger, or a message without a template
+    return template
+
+
 def plain_fields(
     view: View, hiding: Redactor | None = None, names: Names | None = None
 ) -> dict[str, Any]:

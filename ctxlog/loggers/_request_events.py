@@ -13,6 +13,7 @@ from ctxlog.retention import (
     DROP,
     HOLD,
     RequestLines,
+    asked,
     hold_event,
     hold_plain,
 )
@@ -31,7 +32,11 @@ def is_made(level: int, usual: bool, lines: object) -> bool:
 
 
 def admitted(
-    event: Plain | Event, usual: bool, encoder: Encoder, writer: Writer
+    event: Plain | Event,
+    usual: bool,
+    encoder: Encoder,
+    writer: Writer,
+    template: object = None,
 ) -> Mapping[Any, Any] | None:
     """
     Return the fields of an event to write; None if it waits, or is dropped.
@@ -41,18 +46,25 @@ def admitted(
         usual: Whether it is written where no request has a say.
         encoder: Makes its line.
         writer: Writes it.
+        template: Its message, before its arguments, if that is another.
     """
-    level, logger, view, fields = event[2], event[3], event[5], event[6]
+    level, logger, message, view, fields = event[2:7]
     lines = view.lines
-    if not isinstance(lines, RequestLines):
-        return fields if usual else None
-    usual = lines.is_usual(level, usual)
-    verdict = lines.verdict(logger, level, usual, view)
-    if verdict is DROP:
-        return None
-    if verdict is HOLD:
-        hold: Any = hold_event if isinstance(event, Event) else hold_plain
-        if lines.hold(usual, *hold(event, encoder, writer)):
+    if isinstance(lines, RequestLines):
+        usual = lines.is_usual(level, usual)
+        verdict = lines.verdict(logger, level, usual, view)
+        if verdict is DROP:
             return None
-    marks = lines.marks(writer)
+        if verdict is HOLD:
+            hold: Any = hold_event if isinstance(event, Event) else hold_plain
+            if lines.hold(usual, *hold(event, encoder, writer)):
+                return None
+    elif not usual:
+        return None
+    limit = asked.limit
+    if limit is not None and limit.leaves_out(
+        writer, logger, level, message if template is None else template
+    ):
+        return None
+    marks = lines.marks(writer) if isinstance(lines, RequestLines) else None
     return fields if marks is None else {**fields, **marks}

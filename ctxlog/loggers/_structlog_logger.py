@@ -173,6 +173,7 @@ def _logging(level: str, number: int) -> Any:
     name = level.lower()
 
     def method(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
+        template = event
         if args:
             message = None
             try:
@@ -203,10 +204,12 @@ def _logging(level: str, number: int) -> Any:
             event = ""
         if KEYS.isdisjoint(fields):
             encoder, created, view = renderer.encoder, _now(), current_view()
-            if view.lines is not None and not encoder.hands_on:
+            if (
+                view.lines is not None or asked.limit is not None
+            ) and not encoder.hands_on:
                 plain = (created, level, number, logger.name, event, view, fields)
                 usual = number >= self.least
-                admitted = admit(plain, usual, encoder, output.writer)
+                admitted = admit(plain, usual, encoder, output.writer, template)
                 if admitted is None:
                     return None
                 fields = dict(admitted)

@@ -37,6 +37,7 @@ from ctxlog.loggers._events import (
 from ctxlog.loggers._record import plain_fields, read, stamp_of
 from ctxlog.loggers._request_events import admitted as admit
 from ctxlog.loggers._structlog_logger import LineLogger, output
+from ctxlog.retention import asked
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -138,7 +139,7 @@ class JsonRenderer:
         level = LEVELS.get(method_name) or level_of(method_name)
         view = current_view()
         plain: Plain = (_now(), *level, name, message, view, event_dict)
-        if view.lines is not None:
+        if view.lines is not None or asked.limit is not None:
             plain = (*plain[:6], self._admitted(logger, method_name, plain))
         line = self.encoder.encode_plain(*plain)
         if line is None:
@@ -206,7 +207,7 @@ class JsonRenderer:
         if isinstance(event.error, BaseException):
             reporting = event.logger in REPORTING_LOGGERS
             event = event._replace(view=error_view(event.error, reporting=reporting))
-        if event.view.lines is not None:
+        if event.view.lines is not None or asked.limit is not None:
             admitted = self._admitted(logger, method_name, event)
             event = event._replace(fields=admitted)
         return self.encoder.encode(event._replace(caller=self._caller()))

@@ -5,8 +5,27 @@ What loggers must know before they make a line: whether it may be the request's 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from ctxlog.retention._policy import NEVER
+
+
+class Limit(Protocol):
+    """Leaves out lines that come too often."""
+
+    def leaves_out(
+        self, writer: object, logger: str, level: int, template: object
+    ) -> bool:
+        """
+        Return whether a line is left out, and count it.
+
+        Args:
+            writer: What would write it.
+            logger: The name of its logger.
+            level: Its level.
+            template: Its message, before its arguments.
+        """
+        ...
 
 
 class Asked:
@@ -17,6 +36,7 @@ class Asked:
         active: Whether any line may not simply be written.
         floor: The lowest level that a request may ask for or a buffer takes.
         ceiling: The highest level that a request has asked for.
+        limit: Leaves out lines that come too often; None where each is written.
         changed: Called when one of them has changed.
     """
 
@@ -24,10 +44,14 @@ class Asked:
         self.active = False
         self.floor: float = NEVER
         self.ceiling: float = -NEVER
+        self.limit: Limit | None = None
         self.changed: list[Callable[[], object]] = []
 
-    def begin(self, active: bool, floor: float) -> None:
+    def begin(
+        self, active: bool, floor: float = NEVER, limit: Limit | None = None
+    ) -> None:
         """Begin anew: no request has a level of its own."""
+        self.limit = limit
         self._set(active, floor, -NEVER)
 
     def level(self, level: int) -> None:

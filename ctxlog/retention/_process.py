@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import os
 
-from ctxlog._endings import before_end, forget_end
+from ctxlog._endings import before_end, not_before_end
 from ctxlog.context import Store
 from ctxlog.context.adapter import new_lines
 from ctxlog.retention._asked import asked
+from ctxlog.retention._limit import LineLimit
 from ctxlog.retention._lines import RequestLines
-from ctxlog.retention._policy import NEVER, Policy, policies
+from ctxlog.retention._policy import Policy, policies
 from ctxlog.retention.options import Buffer, Sampling
 
 _policy = Policy()
+_limit: LineLimit | None = None
 
 
 def make_lines() -> RequestLines:
@@ -22,31 +24,38 @@ def make_lines() -> RequestLines:
     return RequestLines(_policy)
 
 
-def install(buffer: Buffer | None, sampling: Sampling | None) -> None:
+def install(
+    buffer: Buffer | None, sampling: Sampling | None, limit: LineLimit | None = None
+) -> None:
     """
     Do something with the lines of all requests that begin from now on.
 
     Args:
         buffer: Which lines wait that are below the level; None for none.
         sampling: Which requests are written; None for all.
+        limit: Leaves out lines that come too often, of all requests.
     """
-    global _policy
+    global _policy, _limit
     uninstall()
+    _limit = limit
     _policy = policy = Policy(buffer, sampling)
     if buffer is not None or sampling is not None:
         new_lines.make = make_lines
         before_end(policy.give_up)
-    asked.begin(new_lines.make is not None, policy.least)
+    asked.begin(new_lines.make is not None or limit is not None, policy.least, limit)
 
 
 def uninstall() -> None:
     """Write all lines of requests that begin from now on; a no-op if they are."""
-    global _policy
+    global _policy, _limit
     before, _policy = _policy, Policy()
+    limit, _limit = _limit, None
     new_lines.make = None
-    forget_end(before.give_up)
+    not_before_end(before.give_up)
     before.stop()
-    asked.begin(False, NEVER)
+    asked.begin(False)
+    if limit is not None:
+        limit.close()
 
 
 def settle(store: Store, *, failed: bool, seconds: float, level: int) -> None:

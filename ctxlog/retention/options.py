@@ -51,6 +51,11 @@ def _size(option: str, value: object) -> None:
         raise ConfigError(option, value, "a number of bytes")
 
 
+def _count(option: str, value: object, least: int) -> None:
+    if not (isinstance(value, int) and not isinstance(value, bool) and value >= least):
+        raise ConfigError(option, value, f"a number of lines, at least {least}")
+
+
 @dataclass(frozen=True)
 class Buffer:
     """
@@ -156,13 +161,20 @@ class RateLimit:
     """
     Leave out lines of one kind that come too often, and say how many.
 
-    Of the lines from one logger, at one level, with one template (the message before
-    its arguments), the first ones in a second are written, then some. When the second
-    is over, a line says how many were left out.
+    Lines are of one kind if they have one logger, one level and one template: the
+    message before its arguments. The first ones in a second are written, then only so
+    many in a second, spread evenly. As long as more than *first* lines of a kind come
+    in a second, the next second, too, has only *per_second* of them; after a second
+    with fewer the kind begins anew. When a second is over, one line for each kind says
+    how many were left out.
+
+    Seconds are the same for all kinds: one begins with the first line after a pause.
+    An f-string is a template of its own with each value. Of 4,096 kinds in one second,
+    all further ones are written.
 
     Args:
-        first: How many lines of a kind are written in a second.
-        per_second: How many more of them are written in that second.
+        first: How many lines of a kind are written at once.
+        per_second: How many more of them are written in a second.
 
     Raises:
         ConfigError: if an option is invalid.
@@ -172,7 +184,5 @@ class RateLimit:
     per_second: int = 10
 
     def __post_init__(self) -> None:
-        for name in ("first", "per_second"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise ConfigError(name, value, "a number of lines")
+        _count("first", self.first, 1)
+        _count("per_second", self.per_second, 0)

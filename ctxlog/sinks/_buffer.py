@@ -10,10 +10,8 @@ the middle of it: that is why the lock is one that its thread may take again.
 
 from __future__ import annotations
 
-import _thread
 import os
 import sys
-import threading
 import time
 import weakref
 from collections import deque
@@ -22,6 +20,7 @@ from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar
 from typing import Any
 
+from ctxlog._native import original, start_thread
 from ctxlog.errors import ConfigError
 from ctxlog.sinks._sink import Stats
 
@@ -31,18 +30,6 @@ _OVERHEAD = sys.getsizeof(b"") + 8
 _NEVER = sys.maxsize
 
 _handing_on: ContextVar[bool] = ContextVar("ctxlog_handing_on", default=False)
-
-_PATCHING = ("gevent.monkey", "eventlet.patcher")
-
-
-def _original(name: str) -> Any:
-    """Return a function of `_thread`, although gevent or eventlet has replaced it."""
-    gevent, eventlet = (sys.modules.get(module) for module in _PATCHING)
-    if gevent is not None:
-        return gevent.get_original("_thread", name)
-    if eventlet is not None:
-        return getattr(eventlet.original("_thread"), name)
-    return getattr(_thread, name)
 
 
 @contextmanager
@@ -144,8 +131,7 @@ class Buffer:
             # The first one starts it; it is not started by a second thread meanwhile,
             # nor by a signal handler in between.
             if state.claim(feed):
-                # Not by `threading`, whose locks a finalizer that logs may hold.
-                _original("start_new_thread")(_in_thread, (self._work, feed))
+                start_thread(_run, self._work, feed)
             return state.feed
         except BaseException as error:
             # A thread that was started all the same finds that it has nothing.
@@ -237,7 +223,7 @@ class _State:
     """
 
     def __init__(self) -> None:
-        self.lock = _original("RLock")()
+        self.lock = original("RLock")()
         self.feed: Feed | None = None
         self.lines: deque[bytes] = deque()
         self.taken: deque[bytes] = deque()
@@ -281,7 +267,7 @@ class _State:
     def wait_until(self, reached: Callable[[], bool], end: float) -> bool:
         """Ask again whenever lines have left; return whether it was reached in time."""
         while True:
-            waiter = _original("allocate_lock")()
+            waiter = original("allocate_lock")()
             waiter.acquire()
             self.waiters.append(waiter)
             try:
@@ -358,11 +344,11 @@ class Feed:
 
     def __init__(self, state: _State) -> None:
         self._state = state
-        self._signal = _original("allocate_lock")()
+        self._signal = original("allocate_lock")()
         self._signal.acquire()
         self.deadline: float | None = None
         self.wanted = _NEVER
-        self.ended = _original("allocate_lock")()
+        self.ended = original("allocate_lock")()
         self.ended.acquire()
 
     def wake(self) -> None:
@@ -467,13 +453,6 @@ class Feed:
         self.ended.release()
 
 
-def _in_thread(work: Callable[[Feed], None], feed: Feed) -> None:
-    # As `threading.Thread` does it, for debuggers and the like.
-    sys.settrace(threading.gettrace())
-    sys.setprofile(threading.getprofile())
-    Context().run(_run, work, feed)
-
-
 def _run(work: Callable[[Feed], None], feed: Feed) -> None:
     try:
         work(feed)
@@ -488,17 +467,17 @@ def apart(fn: Callable[[], object], timeout: float) -> bool:
     Returns:
         Whether the thread could be started: the interpreter may be at its end.
     """
-    done = _original("allocate_lock")()
+    done = original("allocate_lock")()
     done.acquire()
 
     def call() -> None:
         try:
-            Context().run(fn)
+            fn()
         finally:
             done.release()
 
     try:
-        _original("start_new_thread")(call, ())
+        start_thread(call)
     except RuntimeError:
         return False
     done.acquire(timeout=timeout)
