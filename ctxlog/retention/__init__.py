@@ -13,6 +13,7 @@ from ctxlog.retention._held import hold_event as hold_event
 from ctxlog.retention._held import hold_plain as hold_plain
 from ctxlog.retention._held import size_of as size_of
 from ctxlog.retention._levels import flush_buffer, set_level
+from ctxlog.retention._levels import keep as keep
 from ctxlog.retention._levels import set_store_level as set_store_level
 from ctxlog.retention._limit import LineLimit as LineLimit
 from ctxlog.retention._lines import DROP as DROP

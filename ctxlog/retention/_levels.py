@@ -52,6 +52,13 @@ def set_store_level(store: Store, level: int | None) -> None:
     lines.level = level
 
 
+def keep(store: Store) -> None:
+    """Write the lines of a store whole, where requests are sampled; else a no-op."""
+    lines = store._view.lines
+    if isinstance(lines, RequestLines):
+        lines.keep()
+
+
 def flush_buffer() -> None:
     """
     Write the lines of the active store that wait in its buffer, and all further ones.

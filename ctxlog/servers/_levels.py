@@ -5,7 +5,6 @@ The level of one request's lines, chosen when it begins.
 from __future__ import annotations
 
 import hmac
-import logging
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -65,16 +64,17 @@ class LevelRules:
         self.asked = level is not None or debug_header is not None
         self._complaints = Complaints()
 
-    def choose(self, headers: Headers, source: object) -> int | None:
+    def has_token(self, headers: Headers) -> bool:
+        """Return whether a request has the token, which is taken out of its headers."""
+        return self.header is not None and self._is_token(headers.pop(self.header, []))
+
+    def choose(self, source: object) -> int | None:
         """
         Return the level of a request that begins; None for the usual one.
 
         Args:
-            headers: Its headers that are read; the token is taken out of them.
             source: What the option `level` is called with.
         """
-        if self.header is not None and self._is_token(headers.pop(self.header, [])):
-            return logging.DEBUG
         choose = self._level
         if choose is None:
             return None

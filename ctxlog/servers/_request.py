@@ -31,7 +31,7 @@ from ctxlog.context.adapter import (
     entry_store,
     new_lines,
 )
-from ctxlog.retention import set_store_level, settle
+from ctxlog.retention import keep, set_store_level, settle
 from ctxlog.servers._completion import completion_fields, http_outcome
 from ctxlog.servers._details import content_length, header_map
 from ctxlog.servers._facts import RequestFacts
@@ -236,7 +236,12 @@ class RequestEntry(Entry, RequestFacts):
 
     def choose_level(self, source: object) -> None:
         """Give the request the level that the options choose, with *source*."""
-        level = self._within(self.options.levels.choose, self._headers, source)
+        levels = self.options.levels
+        if levels.has_token(self._headers):
+            set_store_level(self.store, logging.DEBUG)
+            keep(self.store)  # it was asked for, whatever is sampled
+            return
+        level = self._within(levels.choose, source)
         if level is not None:
             set_store_level(self.store, level)
 

@@ -120,6 +120,23 @@ def test_a_request_with_the_token_has_the_level_debug(
     assert TOKEN not in written.text()
 
 
+def test_a_request_with_the_token_is_kept(
+    serve: Serve, written: LogEnvironment
+) -> None:
+    """
+    Where requests are sampled, its lines are written at once; a neighbor's are not.
+    """
+    sampling = ctxlog.Sampling(rate=0.0)
+    ctxlog.configure(format="json", stream=written.stream, sampling=sampling)
+    debug = ("X-Debug", TOKEN)
+    requests = [[("X-Request-ID", "req-A")], [("X-Request-ID", "req-B"), debug]]
+    serve(requests, work, **SECRET)
+    assert messages(written, "req-A") == []
+    assert messages(written, "req-B") == ["details", "hello"]
+    own = [one for one in written.load_all() if one["logger"] == "tests.app"]
+    assert not any("buffered" in one or "sampleRate" in one for one in own)
+
+
 def test_other_values_have_no_effect(serve: Serve, written: LogEnvironment) -> None:
     """
     A wrong value, two values, the token with something around it: no line says so.
@@ -366,8 +383,7 @@ def test_only_the_token_alone_has_an_effect(values: list[str]) -> None:
     """
     options = RequestOptions(**SECRET)
     headers = options.headers.of_pairs([("X-Debug", value) for value in values])
-    chosen = options.levels.choose(headers, None)
-    assert (chosen == logging.DEBUG) == (values == [TOKEN])
+    assert options.levels.has_token(headers) == (values == [TOKEN])
     assert headers == {}
 
 
@@ -377,7 +393,7 @@ def test_a_server_that_leaves_surrogates(lines: Lines) -> None:
     """
     options = RequestOptions(**SECRET)
     headers = options.headers.of_pairs([("x-debug", "t\udcff")])
-    assert options.levels.choose(headers, None) is None
+    assert not options.levels.has_token(headers)
 
 
 def test_no_header_is_looked_for_that_nobody_asked_for() -> None:
