@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from tests.helpers import LIMIT, ROOT, free_port, need, until_listening
+from tests.test_docs import difference
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -466,3 +467,58 @@ asyncio.run(main())
         "GET /orders/7 401",
     ]
     assert not any("user" in line for line in others)
+
+
+_TOKEN = "a-secret-for-the-tests"
+
+
+def lines_of_whole_requests() -> list[str]:
+    """What the example of whole requests writes of the requests that the page asks."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-Im", "uvicorn", "--app-dir", str(ROOT / "examples")]
+        + ["whole_requests_app:app", "--port", str(port)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "DEBUG_TOKEN": _TOKEN},
+    )
+
+    def ask(call: str, request_id: str, **headers: str) -> None:
+        method, path = call.split()
+        url = f"http://127.0.0.1:{port}{path}"
+        headers = {"X-Request-ID": request_id, **headers}
+        request = urllib.request.Request(url, headers=headers, method=method)
+        # One of them is answered by a 503.
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(request, timeout=LIMIT).close()
+
+    try:
+        until_listening(process, port)
+        ask("GET /orders/7", "req-1")
+        ask("GET /orders/7", "req-2")
+        ask("GET /orders/13", "req-3")
+        ask("GET /orders/8", "req-4", **{"X-Debug-Token": _TOKEN})
+        ask("POST /import/500", "req-5")
+    finally:
+        process.terminate()
+        written, _ = process.communicate(timeout=LIMIT)
+    # And not what the server says of itself.
+    lines = [line for line in written.splitlines() if "uvicorn." not in line]
+    # The end of the process may say what was left out before it says that it ends.
+    return sorted(lines, key=lambda line: '"suppressed"' in line)
+
+
+def test_the_page_on_whole_requests_shows_the_example() -> None:
+    """
+    The program in the docs is the one in the file, and these are its lines.
+    """
+    need("fastapi", "uvicorn", "structlog", "loguru")
+    example = (ROOT / "examples" / "whole_requests_app.py").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "whole-requests.md").read_text(encoding="utf-8")
+    program = f"```python\n{example[example.index('import logging') :]}```"
+    assert program in page
+
+    shown = page[page.index(program) :].partition("```json\n")[2].partition("```")[0]
+    printed = "\n".join(lines_of_whole_requests())
+
+    assert difference(shown, printed) is None
