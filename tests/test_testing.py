@@ -257,6 +257,54 @@ structlog.get_logger("shop").info("four")
     assert (tmp_path / "app.log").read_text().count("\n") == 5
 
 
+def test_lines_are_captured_whatever_becomes_of_their_request(tmp_path: Path) -> None:
+    """
+    Those that wait and those that are dropped; what is written stays as it is.
+    """
+    need("structlog", "loguru")
+    program = """
+import logging, sys, structlog, loguru
+import ctxlog
+from ctxlog.testing import capture_lines
+
+def configure():
+    ctxlog.configure(
+        to=["file:app.log"],
+        format="json",
+        buffer=ctxlog.Buffer(),
+        sampling=ctxlog.Sampling(rate=0.0),
+    )
+
+def work(failing):
+    for log in (logging, structlog.get_logger(), loguru.logger):
+        log.debug("details")
+        log.info("hello")
+    if failing:
+        logging.error("failed")
+
+inside = sys.argv[1] == "inside"
+if not inside:
+    configure()
+with capture_lines() as lines:
+    if inside:
+        configure()
+    for failing in (False, True):
+        ctxlog.run({"requestID": f"req-{failing}"}, work, failing)
+print([line["message"][0] for line in lines])
+with open("app.log") as file:
+    print(len(file.readlines()))
+ctxlog.run({}, work, True)
+with open("app.log") as file:
+    print(len(file.readlines()))
+"""
+    for moment in ("before", "inside"):
+        done = run_python("-c", program, moment, cwd=tmp_path)
+        captured, written, more = done.stdout.splitlines()
+        assert captured == str(["d", "h"] * 6 + ["f"]), moment
+        assert (written, more) == ("7", "14")
+        (tmp_path / "app.log").unlink()
+
+
 def test_fields_of_structlogs_contextvars_come_along() -> None:
     """
     On structlog's lines, as with its own processor.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Protocol
 
 from ctxlog._names import LIBRARY_LEVELS
 from ctxlog.context.adapter import current_view
@@ -21,6 +21,27 @@ _REQUESTS = None
 
 #: The loggers whose levels `configure(levels=...)` has set.
 chosen: Collection[str] = frozenset()
+
+
+class Watcher(Protocol):
+    """Sees lines whatever becomes of them."""
+
+    def takes(self, level: int) -> bool:
+        """Return whether lines of a level are made for it."""
+
+    def give(self, record: logging.LogRecord) -> None:
+        """Take a record that the loggers hand to no handler but ours, or to none."""
+
+
+#: The one of this process.
+watcher: Watcher | None = None
+
+
+def watch(by: Watcher | None) -> None:
+    """Have all lines seen that are made, or would be if a request asked for them."""
+    global watcher
+    watcher = by
+    forget_answers()
 
 
 def choose_levels(names: Collection[str]) -> None:
@@ -75,6 +96,8 @@ def _answer(logger: logging.Logger, level: int) -> bool | None:
                 not usual and level >= asked.floor
             ):
                 answer = _REQUESTS
+    if watcher is not None:
+        return watcher.takes(level) or answer
     # `logging` empties the cache when a level changes. The key of the second is none of
     # its own: a level is not negative.
     cache: dict[int, Any] = logger._cache  # type: ignore[attr-defined]

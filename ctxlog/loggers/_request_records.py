@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ctxlog._patch import Patch
+from ctxlog.loggers import _request_levels
 from ctxlog.loggers._handler import LineHandler
 from ctxlog.loggers._record import view_of
 from ctxlog.loggers._request_levels import forget_answers, is_enabled_for, is_usual
@@ -39,11 +40,15 @@ def _handle(below: Any, logger: logging.Logger, record: logging.LogRecord) -> No
     verdict = lines.verdict(record.name, level, usual, view)
     if usual:
         below(logger, record)
-    elif verdict is not DROP and not logger.disabled:
+        return
+    watcher = _request_levels.watcher
+    if (verdict is not DROP or watcher is not None) and not logger.disabled:
         passed: Any = logger.filter(record)
         if isinstance(passed, logging.LogRecord):  # Python 3.12 and later
             record = passed
-        if passed:
+        if passed and watcher is not None:
+            watcher.give(record)
+        if passed and verdict is not DROP:
             for handler in _handlers(logger):
                 if level >= handler.level:
                     handler.handle(record)

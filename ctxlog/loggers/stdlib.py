@@ -16,6 +16,7 @@ from ctxlog.loggers._handler import LineHandler
 from ctxlog.loggers._logger import install_logger_class as install_logger_class
 from ctxlog.loggers._logger import uninstall_logger_class as uninstall_logger_class
 from ctxlog.loggers._request_levels import choose_levels as choose_levels
+from ctxlog.loggers._request_levels import watch as watch
 
 __all__ = [
     "ConsoleFormatter",

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, TypeVar, overload
 
 from ctxlog._names import get_names
+from ctxlog._patch import Patch
 from ctxlog.context.adapter import current_view
 from ctxlog.errors import ConfigError, MissingDependencyError
 from ctxlog.line.encoder import LineEncoder
@@ -100,6 +101,12 @@ class CapturedLines(Sequence[dict[str, Any]]):
             )
 
 
+class _Encoder(LineEncoder):
+    """An encoder of lines whatever becomes of their requests."""
+
+    hands_on = True
+
+
 _PLAIN = LineEncoder()
 _MISSING_ID = "N/A"
 
@@ -180,9 +187,15 @@ _Take = Callable[[bytes], None]
 
 
 class _Passing(threading.local):
-    """Whether this thread is handing on an event that was taken already."""
+    """
+    What this thread does.
 
-    on = False
+    Attributes:
+        on: Whether it is handing on an event that was taken already.
+        asks: Whether it asks what is logged without any taker.
+    """
+
+    on = asks = False
 
 
 _passing = _Passing()
@@ -230,43 +243,71 @@ class _Tap:
 
     def takes(self, level: int) -> bool:
         """Whether a taker wants lines of this level."""
-        return any(level >= least for least, _ in self._takers.values())
+        return not _passing.asks and any(
+            level >= least for least, _ in self._takers.values()
+        )
 
 
 def _tap_stdlib(tap: _Tap) -> Callable[[], None]:
     """Take records between the loggers of stdlib logging and their handlers."""
-    logger_class: Any = logging.Logger
-    is_enabled = logger_class.isEnabledFor
-    call_handlers = logger_class.callHandlers
-    formatter = _per_names(stdlib.JsonFormatter)
+    watcher = _Watcher(tap)
 
-    def enabled(logger: logging.Logger, level: int) -> bool:
-        return tap.takes(level) or is_enabled(logger, level)
+    def enabled(below: Any, logger: logging.Logger, level: int) -> Any:
+        return tap.takes(level) or below(logger, level)
 
-    def call(logger: logging.Logger, record: logging.LogRecord) -> None:
+    def call(below: Any, logger: logging.Logger, record: logging.LogRecord) -> None:
         passed = _passing.on
-        if not passed:
-            tap.give(record.levelno, formatter().encode(record))
-        if is_enabled(logger, record.levelno):
+        watcher.give(record)
+        if _is_enabled_for(logger, record.levelno):
             _passing.on = True
             try:
-                call_handlers(logger, record)
+                below(logger, record)
             finally:
                 _passing.on = passed
 
-    def uninstall() -> None:
-        logger_class.isEnabledFor = is_enabled
-        logger_class.callHandlers = call_handlers
+    patches = [
+        Patch(logging.Logger, "isEnabledFor", enabled),
+        Patch(logging.Logger, "callHandlers", call),
+    ]
 
-    logger_class.isEnabledFor = enabled
-    logger_class.callHandlers = call
+    def uninstall() -> None:
+        stdlib.watch(None)
+        for patch in patches:
+            patch.uninstall()
+
+    for patch in patches:
+        patch.install()
+    stdlib.watch(watcher)
     return uninstall
+
+
+class _Watcher:
+    """Gives records to the takers of a tap: also those that wait, or are dropped."""
+
+    def __init__(self, tap: _Tap) -> None:
+        self.takes = tap.takes
+        self._tap = tap
+        self._formatter = _per_names(stdlib.JsonFormatter)
+
+    def give(self, record: logging.LogRecord) -> None:
+        """Give a record, unless it is an event that was taken already."""
+        if not _passing.on:
+            self._tap.give(record.levelno, self._formatter().encode(record))
+
+
+def _is_enabled_for(logger: logging.Logger, level: int) -> bool:
+    """Return whether a line is logged without any taker."""
+    before, _passing.asks = _passing.asks, True
+    try:
+        return logger.isEnabledFor(level)
+    finally:
+        _passing.asks = before
 
 
 def _tap_structlog(tap: _Tap) -> Callable[[], None]:
     """Take events where all of structlog's loggers begin to process them."""
     adapter: Any = importlib.import_module("ctxlog.loggers.structlog")
-    renderer = _per_names(adapter.JsonRenderer)
+    renderer = _per_names(lambda: adapter.JsonRenderer(encoder=_Encoder()))
     base = adapter.structlog.BoundLoggerBase
     proxy = base._proxy_to_logger
 
