@@ -40,6 +40,9 @@ def test_paths_exist(path: str) -> None:
         ("ctxlog/carrier/messages.py", "def unpack"),
         ("ctxlog/carrier/messages.py", "def pack"),
         ("ctxlog/_names.py", "REPORTING_LOGGERS"),
+        ("ctxlog/retention/_lines.py", "class RequestLines"),
+        ("ctxlog/retention/_limit.py", "class LineLimit"),
+        ("ctxlog/retention/_process.py", "def settle"),
     ],
 )
 def test_names_stand_where_the_page_says(path: str, name: str) -> None:
