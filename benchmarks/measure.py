@@ -145,6 +145,13 @@ def request(name: str, group: str) -> Callable[[], float]:
     return blocks(ways[name])
 
 
+def retained(name: str, group: str) -> Callable[[], float]:
+    """A line that may wait, or a call that may be enabled: a row of `retention.py`."""
+    import retention
+
+    return blocks(retention.WAYS[group][name].begin())
+
+
 def live_stores(what: str, count: int = 10_000) -> float:
     """Ten thousand requests at once: bytes for each, or nanoseconds to open it."""
     import ctxlog
@@ -168,12 +175,14 @@ def live_stores(what: str, count: int = 10_000) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["line", "operation", "request", "stores"])
+    parser.add_argument(
+        "kind", choices=["line", "operation", "request", "retained", "stores"]
+    )
     parser.add_argument("name")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--fields", type=int, help="how many fields the context has")
     parser.add_argument("--event", default="line")
-    parser.add_argument("--group", default="asgi", help="of ways to serve a request")
+    parser.add_argument("--group", default="asgi", help="of requests, of lines kept")
     chosen = parser.parse_args()
     if chosen.fields is not None:
         more = [(f"field{n}", f"value {n}") for n in range(chosen.fields)]
@@ -185,6 +194,8 @@ def main() -> None:
         block = operation(chosen.name)
     elif chosen.kind == "request":
         block = request(chosen.name, chosen.group)
+    elif chosen.kind == "retained":
+        block = retained(chosen.name, chosen.group)
     else:
         block = partial(live_stores, chosen.name)
     for _ in sys.stdin:

@@ -24,11 +24,11 @@ from ctxlog.context._frames import (
     ScopeFrame,
     TemporaryFrame,
     current,
-    get_current,
     leave,
     set_current,
     standing,
 )
+from ctxlog.context._frames import get_current as get_current
 from ctxlog.context._storage import set_storage_values, storage_values
 from ctxlog.context._store import Store, View
 from ctxlog.context._store import new_lines as new_lines

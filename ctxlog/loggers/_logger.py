@@ -38,8 +38,6 @@ from ctxlog.retention import (
     DROP,
     HOLD,
     Held,
-    RequestLines,
-    are_immutable,
     asked,
     frozen,
     hold_event,
@@ -68,7 +66,7 @@ def _stock(name: str) -> Any:
 _log = _stock("_log")
 _find_caller = _stock("findCaller")
 _make_record = _stock("makeRecord")
-_handle = _stock("handle")
+_handle = _stock_handle = _stock("handle")
 _filter = _stock("filter")
 _call_handlers = _stock("callHandlers")
 _handle_line, _emit_line = LineHandler.handle, LineHandler.emit
@@ -76,6 +74,11 @@ _STEPS = frozenset(
     {"_log", "findCaller", "makeRecord", "handle", "filter", "callHandlers"}
 )
 
+
+# What a log call may be given by name; a line without a record needs no `stacklevel`.
+_OPTIONS = frozenset({"exc_info", "extra", "stack_info", "stacklevel"})
+
+_NO_FIELDS: dict[str, Any] = {}
 
 # The methods as they are now, which others may replace.
 _methods: Mapping[str, Any] = vars(logging.Logger)
@@ -144,29 +147,30 @@ class _Way:
 
 
 def _written(
-    logger: logging.Logger,
-    level: int,
-    msg: Any,
-    args: Any,
-    exc_info: Any,
-    extra: Any,
-    stack_info: Any,
+    logger: logging.Logger, level: int, msg: Any, args: Any, options: dict[str, Any]
 ) -> bool:
     """
     Write the line of a call, and return True, if it needs no record.
 
     The arguments are those of `logging.Logger._log`.
     """
+    extra = exc_info = None
+    if options:
+        if not _OPTIONS.issuperset(options):
+            return False  # `logging` says which one it does not know
+        if "stack_info" in options and options["stack_info"]:
+            return False
+        extra = options["extra"] if "extra" in options else None
+        exc_info = options["exc_info"] if "exc_info" in options else None
     factory: object = logging._logRecordFactory  # type: ignore[attr-defined]
     kind = type(logger)
     if (
-        stack_info
-        or type(msg) is not str
+        type(msg) is not str
         or (extra and (type(extra) is not dict or not RESERVED.isdisjoint(extra)))
         or type(factory) is not RecordFactory
         or kind._log is not _log
         or kind.callHandlers is not _call_handlers
-        or (kind.handle is not _handle and not is_ours(kind.handle))
+        or kind.handle is not _handle
         or kind.filter is not _filter
         or kind.makeRecord is not _make_record
         or kind.findCaller is not _find_caller
@@ -196,7 +200,7 @@ def _written(
     else:
         view = current_view()
     if view.lines is not None or asked.limit is not None:
-        extra = _admitted(way, level, msg, args, error, extra or {}, view)
+        extra = _admitted(way, level, msg, args, error, extra or _NO_FIELDS, view)
         if extra is None:
             return True
     created, name = _now(), _level_names.get(level) or _get_level_name(level)
@@ -233,8 +237,8 @@ def _admitted(
     view: View,
 ) -> dict[str, Any] | None:
     """Return the fields of a line to write; None if it waits, or is dropped."""
-    lines = view.lines
-    if isinstance(lines, RequestLines):
+    lines: Any = view.lines
+    if lines is not None:
         usual = is_usual(way.logger, level, lines)
         verdict = lines.verdict(way.name, level, usual, view)
         if verdict is DROP:
@@ -246,7 +250,7 @@ def _admitted(
     limit = asked.limit
     if limit is not None and limit.leaves_out(way.writer, way.name, level, msg):
         return None
-    marks = lines.marks(way.writer) if isinstance(lines, RequestLines) else None
+    marks = None if lines is None else lines.marks(way.writer)
     return extra if marks is None else {**extra, **marks}
 
 
@@ -261,11 +265,12 @@ def _held(
 ) -> tuple[int, Held]:
     """Return a line that waits, and its size: unformatted, if nothing of it changes."""
     created = _now()
-    if error is None and are_immutable(args) and are_immutable(extra.values()):
-        view, size = frozen(view, way.encoder)
-        size += size_of(msg, args, extra)
-        line = (way, level, msg, args, view, {**extra})
-        return size, (created, _made, way.writer, *line)
+    size = size_of(msg, args, extra) if error is None else None
+    if size is not None:
+        view, more = frozen(view, way.encoder)
+        extra = {**extra} if extra else extra
+        line = (way, level, msg, args, view, extra)
+        return size + more, (created, _made, way.writer, *line)
     name = _level_names.get(level) or _get_level_name(level)
     message, problems = formatted(msg, sole_mapping(args))
     event = (created, name, level, way.name, message, view, extra)
@@ -295,25 +300,12 @@ def _method(name: str, level: int) -> Any:
     """Return the method of `ContextLogger` that logs at a level."""
     stock = _stock(name)
 
-    def log(
-        self: logging.Logger,
-        msg: Any,
-        *args: Any,
-        exc_info: Any = None,
-        extra: Any = None,
-        stack_info: Any = False,
-        stacklevel: Any = 1,
-        **more: Any,
-    ) -> Any:
+    def log(self: logging.Logger, msg: Any, *args: Any, **options: Any) -> Any:
         now = _methods[name]
         if now is not stock:  # replaced, by a test or a tracer
-            given = _given(exc_info, extra, stack_info, stacklevel)
-            return now(self, msg, *args, **given, **more)
-        if self.isEnabledFor(level) and (
-            more or not _written(self, level, msg, args, exc_info, extra, stack_info)
-        ):
-            given = _given(exc_info, extra, stack_info, stacklevel)
-            self._log(level, msg, args, **given, **more)
+            return now(self, msg, *args, **options)
+        if self.isEnabledFor(level) and not _written(self, level, msg, args, options):
+            self._log(level, msg, args, **options)
         return None
 
     return _as_of_logging(log, name)
@@ -328,46 +320,20 @@ def _log_method() -> Any:
     stock = _stock("log")
 
     def log(
-        self: logging.Logger,
-        level: Any,
-        msg: Any,
-        *args: Any,
-        exc_info: Any = None,
-        extra: Any = None,
-        stack_info: Any = False,
-        stacklevel: Any = 1,
-        **more: Any,
+        self: logging.Logger, level: Any, msg: Any, *args: Any, **options: Any
     ) -> Any:
         now = _methods["log"]
         if now is not stock:
-            given = _given(exc_info, extra, stack_info, stacklevel)
-            return now(self, level, msg, *args, **given, **more)
+            return now(self, level, msg, *args, **options)
         if not isinstance(level, int):
             if logging.raiseExceptions:
                 raise TypeError("level must be an integer")
             return None
-        if self.isEnabledFor(level) and (
-            more or not _written(self, level, msg, args, exc_info, extra, stack_info)
-        ):
-            given = _given(exc_info, extra, stack_info, stacklevel)
-            self._log(level, msg, args, **given, **more)
+        if self.isEnabledFor(level) and not _written(self, level, msg, args, options):
+            self._log(level, msg, args, **options)
         return None
 
     return _as_of_logging(log, "log")
-
-
-def _given(exc_info: Any, extra: Any, stack_info: Any, stacklevel: Any) -> Any:
-    """Return the options of a log call that were given, for methods of others."""
-    given: dict[str, Any] = {}
-    if exc_info is not None:
-        given["exc_info"] = exc_info
-    if extra is not None:
-        given["extra"] = extra
-    if stack_info is not False:
-        given["stack_info"] = stack_info
-    if stacklevel != 1:
-        given["stacklevel"] = stacklevel
-    return given
 
 
 def _as_of_logging(method: Any, name: str) -> Any:
@@ -455,19 +421,28 @@ _enabled = _stock("isEnabledFor")
 
 def _follow() -> None:
     """Have loggers ask the active request, as long as one may answer."""
+    global _handle
     follow()
-    methods = {"debug": _debug, "isEnabledFor": is_enabled_for}
+    now = _methods["handle"]
+    _handle = now if is_ours(now) else _stock_handle
     now = _methods["isEnabledFor"]
     # Where another library has replaced the method, it has its say in each call.
     asks = asked.active and (now is _enabled or is_ours(now))
-    for name, method in methods.items():
-        if asks:
-            setattr(ContextLogger, name, method)
-        elif name in vars(ContextLogger):
-            delattr(ContextLogger, name)
+    _give("isEnabledFor", is_enabled_for if asks else None)
+    # Of a request with a level of its own the stock one logs, by records: the calls of
+    # all other requests must cost nothing more.
+    _give("debug", _debug if asks and asked.held <= logging.DEBUG else None)
 
 
-# For as long as it is not mostly switched off.
+def _give(name: str, method: Any) -> None:
+    """Give `ContextLogger` a method; None for that of `logging`."""
+    if method is not None:
+        setattr(ContextLogger, name, method)
+    elif name in vars(ContextLogger):
+        delattr(ContextLogger, name)
+
+
+# For as long as most of its lines are made.
 _debug = _method("debug", logging.DEBUG)
 
 asked.changed.append(_follow)

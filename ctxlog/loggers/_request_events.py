@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ctxlog.context.adapter import View
 from ctxlog.line.event import Encoder, Event, Plain
 from ctxlog.line.writer import Writer
 from ctxlog.retention import (
@@ -42,29 +43,59 @@ def admitted(
     Return the fields of an event to write; None if it waits, or is dropped.
 
     Args:
-        event: The event, or the arguments of a plain one.
+        event: The event, or the parts of a plain one, whose fields are copied.
         usual: Whether it is written where no request has a say.
         encoder: Makes its line.
         writer: Writes it.
         template: Its message, before its arguments, if that is another.
     """
-    level, logger, message, view, fields = event[2:7]
-    lines = view.lines
-    if isinstance(lines, RequestLines):
-        usual = lines.is_usual(level, usual)
-        verdict = lines.verdict(logger, level, usual, view)
+    more = (usual, encoder, writer, template)
+    if isinstance(event, Event):
+        return admitted_plain(*event[:7], *more, whole=event)
+    return admitted_plain(*event[:6], {**event[6]}, *more)
+
+
+def admitted_plain(
+    created: float,
+    level: str,
+    levelno: int,
+    logger: str,
+    message: str,
+    view: View,
+    fields: Mapping[Any, Any],
+    usual: bool,
+    encoder: Encoder,
+    writer: Writer,
+    template: object = None,
+    whole: Event | None = None,
+) -> Mapping[Any, Any] | None:
+    """
+    Return the same of an event that is given by its parts, or as a whole.
+
+    Nobody else has the dict of its fields.
+    """
+    lines: Any = view.lines
+    if lines is not None:
+        own = lines.level
+        if own is not None:
+            usual = levelno >= own
+        verdict = lines.verdict(logger, levelno, usual, view)
         if verdict is DROP:
             return None
         if verdict is HOLD:
-            hold: Any = hold_event if isinstance(event, Event) else hold_plain
-            if lines.hold(usual, *hold(event, encoder, writer)):
+            if whole is None:
+                event = (created, level, levelno, logger, message, view, fields)
+                size, line = hold_plain(*event, encoder, writer)
+            else:
+                size, line = hold_event(whole, encoder, writer)
+            if lines.hold(usual, size, line):
                 return None
     elif not usual:
         return None
     limit = asked.limit
     if limit is not None and limit.leaves_out(
-        writer, logger, level, message if template is None else template
+        writer, logger, levelno, message if template is None else template
     ):
         return None
-    marks = lines.marks(writer) if isinstance(lines, RequestLines) else None
+    marks = None if lines is None else lines.marks(writer)
     return fields if marks is None else {**fields, **marks}

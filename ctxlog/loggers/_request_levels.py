@@ -13,11 +13,12 @@ from collections.abc import Collection
 from typing import Any, Protocol
 
 from ctxlog._names import LIBRARY_LEVELS
-from ctxlog.context.adapter import current_view
+from ctxlog.context.adapter import get_current
 from ctxlog.retention import RequestLines, asked
 
-# What the cache of a logger has for levels that are the request's to answer.
-_REQUESTS = None
+# What the cache of a logger has for levels that are the request's to answer: for those
+# that are enabled unless it asks for less, and for those that are not.
+_USUALLY, _RATHER_NOT = "usually", "rather not"
 
 #: The loggers whose levels `configure(levels=...)` has set.
 chosen: Collection[str] = frozenset()
@@ -28,7 +29,6 @@ class Watcher(Protocol):
 
     def takes(self, level: int) -> bool:
         """Return whether lines of a level are made for it."""
-        ...
 
     def give(self, record: logging.LogRecord) -> None:
         """Take a record that the loggers hand to no handler but ours, or to none."""
@@ -54,19 +54,23 @@ def choose_levels(names: Collection[str]) -> None:
 
 def is_enabled_for(self: logging.Logger, level: int) -> bool:
     """Return whether a line of a level is made, for the active request."""
-    # As the method of `logging`, so that it costs as much where no request is asked.
-    if self.disabled:
-        return False
-    cache: dict[int, Any] = self._cache  # type: ignore[attr-defined]
+    # What costs most is first: a level that is disabled. Then the store is looked up as
+    # `current_view()` does, without further calls.
     try:
-        answer = cache[level]
+        answer = self._cache[level]  # type: ignore[attr-defined]
     except KeyError:
         answer = _answer(self, level)
-    if answer is not _REQUESTS:
-        return bool(answer)
-    usual = _is_usual(self, level)
-    lines = current_view().lines
-    return lines.wants(level, usual) if isinstance(lines, RequestLines) else usual
+    if not answer:
+        return False
+    if answer is not True:
+        frame = get_current()
+        lines: Any = None if frame is None else frame.source._view.lines
+        if lines is None:
+            if answer is _RATHER_NOT:
+                return False
+        elif not lines.wants(level, answer is _USUALLY):
+            return False
+    return not self.disabled
 
 
 def is_usual(logger: logging.Logger, level: int, lines: RequestLines) -> bool:
@@ -79,31 +83,27 @@ def is_usual(logger: logging.Logger, level: int, lines: RequestLines) -> bool:
 
 def _is_usual(logger: logging.Logger, level: int) -> bool:
     """Return whether a logger writes lines of a level, whatever a request asks for."""
-    usual = logger._cache.get(~level)  # type: ignore[attr-defined]
-    if usual is None:
-        _answer(logger, level)
-        usual = level >= logger.getEffectiveLevel()
-    return bool(usual)
+    answer: object = logger._cache.get(level)  # type: ignore[attr-defined]
+    if answer is True or answer is _USUALLY:
+        return True
+    return answer is not _RATHER_NOT and level >= logger.getEffectiveLevel()
 
 
-def _answer(logger: logging.Logger, level: int) -> bool | None:
-    """Return, and keep, whether a level is enabled; None if the request says so."""
-    answer: bool | None = False
+def _answer(logger: logging.Logger, level: int) -> bool | str:
+    """Return, and keep, whether a level is enabled, or that the request says so."""
+    answer: bool | str = False
     usual = level >= logger.getEffectiveLevel()
     if logger.manager.disable < level:
         answer = usual
         if not _has_own_level(logger):
-            if (usual and level < asked.ceiling) or (
-                not usual and level >= asked.floor
-            ):
-                answer = _REQUESTS
+            if usual and level < asked.ceiling:
+                answer = _USUALLY
+            elif not usual and level >= asked.floor:
+                answer = _RATHER_NOT
     if watcher is not None:
         return watcher.takes(level) or answer
-    # `logging` empties the cache when a level changes. The key of the second is none of
-    # its own: a level is not negative.
-    cache: dict[int, Any] = logger._cache  # type: ignore[attr-defined]
-    cache[~level] = usual
-    cache[level] = answer
+    # `logging` empties the cache when a level changes.
+    logger._cache[level] = answer  # type: ignore[attr-defined]
     return answer
 
 

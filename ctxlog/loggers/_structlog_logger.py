@@ -12,7 +12,7 @@ from typing import Any
 
 from ctxlog._interrupts import is_interrupt
 from ctxlog._names import get_names
-from ctxlog.context.adapter import current_view
+from ctxlog.context.adapter import current_view, get_current
 from ctxlog.errors import requires
 from ctxlog.line.values import safe_str
 from ctxlog.line.writer import LineWriter, Writer
@@ -20,8 +20,7 @@ from ctxlog.loggers._callers import caller_at, is_ours
 from ctxlog.loggers._events import KEYS, LEVELS
 from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._messages import formatted, sole_mapping
-from ctxlog.loggers._request_events import admitted as admit
-from ctxlog.loggers._request_events import is_made
+from ctxlog.loggers._request_events import admitted_plain as admit
 from ctxlog.retention import asked
 
 with requires("structlog"):
@@ -114,7 +113,7 @@ class FilteringLogger(_EveryLevel):  # type: ignore[misc]
         for name, (_, number) in LEVELS.items():
             calls = (_CALLS[name], _CALLS[f"a{name}"])
             if _is_asked(number, least):
-                calls = (_asking(number, *calls[:1]), _asking_later(number, calls[1]))
+                calls = (_ASKING[name], _asking_later(number, calls[1]))
             elif number < least:
                 calls = (_nothing, _anothing)
             setattr(cls, name, calls[0])
@@ -134,19 +133,11 @@ def _is_asked(level: int, least: int) -> bool:
 
 
 def _is_made(level: int, least: int) -> bool:
-    return is_made(level, level >= least, current_view().lines)
-
-
-def _asking(level: int, call: Any) -> Any:
-    """Return a method that logs only if the active request asks for it."""
-
-    @functools.wraps(call)
-    def method(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
-        if _is_made(level, self.least):
-            return call(self, event, *args, **fields)
-        return None
-
-    return method
+    """Return whether an event is made, for the active request."""
+    frame = get_current()
+    lines: Any = None if frame is None else frame.source._view.lines
+    usual = level >= least
+    return usual if lines is None else lines.wants(level, usual)
 
 
 def _asking_later(level: int, call: Any) -> Any:
@@ -169,10 +160,13 @@ async def _anothing(self: Any, event: Any = None, *args: Any, **fields: Any) -> 
     return None
 
 
-def _logging(level: str, number: int) -> Any:
+def _logging(level: str, number: int, asks: bool = False) -> Any:
+    """Return the method of a level, which may ask the request whether it logs."""
     name = level.lower()
 
     def method(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
+        if asks and not _is_made(number, self.least):
+            return None
         template = event
         if args:
             message = None
@@ -207,12 +201,12 @@ def _logging(level: str, number: int) -> Any:
             if (
                 view.lines is not None or asked.limit is not None
             ) and not encoder.hands_on:
-                plain = (created, level, number, logger.name, event, view, fields)
+                parts = (created, level, number, logger.name, event, view, fields)
                 usual = number >= self.least
-                admitted = admit(plain, usual, encoder, output.writer, template)
+                admitted = admit(*parts, usual, encoder, output.writer, template)
                 if admitted is None:
                     return None
-                fields = dict(admitted)
+                fields = admitted if admitted is fields else dict(admitted)
             line = encoder.encode_plain(
                 created, level, number, logger.name, event, view, fields
             )
@@ -302,6 +296,13 @@ _CALLS: dict[str, Any] = {
 }
 _CALLS["exception"] = functools.wraps(_EveryLevel.exception)(_exception)
 _CALLS.update((f"a{name}", _asynchronous(name)) for name in LEVELS)
+# Those that ask the active request first.
+_ASKING = {
+    name: functools.wraps(getattr(_EveryLevel, name))(_logging(*LEVELS[name], True))
+    for name in LEVELS
+    if name != "exception"
+}
+_ASKING["exception"] = _CALLS["exception"]  # which calls `error()`
 FilteringLogger.log = functools.wraps(_EveryLevel.log)(_log)
 FilteringLogger.alog = functools.wraps(_EveryLevel.alog)(_alog)
 

@@ -34,7 +34,8 @@ class Asked:
 
     Attributes:
         active: Whether any line may not simply be written.
-        floor: The lowest level that a request may ask for or a buffer takes.
+        held: The lowest level that a buffer takes.
+        floor: The lowest level that a request has asked for or a buffer takes.
         ceiling: The highest level that a request has asked for.
         limit: Leaves out lines that come too often; None where each is written.
         changed: Called when one of them has changed.
@@ -42,26 +43,28 @@ class Asked:
 
     def __init__(self) -> None:
         self.active = False
+        self.held: float = NEVER
         self.floor: float = NEVER
         self.ceiling: float = -NEVER
         self.limit: Limit | None = None
         self.changed: list[Callable[[], object]] = []
 
     def begin(
-        self, active: bool, floor: float = NEVER, limit: Limit | None = None
+        self, active: bool, held: float = NEVER, limit: Limit | None = None
     ) -> None:
         """Begin anew: no request has a level of its own."""
         self.limit = limit
-        self._set(active, floor, -NEVER)
+        self._set(active, held, held, -NEVER)
 
     def level(self, level: int) -> None:
         """Take note that a request has a level of its own. It stays for the process."""
-        self._set(True, min(self.floor, level), max(self.ceiling, level))
+        floor, ceiling = min(self.floor, level), max(self.ceiling, level)
+        self._set(True, self.held, floor, ceiling)
 
-    def _set(self, active: bool, floor: float, ceiling: float) -> None:
-        new = (active, floor, ceiling)
-        if new != (self.active, self.floor, self.ceiling):
-            self.active, self.floor, self.ceiling = new
+    def _set(self, active: bool, held: float, floor: float, ceiling: float) -> None:
+        new = (active, held, floor, ceiling)
+        if new != (self.active, self.held, self.floor, self.ceiling):
+            self.active, self.held, self.floor, self.ceiling = new
             for call in list(self.changed):
                 call()
 

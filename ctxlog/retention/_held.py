@@ -4,16 +4,15 @@ Lines that wait: each as what is needed to write it later, and never of later va
 
 from __future__ import annotations
 
-import sys
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from ctxlog.context.adapter import View
-from ctxlog.line.event import Encoder, Event, ExceptionParts, Plain
+from ctxlog.line.event import Encoder, Event, ExceptionParts
 from ctxlog.line.redactor import get_redactor
 from ctxlog.line.values import Walk
 from ctxlog.line.writer import Writer
@@ -33,27 +32,38 @@ IMMUTABLE = frozenset(
     }
 )
 
-# What a line takes beside its texts: the tuple, the time, its place among others.
-_OVERHEAD = 256
+# What is taken beside the values, by measuring: by a line, by each value, by a pair of
+# a name and a value, by a context, by an event.
+_LINE, _VALUE, _PAIR, _VIEW, _EVENT = 320, 24, 48, 768, 128
 _MAX_FIELDS = 262_144
 
-_size_of = sys.getsizeof
 
-
-def are_immutable(values: Any) -> bool:
+def are_immutable(values: Iterable[Any]) -> bool:
     """Return whether none of some values can change. Never raises."""
     return all(type(value) in IMMUTABLE for value in values)
 
 
-def size_of(message: str, values: Any, fields: Mapping[Any, Any]) -> int:
-    """Return about how many bytes of memory a line takes that waits."""
-    size = _OVERHEAD + _size_of(message)
+def size_of(
+    message: str, values: Iterable[Any], fields: Mapping[Any, Any]
+) -> int | None:
+    """
+    Return about how many bytes of memory a line takes that waits unformatted.
+
+    Returns:
+        The bytes, rather too many than too few; None if any of it can change.
+    """
+    # Asked for directly: `sys.getsizeof()` takes four times as long.
+    size = _LINE + message.__sizeof__()
     for value in values:
-        size += _size_of(value)
+        if type(value) not in IMMUTABLE:
+            return None
+        size += _VALUE + value.__sizeof__()
     if fields:
-        size += _size_of(fields)
-        for value in fields.values():
-            size += _size_of(value)
+        size += fields.__sizeof__()
+        for name, value in fields.items():
+            if type(name) is not str or type(value) not in IMMUTABLE:
+                return None
+            size += _PAIR + value.__sizeof__()
     return size
 
 
@@ -77,26 +87,44 @@ def hold_event(event: Event, encoder: Encoder, writer: Writer) -> tuple[int, Hel
         error = ExceptionParts.of(error)
     view, size = frozen(event.view, encoder)
     event = event._replace(fields=fields, problems=problems, error=error, view=view)
-    size += size_of(event.message, (error and error.stack, event.stack_info), {})
-    if fields:
-        size += _deep_size(fields)
+    size += _LINE + _EVENT + _deep_size(fields)
+    for part in (event.message, event.stack_info, *problems, *(error or ())):
+        size += _deep_size(part)
     return size, (event.created, _made, writer, event, encoder)
 
 
-def hold_plain(plain: Plain, encoder: Encoder, writer: Writer) -> tuple[int, Held]:
-    """Return the same of an event without an exception, a stack or problems."""
-    created, _, _, _, message, view, fields = plain
-    if type(message) is not str or not are_immutable(fields.values()):
-        return hold_event(Event(*plain), encoder, writer)
-    view, size = frozen(view, encoder)
-    size += size_of(message, (), fields)
-    return size, (created, _made_of_plain, writer, plain, view, {**fields}, encoder)
+def hold_plain(
+    created: float,
+    level: str,
+    levelno: int,
+    logger: str,
+    message: str,
+    view: View,
+    fields: Mapping[Any, Any],
+    encoder: Encoder,
+    writer: Writer,
+) -> tuple[int, Held]:
+    """
+    Return the same of an event without an exception, a stack or problems.
+
+    Args:
+        fields: Its fields, in a dict that nobody else has.
+        encoder: Makes the line.
+        writer: Writes it.
+    """
+    size = size_of(message, (), fields) if type(message) is str else None
+    if size is None:
+        event = Event(created, level, levelno, logger, message, view, fields)
+        return hold_event(event, encoder, writer)
+    view, more = frozen(view, encoder)
+    line = (level, levelno, logger, message, view, fields)
+    return size + more, (created, _made_of_plain, writer, encoder, *line)
 
 
 def _made_of_plain(held: Held, more: dict[str, object]) -> bytes:
-    plain, view, fields, encoder = held[3:]
-    event = Event(*plain)._replace(view=view, fields={**fields, **more})
-    line: bytes = encoder.encode(event)
+    created, _, _, encoder, level, levelno, logger, message, view, fields = held
+    event = (created, level, levelno, logger, message, view, {**fields, **more})
+    line: bytes = encoder.encode(Event(*event))
     return line
 
 
@@ -120,29 +148,38 @@ def frozen(view: View, encoder: Encoder) -> tuple[View, int]:
     """
     Return a view that a line can be made of later, and the bytes that it takes.
 
-    The bytes are 0 if lines before it have it already.
+    The bytes are 0 if the line before has the same one.
     """
-    known = view.encoded
-    if known is not None and encoder in known:
-        return view, 0
+    lines: Any = view.lines
+    latest: dict[Encoder, tuple[View, View]] = lines.latest
+    known = latest.get(encoder)
+    if known is not None and known[0] is view:
+        return known[1], 0
     size = encoder.prepare(view)
-    if size is not None:
-        return view, size
-    if are_immutable(view.fields.values()):
-        return view, 0
-    walk = Walk(get_redactor(), _MAX_FIELDS, _MAX_FIELDS)
-    fields = walk.named(_items(view.fields))
-    return View(fields, view.started, view.late), _deep_size(fields)
+    kept = view
+    if size is None and not are_immutable(view.fields.values()):
+        walk = Walk(get_redactor(), _MAX_FIELDS, _MAX_FIELDS)
+        fields = walk.named(_items(view.fields))
+        kept = View(fields, view.started, view.late, lines=lines)
+    latest[encoder] = view, kept
+    return kept, _VIEW + (size or 0) + _deep_size(kept.fields)
 
 
 def _deep_size(value: object) -> int:
-    """Return about how many bytes a plain value takes."""
-    size = _size_of(value)
-    if type(value) is dict:
-        size += sum(map(_deep_size, value.values()))
-    elif type(value) is list:
-        size += sum(map(_deep_size, value))
-    return size
+    """Return about how many bytes a value takes, as far as it is a plain one."""
+    kind = type(value)
+    if kind in IMMUTABLE:
+        return value.__sizeof__() + _VALUE
+    if kind is dict:
+        pairs: Any = value
+        return value.__sizeof__() + sum(
+            _PAIR + _deep_size(name) + _deep_size(member)
+            for name, member in pairs.items()
+        )
+    if kind is list:
+        members: Any = value
+        return value.__sizeof__() + sum(map(_deep_size, members))
+    return 0
 
 
 class Queue:
@@ -155,16 +192,17 @@ class Queue:
 
     Attributes:
         size: How many bytes the lines take.
+        room: How many bytes more there are without asking for them.
     """
 
-    __slots__ = ("_lines", "_limit", "_pool", "_taken", "size")
+    __slots__ = ("_limit", "_lines", "_pool", "_taken", "room", "size")
 
     def __init__(self, pool: Pool, limit: int) -> None:
         self._pool = pool
         self._limit = limit
         self._lines: deque[tuple[int, Held]] = deque()
         self._taken = 0
-        self.size = 0
+        self.size = self.room = 0
 
     def fits(self, size: int, users: int) -> bool:
         """
@@ -183,12 +221,14 @@ class Queue:
             if (self._taken + 1) * chunk > pool.share(users) or not pool.take():
                 return False
             self._taken += 1
+        self.room = min(self._taken * chunk, self._limit) - self.size
         return True
 
     def put(self, size: int, line: Held) -> None:
         """Add a line that fits."""
         self._lines.append((size, line))
         self.size += size
+        self.room -= size
 
     def make_room(self, size: int, users: int) -> tuple[bool, list[Held]]:
         """
@@ -205,6 +245,7 @@ class Queue:
                 return False, dropped
             freed, line = self._lines.popleft()
             self.size -= freed
+            self.room += freed
             dropped.append(line)
         return True, dropped
 
@@ -213,7 +254,7 @@ class Queue:
         lines = list(self._lines)
         self._lines.clear()
         self._pool.give_back(self._taken)
-        self._taken = self.size = 0
+        self._taken = self.size = self.room = 0
         return lines
 
     def __len__(self) -> int:

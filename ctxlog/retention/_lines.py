@@ -13,6 +13,7 @@ from ctxlog._ask import ask
 from ctxlog._names import BUFFERED, COMPLETION_LOGGERS, get_names
 from ctxlog.context import Store
 from ctxlog.context.adapter import View
+from ctxlog.line.event import Encoder
 from ctxlog.line.writer import Writer
 from ctxlog.retention._held import Held, Queue, as_formatted
 from ctxlog.retention._policy import NEVER, Policy
@@ -59,6 +60,8 @@ class RequestLines:
         policy: What the process does.
 
     Attributes:
+        latest: The context of the latest line that waits, by its encoder: as it was,
+            and as the line can be made of it later.
         level: The least level of usual lines, if the store has one of its own.
         rate: The number of requests that each line stands for; None if that is one.
         began: When the store was made, on the clock of `time.monotonic()`.
@@ -70,10 +73,10 @@ class RequestLines:
 
     __slots__ = (
         *("__weakref__", "_below", "_busy", "_dropped", "_enclosing", "_ended"),
-        *("_flushed", "_follows", "_going", "_held", "_lock", "_orders", "_policy"),
-        *("_pool", "_reason", "_received", "_sampled", "_settled", "_trigger"),
-        *("_usual", "_waiting", "began", "identified", "level", "rate"),
-        "trace_sampled",
+        *("_flushed", "_follows", "_going", "_held", "_least", "_lock", "_orders"),
+        *("_policy", "_pool", "_reason", "_received", "_sampled", "_settled"),
+        *("_trigger", "_usual", "_waiting", "began", "identified", "latest", "level"),
+        *("rate", "trace_sampled"),
     )
 
     def __init__(self, policy: Policy) -> None:
@@ -98,6 +101,7 @@ class RequestLines:
         self._flushed = self._ended = self._settled = self._reason = False
         self._sampled = _KEPT if policy.sampling is None else _UNDECIDED
         self.identified = True
+        self.latest: dict[Encoder, tuple[View, View]] = {}
         self.trace_sampled: bool | None = None
         self.began = time.monotonic()
         self.level: int | None = None
@@ -116,7 +120,7 @@ class RequestLines:
         """
         if self.level is not None:
             usual = level >= self.level
-        return usual or (level >= self._policy.least and self._below is not DROP)
+        return usual or level >= self._least
 
     def is_usual(self, level: int, usual: bool) -> bool:
         """Return whether a line is usual in this store; the arguments are the same."""
@@ -142,7 +146,7 @@ class RequestLines:
             if verdict is not WRITE and logger in COMPLETION_LOGGERS:
                 return WRITE if self._writes_completion_line() else DROP
             return verdict
-        return self._below if level >= self._policy.least else DROP
+        return self._below if level >= self._least else DROP
 
     def hold(self, usual: bool, size: int, line: Held) -> bool:
         """
@@ -158,10 +162,19 @@ class RequestLines:
         waits, lock = True, self._lock
         # As `_carry_on()`, without the calls.
         try:
-            if lock.acquire(blocking=False) and not self._busy:
+            if lock.acquire(False) and not self._busy:
                 try:
                     self._busy = True
-                    waits = self._hold(usual, size, line)
+                    queue = self._held
+                    if (
+                        self._below is HOLD
+                        and not usual
+                        and queue is not None
+                        and size <= queue.room
+                    ):
+                        queue.put(size, line)  # as nearly always
+                    else:
+                        waits = self._hold(usual, size, line)
                 finally:
                     self._busy = False
             else:
@@ -315,6 +328,7 @@ class RequestLines:
                 triggers.append(sampling.least)
         # Together with each other as far as that matters: a line asks for one of them.
         self._below = below
+        self._least = NEVER if below is DROP else self._policy.least
         self._usual = HOLD if sampled is _WAITING else WRITE
         if sampled is _OUT:
             self._usual = DROP
@@ -392,8 +406,8 @@ class RequestLines:
                 queue = self._waiting = Queue(policy.pool, sampling.max_bytes)
                 policy.note(self)
             # A stream may have more than there is room for, and last for hours.
-            if time.monotonic() - self.began > sampling.max_wait or not queue.fits(
-                size, len(policy.holding)
+            if time.monotonic() - self.began > sampling.max_wait or (
+                size > queue.room and not queue.fits(size, len(policy.holding))
             ):
                 self._release(flush=False)
                 return False
@@ -404,7 +418,7 @@ class RequestLines:
             if queue is None:
                 queue = self._held = Queue(policy.pool, buffer.max_bytes)
                 policy.note(self)
-            if not queue.fits(size, len(policy.holding)):
+            if size > queue.room and not queue.fits(size, len(policy.holding)):
                 has_room, dropped = queue.make_room(size, len(policy.holding))
                 if not has_room:
                     dropped.append(line)
@@ -433,7 +447,7 @@ class RequestLines:
             # Written so that whatever a signal handler raises leaves the lock free: it
             # is not waited for, so that only the thread that has it can release it.
             try:
-                if not lock.acquire(blocking=False) or self._busy:
+                if not lock.acquire(False) or self._busy:
                     return
                 try:
                     self._busy = True
@@ -504,6 +518,7 @@ class RequestLines:
             self._sampled = _OUT
         self._decide_verdicts()
         self._held = self._waiting = None
+        self.latest = {}
         self._policy.forget(self)
 
     def _write_going(self) -> None:

@@ -821,7 +821,7 @@ def test_the_process_has_a_bound(written: Written) -> None:
     However many requests there are at once; each gets its room back with its end.
     """
     limit = 64 * 1024
-    written.configure(buffer=ctxlog.Buffer(max_bytes=16_384, total_bytes=limit))
+    written.configure(buffer=ctxlog.Buffer(max_bytes=20_000, total_bytes=limit))
     log = logging.getLogger("retention.shop")
     stores = [ctxlog.Store(requestID=number) for number in range(100)]
     for _ in range(10):
@@ -861,12 +861,12 @@ def test_a_store_that_nobody_closes_gives_its_room_back(written: Written) -> Non
     assert len(_process._policy.holding) == 0
 
     def body() -> None:
-        for _ in range(40):
+        for _ in range(30):
             log.debug("%s", "x" * 1000)
         log.error("failed")
 
     request(body)
-    assert len(written.buffered()) == 40
+    assert len(written.buffered()) == 30
 
 
 # Who sees them --------------------------------------------------------------------
