@@ -326,6 +326,8 @@ class RequestLines:
                 triggers.append(-NEVER)
             elif sampled is not _KEPT and not self._reason:
                 triggers.append(sampling.least)
+        if self._going:
+            triggers.append(-NEVER)  # the next line has to follow them
         # Together with each other as far as that matters: a line asks for one of them.
         self._below = below
         self._least = NEVER if below is DROP else self._policy.least
@@ -339,6 +341,8 @@ class RequestLines:
         buffer, sampling = self._policy.buffer, self._policy.sampling
         if self._sampled is _UNDECIDED:
             self._decide(view)
+        if self._going:
+            self._order(_FLUSH if self._flushed else _KEEP)
         if buffer is not None and level >= buffer.flush and not self._ended:
             self.flush()
         elif sampling is not None and level >= sampling.least:
