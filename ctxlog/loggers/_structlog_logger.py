@@ -206,7 +206,8 @@ def _logging(level: str, number: int, asks: bool = False) -> Any:
                 admitted = admit(*parts, usual, encoder, output.writer, template)
                 if admitted is None:
                     return None
-                fields = admitted if admitted is fields else dict(admitted)
+                if admitted is not fields:
+                    fields = dict(admitted)
             line = encoder.encode_plain(
                 created, level, number, logger.name, event, view, fields
             )
