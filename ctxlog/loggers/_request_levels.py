@@ -29,6 +29,7 @@ class Watcher(Protocol):
 
     def takes(self, level: int) -> bool:
         """Return whether lines of a level are made for it."""
+        ...
 
     def give(self, record: logging.LogRecord) -> None:
         """Take a record that the loggers hand to no handler but ours, or to none."""

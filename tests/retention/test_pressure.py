@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import ctxlog
-from tests.helpers import clean_environment, run_python
+from tests.helpers import clean_environment, need, run_python
 from tests.retention.conftest import Written
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
@@ -177,7 +178,7 @@ print(after - before, peak - before)
 
 def test_a_server_that_is_told_to_stop_writes_what_waits(tmp_path: Path) -> None:
     """SIGTERM in the middle of a request: what it has logged is not lost."""
-    pytest.importorskip("uvicorn")
+    need("uvicorn")
     (tmp_path / "served.py").write_text(
         """
 import asyncio, logging, sys
@@ -214,8 +215,6 @@ app = ctxlog.servers.asgi.ContextMiddleware(serve)
                 port = int(json.loads(line)["message"].split(":")[2].split()[0])
                 break
         assert port is not None
-        import socket
-
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert process.stderr.readline().startswith("begun")
