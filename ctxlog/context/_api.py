@@ -19,6 +19,7 @@ from ctxlog.context._frames import (
     ScopeFrame,
     TemporaryFrame,
     get_current,
+    is_outermost,
     open_ancestor,
     set_current,
     standing,
@@ -235,6 +236,8 @@ def run(
             if lines is not None:
                 lines.finish(owned, error)
             owned.close()
+        elif lines is not None and is_outermost(frame):
+            lines.fail(error)
         raise
     set_current(back)
     runner = FrameRunner(frame, owned)

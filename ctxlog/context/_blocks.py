@@ -13,6 +13,7 @@ from ctxlog.context._frames import (
     Frame,
     current,
     get_current,
+    is_outermost,
     leave,
     set_current,
     standing,
@@ -102,3 +103,7 @@ class FrameRunner(VariableRunner):
             if lines is not None:
                 lines.finish(self._owned, error)
             self._owned.close()
+        elif error is not None:
+            lines = self._frame.source._view.lines
+            if lines is not None and is_outermost(self._frame):
+                lines.fail(error)

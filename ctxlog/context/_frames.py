@@ -196,6 +196,12 @@ def standing(frame: Frame | None) -> Frame | None:
     return frame
 
 
+def is_outermost(frame: Frame) -> bool:
+    """Return whether the store of `frame` is not that of the frame below it, too."""
+    below = frame.parent
+    return below is None or below.store is not frame.store
+
+
 def open_ancestor(frame: Frame | None) -> Frame | None:
     """
     Return the nearest frame from `frame` down whose block has not ended.

@@ -38,6 +38,9 @@ class Lines(Protocol):
     def enter(self, enclosing: View) -> None:
         """Take note of the view of the store that this one is opened over."""
 
+    def fail(self, error: BaseException) -> None:
+        """Take note of an exception that leaves a store which its owner closes."""
+
     def finish(self, store: Store, error: BaseException | None) -> None:
         """Decide about the lines: the store has ended. The first time counts."""
 

@@ -294,6 +294,11 @@ class RequestLines:
         seconds = time.monotonic() - self.began
         self.settle(store, failed=failed_by(error), seconds=seconds)
 
+    def fail(self, error: BaseException) -> None:
+        """Let what waits go, if an exception that leaves the store is a failure."""
+        if failed_by(error):
+            self.flush()
+
     def end(self) -> None:
         """Drop what still waits: the store has ended."""
         self._order(_END)

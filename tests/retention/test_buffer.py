@@ -296,6 +296,31 @@ def test_an_exception_that_only_ends_the_request_is_no_failure(
     assert written.messages() == (["waited"] if is_failure else [])
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_an_exception_that_leaves_a_store_of_the_applications(
+    log: logging.Logger, written: Written, asynchronous: bool
+) -> None:
+    """
+    The store stays open, and its lines are let go all the same.
+    """
+    store = ctxlog.Store(requestID="req-1")
+
+    def body() -> None:
+        log.debug("looked")
+        raise ZeroDivisionError
+
+    async def later() -> None:
+        body()
+
+    with contextlib.suppress(ZeroDivisionError):
+        if asynchronous:
+            asyncio.run(ctxlog.run(store, later))
+        else:
+            ctxlog.run(store, body)
+    assert written.buffered() == ["looked"]
+    assert not store.closed
+
+
 def test_an_exception_that_is_caught_lets_nothing_go(
     log: logging.Logger, written: Written
 ) -> None:
