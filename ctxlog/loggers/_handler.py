@@ -165,18 +165,19 @@ class LineHandler(logging.Handler):
         view = view_of(record)
         lines = view.lines
         if isinstance(lines, RequestLines):
-            level = record.levelno
-            usual = is_usual(logger_of(record.name), level, lines)
-            verdict = lines.verdict(record.name, level, usual, view)
+            number = record.levelno
+            usual = is_usual(logger_of(record.name), number, lines)
+            verdict = lines.verdict(record.name, number, usual, view)
             if verdict is DROP:
                 return None
             if verdict is HOLD and lines.hold(usual, *self._held(record)):
                 return None
         limit = asked.limit
-        if limit is not None and limit.leaves_out(
-            self.writer, record.name, record.levelno, template_of(record)
-        ):
-            return None
+        if limit is not None:
+            level = record.levelname, record.levelno
+            template = template_of(record)
+            if limit.leaves_out(self.writer, record.name, level, template):
+                return None
         marks = lines.marks(self.writer) if isinstance(lines, RequestLines) else None
         return record if marks is None else _with_fields(record, marks)
 

@@ -248,8 +248,10 @@ def _admitted(
         ):
             return None
     limit = asked.limit
-    if limit is not None and limit.leaves_out(way.writer, way.name, level, msg):
-        return None
+    if limit is not None:
+        name = _level_names.get(level) or _get_level_name(level)
+        if limit.leaves_out(way.writer, way.name, (name, level), msg):
+            return None
     marks = None if lines is None else lines.marks(way.writer)
     return extra if marks is None else {**extra, **marks}
 

@@ -93,9 +93,9 @@ def admitted_plain(
     elif not usual:
         return None
     limit = asked.limit
-    if limit is not None and limit.leaves_out(
-        writer, logger, levelno, message if template is None else template
-    ):
-        return None
+    if limit is not None:
+        kind = message if template is None else template
+        if limit.leaves_out(writer, logger, (level, levelno), kind):
+            return None
     marks = None if lines is None else lines.marks(writer)
     return fields if marks is None else {**fields, **marks}

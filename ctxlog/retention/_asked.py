@@ -14,7 +14,7 @@ class Limit(Protocol):
     """Leaves out lines that come too often."""
 
     def leaves_out(
-        self, writer: object, logger: str, level: int, template: object
+        self, writer: object, logger: str, level: tuple[str, int], template: object
     ) -> bool:
         """
         Return whether a line is left out, and count it.
@@ -22,7 +22,7 @@ class Limit(Protocol):
         Args:
             writer: What would write it.
             logger: The name of its logger.
-            level: Its level.
+            level: The name and the number of its level.
             template: Its message, before its arguments.
         """
         ...

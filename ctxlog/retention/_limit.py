@@ -4,7 +4,6 @@ The limit on lines that come too often: of one writer, which all loggers share.
 
 from __future__ import annotations
 
-import logging
 import time
 
 from ctxlog._names import COMPLETION_LOGGERS, SUPPRESSED
@@ -34,15 +33,21 @@ class LineLimit:
         self._floods = Floods(limit, self._say)
         self._encoder = encoder
         self._writer = writer
+        # loguru has levels that `logging` has no name for.
+        self._levels: dict[int, str] = {}
 
     def leaves_out(
-        self, writer: object, logger: str, level: int, template: object
+        self, writer: object, logger: str, level: tuple[str, int], template: object
     ) -> bool:
         """Return whether a line is left out, and count it."""
         if writer is not self._writer or logger in COMPLETION_LOGGERS:
             return False
+        name, number = level
         kind = template if type(template) is str else type_name(template)
-        return not self._floods.admits(logger, level, kind)
+        if self._floods.admits(logger, number, kind):
+            return False
+        self._levels[number] = name
+        return True
 
     def close(self) -> None:
         """Say what was left out, and leave out nothing more."""
@@ -51,7 +56,7 @@ class LineLimit:
     def _say(self, logger: str, level: int, template: str, suppressed: int) -> None:
         line = self._encoder.encode(
             Event(
-                *(time.time(), logging.getLevelName(level), level, logger, template),
+                *(time.time(), self._levels[level], level, logger, template),
                 *(_NO_CONTEXT, {SUPPRESSED: suppressed}),
             )
         )

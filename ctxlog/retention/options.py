@@ -169,8 +169,8 @@ class RateLimit:
     how many were left out.
 
     Seconds are the same for all kinds: one begins with the first line after a pause.
-    An f-string is a template of its own with each value. Of 4,096 kinds in one second,
-    all further ones are written.
+    An f-string is a template of its own with each value. Beyond 4,096 kinds in one
+    second, further kinds are written.
 
     Args:
         first: How many lines of a kind are written at once.

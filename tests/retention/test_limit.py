@@ -79,6 +79,17 @@ def test_lines_of_one_template(written: Written, library: str, share: bool) -> N
     }
 
 
+def test_a_level_that_logging_has_no_name_for(written: Written) -> None:
+    """The line has the name that its logger has for the level."""
+    need("loguru")
+    loguru: Any = importlib.import_module("loguru").logger
+    written.configure(limit=LIMIT)
+    for _ in range(4):
+        loguru.success("paid")
+    ctxlog.unconfigure()
+    assert [one["level"] for one in written.lines()] == ["SUCCESS"] * 4
+
+
 def test_other_handlers_get_every_line(
     written: Written, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -68,7 +68,10 @@ def test_a_signal_handler_flushes_in_the_middle_of_a_line(written: Written) -> N
 def test_an_exception_of_a_signal_handler_in_the_middle_of_a_flush(
     written: Written,
 ) -> None:
-    """It goes on to the application; what it has kept from being written follows."""
+    """
+    It goes on to the application. What it has kept from being written follows in its
+    order, and at most the line is missing that it has interrupted.
+    """
     written.configure(buffer=ctxlog.Buffer(max_bytes=10_000_000))
     log = logging.getLogger("retention.shop")
 
@@ -96,7 +99,11 @@ def test_an_exception_of_a_signal_handler_in_the_middle_of_a_flush(
         for number in range(30):
             written.clear()
             ctxlog.run({"requestID": f"r-{number}"}, work)
-            assert written.messages() == [*(f"line {n}" for n in range(300)), "failed"]
+            *lines, last = written.messages()
+            assert last == "failed"
+            numbers = [int(line.removeprefix("line ")) for line in lines]
+            assert numbers == sorted(set(numbers))
+            assert len(numbers) >= 299
     finally:
         gc.enable()
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -529,7 +529,7 @@ def test_a_request_that_lasts_and_logs_nothing_more_is_kept(
     A thread looks after those that wait.
     """
     written.stream = stream = Telling()
-    written.configure(sampling=ctxlog.Sampling(rate=0.0, max_wait=0.05))
+    written.configure(sampling=ctxlog.Sampling(rate=0.0, max_wait=1.0))
 
     def body() -> None:
         log.info("one")
