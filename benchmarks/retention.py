@@ -1,10 +1,10 @@
 """
 What lines cost that a request may keep or drop, and calls that a request may enable.
 
-`python benchmarks/retention.py` prints Markdown, with the  Each row has a process
-of its own, and those of a group take turns, as in `bench.py`. A row serves requests of
-fifty lines each: opening and closing the store is a part of it, and so is dropping what
-waits at the end.
+`python benchmarks/retention.py` prints Markdown; names of groups choose some. Each row
+has a process of its own, and those of a group take turns, as in `bench.py`. A row
+serves requests of fifty lines each: opening and closing the store is a part of it, and
+so is dropping what waits at the end.
 """
 
 from __future__ import annotations

@@ -69,9 +69,7 @@ class Frame:
             # The view refers to its base: both change by one assignment, so another
             # thread that shares the frame never sees one without the other.
             merged = {**newest.fields, **self.overlay}
-            view = View(
-                merged, newest.started, newest.late, base=newest, lines=newest.lines
-            )
+            view = View(merged, newest.started, newest.late, newest.lines, newest)
         self.view = view
         return view
 

@@ -88,7 +88,7 @@ def _with_sources(view: View) -> View:
     below, known, merged = _last
     if below is not view or not _same(known, found):
         fields = {**view.fields, **found}
-        merged = View(fields, view.started, view.late, lines=view.lines)
+        merged = View(fields, view.started, view.late, view.lines)
         _last = (view, found, merged)
     return merged
 

@@ -102,12 +102,12 @@ def error_view(error: BaseException | None, *, reporting: bool = False) -> View:
     if not gained:
         return own
     fields = {**own.fields, **gained}
-    return View(fields, own.started, own.late, lines=own.lines)
+    return View(fields, own.started, own.late, own.lines)
 
 
 def _reported(origin: Origin) -> View:
     view = origin.frame.current()
     if view.late and not origin.late:
         # The report of a request's failure necessarily comes after its end.
-        return View(view.fields, view.started, lines=view.lines)
+        return View(view.fields, view.started, False, view.lines)
     return view

@@ -159,7 +159,7 @@ def frozen(view: View, encoder: Encoder) -> tuple[View, int]:
     if size is None and not are_immutable(view.fields.values()):
         walk = Walk(get_redactor(), _MAX_FIELDS, _MAX_FIELDS)
         fields = walk.named(_items(view.fields))
-        kept = View(fields, view.started, view.late, lines=lines)
+        kept = View(fields, view.started, view.late, lines)
     latest[encoder] = view, kept
     return kept, _VIEW + (size or 0) + _deep_size(kept.fields)
 

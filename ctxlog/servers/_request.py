@@ -75,7 +75,7 @@ class RequestStore(ReceivedStore):
     ) -> None:
         # Not by the classes above, which copy and check what they are given.
         lines = None if new_lines.make is None else new_lines.make()
-        self._view = View(fields, time.time_ns(), lines=lines)
+        self._view = View(fields, time.time_ns(), False, lines)
         self.trace = trace
         self.span_rank = 0
         self.path = path
