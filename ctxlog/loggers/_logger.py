@@ -75,9 +75,6 @@ _STEPS = frozenset(
 )
 
 
-# What a log call may be given by name; a line without a record needs no `stacklevel`.
-_OPTIONS = frozenset({"exc_info", "extra", "stack_info", "stacklevel"})
-
 _NO_FIELDS: dict[str, Any] = {}
 
 # The methods as they are now, which others may replace.
@@ -155,13 +152,16 @@ def _written(
     The arguments are those of `logging.Logger._log`.
     """
     extra = exc_info = None
-    if options:
-        if not _OPTIONS.issuperset(options):
-            return False  # `logging` says which one it does not know
-        if "stack_info" in options and options["stack_info"]:
-            return False
-        extra = options["extra"] if "extra" in options else None
-        exc_info = options["exc_info"] if "exc_info" in options else None
+    for option in options:
+        if option == "extra":
+            extra = options[option]
+        elif option == "exc_info":
+            exc_info = options[option]
+        elif option == "stack_info":
+            if options[option]:
+                return False
+        elif option != "stacklevel":  # a line without a record needs none
+            return False  # `logging` says that it does not know it
     factory: object = logging._logRecordFactory  # type: ignore[attr-defined]
     kind = type(logger)
     if (
