@@ -39,6 +39,33 @@ def start_thread(work: Callable[..., object], *args: Any) -> None:
     original("start_new_thread")(_begin, (work, *args))
 
 
+class AutoResetEvent:
+    """
+    Wakes one thread: each `set()` ends one `wait()`, be it under way or to come.
+
+    Safe in a signal handler and a finalizer, whatever they interrupt.
+    """
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = original("allocate_lock")()
+        self._lock.acquire()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait so many seconds, by default for ever; return whether it was woken."""
+        timeout = -1 if seconds is None else max(seconds, 0.0)
+        woken: bool = self._lock.acquire(timeout=min(timeout, threading.TIMEOUT_MAX))
+        return woken
+
+    def set(self) -> None:
+        """Wake the thread."""
+        try:
+            self._lock.release()
+        except RuntimeError:  # it is about to look anyway
+            pass
+
+
 def _begin(work: Callable[..., object], *args: Any) -> None:
     # As `threading.Thread` does it, for debuggers and the like.
     sys.settrace(threading.gettrace())

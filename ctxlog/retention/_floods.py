@@ -22,7 +22,7 @@ from contextvars import Context
 from typing import Any
 
 from ctxlog import _endings
-from ctxlog._native import original, start_thread
+from ctxlog._native import AutoResetEvent, original, start_thread
 from ctxlog.retention.options import RateLimit
 
 #: Called with the logger, the level and the template of lines that were left out, and
@@ -107,7 +107,7 @@ class Floods:
         self._turn(state, math.inf)
         watcher = state.watcher
         if watcher is not None:
-            watcher.wake()
+            watcher.set()
         self._say_over(state, _PATIENCE)
 
     def renew(self) -> None:
@@ -210,7 +210,7 @@ class Floods:
         try:
             while state.watcher is watcher:
                 if not state.over:
-                    watcher.wait(state.second.end - self._clock())
+                    watcher.wait(min(state.second.end - self._clock(), 1.0))
                 self._turn(state, self._clock())
                 self._say_over(state, _PATIENCE)
                 with state.lock:
@@ -287,29 +287,16 @@ class _State:
         self.watcher: _Watcher | None = None
 
 
-class _Watcher:
+class _Watcher(AutoResetEvent):
     """The thread that says summaries, which waits for the end of a second."""
 
-    def __init__(self) -> None:
-        self._signal = original("allocate_lock")()
-        self._signal.acquire()
-
-    def wait(self, seconds: float) -> None:
-        """Wait so many seconds, or until it is woken."""
-        self._signal.acquire(timeout=min(max(seconds, 0.0), 1.0))
+    __slots__ = ()
 
     def leave(self, state: _State) -> None:
         """Take note that it ends, or has never begun."""
         with state.lock:
             if state.watcher is self:
                 state.watcher = None
-
-    def wake(self) -> None:
-        """Wake it; also from a signal handler that has interrupted this."""
-        try:
-            self._signal.release()
-        except RuntimeError:  # it is awake
-            pass
 
 
 _all: weakref.WeakSet[Floods] = weakref.WeakSet()

@@ -185,23 +185,26 @@ class Queue:
     """
     The lines of one store that wait, the oldest first. Guarded by its user's lock.
 
+    Its memory goes back when it is gone, also of a store that nobody has closed.
+
     Args:
         pool: The memory of the process.
         limit: The most bytes.
 
     Attributes:
+        lines: The lines, each with its size.
         size: How many bytes the lines take.
         room: How many bytes more there are without asking for them.
     """
 
-    __slots__ = ("_limit", "_lines", "_pool", "_taken", "room", "size")
+    __slots__ = ("__weakref__", "_limit", "_loan", "_pool", "lines", "room", "size")
 
     def __init__(self, pool: Pool, limit: int) -> None:
         self._pool = pool
+        self._loan = pool.lend(self)
         self._limit = limit
         # No deque, which takes 600 bytes of its own.
-        self._lines: list[tuple[int, Held]] = []
-        self._taken = 0
+        self.lines: list[tuple[int, Held]] = []
         self.size = self.room = 0
 
     def fits(self, size: int, users: int) -> bool:
@@ -215,18 +218,17 @@ class Queue:
         needed = self.size + size
         if needed > self._limit:
             return False
-        pool = self._pool
+        pool, loan = self._pool, self._loan
         chunk = pool.chunk
-        while self._taken * chunk < needed:
-            if (self._taken + 1) * chunk > pool.share(users) or not pool.take():
+        while loan.chunks * chunk < needed:
+            if (loan.chunks + 1) * chunk > pool.share(users) or not pool.add_to(loan):
                 return False
-            self._taken += 1
-        self.room = min(self._taken * chunk, self._limit) - self.size
+        self.room = min(loan.chunks * chunk, self._limit) - self.size
         return True
 
     def put(self, size: int, line: Held) -> None:
         """Add a line that fits."""
-        self._lines.append((size, line))
+        self.lines.append((size, line))
         self.size += size
         self.room -= size
 
@@ -241,24 +243,10 @@ class Queue:
         if size > self._limit:
             return False, dropped
         while not self.fits(size, users):
-            if not self._lines:
+            if not self.lines:
                 return False, dropped
-            freed, line = self._lines.pop(0)
+            freed, line = self.lines.pop(0)
             self.size -= freed
             self.room += freed
             dropped.append(line)
         return True, dropped
-
-    def drain(self) -> list[tuple[int, Held]]:
-        """Return all lines, with their sizes, and have none."""
-        lines, self._lines = self._lines, []
-        self._pool.give_back(self._taken)
-        self._taken = self.size = self.room = 0
-        return lines
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    def __del__(self) -> None:
-        # Of a store that nobody has closed.
-        self._pool.give_back(self._taken)

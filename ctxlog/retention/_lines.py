@@ -461,7 +461,7 @@ class RequestLines:
                 try:
                     self._busy = True
                     while self._orders:
-                        self._carry_out(self._orders.pop(0))
+                        self._carry_out_first()
                 finally:
                     self._busy = False
             finally:
@@ -470,17 +470,23 @@ class RequestLines:
                 except RuntimeError:
                     pass
 
-    def _carry_out(self, order: _Order) -> None:
+    def _carry_out_first(self) -> None:
+        order = self._orders[0]
         if not isinstance(order, str):
+            # Removed first: a line is never written twice.
+            del self._orders[0]
             if not self._hold(*order):
                 self._going.append(order[2])
                 self._write_going()
-        elif order is _LEAVE_OUT:
+            return
+        # Removed when it is done: after an interrupt it is done again.
+        if order is _LEAVE_OUT:
             self._leave_out()
         elif order is _END:
             self._end()
         else:
             self._release(flush=order is _FLUSH)
+        del self._orders[0]
 
     def _release(self, *, flush: bool) -> None:
         """Write what waits, and have nothing wait any more."""
@@ -490,14 +496,15 @@ class RequestLines:
             self._reason = True
         else:
             self._sampled = _KEPT
-        queues = [self._waiting, self._held if self._flushed else None]
-        self._waiting = None
-        if self._flushed:
-            self._held = None
+        held = None if self._flushed else self._held
+        queues = [queue for queue in (self._waiting, self._held) if queue is not held]
+        going = [*self._going]
         for queue in queues:
             if queue is not None:
-                self._going += [line for _, line in queue.drain()]
-        self._going.sort(key=_created)
+                going += [line for _, line in queue.lines]
+        going.sort(key=_created)
+        # One step, since a signal handler may raise after each call.
+        self._going, self._waiting, self._held = going, None, held
         try:
             self._write_going()
         finally:
@@ -509,15 +516,16 @@ class RequestLines:
     def _leave_out(self) -> None:
         """Drop what waits, unless it is a part of a request that waits as well."""
         enclosing = self._enclosing if self._follows else None
-        waiting, self._waiting = self._waiting, None
         self._sampled = _OUT
         self._decide_verdicts()
-        lines = [] if waiting is None else waiting.drain()
-        if enclosing is not None and enclosing._sampled is not _OUT:
-            for size, line in lines:
+        waiting = self._waiting
+        if waiting and enclosing is not None and enclosing._sampled is not _OUT:
+            while waiting.lines:
+                size, line = waiting.lines.pop(0)
                 if enclosing._usual is not HOLD or not enclosing.hold(True, size, line):
                     self._going.append(line)
             self._write_going()
+        self._waiting = None
 
     def _end(self) -> None:
         if self._going:

@@ -11,7 +11,7 @@ import time
 import weakref
 from typing import Protocol
 
-from ctxlog.context import detached
+from ctxlog._native import AutoResetEvent, start_thread
 from ctxlog.retention._pool import Pool
 from ctxlog.retention.options import Buffer, Sampling
 
@@ -72,20 +72,18 @@ class Policy:
         self.stopped = False
         # A dict, since adding to one and removing from it are atomic.
         self.holding: dict[int, weakref.ref[HoldingLines]] = {}
-        self._over = threading.Event()
+        self._wake = AutoResetEvent()
         self._watching = False
         policies.add(self)
 
     def note(self, lines: HoldingLines) -> None:
         """Take note of a store that begins to hold lines."""
-        key = id(lines)
-        gone = functools.partial(self._gone, key)
-        self.holding[key] = weakref.ref(lines, gone)
+        key, holding = id(lines), self.holding
+        # Without any code of Python's, as in `Pool`: `pop()` with the dead reference
+        # as what it returns if the key is gone, too.
+        holding[key] = weakref.ref(lines, functools.partial(holding.pop, key))
         if self.sampling is not None and not (self._watching or self.stopped):
             self._watch()
-
-    def _gone(self, key: int, lines: weakref.ref[HoldingLines]) -> None:
-        self.holding.pop(key, None)
 
     def forget(self, lines: HoldingLines) -> None:
         """Take note of a store that holds no lines any more."""
@@ -102,7 +100,7 @@ class Policy:
         self.lock = threading.RLock()
         self.holding = {}
         self.pool = self.pool.renewed()
-        self._over = threading.Event()
+        self._wake = AutoResetEvent()
         self._watching = False
         for lines in stores:
             lines.renew()
@@ -110,7 +108,7 @@ class Policy:
     def stop(self) -> None:
         """Write what waits to be sampled, and watch no longer."""
         self.stopped = True
-        self._over.set()
+        self._wake.set()
         self.give_up()
 
     def _stores(self) -> list[HoldingLines]:
@@ -120,20 +118,16 @@ class Policy:
     def _watch(self) -> None:
         """Look after requests that last, such as streams that log nothing more."""
         self._watching = True
-        thread = threading.Thread(
-            target=self._keep_lasting, name="ctxlog-retention", daemon=True
-        )
         try:
-            with detached():
-                thread.start()
+            start_thread(self._keep_lasting)
         except RuntimeError:  # no threads here, or no longer: the next line looks
             self._watching = False
 
     def _keep_lasting(self) -> None:
         assert self.sampling is not None
-        longest, over = self.sampling.max_wait, self._over
+        longest, wake = self.sampling.max_wait, self._wake
         pause = longest
-        while not over.wait(max(pause, _SHORTEST)):
+        while not wake.wait(max(pause, _SHORTEST)):
             now, pause = time.monotonic(), longest
             for lines in self._stores():
                 waited = now - lines.began

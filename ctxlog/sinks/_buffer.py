@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar
 from typing import Any
 
-from ctxlog._native import original, start_thread
+from ctxlog._native import AutoResetEvent, original, start_thread
 from ctxlog.errors import ConfigError
 from ctxlog.sinks._sink import Stats
 
@@ -344,8 +344,7 @@ class Feed:
 
     def __init__(self, state: _State) -> None:
         self._state = state
-        self._signal = original("allocate_lock")()
-        self._signal.acquire()
+        self._wake = AutoResetEvent()
         self.deadline: float | None = None
         self.wanted = _NEVER
         self.ended = original("allocate_lock")()
@@ -354,10 +353,7 @@ class Feed:
     def wake(self) -> None:
         """Let the thread look; also from a signal handler that has interrupted this."""
         self.wanted = _NEVER
-        try:
-            self._signal.release()
-        except RuntimeError:  # it is about to look anyway
-            pass
+        self._wake.set()
 
     def take(self, max_lines: int, max_bytes: int, linger: float) -> list[bytes] | None:
         """
@@ -376,7 +372,7 @@ class Feed:
             with state.lock:
                 if state.feed is not self:
                     return None
-                timeout, self.wanted = -1.0, 1
+                timeout, self.wanted = None, 1
                 if state.lines:
                     now = time.monotonic()
                     until = now + linger if until is None else until
@@ -393,7 +389,7 @@ class Feed:
                 elif self.deadline is not None:
                     state.feed = None
                     return None
-            self._signal.acquire(timeout=timeout)
+            self._wake.wait(timeout)
 
     def _taken(self, max_lines: int, max_bytes: int) -> list[bytes]:
         lines, taken = self._state.lines, self._state.taken
@@ -436,7 +432,7 @@ class Feed:
         ending = self.deadline is not None
         end = time.monotonic() + self.within(seconds)
         while (left := end - time.monotonic()) > 0:
-            woken = self._signal.acquire(timeout=left)
+            woken = self._wake.wait(left)
             if woken and (not firm or ending is (self.deadline is None)):
                 return
 

@@ -81,14 +81,15 @@ def test_an_exception_of_a_signal_handler_in_the_middle_of_a_flush(
     def limit(*_: object) -> None:
         raise TimeLimit
 
-    def work() -> None:
+    def work(after: float) -> None:
         for number in range(300):
             log.debug("line %d", number)
         try:
-            signal.setitimer(signal.ITIMER_REAL, 0.0005)
+            signal.setitimer(signal.ITIMER_REAL, after)
             ctxlog.flush_buffer()
+            # No `signal.pause()`, which would wait for another one.
             while True:
-                signal.pause()
+                pass
         except TimeLimit:
             pass
         log.error("failed")
@@ -96,9 +97,10 @@ def test_an_exception_of_a_signal_handler_in_the_middle_of_a_flush(
     before = signal.signal(signal.SIGALRM, limit)
     gc.disable()
     try:
-        for number in range(30):
+        for number in range(100):
             written.clear()
-            ctxlog.run({"requestID": f"r-{number}"}, work)
+            after = (number % 50 + 1) * 0.00003
+            ctxlog.run({"requestID": f"r-{number}"}, work, after)
             *lines, last = written.messages()
             assert last == "failed"
             numbers = [int(line.removeprefix("line ")) for line in lines]
