@@ -12,7 +12,7 @@ from typing import TypeAlias
 from ctxlog._ask import ask
 from ctxlog._names import BUFFERED, COMPLETION_LOGGERS, get_names
 from ctxlog.context import Store
-from ctxlog.context.adapter import View
+from ctxlog.context.adapter import View, within
 from ctxlog.line.event import Encoder
 from ctxlog.line.writer import Writer
 from ctxlog.retention._held import Held, Queue, as_formatted
@@ -390,8 +390,9 @@ class RequestLines:
         keep = None if sampling is None else sampling.keep
         if keep is None:
             return False
+        # What it logs belongs to the request, though that may have been left already.
         # A request about which nobody can tell is kept.
-        return ask("keep failed", True, lambda: bool(keep(store)))
+        return within(store, ask, "keep failed", True, lambda: bool(keep(store)))
 
     def _chain(self) -> list[RequestLines]:
         """Return the lines of the stores around this one, the outermost first."""

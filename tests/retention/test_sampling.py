@@ -404,6 +404,28 @@ def test_keep_may_log(log: logging.Logger, written: Written) -> None:
     ]
 
 
+def test_keep_logs_in_the_store_that_it_is_asked_about(
+    log: logging.Logger, written: Written
+) -> None:
+    """
+    Also where that one has been left, and the one around it is active again.
+    """
+
+    def keep(store: ctxlog.Store) -> bool:
+        log.info("about %s", store["requestID"])
+        return True
+
+    def part() -> None:
+        log.info("one")
+
+    written.configure(sampling=ctxlog.Sampling(rate=0.0, keep=keep))
+    ctxlog.run({"requestID": "outer"}, ctxlog.run, {"requestID": "inner"}, part)
+    assert [(line["message"], line["requestID"]) for line in written.lines()] == [
+        ("one", "inner"),
+        ("about inner", "inner"),
+    ]
+
+
 def test_a_completion_line_at_the_level_keeps_the_request(
     log: logging.Logger, written: Written
 ) -> None:
