@@ -28,7 +28,7 @@ class RecordEncoder(Encoder):
         caller: Whether records have the caller of their event.
     """
 
-    hands_on = True
+    takes_all = True
 
     def __init__(self, caller: bool = False) -> None:
         self.caller = caller

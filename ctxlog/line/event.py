@@ -145,11 +145,12 @@ class Encoder:
 
     Attributes:
         caller: Whether it asks for the caller of an event, which takes time to find.
-        hands_on: Whether it hands events to another logger, and makes no lines.
+        takes_all: Whether it takes every event, whatever becomes of the lines of its
+            request: another logger that is handed the event asks, or none should.
     """
 
     caller = False
-    hands_on = False
+    takes_all = False
 
     def encode_plain(
         self,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from ctxlog._interrupts import is_interrupt
@@ -15,12 +16,12 @@ from ctxlog.line.encoder import LineEncoder
 from ctxlog.line.writer import LineWriter, Writer
 from ctxlog.loggers._formatters import ConsoleFormatter, JsonFormatter
 from ctxlog.loggers._record import encoded, event_of, template_of, view_of
+from ctxlog.loggers._request_events import last_fields
 from ctxlog.loggers._request_levels import is_usual, logger_of
 from ctxlog.retention import (
     DROP,
     HOLD,
     Held,
-    RequestLines,
     as_formatted,
     asked,
     hold_event,
@@ -163,8 +164,8 @@ class LineHandler(logging.Handler):
     def _admitted(self, record: logging.LogRecord) -> logging.LogRecord | None:
         """Return the record to write; None if it waits, or is dropped."""
         view = view_of(record)
-        lines = view.lines
-        if isinstance(lines, RequestLines):
+        lines: Any = view.lines
+        if lines is not None:
             number = record.levelno
             usual = is_usual(logger_of(record.name), number, lines)
             verdict = lines.verdict(record.name, number, usual, view)
@@ -172,14 +173,12 @@ class LineHandler(logging.Handler):
                 return None
             if verdict is HOLD and lines.hold(usual, *self._held(record)):
                 return None
-        limit = asked.limit
-        if limit is not None:
-            level = record.levelname, record.levelno
-            template = template_of(record)
-            if limit.leaves_out(self.writer, record.name, level, template):
-                return None
-        marks = lines.marks(self.writer) if isinstance(lines, RequestLines) else None
-        return record if marks is None else _with_fields(record, marks)
+        level = (record.levelname, record.levelno)
+        template = None if asked.limit is None else template_of(record)
+        further = last_fields(lines, self.writer, record.name, level, template)
+        if not further:
+            return None if further is None else record
+        return _with_fields(record, further)
 
     def _held(self, record: logging.LogRecord) -> tuple[int, Held]:
         """Return a record as a line that waits, and its size."""
@@ -213,7 +212,7 @@ class LineHandler(logging.Handler):
 
 
 def _with_fields(
-    record: logging.LogRecord, fields: dict[str, object]
+    record: logging.LogRecord, fields: Mapping[str, object]
 ) -> logging.LogRecord:
     """Return a copy of a record, which others see as well, with further fields."""
     record = copy.copy(record)

@@ -32,6 +32,7 @@ from ctxlog.loggers._factory import RecordFactory
 from ctxlog.loggers._handler import LineHandler, changes
 from ctxlog.loggers._messages import Problems, formatted, sole_mapping
 from ctxlog.loggers._record import RESERVED
+from ctxlog.loggers._request_events import last_fields
 from ctxlog.loggers._request_levels import is_enabled_for, is_usual
 from ctxlog.loggers._request_records import follow, is_ours
 from ctxlog.retention import (
@@ -247,13 +248,11 @@ def _admitted(
             usual, *_held(way, level, msg, args, error, extra, view)
         ):
             return None
-    limit = asked.limit
-    if limit is not None:
-        name = _level_names.get(level) or _get_level_name(level)
-        if limit.leaves_out(way.writer, way.name, (name, level), msg):
-            return None
-    marks = None if lines is None else lines.marks(way.writer)
-    return extra if marks is None else {**extra, **marks}
+    name = _level_names.get(level) or _get_level_name(level)
+    further = last_fields(lines, way.writer, way.name, (name, level), msg)
+    if not further:
+        return None if further is None else extra
+    return {**extra, **further}
 
 
 def _held(

@@ -22,7 +22,7 @@ from ctxlog.loggers._loguru_record import (
     template_in_call,
 )
 from ctxlog.loggers._pickles import Packed, pickles, plain
-from ctxlog.loggers._request_events import admitted, is_made
+from ctxlog.loggers._request_events import admitted
 from ctxlog.retention import asked
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class JsonSink:
     ) -> None:
         self._encoder = encoder or LineEncoder(get_schema(schema), **options)
         self._writer = writer or LineWriter(stream, self._encoder)
-        self._levels = levels
-        self._single = bool(levels)
+        # One that the application adds has a level of its own.
+        self._levels = Levels(0) if levels is None else levels
 
     def __repr__(self) -> str:
         return f"<JsonSink {getattr(self._writer.stream, 'name', '')}>"
@@ -84,7 +84,7 @@ class JsonSink:
         formatting the record, rendering the exception.
         """
         # The record's own time is this one, and reading it is slow.
-        if self._single or asked.active:
+        if self._levels.single or asked.active:
             self._write(record, _now())
         else:  # loguru has asked for the level
             line = encoded(self._encoder, record, _now())
@@ -106,24 +106,21 @@ def _line(
     encoder: Encoder,
     record: Record,
     created: float,
-    levels: Levels | None,
+    levels: Levels,
     writer: Writer | None,
 ) -> bytes | None:
     """Return the line of a record, if it has the level of its logger or its request."""
-    usual = True
-    if levels is not None:
-        own, level = levels.chosen(record["name"]), record["level"].no
-        usual = level >= (levels.of(None) if own is None else own)
-        if own is not None and not usual:
-            return None
 
     def admit(event: Plain | Event) -> Mapping[Any, Any] | None:
-        if writer is not None and not encoder.hands_on:
-            template = None if asked.limit is None else template_in_call()
-            return admitted(event, usual, encoder, writer, template)
-        # Another logger asks the request, or another process cannot.
+        # Another process has no request.
         lines = None if writer is None else event[5].lines
-        return event[6] if is_made(event[2], usual, lines) else None
+        known = (record["name"], event[2], lines)
+        if not levels.makes(*known):
+            return None
+        if writer is None or encoder.takes_all:
+            return event[6]
+        template = None if asked.limit is None else template_in_call()
+        return admitted(event, levels.writes(*known), encoder, writer, template)
 
     return encoded(encoder, record, created, admit)
 
@@ -160,7 +157,7 @@ class _Queueing:
     def __init__(
         self,
         encoder: Encoder | None,
-        levels: Levels | None,
+        levels: Levels,
         writer: Writer | None = None,
     ) -> None:
         self._encoder = encoder
@@ -172,9 +169,10 @@ class _Queueing:
 
     def __call__(self, record: Record) -> bool:
         encoder, levels = self._encoder, self._levels
-        if encoder is None and levels is not None:
-            if record["level"].no < levels.of(record["name"]):
-                return False
+        if encoder is None and not levels.writes(
+            record["name"], record["level"].no, None
+        ):
+            return False
         extra = record["extra"]
         if type(extra) is not Extra:  # a patcher that came later has replaced it
             extra = record["extra"] = make_extra(extra, None, extra)

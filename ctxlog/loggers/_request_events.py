@@ -13,23 +13,10 @@ from ctxlog.line.writer import Writer
 from ctxlog.retention import (
     DROP,
     HOLD,
-    RequestLines,
     asked,
     hold_event,
     hold_plain,
 )
-
-
-def is_made(level: int, usual: bool, lines: object) -> bool:
-    """
-    Return whether an event is made, for the active request.
-
-    Args:
-        level: Its level.
-        usual: Whether it is made where no request has a say.
-        lines: What becomes of the lines of the request.
-    """
-    return lines.wants(level, usual) if isinstance(lines, RequestLines) else usual
 
 
 def admitted(
@@ -44,7 +31,7 @@ def admitted(
 
     Args:
         event: The event, or the parts of a plain one, whose fields are copied.
-        usual: Whether it is written where no request has a say.
+        usual: Whether it is written in a request that keeps none for later.
         encoder: Makes its line.
         writer: Writes it.
         template: Its message, before its arguments, if that is another.
@@ -76,9 +63,6 @@ def admitted_plain(
     """
     lines: Any = view.lines
     if lines is not None:
-        own = lines.level
-        if own is not None:
-            usual = levelno >= own
         verdict = lines.verdict(logger, levelno, usual, view)
         if verdict is DROP:
             return None
@@ -92,10 +76,31 @@ def admitted_plain(
                 return None
     elif not usual:
         return None
+    kind = message if template is None else template
+    further = last_fields(lines, writer, logger, (level, levelno), kind)
+    if not further:
+        return None if further is None else fields
+    return {**fields, **further}
+
+
+def last_fields(
+    lines: Any, writer: Writer, logger: str, level: tuple[str, int], template: object
+) -> Mapping[str, object] | None:
+    """
+    Return further fields of a line that is about to be written; None if it is not.
+
+    Args:
+        lines: The `RequestLines` of its request; None without any.
+        writer: Writes it.
+        logger: The name of its logger.
+        level: The name and the number of its level.
+        template: Its message, before its arguments.
+    """
     limit = asked.limit
-    if limit is not None:
-        kind = message if template is None else template
-        if limit.leaves_out(writer, logger, (level, levelno), kind):
-            return None
+    if limit is not None and limit.leaves_out(writer, logger, level, template):
+        return None
     marks = None if lines is None else lines.marks(writer)
-    return fields if marks is None else {**fields, **marks}
+    return _NONE if marks is None else marks
+
+
+_NONE: Mapping[str, object] = {}

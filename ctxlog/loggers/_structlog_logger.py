@@ -120,8 +120,9 @@ class FilteringLogger(_EveryLevel):  # type: ignore[misc]
             setattr(cls, f"a{name}", calls[1])
 
     def is_enabled_for(self, level: int) -> bool:
-        usual = level >= self.least
-        return _is_made(level, self.least) if _is_asked(level, self.least) else usual
+        if output.levels.single or _is_asked(level, self.least):
+            return _is_made(self, level)
+        return level >= self.least
 
     def get_effective_level(self) -> int:
         return self.least
@@ -132,12 +133,17 @@ def _is_asked(level: int, least: int) -> bool:
     return asked.floor <= level < least or least <= level < asked.ceiling
 
 
-def _is_made(level: int, least: int) -> bool:
-    """Return whether an event is made, for the active request."""
-    frame = get_current()
+def _is_made(logger: Any, level: int) -> bool:
+    """Return whether an event of a structlog logger is made, for the active request."""
+    frame, levels = get_current(), output.levels
     lines: Any = None if frame is None else frame.source._view.lines
-    usual = level >= least
-    return usual if lines is None else lines.wants(level, usual)
+    if levels.single:
+        return levels.makes(getattr(logger._logger, "name", None), level, lines)
+    # The same, without the calls.
+    made: bool = level >= logger.least
+    if lines is not None:
+        made = lines.wants(level, made)
+    return made
 
 
 def _asking_later(level: int, call: Any) -> Any:
@@ -145,7 +151,7 @@ def _asking_later(level: int, call: Any) -> Any:
 
     @functools.wraps(call)
     def method(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
-        if _is_made(level, self.least):
+        if _is_made(self, level):
             return call(self, event, *args, **fields)
         return _anothing(self)
 
@@ -165,7 +171,7 @@ def _logging(level: str, number: int, asks: bool = False) -> Any:
     name = level.lower()
 
     def method(self: Any, event: Any = None, *args: Any, **fields: Any) -> Any:
-        if asks and not _is_made(number, self.least):
+        if asks and not _is_made(self, number):
             return None
         template = event
         if args:
@@ -200,9 +206,9 @@ def _logging(level: str, number: int, asks: bool = False) -> Any:
             encoder, created, view = renderer.encoder, _now(), current_view()
             if (
                 view.lines is not None or asked.limit is not None
-            ) and not encoder.hands_on:
+            ) and not encoder.takes_all:
                 parts = (created, level, number, logger.name, event, view, fields)
-                usual = number >= self.least
+                usual = output.levels.writes(logger.name, number, view.lines)
                 admitted = admit(*parts, usual, encoder, output.writer, template)
                 if admitted is None:
                     return None

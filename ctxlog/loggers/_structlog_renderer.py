@@ -34,6 +34,7 @@ from ctxlog.loggers._events import (
     restore_name,
     take_apart,
 )
+from ctxlog.loggers._levels import Levels
 from ctxlog.loggers._record import plain_fields, read, stamp_of
 from ctxlog.loggers._request_events import admitted as admit
 from ctxlog.loggers._structlog_logger import LineLogger, output
@@ -155,14 +156,13 @@ class JsonRenderer:
         Raises:
             structlog.DropEvent: if it waits for its request, or is dropped.
         """
-        if self.encoder.hands_on:
+        if self.encoder.takes_all:
             return event[6]
-        usual, writer = True, output.writer
-        if type(logger) is LineLogger:
-            usual = event[2] >= output.levels.of(logger.name)
-        else:
+        levels, writer = output.levels, output.writer
+        if type(logger) is not LineLogger:
             # The application's chain has a level of its own.
-            writer = _LoggerWriter(logger, method_name)
+            levels, writer = _ALL, _LoggerWriter(logger, method_name)
+        usual = levels.writes(getattr(logger, "name", None), event[2], event[5].lines)
         fields = admit(event, usual, self.encoder, writer)
         if fields is None:
             raise structlog.DropEvent
@@ -211,6 +211,9 @@ class JsonRenderer:
             admitted = self._admitted(logger, method_name, event)
             event = event._replace(fields=admitted)
         return self.encoder.encode(event._replace(caller=self._caller()))
+
+
+_ALL = Levels(logging.NOTSET)
 
 
 class _LoggerWriter:

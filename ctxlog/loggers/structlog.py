@@ -17,7 +17,6 @@ from ctxlog.errors import requires
 from ctxlog.line.writer import LineWriter, Writer
 from ctxlog.loggers._events import level_of
 from ctxlog.loggers._levels import Levels
-from ctxlog.loggers._request_events import is_made
 from ctxlog.loggers._structlog_logger import FilteringLogger, make_logger, output
 from ctxlog.loggers._structlog_renderer import (
     EventDict,
@@ -53,16 +52,8 @@ __all__ = [
 def _level_filter(levels: Levels) -> Any:
     def drop(logger: Any, method_name: str, event_dict: EventDict) -> EventDict:
         """Drop an event below the level of its logger, or of its request."""
-        number, own = (
-            level_of(method_name)[1],
-            levels.chosen(getattr(logger, "name", None)),
-        )
-        if own is not None:
-            wanted = number >= own
-        else:
-            usual = number >= levels.of(None)
-            wanted = is_made(number, usual, current_view().lines)
-        if not wanted:
+        name, number = getattr(logger, "name", None), level_of(method_name)[1]
+        if not levels.makes(name, number, current_view().lines):
             raise structlog.DropEvent
         return event_dict
 
@@ -98,7 +89,7 @@ def configure(
     """
     chain = processors(*between, **options)
     filtered = Levels(level, levels)
-    if filtered:
+    if filtered.single:
         chain.insert(0, _level_filter(filtered))
     if output.before is None:
         configured = structlog.is_configured()

@@ -122,10 +122,6 @@ class RequestLines:
             usual = level >= self.level
         return usual or level >= self._least
 
-    def is_usual(self, level: int, usual: bool) -> bool:
-        """Return whether a line is usual in this store; the arguments are the same."""
-        return usual if self.level is None else level >= self.level
-
     def verdict(self, logger: str, level: int, usual: bool, view: View) -> str:
         """
         Return what becomes of a line; let those that wait go first if it says so.
@@ -133,7 +129,7 @@ class RequestLines:
         Args:
             logger: The name of its logger. The store's completion line does not wait.
             level: Its level.
-            usual: What `is_usual()` says.
+            usual: Whether it is usual, by the level that holds for its logger here.
             view: Its context.
 
         Returns:
@@ -153,7 +149,7 @@ class RequestLines:
         Keep a line for later, and return True; or False if it is to be written now.
 
         Args:
-            usual: What `is_usual()` says.
+            usual: Whether it is usual, as for `verdict()`.
             size: About how many bytes of memory it takes.
             line: The line.
         """

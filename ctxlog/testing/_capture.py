@@ -104,7 +104,7 @@ class CapturedLines(Sequence[dict[str, Any]]):
 class _Encoder(LineEncoder):
     """An encoder of lines whatever becomes of their requests."""
 
-    hands_on = True
+    takes_all = True
 
 
 _PLAIN = LineEncoder()

@@ -5,13 +5,16 @@ The level of one request: which lines are made in it, and in no other.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import ctxlog
+from tests.helpers import need
 from tests.retention.conftest import Written
 
 
@@ -176,6 +179,55 @@ def test_the_levels_of_the_configuration_stay(written: Written) -> None:
     request(body, "ERROR")
     request(body, "DEBUG")
     assert written.messages() == ["loud ERROR", "loud DEBUG", "shop DEBUG"]
+
+
+@pytest.mark.parametrize("buffer", [None, ctxlog.Buffer(level=5)])
+@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("library", ["structlog", "loguru"])
+def test_the_levels_of_the_configuration_stay_in_other_libraries(
+    written: Written, library: str, share: bool, buffer: ctxlog.Buffer | None
+) -> None:
+    """
+    As in `logging`: the request replaces the level of all other loggers.
+    """
+    need(library)
+    levels = {"shop.loud": "DEBUG", "shop.quiet": "WARNING"}
+    levels["shop.quiet.heard"] = "INFO"
+    written.configure(levels=levels, share_handlers=share, buffer=buffer)
+    log = loggers_of(library)
+
+    def body() -> None:
+        for level in ("ERROR", "DEBUG", None):
+            ctxlog.set_level(level)
+            log("shop.loud", "debug", f"loud {level}")
+            log("shop.quiet.part", "info", "never")
+            log("shop.quiet.part", "warning", f"quiet {level}")
+            log("shop.quiet.heard", "info", f"heard {level}")
+            log("shop.other", "warning", f"other {level}")
+            log("shop.other", "debug", f"more {level}")
+
+    request(body)
+    assert written.messages() == [
+        *("loud ERROR", "quiet ERROR", "heard ERROR"),
+        *("loud DEBUG", "quiet DEBUG", "heard DEBUG", "other DEBUG", "more DEBUG"),
+        *("loud None", "quiet None", "heard None", "other None"),
+    ]
+
+
+def loggers_of(library: str) -> Callable[[str, str, str], object]:
+    """
+    Return a function that logs at a level, by a logger of a name.
+    """
+    module: Any = importlib.import_module(library)
+    if library == "structlog":
+        return lambda name, level, text: getattr(module.get_logger(name), level)(text)
+
+    def log(name: str, level: str, text: str) -> None:
+        # loguru's loggers have the names of their modules.
+        space = {"__name__": name, "log": module.logger}
+        exec(f"log.{level}({text!r})", space)
+
+    return log
 
 
 def test_a_level_that_is_lowered_is_below_no_more(written: Written) -> None:
