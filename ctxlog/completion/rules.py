@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypedDict
 
 from ctxlog._ask import Complaints, ask
+from ctxlog._levels import A_LEVEL, level_number
 from ctxlog.completion.completed import Completed
 from ctxlog.errors import ConfigError, check_seconds
 
@@ -18,9 +19,6 @@ Completion: TypeAlias = Callable[[Completed], Mapping[str, object] | bool | None
 #: Returns the level of the line, as a number or a name; None for the usual one.
 CompletionLevel: TypeAlias = Callable[[Completed], int | str | None]
 
-#: What a callable may return as a level.
-A_LEVEL = "the number or name of a level"
-
 
 class CompletionOptions(TypedDict, total=False):
     """The keyword arguments of every adapter that writes completion lines."""
@@ -28,18 +26,6 @@ class CompletionOptions(TypedDict, total=False):
     completion: Completion | None
     completion_level: CompletionLevel | None
     slow: float | None
-
-
-def level_number(level: object) -> int | None:
-    """Return the number of a level, given that or its name; None if it is none."""
-    if isinstance(level, str):
-        for name in (level, level.upper()):
-            number: object = logging.getLevelName(name)
-            if isinstance(number, int):
-                return number
-    elif isinstance(level, int) and not isinstance(level, bool):
-        return level
-    return None
 
 
 class CompletionRules:

@@ -6,13 +6,13 @@ Private to `config`.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+from ctxlog._levels import level_of
 from ctxlog._names import CASES
 from ctxlog.errors import ConfigError
 from ctxlog.line.encoder import LineEncoder
@@ -77,25 +77,13 @@ def _mapping(option: str, value: object) -> dict[str, object]:
     raise ConfigError(option, value, "a mapping of names to values")
 
 
-def _level(option: str, value: object) -> int:
-    known = logging._nameToLevel  # getLevelNamesMapping() is of Python 3.11
-    if isinstance(value, str) and (value in known or value.upper() in known):
-        return known.get(value, known.get(value.upper(), logging.NOTSET))
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    if type(value) is int and value >= 0:
-        return value
-    names = sorted(known, key=known.__getitem__)
-    raise ConfigError(option, value, f"one of: {', '.join(names)}, or a number")
-
-
 def _levels(option: str, value: object) -> dict[str, int]:
     try:
         levels = _mapping(option, value)
     except ConfigError:
         raise ConfigError(option, value, "a mapping of loggers to levels") from None
     return {
-        name: _level(f"{option}[{name!r}]", level) for name, level in levels.items()
+        name: level_of(f"{option}[{name!r}]", level) for name, level in levels.items()
     }
 
 
@@ -275,7 +263,7 @@ def _flagged(default: bool) -> Any:
 class Settings:
     """The options of `configure()`, checked: each with its default and its check."""
 
-    level: int = _option("INFO", _level)
+    level: int = _option("INFO", level_of)
     format: str = _option("auto", _one_of("auto", "json", "console"))
     schema: Schema = _option("default", lambda option, value: get_schema(value))
     stream: Any = _option(None, _stream, read=None)

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import warnings
 
+from ctxlog._levels import level_of
 from ctxlog.context import Store, get_store
 from ctxlog.retention._asked import asked
 from ctxlog.retention._lines import RequestLines
 from ctxlog.retention._process import make_lines
-from ctxlog.retention.options import level_of
 
 
 def set_level(level: int | str | None) -> None:

@@ -4,33 +4,13 @@ The options that say which lines of a request are kept.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ctxlog._levels import level_of
 from ctxlog.context import Store
 from ctxlog.errors import ConfigError, check_seconds
-
-
-def level_of(option: str, value: object) -> int:
-    """
-    Return the number of a level.
-
-    Raises:
-        ConfigError: if *value* is neither the number nor the name of a level.
-    """
-    known = logging._nameToLevel  # getLevelNamesMapping() is of Python 3.11
-    if isinstance(value, str):
-        if value.isdecimal():
-            return int(value)
-        number = known.get(value, known.get(value.upper()))
-        if number is not None:
-            return number
-    elif isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    names = sorted(known, key=known.__getitem__)
-    raise ConfigError(option, value, f"one of: {', '.join(names)}, or a number")
 
 
 def _is_number(value: object, least: float) -> bool:

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 from ctxlog._ask import Complaints
 from ctxlog._interrupts import is_interrupt
+from ctxlog._levels import A_LEVEL, level_number
 from ctxlog.carrier.ids import is_safe_header_value
-from ctxlog.completion.rules import A_LEVEL, level_number
 from ctxlog.errors import ConfigError
 from ctxlog.line.redact import REDACTED
 from ctxlog.servers._details import is_header_name
