@@ -792,3 +792,34 @@ def test_a_split_line_in_several_blocks(
         assert (code, err) == (0, "")
         shown = out.encode().splitlines(keepends=True)
         assert [unwrapped(one) for one in shown] == long
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["X-Request-ID", "RequestId", "x_request_id", "requestid", "REQUEST_ID", "reqId"],
+)
+@pytest.mark.parametrize("home", ["", "mdc", "contextMap", "named_tags", "Properties"])
+def test_an_id_in_any_spelling(run: Run, tmp_path: Path, key: str, home: str) -> None:
+    """Case and separators of its name do not matter, nor does a logger's context."""
+    told = {key: "a1"}
+    members = {"level": "error", "message": "m", **({home: told} if home else told)}
+    file = tmp_path / "a.log"
+    file.write_text(json.dumps(members) + "\n")
+    _, out, _ = run("show", file, "--errors")
+    assert out.startswith("a1 ")
+
+
+@pytest.mark.parametrize("key", ["user_request_count", "id", "request", "last_request"])
+def test_what_is_no_id(key: str) -> None:
+    """A name that only looks like a request's is a field as any other."""
+    [record] = Record.read(json.dumps({key: "a1", "msg": "m"}).encode(), Names())
+    assert record.request is None
+    assert record.fields == {key: "a1"}
+
+
+def test_a_level_that_is_not_known(run: Run, tmp_path: Path) -> None:
+    """It is shown as it is written, and so are those below `DEBUG`."""
+    file = tmp_path / "a.log"
+    file.write_bytes(line("r1", level="TRACE") + line("r1", level="AUDIT"))
+    _, out, _ = run("show", file)
+    assert [shown.split()[1] for shown in out.splitlines()[1:]] == ["TRACE", "AUDIT"]

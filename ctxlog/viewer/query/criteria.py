@@ -13,28 +13,13 @@ from dataclasses import dataclass
 
 from ctxlog.aggregators import Condition, Operator
 from ctxlog.viewer.query.scan import longest_needle, text_needle
+from ctxlog.viewer.recognize import in_bytes
 from ctxlog.viewer.recognize.keys import SPELLINGS, spellings
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import level_number, level_texts, seconds
 
-# Quotes have backslashes where a line stands as text in another object.
-_WORDS = rb'\\?"(?i:err|crit|fatal|panic|dpanic|alert|emerg)'
-# OpenTelemetry's value of an attribute stands in an object of its own.
-_STATUS = rb'tatus(?:Code|_code)?\\?"\s*(?::|,\s*"value"\s*:\s*\{\s*"intValue"\s*:)\s*'
-#: What a line that fails has somewhere: a level's word or number, GELF's small numbers
-#: among them, or a status. Each begins with plain bytes, which `re` looks for fast.
-_FAILING = tuple(
-    re.compile(pattern)
-    for pattern in (
-        rb'level(?:\.?name)?\\?"\s*:\s*(?:'
-        + _WORDS
-        + rb'|[5-9]\d|\d{3}|-|[0-3]\b|\{[^\n]*"name\\?"\s*:\s*'  # loguru's is an object
-        + _WORDS
-        + rb")",
-        rb'everity(?:Text)?\\?"\s*:\s*' + _WORDS,
-        _STATUS + rb'(?:\\?"?5\d\d|' + _WORDS + rb")",
-    )
-)
+#: What a line that fails has somewhere.
+_FAILING = tuple(map(re.compile, in_bytes.failing()))
 
 
 @dataclass(frozen=True)
@@ -187,11 +172,11 @@ def by_status(text: str) -> Criterion:
         else _condition("status", "in", text)
     )
     form = re.compile(digits)
-    written = re.compile(_STATUS + rb'\\?"?' + digits.encode())
+    written = tuple(map(re.compile, in_bytes.status(digits.encode())))
     return Criterion(
         lambda record, _: bool(form.fullmatch(str(record.status))),
         (),
-        (written,),
+        written,
         (condition,),
     )
 

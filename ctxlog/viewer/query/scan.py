@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ctxlog.viewer.read.progress import LEAST
 from ctxlog.viewer.read.source import BROKEN, Block, Hit, Source
+from ctxlog.viewer.recognize import in_bytes
+from ctxlog.viewer.recognize.keys import FIRST, plain
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -80,12 +82,10 @@ class Ids:
     def __init__(self, wanted: Iterable[str], keys: Sequence[str]) -> None:
         wanted = set(wanted)
         self._keys = [key.encode() for key in keys]
-        words = {*self._keys, *map(_inner, self._keys)}
-        every = b"|".join(map(re.escape, sorted(words)))
+        # The first of a header's values stands in a list.
         self._general = re.compile(
-            b'"(?:'
-            + every
-            + rb')\\?"\s*:\s*(?:\{"stringValue":\s*)?"?([^"\n\\,}]*)(\\?)'
+            in_bytes.id_key(keys)
+            + rb'(?:\{"stringValue":\s*|\[\s*)?"?([^"\n\\,}\]]*)(\\?)'
         )
         # A line that names no request with its first key may do so with another.
         self._known = {b"", b"N/A", *(one.encode("utf-8", "replace") for one in wanted)}
@@ -125,6 +125,8 @@ class Ids:
         """
         data = block.data
         for key in self._keys:
+            if plain(key.decode()) != FIRST and len(self._keys) > 1:
+                return None  # an id under another name may come before it
             word = b'"%s"' % key
             if word in data:
                 break

@@ -1,43 +1,77 @@
 """
-Where the names of each logger stand in an object.
+Where an object says what: worked out once for all objects with the same names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ctxlog.viewer.recognize.formats import Format, format_of
 from ctxlog.viewer.recognize.keys import (
     AGAIN,
+    BEGINS,
     ELAPSED,
     HOMES,
-    LOGGERS,
-    MESSAGES,
     OF_REQUESTS,
     OWN,
-    TIMES,
-    Names,
+    may_hold,
+    plain,
+    rank,
 )
+
+#: A member, or the names and indexes on the way to what stands in inner objects.
+Place = str | tuple[str | int, ...]
+
+# Objects within objects that are looked into, and members of a list.
+_DEPTH = 5
+_MOST_LISTED = 16
+# What may be made up without end is forgotten sometimes.
+_MOST = 4096
 
 
 class Shape:
     """
-    The names of an object's members, and which paths may stand in such an object.
+    The names of an object's members, and where such an object says what.
 
     Most lines of a file have the same few.
+
+    Attributes:
+        format: The format that these names tell.
+        may_begin: Whether the time may be when what took a while began.
+        own: The members that are the time, the level, the message, or say again what
+            others do.
+        elapsed: Names of the time since a request began, which is no duration.
     """
 
-    __slots__ = ("_members", "_of_requests", "_others", "_own", "_possible", "_present")
+    __slots__ = (
+        "_best",
+        "_flat",
+        "_inner",
+        "_members",
+        "_of_requests",
+        "_possible",
+        "elapsed",
+        "format",
+        "may_begin",
+        "own",
+    )
 
     def __init__(self, members: tuple[str, ...]) -> None:
         self._members = members
-        self._own = OWN
-        if ELAPSED in members and _is_ctxlogs(members):
-            self._own = OWN | {ELAPSED}
+        self.format: Format = format_of(members)
+        self.elapsed = ELAPSED if _is_ctxlogs(members) else ELAPSED[1:]
+        again = [name for name, other in AGAIN if other in members]
+        self.may_begin = self.format.begins or any(
+            plain(one) in BEGINS for one in members
+        )
+        self.own = frozenset((*OWN, *self.elapsed, *again))
+        # By what is asked for: the places, and the members that may have more inside.
+        self._flat: dict[str, tuple[Sequence[Place], Sequence[str]]] = {}
+        self._best: dict[str, str | None] = {}
+        self._inner: dict[tuple[str, object], Sequence[Place]] = {}
         self._possible: dict[str, Sequence[str]] = {}
-        self._present: dict[str, Sequence[str]] = {}
         self._of_requests: dict[str, str | None] = {}
-        self._others: dict[Names, Sequence[tuple[str, Sequence[str]]]] = {}
 
     @staticmethod
     def of(members: dict[str, Any]) -> Shape:
@@ -45,33 +79,111 @@ class Shape:
         key = tuple(members)
         shape = _shapes.get(key)
         if shape is None:
-            if len(_shapes) >= _MOST_SHAPES:  # keys may be made up without end
+            if len(_shapes) >= _MOST:
                 _shapes.clear()
             shape = _shapes[key] = Shape(key)
         return shape
 
+    def places(self, what: str, members: dict[str, Any]) -> Sequence[Place]:
+        """
+        Return where an object says something, the most telling place first.
+
+        Args:
+            what: One of the keys of `WORDS`, or `duration`.
+            members: The object.
+        """
+        places, holders = self._flat.get(what) or self._outer(what)
+        for name in holders:
+            if type(members[name]) in _NESTED:
+                break
+        else:
+            return places
+        form = what, tuple([_form(members[name], _DEPTH) for name in holders])
+        found = self._inner.get(form)
+        if found is None:
+            if len(self._inner) >= _MOST:
+                self._inner.clear()
+            found = self._inner[form] = self._sorted(what, members)
+        return found
+
+    def _outer(self, what: str) -> tuple[Sequence[Place], Sequence[str]]:
+        flat = self._flat.get(what)
+        if flat is None:
+            holders = [name for name in self._members if self._may_hold(what, [name])]
+            flat = self._sorted(what, dict.fromkeys(self._members)), holders
+            self._flat[what] = flat
+        return flat
+
+    def best(self, what: str) -> str | None:
+        """Return the member that says something before all others; None if unclear."""
+        try:
+            return self._best[what]
+        except KeyError:
+            places, holders = self._outer(what)
+            best = places[0] if places and isinstance(places[0], str) else None
+            if best is not None and holders:
+                named = best in self.format.places(what)[:1]
+                if not named and rank(what, best.split(".")) != 0:
+                    best = None
+            if what == "level" and best not in OWN:
+                best = None  # not any word, such as of a status, is a level
+            self._best[what] = best
+            return best
+
+    def _may_hold(self, what: str, names: Sequence[str]) -> bool:
+        if may_hold(what, _parts(names)):
+            return True
+        begin = ".".join(names) + "."
+        return any(path.startswith(begin) for path in self.format.places(what))
+
+    def _sorted(self, what: str, members: dict[str, Any]) -> Sequence[Place]:
+        own = self.format.places(what)
+        found = []
+        for number, path in enumerate(self._paths(what, members, ())):
+            names = [step for step in path if isinstance(step, str)]
+            written = ".".join(names)
+            telling: int | None
+            if written in own:
+                telling = own.index(written) - len(own)
+            elif what == "duration" and written in self.elapsed:
+                continue
+            else:
+                telling = rank(what, _parts(names))
+            if telling is not None:
+                # The last one of a list, such as of spans, is the nearest.
+                listed = [-step for step in path if isinstance(step, int)]
+                found.append((telling, len(path), listed, number, path))
+        return [path if len(path) > 1 else str(path[0]) for *_, path in sorted(found)]
+
+    def _paths(
+        self, what: str, members: Any, above: tuple[str | int, ...]
+    ) -> Iterator[tuple[str | int, ...]]:
+        """Yield the ways to all that may say something."""
+        inner: Any = members.items()
+        for name, value in inner:
+            path = (*above, name)
+            yield path
+            if type(value) not in _NESTED or len(path) >= _DEPTH:
+                continue
+            if not self._may_hold(what, [step for step in path if type(step) is str]):
+                continue
+            if type(value) is dict:
+                yield from self._paths(what, value, path)
+                continue
+            for index, one in list(enumerate(value))[-_MOST_LISTED:]:
+                if type(one) is dict:
+                    yield from self._paths(what, one, (*path, index))
+
     def possible(self, path: str) -> Sequence[str]:
-        """Where a path may stand: mostly nowhere."""
+        """Where a path may stand that is written as it is: mostly nowhere."""
         possible = self._possible.get(path)
         if possible is None:
+            if len(self._possible) >= _MOST:
+                self._possible.clear()
             full = (home + path for home in HOMES)
             possible = tuple(one for one in full if _begins_in(self._members, one))
             self._possible[path] = possible
         return possible
-
-    def present(self, paths: str) -> Sequence[str]:
-        """The paths that exist, of several that may."""
-        present = self._present.get(paths)
-        if present is None:
-            everywhere = "spans" in self._members
-            hidden = self._own - OWN
-            present = tuple(
-                path
-                for path in paths.split()
-                if (everywhere or self.possible(path)) and path not in hidden
-            )
-            self._present[paths] = present
-        return present
 
     def of_requests(self, what: str) -> str | None:
         """Return where what ctxlog says of a request's lines is; None if nowhere."""
@@ -85,38 +197,48 @@ class Shape:
             known[what] = next(found, None)
         return known[what]
 
-    def others(self, names: Names) -> Sequence[tuple[str, Sequence[str]]]:
-        """
-        The members with more than a time, a level or a message.
 
-        Each with the paths in it under which one of these stands, or the request's id.
-        """
-        others = self._others.get(names)
-        if others is None:
-            known = {*self._own, *names.ids, names.time or ""}
-            again = {name for name, other in AGAIN if other in self._members}
-            others = self._others[names] = [
-                (name, [path for path in known if path.startswith(f"{name}.")])
-                for name in self._members
-                if name not in self._own and name not in again and name != names.time
+_NESTED = frozenset({dict, list})
+_shapes: dict[tuple[str, ...], Shape] = {}
+
+
+def _parts(names: Sequence[str]) -> list[str]:
+    return [part for name in names for part in name.split(".")]
+
+
+def _form(value: Any, depth: int) -> object:
+    """Return the names of a value's members, and of those inside."""
+    if type(value) is dict:
+        if depth == 0:
+            return ()
+        return tuple(
+            [
+                (name, _form(one, depth - 1)) if type(one) in _NESTED else name
+                for name, one in value.items()
             ]
-        return others
+        )
+    if type(value) is list:
+        some = value[-_MOST_LISTED:] if depth else []
+        return len(value), tuple([_form(one, depth - 1) for one in some])
+    return None
 
 
 def _is_ctxlogs(members: Sequence[str]) -> bool:
     """Whether an object begins as ctxlog's lines do: the time, a message, a logger."""
     if "timeUnixNano" in members:
         return "logger.name" in members
-    times, messages = TIMES.split(), MESSAGES.split()
-    loggers, head = LOGGERS.split(), members[:8]
-    return head[0] in times and any(
-        one in messages and other in loggers
+    head = members[:8]
+    if not head or plain(head[0]) not in ("timestamp", "time", "ts"):
+        return False
+    return any(
+        one in _MESSAGES and other in _LOGGERS
         for one, other in zip(head, head[1:], strict=False)
     )
 
 
-_MOST_SHAPES = 4096
-_shapes: dict[tuple[str, ...], Shape] = {}
+# As ctxlog's schemas name them.
+_MESSAGES = frozenset("message msg event short_message body.stringValue".split())
+_LOGGERS = frozenset("logger log.logger logger_name logger.name _logger".split())
 
 
 def _begins_in(members: Sequence[str], path: str) -> bool:
@@ -125,6 +247,14 @@ def _begins_in(members: Sequence[str], path: str) -> bool:
         return True
     parts = path.split(".")
     return any(".".join(parts[:end]) in members for end in range(1, len(parts)))
+
+
+def inner(members: dict[str, Any], place: Sequence[str | int]) -> Any:
+    """Return what stands at a place in inner objects of an object of this shape."""
+    found: Any = members
+    for step in place:
+        found = found[step]
+    return found
 
 
 def at(members: dict[str, Any], path: str) -> Any:
@@ -143,11 +273,22 @@ def at(members: dict[str, Any], path: str) -> Any:
     return None
 
 
-def without(members: Any, path: str) -> Any:
+def without(members: Any, path: Sequence[str | int]) -> Any:
     """Return members without what stands at a path, or is empty without that."""
+    if not path:
+        return {}
+    head, rest = path[0], path[1:]
+    if isinstance(members, list) and isinstance(head, int):
+        left = without(members[head], rest)
+        kept = [one for index, one in enumerate(members) if index != head]
+        if left not in _EMPTY:
+            kept.insert(head, left)
+        return kept
     if not isinstance(members, dict):
         return members
-    head, _, rest = path.partition(".")
-    left = without(members.get(head), rest) if rest else {}
-    kept = {name: value for name, value in members.items() if name != head}
-    return {**kept, head: left} if left not in ({}, None) else kept
+    kept_members = {name: value for name, value in members.items() if name != head}
+    left = without(members.get(str(head)), rest) if rest else {}
+    return kept_members if left in _EMPTY else {**kept_members, str(head): left}
+
+
+_EMPTY: tuple[object, ...] = ({}, [], None)

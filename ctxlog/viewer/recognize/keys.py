@@ -1,15 +1,241 @@
 """
-The keys of each logger for the time, the level, the message and the request.
+The names under which loggers write the time, the level, the message and the request.
 
-Names are paths: `req.id` is the member `id` of `req`, or a key that has the dot.
+Names are paths: `req.id` is the member `id` of `req`, or a key that has the dot. They
+are compared without case and separators: `X-Request-ID` and `x_request_id` are one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ctxlog.viewer.recognize._objects import WRAPPED_TIME
+
+#: What a line may say, and the names of each, the most telling first.
+WORDS: Mapping[str, Sequence[str]] = {
+    # Requests come before what they are part of: a line with both is the request's.
+    "id": (
+        "request_id req_id request.id req.id http.request.id x-request-id x-req-id "
+        "request_x-request-id request_uuid request_guid request_identifier "
+        "function_request_id aws_request_id lambda_request_id "
+        "faas.invocation_id invocation_id x-amzn-request-id x-amz-request-id "
+        "x-ms-request-id cf-ray ray_id "
+        "correlation_id x-correlation-id request_x-correlation-id "
+        "audit_id transaction_id transaction.id x-transaction-id "
+        "trace_id trace.id logging.googleapis.com/trace otel_trace_id x-trace-id "
+        "x-b3-trace-id xray_trace_id x-amzn-trace-id x-cloud-trace-context "
+        "trace_parent"
+    ).split(),
+    "time": (
+        "timestamp time @timestamp ts time.timestamp asctime time_unix_nano "
+        "event_time log_time date_time datetime time_stamp timestamp_ms date "
+        "time_iso8601 time_local msec instant start_utc start_time start_time_utc "
+        "request_received_timestamp stage_timestamp event_timestamp created_at "
+        "observed_timestamp observed_time_unix_nano start_local receive_timestamp "
+        + WRAPPED_TIME
+        + " __source_realtime_timestamp"
+    ).split(),
+    "level": (
+        "level severity log.level level_name level.name severity_text lvl log_severity "
+        "error_severity status severity_number priority levelno"
+    ).split(),
+    "message": (
+        "message msg event short_message rendered_message formatted_message "
+        "body.string_value text_payload body log_message log"
+    ).split(),
+    "status": (
+        "status status_code response_code http_status http_status_code "
+        "http.response.status_code downstream_status response_status "
+        "response_status.code http.response.status origin_status edge_response_status "
+        "elb_status_code sc-status response_status_code resp_status"
+    ).split(),
+    "path": (
+        "path url http.url_details.path request_path url.path uri request_uri "
+        "request_url uri_path http.path http.target http.url http.route_path "
+        "original_url raw_path url.original url.full cs-uri-stem client_request_uri "
+        "client_request_path x-envoy-original-path"
+    ).split(),
+    "route": "route http.route".split(),
+    "method": (
+        "method request_method http.method http_method http.request.method verb "
+        "http_verb client_request_method cs-method"
+    ).split(),
+    # The first line of a request: nginx's `$request`, and Apache's `%r`.
+    "request line": "request request_line http_request requestline".split(),
+    "user": (
+        "user user_id user.id user.name usr.id usr.name enduser.id user.email "
+        "user.username username remote_user client_username end_user"
+    ).split(),
+    "logger": "logger log.logger logger_name logger.name".split(),
+    "traceback": (
+        "exception.stack exc_info stack error.stack_trace error.stack stack_trace "
+        "err.stack full_message exception exception.stacktrace stacktrace "
+        "error_verbose thrown.extended_stack_trace"
+    ).split(),
+}
+
+#: The name of an id that comes before all others, without case and separators.
+FIRST = "requestid"
+
+#: Where loggers keep what a call or a request has of its own: the ecosystems' contexts,
+#: the objects of requests, and what collectors wrap around.
+CONTEXTS = frozenset(
+    "record extra fields span spans context mdc contextmap namedtags properties scopes "
+    "state jsonpayload dd labels attributes attr meta metadata payload headers req "
+    "request http httprequest res response requestheaders responseheaders resource "
+    "data ctx tags custom body requestcontext event source logprocessed scope "
+    "message audit kubernetes customdimensions baggage contextdata".split()
+)
+#: Where a whole record stands in another object.
+RECORDS = frozenset("record fields jsonpayload source logprocessed message".split())
+#: What is of the line itself, not of its context.
+OF_LINES = frozenset({"time", "level", "message"})
+
+#: How long what a line speaks of took. The names may begin with whose it is and end
+#: with the unit: `http_request_duration_ms`.
+_DURATION = re.compile(
+    r"(?:http|total|request|response|req|res|server|upstreamtotal|downstream|"
+    r"processing|execution|handler|origin|event)*"
+    r"(?P<name>duration|elapsed(?:time)?|took|latency|dur|responsetime|requesttime|"
+    r"(?:processing|execution|total|handling)time|time(?:taken|elapsed)|timespan)"
+    r"(?:in)?(?P<unit>ms|msecs?|millis|milliseconds?|us|usecs?|micros|microseconds?|"
+    r"ns|nsecs?|nanos|nanoseconds?|secs?|seconds?|s)?"
+)
+_UNITS = {"m": 1e-3, "mi": 1e-3, "u": 1e-6, "n": 1e-9, "s": 1.0}
+#: The units of names that say none, by seconds.
+_USUAL_UNITS = {
+    "requesttime": 1.0,  # nginx's
+    "responsetime": 1e-3,  # pino's
+    "took": 1e-3,  # Elasticsearch's
+    "timetaken": 1e-3,  # IIS's
+    "eventduration": 1e-9,  # ECS'
+}
+
+#: The logger of ctxlog's lines about calls of other services.
+CALLS = "ctxlog.client"
+#: The loggers of its lines about the end of a request or a task.
+COMPLETIONS = frozenset({"ctxlog.request", "ctxlog.task"})
+#: The members of a total, of what `ctxlog.timed()` adds up.
+TOTAL = {"count", "ms"}
+STACK_HEADS = frozenset(path.partition(".")[0] for path in WORDS["traceback"]) | {
+    "err",
+    "error",
+    "exc_info",
+    "stackTrace",
+}
+#: The time since a request began, on a line of ctxlog's; the first of them is how long
+#: something took on a line of another logger.
+ELAPSED = ("elapsed_ms", "elapsedMs", "_elapsedMs", "_elapsed_ms")
+
+
+@functools.lru_cache(8192)
+def plain(name: str) -> str:
+    """Return a name without case and separators, as names are compared."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+_RANKS = {
+    what: {plain(name): rank for rank, name in reversed(list(enumerate(names)))}
+    for what, names in WORDS.items()
+}
+_HEADS = {
+    what: frozenset(
+        plain("".join(name.split(".")[:end]))
+        for name in names
+        for end in range(1, name.count(".") + 1)
+    )
+    for what, names in WORDS.items()
+} | {"duration": frozenset({"event"})}
+
+
+def rank(what: str, parts: Sequence[str]) -> int | None:
+    """
+    Return how telling a path is for what a line may say; None if it is not at all.
+
+    Args:
+        what: One of the keys of `WORDS`, or `duration`.
+        parts: The names on the path.
+    """
+    contexts = RECORDS if what in OF_LINES else CONTEXTS
+    for begin in range(len(parts)):
+        name = "".join(map(plain, parts[begin:]))
+        if what == "duration":
+            if unit_of(name, parts[-1]) is not None:
+                return 0 if name[-1:] == "s" else 1
+        else:
+            found = _RANKS[what].get(name)
+            if found is not None:
+                return found
+        if plain(parts[begin]) not in contexts:
+            return None
+    return None
+
+
+def may_hold(what: str, parts: Sequence[str]) -> bool:
+    """Return whether an object at a path may hold what a line may say."""
+    contexts = RECORDS if what in OF_LINES else CONTEXTS
+    for begin in range(len(parts)):
+        if "".join(map(plain, parts[begin:])) in _HEADS[what]:
+            return True
+        if plain(parts[begin]) not in contexts:
+            return False
+    return True
+
+
+@functools.lru_cache(4096)
+def unit_of(name: str, written: str) -> float | None:
+    """
+    Return the seconds of a duration's unit; 0 if its name says none.
+
+    Args:
+        name: The name without case and separators.
+        written: The same as it is written, with separators.
+
+    Returns:
+        The unit; None if it is no duration's name.
+    """
+    match = _DURATION.fullmatch(name)
+    if match is None:
+        return None
+    unit = match["unit"]
+    if unit is None:
+        return _USUAL_UNITS.get(name) or _USUAL_UNITS.get(match["name"]) or 0.0
+    if unit == "s" and not re.search(r"[^a-zA-Z0-9][sS]$", written):
+        return None  # the plural, `durations`
+    return _UNITS.get(unit[:2]) or _UNITS[unit[0]]
+
+
+@dataclass(frozen=True)
+class Names:
+    """The user's own names of fields, where guessing fails."""
+
+    id: str | None = None
+    time: str | None = None
+    level: str | None = None
+    message: str | None = None
+    duration: str | None = None
+
+    @functools.cached_property
+    def own(self) -> bool:
+        """Whether there is any name of the user's."""
+        return self != Names()
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The paths under which a request's id may stand, as most write them."""
+        return (self.id,) if self.id else IDS
+
+    def of(self, what: str) -> str | None:
+        """Return the user's name of what a line may say; None if it is guessed."""
+        name: str | None = getattr(self, what, None)
+        return name
+
+
+# What follows is for stores, which are asked for names letter by letter, and for what
+# is looked for in the bytes of files.
 
 #: Request ids first, then traces: a line with both belongs to its request.
 IDS = (
@@ -18,69 +244,36 @@ IDS = (
     "correlation_id correlationId correlationID trace_id traceId traceID trace.id "
     "logging.googleapis.com/trace"
 ).split()
-ID_PATHS = " ".join(IDS)
-TIMES = (
-    "timestamp time @timestamp ts record.time.timestamp asctime timeUnixNano "
-    + WRAPPED_TIME
-)
-LEVELS = "level severity log.level levelname status severityText record.level.name"
-MESSAGES = "message msg event short_message record.message body.stringValue"
-STATUSES = (
-    "status statusCode status_code res.statusCode http.response.status_code "
-    "http.status_code httpRequest.status _status"
-)
-PATHS = (
-    "path url req.url url.path http.url_details.path httpRequest.requestUrl _path uri"
-)
-#: The route of a request: ctxlog's, and OpenTelemetry's attribute.
-ROUTES = "route http.route _route"
-METHODS = (
-    "method req.method http.request.method http.method httpRequest.requestMethod "
-    "_method"
-)
-USERS = (
-    "user user_id userId user.id user.name usr.id usr.name enduser.id _user "
-    "user.email user.username username user_name"
-)
-LOGGERS = "logger log.logger logger_name logger.name _logger"
-#: The logger of ctxlog's lines about calls of other services.
-CALLS = "ctxlog.client"
-#: The loggers of its lines about the end of a request or a task.
-COMPLETIONS = frozenset({"ctxlog.request", "ctxlog.task"})
-#: How long what a line speaks of took, and what that is in seconds.
-DURATIONS = {
-    "durationMs": 1e-3,
-    "duration_ms": 1e-3,
-    "responseTime": 1e-3,
-    "elapsed_ms": 1e-3,
-    "latency_ms": 1e-3,
-    "_durationMs": 1e-3,
-    "_duration_ms": 1e-3,
-    "event.duration": 1e-9,
-    "httpRequest.latency": 1.0,
-    # Only Datadog's: other loggers have other units.
-    "duration": 1e-9,
-}
-#: Beside this attribute of Datadog's, `duration` is Datadog's, too.
-DATADOGS = "http.url_details.path"
-#: The members of a total, of what `ctxlog.timed()` adds up.
-TOTAL = {"count", "ms"}
-DURATION_PATHS = " ".join(DURATIONS)
-STACKS = (
-    "exception.stack exc_info stack error.stack_trace error.stack stack_trace "
-    "err.stack full_message exception stacktrace stackTrace"
-)
-STACK_HEADS = frozenset(path.partition(".")[0] for path in STACKS.split())
 #: Where loggers keep a call's own fields: structlog and python-json-logger beside the
 #: others, tracing in `fields` and its spans, loguru in `record.extra`.
 HOMES = ("", "record.extra.", "fields.", "span.", "extra.", "context.")
-#: What a line has in places of their own. `status` may also be HTTP's, `event` any.
-OWN = frozenset(
-    {*TIMES.split(), *LEVELS.split(), *MESSAGES.split()} - {"status", "event"}
-    | {"elapsedMs", "_elapsedMs", "_elapsed_ms"}
-)
-#: On a line of ctxlog's the time since its request began, else how long something took.
-ELAPSED = "elapsed_ms"
+
+
+def spellings(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the names under which loggers keep what stands at one of some paths."""
+    return tuple(f"{home}{path}" for path in paths for home in HOMES)
+
+
+#: What a store is asked for: the names of a field by its meaning.
+SPELLINGS = {
+    "level": tuple(
+        "level severity log.level levelname status severityText "
+        "record.level.name".split()
+    ),
+    "path": spellings(
+        "path url req.url url.path http.url_details.path httpRequest.requestUrl "
+        "_path uri".split()
+    ),
+    "route": spellings("route http.route _route".split()),
+    "status": spellings(
+        "status statusCode status_code res.statusCode http.response.status_code "
+        "http.status_code httpRequest.status _status".split()
+    ),
+    "user": spellings(
+        "user user_id userId user.id user.name usr.id usr.name enduser.id _user "
+        "user.email user.username username user_name".split()
+    ),
+}
 
 
 def _own_names(camel: str, snake: str) -> Sequence[tuple[str, str]]:
@@ -99,36 +292,16 @@ OF_REQUESTS = {
 #: Members that say again what another one says: loguru's text; OpenTelemetry's
 #: attributes, which have become members.
 AGAIN = (("text", "record"), ("attributes", "timeUnixNano"))
-
-
-@dataclass(frozen=True)
-class Names:
-    """The user's own names of fields, where guessing fails."""
-
-    id: str | None = None
-    time: str | None = None
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """The paths under which a request's id may stand."""
-        return (self.id,) if self.id else IDS
-
-    @property
-    def id_paths(self) -> str:
-        """The same, with a space between them."""
-        return self.id or ID_PATHS
-
-
-def spellings(paths: Iterable[str]) -> tuple[str, ...]:
-    """Return the names under which loggers keep what stands at one of some paths."""
-    return tuple(f"{home}{path}" for path in paths for home in HOMES)
-
-
-#: What a store is asked for: the names of a field by its meaning.
-SPELLINGS = {
-    "level": tuple(LEVELS.split()),
-    "path": spellings(PATHS.split()),
-    "route": spellings(ROUTES.split()),
-    "status": spellings(STATUSES.split()),
-    "user": spellings(USERS.split()),
-}
+#: What is of the line even if it says the same a second time.
+OWN = frozenset(
+    "timestamp time @timestamp ts asctime timeUnixNano level severity log.level "
+    "levelname severityText message msg short_message body.stringValue".split()
+) | {WRAPPED_TIME}
+#: Objects whose members are shown as the line's own.
+SPREAD = frozenset(
+    "extra fields span context mdc contextmap namedtags properties jsonpayload".split()
+)
+#: Times at which what a line speaks of began.
+BEGINS = frozenset(
+    "starttime startutc startlocal starttimeutc requestreceivedtimestamp".split()
+)

@@ -5,35 +5,34 @@ What one line says, whichever logger has written it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from ctxlog.viewer.recognize._levels import level_of
+from ctxlog.viewer.recognize._messages import filled, placed, request_line
 from ctxlog.viewer.recognize._objects import objects
-from ctxlog.viewer.recognize._shape import Shape, at, without
+from ctxlog.viewer.recognize._shape import Place, Shape, at, inner, without
 from ctxlog.viewer.recognize._tracebacks import as_text, beside, within
 from ctxlog.viewer.recognize.keys import (
+    BEGINS,
     CALLS,
     COMPLETIONS,
-    DATADOGS,
-    DURATION_PATHS,
-    DURATIONS,
-    HOMES,
-    LEVELS,
-    LOGGERS,
-    MESSAGES,
-    METHODS,
     OWN,
-    PATHS,
-    ROUTES,
+    SPREAD,
     STACK_HEADS,
-    STACKS,
-    STATUSES,
-    TIMES,
     TOTAL,
-    USERS,
     Names,
+    plain,
+    unit_of,
 )
-from ctxlog.viewer.recognize.scales import level_number, number, seconds
+from ctxlog.viewer.recognize.scales import level_number, number
+from ctxlog.viewer.recognize.times import duration, of_parts, seconds
+
+#: What stands for a request's id where there is none: ctxlog's word, those of access
+#: logs, and Datadog's trace.
+_NO_ID = re.compile(r"(?:N/A|-|null|[0-]+)?")
+_MAY_BE_NO_ID = frozenset({"", "N", "-", "n", "0"})
+_METHOD = re.compile(r"[A-Za-z][A-Za-z-]{1,19}")
 
 
 class Record:
@@ -80,56 +79,126 @@ class Record:
                     return span[path]
         return None
 
-    def _first(self, paths: str) -> str | None:
-        for path in self._shape.present(paths):
-            found = self.get(path)
-            if found is not None and not isinstance(found, (dict, list)):
+    def _all(self, what: str) -> Sequence[tuple[Place, Any]]:
+        """Return all that it says of something, with the places, the best first."""
+        if self.names.own and (name := self.names.of(what)) is not None:
+            found = self.get(name)
+            return [] if found is None else [(name, found)]
+        members = self.members
+        found_at = [
+            (place, members[place] if type(place) is str else inner(members, place))
+            for place in self._shape.places(what, members)
+        ]
+        return [one for one in found_at if one[1] is not None]
+
+    def _best(self, what: str) -> Any:
+        """Return what stands where most have it; None if it must be looked for."""
+        place = None if self.names.own else self._shape.best(what)
+        return None if place is None else self.members[place]
+
+    def _first(self, what: str) -> str | None:
+        for _, found in self._all(what):
+            if type(found) is str:
+                return found
+            if type(found) is list and found:
+                found = found[0]  # the values of a header
+            if not isinstance(found, (dict, list)):
                 return str(found)
         return None
 
     @property
     def request(self) -> str | None:
         """The request's id; None if the line belongs to none."""
-        for path in self._shape.present(self.names.id_paths):
-            found = self.get(path)
-            if isinstance(found, (str, int)) and not isinstance(found, bool):
-                if found not in ("", "N/A"):  # ctxlog's word for no request
-                    return str(found)
+        found = self._best("id")
+        if type(found) is str and found[:1] not in _MAY_BE_NO_ID:
+            return found
+        for _, found in self._all("id"):
+            if type(found) is list and found:
+                found = found[0]  # the values of a header
+            if type(found) is str:
+                if found[:1] not in _MAY_BE_NO_ID or not _NO_ID.fullmatch(found):
+                    return found
+            elif type(found) is int:
+                return str(found)
         return None
 
     @property
     def time(self) -> float | None:
         """Seconds since the epoch."""
-        for path in self._shape.present(self.names.time or TIMES):
-            found = seconds(self.get(path))
-            if found is not None:
-                return found
-        return None
+        found = seconds(self._best("time"))
+        return found if found is not None else self._time[1]
+
+    @property
+    def _time(self) -> tuple[Place, float | None]:
+        for place, found in self._all("time"):
+            time = seconds(found)
+            if time is not None:
+                return place, time
+        return "", None
 
     @property
     def level(self) -> int:
         """The level on logging's scale; 0 if there is none."""
-        for path in self._shape.present(LEVELS):
-            found = at(self.members, path)
-            number = level_number(found)
-            if number:
-                return number
-            if path == "level" and type(found) is int:
-                if "short_message" in self.members:  # GELF counts as syslog does
-                    return (50, 50, 50, 40, 30, 25, 20, 10)[min(max(found, 0), 7)]
-                return max(found - 10, 5)  # pino and Bunyan: 30 is info
-        return 0
+        best = self._best("level")
+        return best and level_number(best) or self._level[1]
+
+    @property
+    def level_word(self) -> str:
+        """The level as it is written; empty if there is none."""
+        return self._level[2]
+
+    @property
+    def _level(self) -> tuple[Place, int, str]:
+        form, unknown = self._shape.format, ""
+        for place, found in self._all("level"):
+            level: int | None
+            if place in OWN and (level := level_number(found)):  # as most write it
+                return place, level, found
+            level = level_of(found, _name(place), form.scale)
+            if level:
+                return place, level, str(found)
+            if level is not None and not unknown:
+                unknown = str(found)
+        return "", 0 if unknown else form.level, unknown
 
     @property
     def message(self) -> str:
-        """The message; empty if there is none."""
-        return self._first(MESSAGES) or ""
+        """
+        The message; empty if there is none.
+
+        That of an access log, which has none, is what was asked for and the answer.
+        """
+        found = self._best("message")
+        if type(found) is not str or not found or self._shape.format.template:
+            _, found = self._message
+        if found:
+            return found
+        asked = (self.method, self.path)
+        if None in asked:
+            return ""
+        return " ".join(filter(None, (*map(str, asked), str(self.status or ""))))
+
+    @property
+    def _message(self) -> tuple[Place, str]:
+        form = self._shape.format
+        for place, found in self._all("message"):
+            if type(found) is not str:
+                if isinstance(found, (dict, list)):
+                    continue
+                found = str(found)
+            if not found:
+                continue
+            if form.template == "names" and place == form.places("message")[-1]:
+                found = filled(found, self.members)
+            elif form.template == "arguments" and "{}" in found:
+                found = placed(found, self.members.get("arguments"))
+            return place, found
+        return "", ""
 
     @property
     def status(self) -> int | None:
         """The status of the response, on the lines that have one."""
-        for path in self._shape.present(STATUSES):
-            found = self.get(path)
+        for _, found in self._all("status"):
             if type(found) is int and 100 <= found <= 599:
                 return found
             if isinstance(found, str) and re.fullmatch(r"[1-5]\d\d", found):
@@ -139,12 +208,12 @@ class Record:
     @property
     def path(self) -> str | None:
         """The path of the request."""
-        return self._first(PATHS)
+        return self._first("path") or self._request_line[1]
 
     @property
     def route(self) -> str | None:
         """The route of the request, or the name of the task."""
-        found = self._first(ROUTES)
+        found = self._first("route")
         if found is None and "controller" in self.members:  # as lograge has it
             controller = self.members["controller"]
             action = self.members.get("action")
@@ -155,37 +224,72 @@ class Record:
     @property
     def method(self) -> str | None:
         """The method of the request."""
-        return self._first(METHODS)
+        for _, found in self._all("method"):
+            if type(found) is str and _METHOD.fullmatch(found):
+                return found
+        return self._request_line[0]
+
+    @property
+    def _request_line(self) -> tuple[str, str] | tuple[None, None]:
+        for _, found in self._all("request line"):
+            if type(found) is str and (both := request_line(found)):
+                return both
+        return None, None
 
     @property
     def user(self) -> str | None:
         """The user of the request."""
-        return self._first(USERS)
-
-    @property
-    def is_call(self) -> bool:
-        """Whether it is about a call of another service, not about the request."""
-        return self._first(LOGGERS) == CALLS
+        return next(iter(self.users), None)
 
     @property
     def users(self) -> Sequence[str]:
         """All that names who asked: mostly an id and a name."""
-        found = [self.get(path) for path in self._shape.present(USERS)]
-        return [str(one) for one in found if one and not isinstance(one, (dict, list))]
+        found = [one for _, one in self._all("user")]
+        return [
+            str(one)
+            for one in found
+            if one and one != "-" and not isinstance(one, (dict, list))
+        ]
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it is about a call of another service, not about the request."""
+        return self._first("logger") == CALLS
 
     @property
     def took(self) -> float | None:
         """How many seconds what it speaks of took; None if it does not say."""
-        for path in self._shape.present(DURATION_PATHS):
-            found = self.get(path)
-            if path == "duration" and DATADOGS not in self.members:
-                continue
-            if isinstance(found, str) and re.fullmatch(r"\d+(\.\d+)?s", found):
-                found = float(found[:-1])  # Google Cloud's
+        for place, found in self._all("duration"):
+            if isinstance(found, str):
+                taken = duration(found)
+                if taken is not None:
+                    return taken
+                found = number(found)
+            elif isinstance(found, dict):
+                found = of_parts(found)
             if isinstance(found, (int, float)) and not isinstance(found, bool):
-                if 0 <= found < 1e18:
-                    return found * DURATIONS[path]
+                unit = self._unit(place, found) if 0 <= found < 1e18 else None
+                if unit is not None:
+                    return found * unit
         return None
+
+    def _unit(self, place: Place, found: float) -> float | None:
+        """
+        Return the unit of a duration: that of its name, else of its format.
+
+        Else None, unless no other than nanoseconds or seconds are likely.
+        """
+        name = place if isinstance(place, str) else ".".join(map(str, place))
+        written = name.rpartition(".")[2]
+        for text in (name, written):
+            unit = unit_of(plain(text), written)
+            if unit:
+                return unit
+        if self._shape.format.unit:
+            return self._shape.format.unit
+        if type(found) is int and found >= 1e6:  # 17 minutes in milliseconds
+            return 1e-9
+        return 1.0 if 0 < found < 1 else None
 
     @property
     def totals(self) -> dict[str, tuple[float, float]]:
@@ -195,7 +299,7 @@ class Record:
     @property
     def is_completion(self) -> bool:
         """Whether it says how a request or a task ended."""
-        return self._first(LOGGERS) in COMPLETIONS
+        return self._first("logger") in COMPLETIONS
 
     @property
     def is_buffered(self) -> bool:
@@ -224,32 +328,31 @@ class Record:
 
     @property
     def span(self) -> tuple[float, float] | None:
-        """When what it speaks of began, and its time; None if it has no time."""
+        """When what it speaks of began, and when it ended; None if it has no time."""
         time = self.time
-        return None if time is None else (time - (self.took or 0.0), time)
+        if time is None:
+            return None
+        took = self.took or 0.0
+        if took and self._shape.may_begin:
+            if self._shape.format.begins or plain(_name(self._time[0])) in BEGINS:
+                return time, time + took
+        return time - took, time
 
     @property
     def fields(self) -> dict[str, Any]:
         """The fields besides its time, level, request, message and traceback."""
-        request, ids = self.request, self.names.ids
         found: dict[str, Any] = {}
-        for name, paths in self._shape.others(self.names):
-            value = self.members[name]
-            for path in paths:
-                # An id that is not the request's, such as the trace's, is shown.
-                if path not in ids or str(at(self.members, path)) == request:
-                    value = without(value, path[len(name) + 1 :])
-            extra = value.get("extra") if isinstance(value, dict) else None
-            if name == "record" and isinstance(extra, dict):  # loguru's
-                value = {"logger": value.get("name") or {}, **extra}
-            elif f"{name}." not in HOMES or not isinstance(value, dict):
-                value = {name: value}
-            for inner, said in value.items():
-                own = inner in OWN or (inner in ids and str(said) == request)
-                if not own and said != {}:
-                    found.setdefault(inner, said)
-        if found.get("event") == self.message:  # structlog's message; ECS has others
-            del found["event"]
+        for name, value in self._rest().items():
+            if name == "record" and _is_logurus(self.members[name]):
+                value = {"logger": value.get("name") or {}, **value.get("extra", {})}
+            elif not isinstance(value, dict) or plain(name) not in SPREAD:
+                if value != {}:
+                    found[name] = value
+                continue
+            for inner_name, said in value.items():
+                if said != {}:
+                    taken = inner_name in found
+                    found[f"{name}.{inner_name}" if taken else inner_name] = said
         stack = self.stack
         if stack:
             for name in list(found):
@@ -259,11 +362,29 @@ class Record:
                         del found[name]
         return found
 
+    def _rest(self) -> dict[str, Any]:
+        """Return the members without what has a place of its own."""
+        request, own = self.request, self._shape.own
+        rest = {name: said for name, said in self.members.items() if name not in own}
+        gone = [place for place, found in self._all("id") if _is(found, request)]
+        for what, used in _OF_LINES:
+            places = self._shape.places(what, self.members)
+            if self.names.own or (places and places[0] not in own):
+                gone.append(used(self)[0])
+        for place in gone:
+            if place in rest:
+                del rest[place]
+            else:
+                parts = place.split(".") if isinstance(place, str) else place
+                if parts[0] in rest:
+                    rest = without(rest, parts)
+        return rest
+
     @property
     def stack(self) -> str:
         """The traceback; empty if there is none."""
-        for path in self._shape.present(STACKS):
-            shown = as_text(self.get(path))
+        for _, found in self._all("traceback"):
+            shown = as_text(found)
             if shown:
                 return shown
         if "text" in self.members and self.get("record.exception"):  # loguru's
@@ -279,6 +400,31 @@ class Record:
     def says_failed(self) -> bool:
         """Whether its status says so, not only that of a call of another service."""
         return (self.status or 0) >= 500 and not self.is_call
+
+
+# What is found, by what is asked for: where, and what it is.
+_OF_LINES: Sequence[tuple[str, Callable[[Record], tuple[Any, ...]]]] = (
+    ("time", lambda record: record._time),
+    ("level", lambda record: record._level),
+    ("message", lambda record: record._message),
+)
+
+
+def _name(place: Place) -> str:
+    """The last name on the way to a place."""
+    if isinstance(place, str):
+        return place.rpartition(".")[2]
+    return str(place[-1])
+
+
+def _is(found: object, request: str | None) -> bool:
+    if type(found) is list and found:
+        found = found[0]
+    return str(found) == request
+
+
+def _is_logurus(record: object) -> bool:
+    return isinstance(record, dict) and isinstance(record.get("extra"), dict)
 
 
 def _totals(members: dict[str, Any]) -> dict[str, tuple[float, float]]:

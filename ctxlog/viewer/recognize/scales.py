@@ -1,36 +1,101 @@
 """
-Times and levels of all loggers on one scale: seconds since the epoch, logging's levels.
+Levels and numbers of all loggers on one scale: that of Python's logging.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from datetime import datetime, timezone
+from collections.abc import Callable, Mapping
+
+from ctxlog.viewer.recognize.times import iso, seconds
+
+__all__ = ["SCALES", "iso", "level_number", "level_texts", "number", "seconds"]
 
 _WORDS = {
     "trace": 5,
+    "trce": 5,
+    "trc": 5,
     "verbose": 5,
+    "vrb": 5,
+    "silly": 5,
+    "finest": 5,
+    "finer": 5,
+    "all": 5,
     "debug": 10,
+    "debug1": 10,
+    "debug2": 10,
+    "debug3": 10,
+    "debug4": 10,
+    "debug5": 10,
+    "dbug": 10,
+    "dbg": 10,
+    "fine": 10,
+    "config": 10,
+    "d": 10,
+    "d1": 10,
+    "d2": 10,
+    "d3": 10,
+    "d4": 10,
+    "d5": 10,
     "default": 0,
     "info": 20,
     "information": 20,
+    "informational": 20,
+    "inf": 20,
+    "http": 20,
+    "log": 20,
+    "i": 20,
     "success": 25,
     "notice": 25,
+    "ok": 20,
     "warn": 30,
     "warning": 30,
+    "wrn": 30,
+    "w": 30,
     "err": 40,
     "error": 40,
+    "eror": 40,
+    "fail": 40,
+    "severe": 40,
+    "e": 40,
     "critical": 50,
+    "crit": 50,
     "fatal": 50,
+    "ftl": 50,
+    "f": 50,
+    "c": 50,
     "panic": 50,
+    "pnc": 50,
     "dpanic": 50,
     "alert": 50,
     "emergency": 50,
+    "emerg": 50,
 }
-_ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d+))?\s*(Z|[+-]\d\d:?\d\d)?$"
-)
+_SYSLOG = (50, 50, 50, 40, 30, 25, 20, 10)
+
+
+def _usual(level: int) -> int:
+    """Bunyan's and pino's 10 to 60; from 100 on Monolog's."""
+    if level >= 100:
+        return min(level // 10, 50)
+    return max(level - 10, 5) if level >= 10 else 0
+
+
+def _syslog(level: int) -> int:
+    return _SYSLOG[min(max(level, 0), 7)]
+
+
+#: Levels that are numbers, by whose scale they are on.
+SCALES: Mapping[str, Callable[[int], int]] = {
+    "": _usual,
+    "syslog": _syslog,
+    "OpenTelemetry": lambda level: (
+        (5, 10, 20, 30, 40, 50)[(level - 1) // 4] if 1 <= level <= 24 else 0
+    ),
+    "Python": lambda level: level if 0 < level <= 100 else 0,
+    "Lambda": lambda level: min(level, 50),
+}
 
 
 def level_number(level: object) -> int:
@@ -41,7 +106,12 @@ def level_number(level: object) -> int:
 @functools.lru_cache(256)
 def _word_number(word: str) -> int:
     # slog writes what is between its levels as ERROR+2
-    return _WORDS.get(re.split(r"[+-]", word.lower(), maxsplit=1)[0], 0)
+    return _WORDS.get(re.split(r"[+-]", word.strip().lower(), maxsplit=1)[0], 0)
+
+
+def level_words(least: int) -> tuple[str, ...]:
+    """Return the words for the levels from one on, in small letters."""
+    return tuple(word for word, number in _WORDS.items() if number >= least)
 
 
 def level_texts(least: int) -> tuple[str, ...]:
@@ -50,41 +120,11 @@ def level_texts(least: int) -> tuple[str, ...]:
 
     The numbers are syslog's, as GELF has them, and those of pino, Bunyan and Monolog.
     """
-    words = [word for word, number in _WORDS.items() if number >= least]
+    words = level_words(least)
     texts = [text for word in words for text in (word, word.upper(), word.capitalize())]
-    syslog = (50, 50, 50, 40, 30, 25, 20, 10)
-    texts += [str(number) for number, level in enumerate(syslog) if level >= least]
+    texts += [str(number) for number, level in enumerate(_SYSLOG) if level >= least]
     other = (*range(10, 70, 10), 100, *range(200, 301, 50), 400, 500, 550, 600)
     return (*texts, *(str(number) for number in other if number - 10 >= least))
-
-
-def seconds(value: object) -> float | None:
-    """Return a time as seconds since the epoch, None if it is none. Never raises."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str):
-        if value[-1:] == "Z" and value[10:11] == "T":  # as most write it
-            try:
-                return datetime.fromisoformat(f"{value[:-1]}+00:00").timestamp()
-            except ValueError:  # what Python 3.10 does not read, or no time at all
-                pass
-        match = _ISO.match(value)
-        if match is None:
-            return seconds(float(value)) if re.fullmatch(r"\d{9,19}", value) else None
-        day, clock, part, zone = match.groups()
-        zone = "+00:00" if zone in (None, "Z") else zone
-        if ":" not in zone:
-            zone = f"{zone[:3]}:{zone[3:]}"
-        try:
-            whole = datetime.fromisoformat(f"{day}T{clock}{zone}").timestamp()
-        except ValueError:  # the thirtieth of February
-            return None
-        return whole + (float(f"0.{part}") if part else 0.0)
-    if isinstance(value, (int, float)):
-        for scale, least in ((1e9, 1e17), (1e6, 1e14), (1e3, 1e11), (1, 1e8)):
-            if least <= value < 1e20:
-                return value / scale
-    return None
 
 
 def number(value: object) -> float | None:
@@ -94,9 +134,3 @@ def number(value: object) -> float | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value if -1e15 < value < 1e15 else None
     return None
-
-
-def iso(time: float) -> str:
-    """Return a time as the viewer shows it, in UTC."""
-    moment = datetime.fromtimestamp(time, timezone.utc)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -120,6 +120,7 @@ def request_text(request: Request, entries: Sequence[LogLine], color: bool) -> s
     return "\n".join(shown) + "\n"
 
 
+_LONGEST_LEVEL = 16
 _MARKED = ("buffered", "_buffered")
 _SHOWN_ID = 12
 _MOST_ABOVE = 10_000
@@ -157,7 +158,7 @@ class LinePrinter:
         if self._color and request:
             shown_id = paint(shown_id, hue(request), self._color)
         time = "" if record.time is None else iso(record.time)[11:23]
-        level = _painted_level(record.level, self._color)
+        level = _painted_level(record, self._color)
         message = _with_news(record, news)
         mark = waited(record)
         shown = [f"{time:12}{mark} {level}  {shown_id}  {message}".rstrip()]
@@ -193,8 +194,10 @@ def _with_news(record: Record, news: str) -> str:
     return "  ".join(part for part in (safe(record.message), news) if part)
 
 
-def _painted_level(level: int, color: bool) -> str:
-    name = f"{level_name(level):<8}"
+def _painted_level(record: Record, color: bool) -> str:
+    level = record.level
+    # A word that is not known is shown as it is, and so are the finest levels.
+    name = f"{level_name(level) or safe(record.level_word)[:_LONGEST_LEVEL]:<8}"
     if color:
         for least, code in _COLORS:
             if level >= least:
@@ -208,7 +211,7 @@ def _entry(request: Request, entry: LogLine, news: str, color: bool) -> list[str
     since = ""
     if time is not None and request.start is not None:
         since = f"+{(time - request.start) * 1000:.1f}"
-    level = _painted_level(record.level, color)
+    level = _painted_level(record, color)
     message = _with_news(record, news)
     shown = [f"{since:>10}{waited(record)} {level}  {message}".rstrip()]
     below = record.stack.splitlines()

@@ -1,0 +1,35 @@
+"""
+Messages that are put together: templates, and first lines of requests.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+#: A hole of a message template: `{Name}`, `{@Object}`, `{Number:000}`, `{Text,-10}`.
+_HOLE = re.compile(r"\{[@$]?([\w.]+)(?:,-?\d+)?(?::[^{}]*)?\}")
+_REQUEST_LINE = re.compile(r'"?([A-Z]{3,17}) (\S+)(?: HTTP/\d(?:\.\d)?)?"?')
+
+
+def filled(template: str, members: dict[str, Any]) -> str:
+    """Return a message template with its holes filled by the members they name."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        return str(members[name]) if name in members else match[0]
+
+    shown = _HOLE.sub(value, template)
+    return shown.replace("{{", "{").replace("}}", "}")
+
+
+def placed(template: str, arguments: object) -> str:
+    """Return a message with each `{}` replaced by the next of its arguments."""
+    left = list(arguments) if isinstance(arguments, list) else []
+    return re.sub(r"\{\}", lambda hole: str(left.pop(0)) if left else hole[0], template)
+
+
+def request_line(text: str) -> tuple[str, str] | None:
+    """Return the method and the path of a request's first line; None if it is none."""
+    match = _REQUEST_LINE.fullmatch(text)
+    return (match[1], match[2]) if match else None
