@@ -203,7 +203,7 @@ def test_several_processes_find_the_same(
     """Wherever the pieces of the file end that each of them reads."""
     content = b"\n".join(parts) + (b"" if unfinished else b"\n")
     wanted = {f"req-{number}" for number in range(20)}
-    lines = Ids(wanted, Names().ids)
+    lines = Ids(wanted, Names())
 
     def meant(pieces: Iterable[tuple[int, list[Hit]]]) -> list[Hit]:
         return [
@@ -258,7 +258,7 @@ def test_a_system_without_another_process(
     path = tmp_path / "app.log"
     path.write_text('{"requestID":"req-1"}\n' * 3)
     source = Source(str(path))
-    lines = Ids({"req-1"}, Names().ids)
+    lines = Ids({"req-1"}, Names())
     hits = [hit for _, hits in found(source, lines, list, processes=2) for hit in hits]
     assert len(hits) == 3
 
@@ -273,7 +273,7 @@ def test_a_process_that_is_killed_is_a_problem_of_the_file(tmp_path: Path) -> No
     path.write_text('{"requestID":"req-1"}\n' * 3)
     source = Source(str(path))
     with pytest.raises(OSError, match="was ended"):
-        list(found(source, Ids({"req-1"}, ("requestID",)), _die, processes=2))
+        list(found(source, Ids({"req-1"}, Names("requestID")), _die, processes=2))
 
 
 def test_a_file_that_vanishes_is_a_problem_of_the_file(tmp_path: Path) -> None:
@@ -433,7 +433,7 @@ def test_a_file_with_split_lines_is_read_in_one_piece(tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     path.write_bytes(b"".join(cri(text)) * 3)
     source = Source(str(path))
-    lines = Ids({"req-1"}, ("requestID",))
+    lines = Ids({"req-1"}, Names("requestID"))
     pieces = found(source, lines, list, processes=2, part=20_000)
     hits = [hit for _, made in pieces for hit in made]
     assert [unwrapped(hit.line) for hit in hits] == [text] * 3

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ctxlog.viewer.read.progress import LEAST
 from ctxlog.viewer.read.source import BROKEN, Block, Hit, Source
 from ctxlog.viewer.recognize import in_bytes
-from ctxlog.viewer.recognize.keys import FIRST, plain
+from ctxlog.viewer.recognize.keys import FIRST, Names, plain
+from ctxlog.viewer.recognize.text import begins, stream
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 _T = TypeVar("_T")
 
-#: Where a line's JSON begins, if it has any: before that stands a prefix.
-_PREFIX = 400
+_NAMES = Names()
+
 #: Files of fewer bytes are read sooner than other processes start.
 _LARGE = LEAST
 _PART = 16 << 20
@@ -37,12 +38,30 @@ Scan = Callable[[Block], Iterable[int]]
 
 @dataclass(frozen=True)
 class Every:
-    """Every line that may be JSON."""
+    """
+    Every line that is an entry.
+
+    Attributes:
+        names: The user's names, which may tell an entry.
+    """
+
+    names: Names = _NAMES
 
     def __call__(self, block: Block) -> Iterator[int]:
         """Return where these lines begin."""
+        names = self.names
         for start, line in block.lines():
-            if b"{" in line[:_PREFIX]:
+            if line.startswith(b"{") or begins(line, names):
+                yield start
+
+
+def _texts(block: Block, names: Names) -> Iterator[int]:
+    """Yield where the entries of a block begin that are not JSON alone."""
+    data, stop = block.data, block.stop
+    objects = data.count(b"\n{", 0, stop) + data.startswith(b"{")
+    if objects < data.count(b"\n", 0, stop):
+        for start, line in block.lines():
+            if not line.startswith(b"{") and begins(line, names):
                 yield start
 
 
@@ -51,13 +70,17 @@ class Matches:
     """
     The lines that have one of several pieces of text, or match one of the patterns.
 
+    Patterns are about JSON: beside them every entry of another kind may be meant.
+
     Attributes:
         needles: The pieces.
         patterns: The patterns.
+        names: The user's names, which may tell an entry.
     """
 
     needles: Sequence[bytes]
     patterns: Sequence[re.Pattern[bytes]] = ()
+    names: Names = _NAMES
 
     def __call__(self, block: Block) -> list[int]:
         """Return where these lines begin."""
@@ -67,6 +90,8 @@ class Matches:
         for pattern in self.patterns:
             hits = pattern.finditer(block.data, 0, block.stop)
             starts.update(_start(block, match.start()) for match in hits)
+        if self.patterns:
+            starts.update(_texts(block, self.names))
         return sorted(starts)
 
 
@@ -76,15 +101,17 @@ class Ids:
 
     Args:
         wanted: The requests' ids.
-        keys: The paths under which an id may stand, the first that does counts.
+        names: The user's names: the paths under which an id may stand, the first that
+            does counts.
     """
 
-    def __init__(self, wanted: Iterable[str], keys: Sequence[str]) -> None:
+    def __init__(self, wanted: Iterable[str], names: Names) -> None:
         wanted = set(wanted)
-        self._keys = [key.encode() for key in keys]
+        self.names = names
+        self._keys = [key.encode() for key in names.ids]
         # The first of a header's values stands in a list.
         self._general = re.compile(
-            in_bytes.id_key(keys)
+            in_bytes.id_key(names.ids)
             + rb'(?:\{"stringValue":\s*|\[\s*)?"?([^"\n\\,}\]]*)(\\?)'
         )
         # A line that names no request with its first key may do so with another.
@@ -102,19 +129,17 @@ class Ids:
         """Return where these lines begin."""
         if self._few is not None:
             return self._few(block)
-        usual = None if self._odd else self._usual(block)
-        if usual is not None:
-            return usual
         if self._odd or b"resourceLogs" in block.data:  # every line may be one
-            return Every()(block)
-        hits = self._general.finditer(block.data, 0, block.stop)
-        return sorted(
-            {
+            return Every(self.names)(block)
+        starts = self._usual(block)
+        if starts is None:
+            hits = self._general.finditer(block.data, 0, block.stop)
+            starts = [
                 _start(block, match.start())
                 for match in hits
                 if match[2] or match[1] in self._known
-            }
-        )
+            ]
+        return sorted({*starts, *_texts(block, self.names)})
 
     def _usual(self, block: Block) -> list[int] | None:
         """
@@ -218,10 +243,11 @@ def scan(
     Raises:
         OSError: the source cannot be read.
     """
+    names: Names = getattr(lines, "names", _NAMES)
     above: Hit | None = None
     for block in source.blocks(begin, end):
         hits: list[Hit] = []
-        if above is not None and not _followed(above, block, 0):
+        if above is not None and not _followed(above, block, 0, names):
             hits.append(above)
             above = None
         for start in _with_torn(lines(block), block):
@@ -229,7 +255,7 @@ def scan(
                 hits.append(above)
             _, line = next(block.lines(start))
             above = Hit(block.position + start, line, [])
-            if not _followed(above, block, start + len(line)):
+            if not _followed(above, block, start + len(line), names):
                 hits.append(above)
                 above = None
         yield block.stop, hits
@@ -237,7 +263,7 @@ def scan(
         return
     if end is not None:
         for block in source.blocks(end):
-            if not _followed(above, block, 0):
+            if not _followed(above, block, 0, names):
                 break
     yield 0, [above]
 
@@ -254,16 +280,16 @@ def _with_torn(starts: Iterable[int], block: Block) -> Iterator[int]:
             yield torn
 
 
-def _followed(above: Hit, block: Block, start: int) -> bool:
-    """Put the lines that are not JSON below the one above; whether all were so."""
-    begin = above.line.find(b"{", 0, _PREFIX)
-    if begin < 0:
+def _followed(above: Hit, block: Block, start: int, names: Names) -> bool:
+    """Put the lines that are no entries below the one above; whether all were so."""
+    if block.data.startswith(b"{", start, block.stop):
         return False
-    prefix = above.line[:begin]
-    if block.data.startswith(prefix + b"{", start, block.stop):
+    is_plain = above.line.startswith(b"{")
+    if not is_plain and not begins(above.line, names):
         return False
+    service = None if is_plain else stream(above.line)
     for _, line in block.lines(start):
-        if not line.startswith(prefix) or line.startswith(b"{", len(prefix)):
+        if begins(line, names) or not (is_plain or stream(line) == service):
             return False
         above.below.append(line)
     return True

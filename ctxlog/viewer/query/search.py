@@ -146,7 +146,7 @@ class Reader:
             counts: The names of the totals that are of interest.
         """
         rows: dict[str, Row] = {}
-        lines = Lines(Every(), [self._within])
+        lines = Lines(Every(self.names), [self._within])
         make = _Rows(self.names, counts)
         for source, (found_rows, torn) in self._found(lines, make):
             for request, row in found_rows.items():
@@ -200,7 +200,7 @@ class Reader:
         questions = [replace(self._within, conditions=(each,)) for each in conditions]
         if not all(criterion.asked for criterion in criteria):
             questions = [self._within]
-        return Lines(_scan(criteria), questions)
+        return Lines(_scan(criteria, self.names), questions)
 
     def _of(self, ids: Iterable[str]) -> list[Question]:
         """Return what a store is asked for the lines of requests."""
@@ -255,13 +255,17 @@ class Reader:
             wanted: The requests' ids; every request if None.
         """
         if wanted is None:
-            return self._collected(Lines(Every(), [self._within]), lambda _: True)
-        scan = Ids(wanted, self.names.ids) if wanted else Matches([])
+            return self._collected(
+                Lines(Every(self.names), [self._within]), lambda _: True
+            )
+        scan = Ids(wanted, self.names) if wanted else Matches([])
         return self._collected(Lines(scan, self._of(wanted)), wanted.__contains__)
 
     def named(self, prefix: str) -> Collected:
         """Return the lines of the request with this id, else of all that begin so."""
-        lines = Lines(Matches([text_needle(prefix)]), [self._beginning(prefix)])
+        lines = Lines(
+            Matches([text_needle(prefix)], (), self.names), [self._beginning(prefix)]
+        )
         collected = self._collected(lines, lambda request: request.startswith(prefix))
         if prefix in collected.ids:
             for other in collected.ids:
@@ -344,11 +348,12 @@ class _Rows:
         return rows, torn
 
 
-def _scan(criteria: Sequence[Criterion]) -> Scan:
+def _scan(criteria: Sequence[Criterion], names: Names) -> Scan:
     """The lines of a file for which one of the criteria may hold."""
     if not all(criterion.needles or criterion.patterns for criterion in criteria):
-        return Every()
+        return Every(names)
     return Matches(
         sorted({needle for criterion in criteria for needle in criterion.needles}),
         [pattern for criterion in criteria for pattern in criterion.patterns],
+        names,
     )

@@ -62,7 +62,7 @@ class Hit(NamedTuple):
     Attributes:
         position: Where in its source it begins, in bytes.
         line: Its bytes.
-        below: The lines that follow it without being JSON.
+        below: The lines that follow it and are no entries.
     """
 
     position: int

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ctxlog.viewer.recognize._objects import WRAPPED_TIME
 
@@ -210,13 +210,26 @@ def unit_of(name: str, written: str) -> float | None:
 
 @dataclass(frozen=True)
 class Names:
-    """The user's own names of fields, where guessing fails."""
+    """
+    The user's own names of fields, where guessing fails.
+
+    Attributes:
+        id: The field of the request's id.
+        time: The field of the time.
+        level: The field of the level.
+        message: The field of the message.
+        duration: The field of how long something took.
+        id_patterns: Patterns whose first group is a request's id in a line of text.
+        latest: Seconds since the epoch: no line without a year is later. None for now.
+    """
 
     id: str | None = None
     time: str | None = None
     level: str | None = None
     message: str | None = None
     duration: str | None = None
+    id_patterns: tuple[re.Pattern[str], ...] = field(default=(), compare=False)
+    latest: float | None = field(default=None, compare=False)
 
     @functools.cached_property
     def own(self) -> bool:

@@ -26,6 +26,7 @@ from ctxlog.viewer.recognize.keys import (
     unit_of,
 )
 from ctxlog.viewer.recognize.scales import level_number, number
+from ctxlog.viewer.recognize.text import read as read_text
 from ctxlog.viewer.recognize.times import duration, of_parts, seconds
 
 #: What stands for a request's id where there is none: ctxlog's word, those of access
@@ -37,10 +38,11 @@ _METHOD = re.compile(r"[A-Za-z][A-Za-z-]{1,19}")
 
 class Record:
     """
-    One line that is a JSON object, read as what it means.
+    One line that is a JSON object, or says as much as text, read as what it means.
 
     Attributes:
-        members: The object, flattened where it is OpenTelemetry's.
+        members: The object, flattened where it is OpenTelemetry's; of text, what its
+            format has a name for.
         names: The user's own names.
     """
 
@@ -53,14 +55,11 @@ class Record:
     @classmethod
     def read(cls, line: bytes, names: Names) -> Sequence[Record]:
         """
-        Return what the object on *line* says; nothing if there is none. Never raises.
+        Return what *line* says; nothing if it is no entry. Never raises.
 
         That is one record, or all that a batch of OpenTelemetry's has.
         """
-        start = line.find(b"{", 0, 400)
-        if start < 0:
-            return ()
-        found = objects(line[start:] if start else line)
+        found = objects(line) if line.startswith(b"{") else read_text(line, names)
         return [cls(members, names) for members in found]
 
     def get(self, path: str) -> Any:

@@ -1,0 +1,87 @@
+"""
+Lines of logfmt: `level=info msg="order placed" request_id=r1`.
+"""
+
+from __future__ import annotations
+
+import re
+
+_PAIR = re.compile(r'([A-Za-z_@][\w.@/\-]{0,99})=("(?:[^"\\]|\\.)*"|[^\s"]*)(?=\s|$)')
+_BARE = re.compile(r"[\w.@/\-]+(?=\s|$)")
+_SPACE = re.compile(r"\s*")
+#: Keys that a line of logfmt begins with.
+_FIRST = frozenset("time ts t timestamp @timestamp level lvl msg message at".split())
+#: Keys of which a line of logfmt has two.
+_KNOWN = _FIRST | frozenset(
+    "severity caller logger err error method path status service duration app source "
+    "request_id requestid req_id trace_id traceid host fwd dyno component user".split()
+)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+_LIKELY = re.compile(r"[A-Za-z_@][\w.@/\-]{0,99}=")
+
+
+def may_be(text: str) -> bool:
+    """Return whether a line may be logfmt, quickly."""
+    return _LIKELY.match(text) is not None
+
+
+def pairs(text: str) -> dict[str, str] | None:
+    """
+    Return what a line of logfmt says; None if it is none.
+
+    Every word of it is a pair or a bare key, the first one is a pair, and two keys are
+    those of a log line.
+    """
+    found: dict[str, str] = {}
+    at, end = 0, len(text)
+    while at < end:
+        match = _PAIR.match(text, at)
+        if match is not None:
+            key, value = match.groups()
+            found.setdefault(key, _unquoted(value))
+        else:
+            match = _BARE.match(text, at)
+            if match is None or not found:
+                return None
+        space = _SPACE.match(text, match.end())
+        at = space.end() if space is not None else end
+    known = [key for key in found if key.lower() in _KNOWN]
+    if len(known) >= 2 or (known and known[0] == next(iter(found)) in _FIRST):
+        return found
+    return None
+
+
+def trailing(text: str) -> tuple[str, dict[str, str]]:
+    """Return a text without the pairs that it ends with, and these pairs."""
+    at = text.find("=")
+    while at > 0:
+        begin = re.search(r"[A-Za-z_@][\w.@/\-]*$", text[max(at - 100, 0) : at])
+        if begin is None:
+            return text, {}
+        start = max(at - 100, 0) + begin.start()
+        found = _all_pairs(text, start)
+        if found:
+            return text[:start].rstrip(), found
+        at = text.find("=", at + 1)
+    return text, {}
+
+
+def _all_pairs(text: str, at: int) -> dict[str, str]:
+    found: dict[str, str] = {}
+    while at < len(text):
+        match = _PAIR.match(text, at)
+        if match is None:
+            return {}
+        found.setdefault(match[1], _unquoted(match[2]))
+        space = _SPACE.match(text, match.end())
+        at = space.end() if space is not None else len(text)
+    return found
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    inner = value[1:-1]
+    if "\\" not in inner:
+        return inner
+    return re.sub(r"\\(.)", lambda one: _ESCAPES.get(one[1], one[1]), inner)

@@ -1,0 +1,101 @@
+"""
+What collectors write before a line: which service it is of, and when it came.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_ISO = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
+_COLOR = rb"(?:\x1b\[[0-9;]*m)*"
+_FORMS = (
+    # docker compose logs
+    re.compile(_COLOR + rb"(?P<service>[A-Za-z0-9][\w.-]{0,127}) {0,128}\| ?" + _COLOR),
+    # kubectl logs --prefix
+    re.compile(rb"\[pod/(?P<service>[\w.-]{1,255}/[\w.-]{1,63})\] "),
+    # Heroku
+    re.compile(
+        rb"(?P<time>"
+        + _ISO
+        + rb") (?:app|heroku|[a-z][\w-]{0,30})\[(?P<service>[\w.-]{1,64})\]: ?"
+    ),
+    # a runtime of the Container Runtime Interface
+    re.compile(rb"(?P<time>" + _ISO + rb") (?:stdout|stderr) [PF](?::\S*)? "),
+    # syslog, RFC 3164, and journalctl; journalctl -o short-iso
+    re.compile(
+        rb"(?:<(?P<priority>\d{1,3})>)?(?P<time>[A-Z][a-z]{2} [ \d]\d "
+        rb"\d\d:\d\d:\d\d(?:\.\d{1,9})?|" + _ISO + rb") (?P<host>[\w.:-]{1,255}) "
+        rb"(?P<service>[\w./@:+-]{1,128}?)(?:\[(?P<pid>\d+)\])?: ?"
+    ),
+    # syslog, RFC 5424
+    re.compile(
+        rb"<(?P<priority>\d{1,3})>1 (?P<time>" + _ISO + rb"|-) (?P<host>\S{1,255}) "
+        rb"(?P<service>\S{1,48}) (?P<pid>\S{1,128}) \S{1,32} "
+        rb'(?:-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\])+)(?: (?:\xef\xbb\xbf)?|$)'
+    ),
+)
+#: stern: a pod and a container, which may be any two words.
+_STERN = re.compile(
+    _COLOR + rb"(?P<pod>[a-z0-9][a-z0-9.-]{0,250}-[a-z0-9]{1,10})"
+    rb"(?P<container> [a-z0-9][a-z0-9-]{0,62}) " + _COLOR
+)
+# kubectl --timestamps, docker compose --timestamps
+_STAMP = re.compile(rb"(" + _ISO + rb") (?=\{)")
+
+
+class Prefixed(NamedTuple):
+    """
+    A line behind what its collector has written.
+
+    Attributes:
+        service: Which service wrote it; empty if that is not said.
+        time: When it came, as the collector writes it; empty if that is not said.
+        rest: The service's own line.
+        level: The level that a priority of syslog's says; empty if there is none.
+        details: What else the prefix says.
+    """
+
+    service: str
+    time: str
+    rest: bytes
+    level: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+
+
+_LEVELS = "emergency alert critical error warning notice info debug".split()
+
+
+def prefixed(line: bytes) -> Prefixed | None:
+    """Return a line behind a collector's prefix; None if it has none."""
+    for form in _FORMS:
+        match = form.match(line)
+        if match is not None:
+            return _read(match, line)
+    match = _STERN.match(line)
+    if match is not None and any(digit in match["pod"] for digit in b"0123456789"):
+        service = match["pod"] + b"/" + match["container"].strip()
+        return _stamped(Prefixed(service.decode(), "", line[match.end() :]))
+    return None
+
+
+def _read(match: re.Match[bytes], line: bytes) -> Prefixed:
+    found = {
+        name: value.decode("utf-8", "replace")
+        for name, value in match.groupdict().items()
+        if value not in (None, b"-")
+    }
+    level = ""
+    if "priority" in found:
+        level = _LEVELS[int(found["priority"]) & 7]
+    details = tuple((name, found[name]) for name in ("host", "pid") if name in found)
+    rest = line[match.end() :]
+    service, time = found.get("service", ""), found.get("time", "")
+    return _stamped(Prefixed(service, time, rest, level, details))
+
+
+def _stamped(found: Prefixed) -> Prefixed:
+    match = None if found.time else _STAMP.match(found.rest)
+    if match is None:
+        return found
+    return found._replace(time=match[1].decode(), rest=found.rest[match.end() :])

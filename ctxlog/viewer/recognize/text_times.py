@@ -1,0 +1,96 @@
+"""
+Times as text logs write them, brought into one form: that of ISO 8601.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+#: Names of zones that mean one offset; others are ambiguous, and read as UTC.
+_ZONES = {
+    "UTC": "Z",
+    "GMT": "Z",
+    "CET": "+01:00",
+    "CEST": "+02:00",
+    "MSK": "+03:00",
+    "JST": "+09:00",
+    "EDT": "-04:00",
+    "PDT": "-07:00",
+    "PST": "-08:00",
+}
+
+_CLOCK = r"(?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<part>\d{1,9}))?"
+_ZONE = r"(?: ?(?P<zone>Z|[+-]\d\d:?\d\d|[A-Z]{3,5}))?"
+_FORMS = [
+    re.compile(form)
+    for form in (
+        r"(?P<year>\d{4})[-/]?(?P<month>\d\d)[-/]?(?P<day>\d\d)(?:[T ]| - )"
+        + _CLOCK
+        + _ZONE,
+        r"(?P<day>\d\d)[/ -](?P<name>[A-Z][a-z]{2})[/ -](?P<year>\d{4})[: ]"
+        + _CLOCK
+        + _ZONE,
+        r"[A-Z][a-z]{2} (?P<name>[A-Z][a-z]{2}) (?P<day>[ \d]\d) "
+        + _CLOCK
+        + r" (?P<year>\d{4})",
+        r"(?P<name>[A-Z][a-z]{2}) (?P<day>[ \d]\d) " + _CLOCK,
+        r"(?P<month>\d\d)(?P<day>\d\d) " + _CLOCK,
+        _CLOCK,
+    )
+]
+
+
+def written(text: str, now: float) -> str | None:
+    """
+    Return a time as ISO 8601 has it; None if it is none, such as February 30.
+
+    A time without a year, or without a day, is the last such time that is not after
+    *now*; one without a zone is in UTC.
+
+    Args:
+        text: The time as the line has it.
+        now: Seconds since the epoch: when the file was written last.
+    """
+    for form in _FORMS:
+        match = form.fullmatch(text)
+        if match is not None:
+            break
+    else:
+        return None
+    found = match.groupdict()
+    part, zone = found.get("part"), found.get("zone")
+    zone = _ZONES.get(zone, zone if zone[0] in "+-" else "Z") if zone else "Z"
+    if zone[0] in "+-" and ":" not in zone:
+        zone = f"{zone[:3]}:{zone[3:]}"
+    clock = found["clock"] + (f".{part}" if part else "")
+    day = _day(found, clock[:8], now)
+    return None if day is None else f"{day}T{clock}{zone}"
+
+
+def _day(found: dict[str, str | None], clock: str, now: float) -> str | None:
+    """Return the day of a time, as ISO 8601 has it."""
+    latest = datetime.fromtimestamp(now, timezone.utc) + timedelta(seconds=1)
+    day = found.get("day")
+    if day is None:
+        today = latest.date()
+        if clock > latest.strftime("%H:%M:%S"):
+            today -= timedelta(days=1)
+        return today.isoformat()
+    month, name = found.get("month"), found.get("name")
+    if name is not None:
+        if name not in _MONTHS:
+            return None
+        month = f"{_MONTHS.index(name) + 1:02}"
+    date = f"{month}-{day.replace(' ', '0')}"
+    year = found.get("year")
+    years = [year] if year is not None else range(latest.year, latest.year - 9, -1)
+    for one in years:
+        try:
+            moment = datetime.fromisoformat(f"{one:>04}-{date}T{clock}+00:00")
+        except ValueError:  # the 29th of February, or no day at all
+            continue
+        if year is not None or moment <= latest:
+            return f"{one:>04}-{date}"
+    return None

@@ -1,0 +1,267 @@
+"""
+Lines that are text: what each format says, which lines are entries, and by which id.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctxlog.__main__ import main
+from ctxlog.viewer.recognize.keys import Names
+from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.recognize.scales import iso
+from ctxlog.viewer.recognize.text import begins
+from ctxlog.viewer.recognize.text_formats import FORMATS
+from ctxlog.viewer.recognize.text_times import written
+
+NOON = 1769860800.0  # 2026-01-31T12:00:00Z
+NAMES = Names(latest=NOON + 7200)
+UUID = "4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c"
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
+    """Run the command line in this process: exit code, output, complaints."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as stopped:
+            code = int(str(stopped.code))
+        sys.stderr.flush()
+        out, err = capfdbinary.readouterr()
+        return code, out.decode(), err.decode()
+
+    return run
+
+
+def record(text: str) -> Record:
+    """Return what a line says."""
+    (found,) = Record.read(text.encode() + b"\n", NAMES)
+    return found
+
+
+@pytest.mark.parametrize("declared", FORMATS, ids=lambda one: one.name)
+def test_each_sample_is_of_its_format(declared: Any) -> None:
+    """A format's own row is the first that takes its sample."""
+    takes = [one.name for one in FORMATS if one.form.fullmatch(declared.sample)]
+    assert takes[0] == declared.name
+    assert begins(declared.sample.encode(), NAMES)
+
+
+#: Seconds after noon, level, id, method, path, status, milliseconds; None if not said.
+_Said = tuple[
+    float | None, int, str | None, str | None, str | None, int | None, float | None
+]
+SAID: dict[str, _Said] = {
+    "access log": (0, 0, "4f1c22ab90d34e5c8ab1", "GET", "/orders/7?full=1", 500, 125),
+    "HAProxy": (0.359, 0, "req-7f3a91", "GET", "/orders/7", 200, 109),
+    "Envoy": (
+        *(0.262, 0, "7a0e3f0c-41c8-9d1e-8a52-0d2b6fd1a7c4"),
+        *("GET", "/orders/7", 503, 12),
+    ),
+    "uvicorn (access)": (None, 20, None, "GET", "/orders/7", 200, None),
+    "uvicorn (messages)": (None, 40, None, None, None, None, None),
+    "logging (basicConfig)": (None, 30, None, None, None, None, None),
+    "logging (asctime": (0.25, 40, None, None, None, None, None),
+    "klog": (0.25, 40, None, None, None, None, None),
+    "nginx": (0, 40, None, "GET", "/orders/7", None, None),
+    "Apache (error log)": (0.25, 40, None, None, None, None, None),
+    "Spring Boot": (
+        *(0.25, 40, "65b8f3a1c2d4e5f60718293a4b5c6d7e"),
+        *(None, None, None, None),
+    ),
+    "Logback": (0.25, 40, None, None, None, None, None),
+    "OpenStack": (0.25, 40, f"req-{UUID}", None, None, None, None),
+    "Rails (Logger": (0.25, 20, UUID, "GET", "/orders/7", None, None),
+    "Rails (tagged)": (None, 0, UUID, None, None, 500, 12),
+    "Rails (untagged)": (0, 0, None, "GET", "/orders/7", None, None),
+    "PostgreSQL": (0.25, 40, None, None, None, None, None),
+    "Redis": (0.25, 30, None, None, None, None, None),
+    "loguru": (0.25, 40, None, None, None, None, None),
+    "gunicorn": (0, 40, None, None, None, None, None),
+    "Celery": (0.25, 40, UUID, None, None, None, None),
+    "Monolog": (0.25, 40, None, None, None, None, None),
+    "AWS Lambda (Node.js)": (0.25, 40, UUID, None, None, None, None),
+    "AWS Lambda (platform)": (None, 0, UUID, None, None, None, 12.5),
+    "Gin": (0, 0, None, "POST", "/orders", 500, 1.25),
+    "morgan": (None, 0, None, "GET", "/orders/7", 500, 12.345),
+    "Elasticsearch": (0.25, 40, None, None, None, None, None),
+    "a time and a level": (0.25, 40, None, None, None, None, None),
+    "a level and a time": (0.25, 40, None, None, None, None, None),
+    "a time (Go": (0, 0, None, None, None, None, None),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_each_format_says(name: str) -> None:
+    """Time, level, id, method, path, status and duration are those of the sample."""
+    after, level, request, method, path, status, took = SAID[name]
+    declared = next(one for one in FORMATS if one.name.startswith(name))
+    found = record(declared.sample)
+    assert found.time == (None if after is None else pytest.approx(NOON + after))
+    assert (found.level, found.request, found.method) == (level, request, method)
+    assert (found.path, found.status) == (path, status)
+    milliseconds = None if found.took is None else found.took * 1000
+    assert milliseconds == (None if took is None else pytest.approx(took))
+    assert found.message or name == "ASP.NET"
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "message", "request_id"),
+    [
+        (
+            'time=2026-01-31T12:00:00Z level=WARN msg="slow \\"query\\"" request_id=r1',
+            *(30, 'slow "query"', "r1"),
+        ),
+        ("ts=2026-01-31T12:00:00Z caller=a.go:1 level=error msg=x", 40, "x", None),
+        (
+            "at=info method=GET path=/orders host=shop request_id=r1 fwd=10.0.0.7 "
+            "dyno=web.1 connect=1ms service=12ms status=200 bytes=4",
+            *(20, "", "r1"),
+        ),
+    ],
+    ids=["slog, logrus", "Go kit, Loki", "Heroku's router"],
+)
+def test_logfmt(text: str, level: int, message: str, request_id: str | None) -> None:
+    """Pairs of a line of logfmt mean what members of an object do."""
+    found = record(text)
+    assert (found.level, found.request) == (level, request_id)
+    assert found.message == message or not message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x = 1", "a=b", "key=value other=thing", 'msg="torn', "level=", "= level=info"],
+)
+def test_what_is_no_logfmt(text: str) -> None:
+    """A line with an equals sign is no entry by that."""
+    assert not begins(text.encode(), NAMES) or text == "level="
+
+
+def test_colors_are_no_part_of_a_line() -> None:
+    """What a terminal would show in color is read without the codes."""
+    found = record(
+        "\x1b[2m2026-01-31T12:00:00Z\x1b[0m \x1b[31mERROR\x1b[0m shop: refused"
+    )
+    assert (found.time, found.level) == (NOON, 40)
+    assert "\x1b" not in found.message
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "expected"),
+    [
+        ("Jan 31 12:00:00", NOON + 1, "2026-01-31T12:00:00Z"),
+        ("Dec 31 23:59:59", NOON, "2025-12-31T23:59:59Z"),
+        ("Feb 29 00:00:00", NOON, "2024-02-29T00:00:00Z"),
+        ("Feb 30 00:00:00", NOON, None),
+        ("0131 12:00:00.250000", NOON + 1, "2026-01-31T12:00:00.250000Z"),
+        ("12:00:00.250", NOON + 1, "2026-01-31T12:00:00.250Z"),
+        ("13:00:00,250", NOON, "2026-01-30T13:00:00.250Z"),
+        ("2026-01-31 13:00:00 CET", NOON, "2026-01-31T13:00:00+01:00"),
+        ("31/Jan/2026:12:00:00 -0500", NOON, "2026-01-31T12:00:00-05:00"),
+    ],
+)
+def test_times_without_all_parts(text: str, now: float, expected: str | None) -> None:
+    """A time without a year or a day is the last one that is not in the future."""
+    assert written(text, now) == expected
+
+
+PREFIXES = {
+    "web-1  | ": "web-1",
+    "\x1b[36mweb-1  | \x1b[0m": "web-1",
+    "[pod/shop-7d9/web] ": "shop-7d9/web",
+    "shop-7d9 web ": "shop-7d9/web",
+    "2026-01-31T12:00:00.250Z app[web.1]: ": "web.1",
+    "Jan 31 12:00:00 host shop[123]: ": "shop",
+    "2026-01-31T12:00:00+0000 host shop[123]: ": "shop",
+    "<14>1 2026-01-31T12:00:00Z host shop 123 - - ": "shop",
+}
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize(
+    "inner",
+    ['{"requestID":"r1","level":"error","message":"no"}', "level=error msg=no id=1"],
+    ids=["JSON", "logfmt"],
+)
+def test_a_collectors_prefix_is_the_service(prefix: str, inner: str) -> None:
+    """What a collector writes before a line says which service it is of."""
+    found = record(prefix + inner)
+    assert (found.level, found.message) == (40, "no")
+    assert found.get("service") == PREFIXES[prefix]
+
+
+def test_a_service_of_the_line_wins() -> None:
+    """A line that names its service knows better than its collector."""
+    found = record('web-1  | {"requestID":"r1","service":"shop","message":"no"}')
+    assert found.get("service") == "shop"
+
+
+_CONTENT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=60)
+
+
+@given(_CONTENT, _CONTENT)
+def test_a_traceback_stays_below(content: str, name: str) -> None:
+    """No line of a traceback is an entry, whatever it tells of."""
+    word = "".join(one for one in name if one.isascii() and one.isalnum()) or "f"
+    lines = [
+        "Traceback (most recent call last):",
+        f'  File "{content}.py", line 7, in {word}',
+        f"    {content}",
+        f"ValueError: {content}",
+        f"shop.errors.Refused{word}Error: {content}",
+        "During handling of the above exception, another exception occurred:",
+        f"java.lang.IllegalStateException: {content}",
+        f"\tat io.shop.{word}.run({word}.java:7)",
+        f"Caused by: io.shop.{word}: {content}",
+        "\t... 7 more",
+        f"panic: {content}",
+        "goroutine 7 [running]:",
+        f"main.{word}(0xc000010000, 0x7)",
+        f"\t/app/{content}.go:7 +0x1d",
+        f"TypeError: {content}",
+        f"    at {word} (/app/{content}.js:7:7)",
+        "",
+        "}",
+    ]
+    assert [one for one in lines if begins(f"{one}\n".encode(), NAMES)] == []
+
+
+@given(st.binary(max_size=200))
+def test_hostile_text_never_raises(line: bytes) -> None:
+    """Whatever a line is, it is read or it is none."""
+    for found in Record.read(line, NAMES):
+        assert isinstance(found.message, str)
+        assert found.time is None or iso(found.time)
+
+
+def test_show_groups_text_by_id(run: Run, tmp_path: Path) -> None:
+    """Requests are found in a file of mixed formats, with what is below a line."""
+    file = tmp_path / "a.log"
+    file.write_text(
+        f"2026-01-31 12:00:00.000 7 INFO nova.api [req-{UUID} alice shop] begin\n"
+        f"2026-01-31 12:00:00.250 7 ERROR nova.api [req-{UUID} alice shop] refused\n"
+        "Traceback (most recent call last):\n"
+        "ValueError: level=info msg=x\n"
+        "time=2026-01-31T12:00:01Z level=info msg=other request_id=r2\n"
+        '{"timestamp":"2026-01-31T12:00:02Z","requestID":"r3","message":"third"}\n'
+    )
+    code, out, err = run("show", file, "--errors")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"req-{UUID}  alice  2026-01-31T12:00:00.000Z  250.0 ms")
+    assert "ValueError: level=info msg=x" in out
+    assert "other" not in out
+    _, out, _ = run("show", file, "-r", "r2")
+    assert "other" in out
+    _, out, _ = run("show", file)
+    assert out.count("2026-01-31T12:00") == 3
