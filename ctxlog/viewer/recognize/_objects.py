@@ -5,19 +5,38 @@ The objects that a line has: in JSON, wrapped by a collector, or in a batch.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from ctxlog._json import loads
 
 #: Where a line that was wrapped keeps the time of what wrapped it.
 WRAPPED_TIME = "__REALTIME_TIMESTAMP"
-#: Programs that wrap each line in an object: the keys of the line and of the time.
-_WRAPPERS = (
-    ("CTXLOG_LINE", WRAPPED_TIME),  # journalctl -o json --all, of ctxlog's own entries
-    ("MESSAGE", WRAPPED_TIME),  # journalctl -o json
-    ("log", "time"),  # Docker's json-file
+_WRAPPED_LOGS = ("stream", "kubernetes", "time", "date", "docker", "container_id")
+_WRAPPED_MESSAGES = (
+    "source_type",
+    "kubernetes",
+    "ingestionTime",
+    "agent",
+    "stream",
+    "container_name",
 )
+#: Programs that wrap each line in an object: the key of the line, those of the time,
+#: and others of which there is one: no line is a wrapper whose message only happens to
+#: be JSON.
+_WRAPPERS: Sequence[tuple[str, Sequence[str], Collection[str]]] = (
+    # journalctl -o json, with --all of ctxlog's own entries
+    ("CTXLOG_LINE", (WRAPPED_TIME,), (WRAPPED_TIME,)),
+    ("MESSAGE", (WRAPPED_TIME,), (WRAPPED_TIME,)),
+    # Docker's json-file, Fluent Bit, Fluentd
+    ("log", ("time", "date", "@timestamp", "timestamp"), _WRAPPED_LOGS),
+    # Vector, Filebeat, Fluent Bit, CloudWatch
+    ("message", ("timestamp", "@timestamp", "time", "date"), _WRAPPED_MESSAGES),
+    # CloudWatch Logs Insights
+    ("@message", ("@timestamp",), ("@ptr", "@logStream", "@log", "@ingestionTime")),
+)
+#: Lists of wrapped lines in an object: of CloudWatch's subscriptions and command line.
+_LISTS = ("logEvents", "events")
 
 # Values within values of OpenTelemetry's that are read.
 _DEPTH = 64
@@ -27,8 +46,8 @@ def objects(text: bytes) -> Sequence[dict[str, Any]]:
     """
     Return what *text* has, without its wrapping; nothing if it is no object.
 
-    That is one object, or all records of a batch of OpenTelemetry's, flattened. Never
-    raises.
+    That is one object, or all records of a batch: of OpenTelemetry's, flattened, or of
+    CloudWatch's. Never raises.
     """
     try:
         members = _read(text)
@@ -39,6 +58,8 @@ def objects(text: bytes) -> Sequence[dict[str, Any]]:
     members = _unwrapped(members)
     if "resourceLogs" in members:
         return [_flat(one) for one in _records(members)] or (members,)
+    if not members.keys().isdisjoint(_LISTS):
+        return _events(members) or (members,)
     return (members,)
 
 
@@ -62,16 +83,33 @@ def _read(text: bytes) -> Any:
 
 def _unwrapped(members: dict[str, Any]) -> dict[str, Any]:
     """Return the object that a line has as text in another one, else that one."""
-    for name, time in _WRAPPERS:
+    for name, times, others in _WRAPPERS:
         text = members.get(name)
-        if isinstance(text, str) and text.startswith("{") and time in members:
-            try:
-                inner = _read(text.encode("utf-8", "replace"))
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(inner, dict):
-                return {**inner, WRAPPED_TIME: members[time]}
+        if not isinstance(text, str) or not text.lstrip().startswith("{"):
+            continue
+        if members.keys().isdisjoint(others):
+            continue
+        try:
+            inner = _read(text.encode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(inner, dict):
+            time = next((members[one] for one in times if one in members), None)
+            return inner if time is None else {**inner, WRAPPED_TIME: time}
     return members
+
+
+def _events(members: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the events of a list of CloudWatch's, each without its wrapping."""
+    for name in _LISTS:
+        events = [
+            one
+            for one in _dicts(members.get(name))
+            if "timestamp" in one and isinstance(one.get("message"), str)
+        ]
+        if events:
+            return [_unwrapped({"ingestionTime": None, **one}) for one in events]
+    return []
 
 
 def _records(members: dict[str, Any]) -> Iterator[dict[str, Any]]:

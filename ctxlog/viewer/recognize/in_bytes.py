@@ -46,7 +46,7 @@ def status(digits: bytes) -> Sequence[bytes]:
     then = (
         rb'\\?"\s*(?::|,\s*"value"\s*:\s*\{\s*"intValue"\s*:)\s*\\?"?' + digits + rb"\b"
     )
-    inner = rb'tatus\\?"\s*:\s*\{[^{}\n]*"code' + then
+    inner = rb'tatus\\?"\s*:\s*\{[^\n]{0,400}?"code' + then
     return (
         rb"tatus(?:[._]?[cC]ode)?" + then,
         rb"TATUS(?:_?CODE)?" + then,

@@ -188,7 +188,7 @@ def may_hold(what: str, parts: Sequence[str]) -> bool:
 @functools.lru_cache(4096)
 def unit_of(name: str, written: str) -> float | None:
     """
-    Return the seconds of a duration's unit; 0 if its name says none.
+    Return the seconds of a duration's unit; 0 if its name does not end with one.
 
     Args:
         name: The name without case and separators.
@@ -202,10 +202,17 @@ def unit_of(name: str, written: str) -> float | None:
         return None
     unit = match["unit"]
     if unit is None:
-        return _USUAL_UNITS.get(name) or _USUAL_UNITS.get(match["name"]) or 0.0
+        return 0.0
     if unit == "s" and not re.search(r"[^a-zA-Z0-9][sS]$", written):
         return None  # the plural, `durations`
     return _UNITS.get(unit[:2]) or _UNITS[unit[0]]
+
+
+def usual_unit(name: str) -> float | None:
+    """Return the seconds of what a name without a unit is mostly counted in."""
+    match = _DURATION.fullmatch(name)
+    usual = _USUAL_UNITS.get(name)
+    return usual or (_USUAL_UNITS.get(match["name"]) if match else None)
 
 
 @dataclass(frozen=True)

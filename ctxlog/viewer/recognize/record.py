@@ -24,6 +24,7 @@ from ctxlog.viewer.recognize.keys import (
     Names,
     plain,
     unit_of,
+    usual_unit,
 )
 from ctxlog.viewer.recognize.scales import level_number, number
 from ctxlog.viewer.recognize.text import read as read_text
@@ -259,13 +260,13 @@ class Record:
     def took(self) -> float | None:
         """How many seconds what it speaks of took; None if it does not say."""
         for place, found in self._all("duration"):
+            taken = None
             if isinstance(found, str):
-                taken = duration(found)
-                if taken is not None:
-                    return taken
-                found = number(found)
+                taken, found = duration(found), number(found)
             elif isinstance(found, dict):
-                found = of_parts(found)
+                taken = of_parts(found)
+            if taken is not None:
+                return taken
             if isinstance(found, (int, float)) and not isinstance(found, bool):
                 unit = self._unit(place, found) if 0 <= found < 1e18 else None
                 if unit is not None:
@@ -280,12 +281,12 @@ class Record:
         """
         name = place if isinstance(place, str) else ".".join(map(str, place))
         written = name.rpartition(".")[2]
-        for text in (name, written):
-            unit = unit_of(plain(text), written)
-            if unit:
-                return unit
-        if self._shape.format.unit:
-            return self._shape.format.unit
+        texts = (plain(name), plain(written))
+        unit = unit_of(texts[0], written) or unit_of(texts[1], written)
+        unit = unit or self._shape.format.unit
+        unit = unit or usual_unit(texts[0]) or usual_unit(texts[1])
+        if unit:
+            return unit
         if type(found) is int and found >= 1e6:  # 17 minutes in milliseconds
             return 1e-9
         return 1.0 if 0 < found < 1 else None

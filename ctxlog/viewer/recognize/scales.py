@@ -93,8 +93,10 @@ SCALES: Mapping[str, Callable[[int], int]] = {
     "OpenTelemetry": lambda level: (
         (5, 10, 20, 30, 40, 50)[(level - 1) // 4] if 1 <= level <= 24 else 0
     ),
+    "Application Insights": lambda level: (
+        (5, 20, 30, 40, 50)[level] if 0 <= level <= 4 else 0
+    ),
     "Python": lambda level: level if 0 < level <= 100 else 0,
-    "Lambda": lambda level: min(level, 50),
 }
 
 

@@ -35,6 +35,9 @@ def seconds(value: object) -> float | None:
             except ValueError:  # what Python 3.10 does not read, or no time at all
                 pass
         return _from_text(value)
+    if type(value) is int and 10**17 <= value < 10**20:
+        second, nanos = divmod(value, 10**9)  # more digits than a float has
+        return second + nanos / 1e9
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         for scale, least in ((1e9, 1e17), (1e6, 1e14), (1e3, 1e11), (1, 1e8)):
             if least <= value < 1e20:

@@ -6,12 +6,35 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from ctxlog.viewer.recognize.formats import (
+    clouds,
+    dotnet,
+    go,
+    java,
+    javascript,
+    php,
+    proxies,
+    python,
+    ruby,
+    systems,
+)
 from ctxlog.viewer.recognize.formats._format import Format
 
 __all__ = ["FORMATS", "Format", "format_of"]
 
-#: The first one that is told by its names counts.
-FORMATS: Sequence[Format] = ()
+#: All of them. Of those that an object's names tell the first one counts.
+FORMATS: Sequence[Format] = (
+    *proxies.FORMATS,
+    *systems.FORMATS,
+    *clouds.FORMATS,
+    *java.FORMATS,
+    *dotnet.FORMATS,
+    *ruby.FORMATS,
+    *php.FORMATS,
+    *python.FORMATS,
+    *javascript.FORMATS,
+    *go.FORMATS,
+)
 _ANY = Format("JSON of any kind")
 _TOLD = [(frozenset(one.known_by.split()), one) for one in FORMATS if one.known_by]
 

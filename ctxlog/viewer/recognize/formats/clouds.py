@@ -1,0 +1,139 @@
+"""
+Formats of the services of Amazon, Google and others.
+"""
+
+from __future__ import annotations
+
+from ctxlog.viewer.recognize.formats._format import Format
+
+FORMATS = (
+    Format(
+        "AWS Lambda, Python",
+        '{"timestamp":"2026-01-31T12:00:00Z","level":"ERROR",'
+        '"message":"payment refused","logger":"root","requestId":"7f3a91c2"}',
+    ),
+    Format(
+        "AWS Lambda, Node.js",
+        '{"timestamp":"2026-01-31T12:00:00.123Z","level":"ERROR",'
+        '"requestId":"7f3a91c2","message":"payment refused"}',
+    ),
+    Format(
+        "AWS Lambda, platform",
+        '{"time":"2026-01-31T12:00:00.123Z","type":"platform.report",'
+        '"record":{"requestId":"7f3a91c2","metrics":{"durationMs":41.0,'
+        '"billedDurationMs":42,"memorySizeMB":128,"maxMemoryUsedMB":80},'
+        '"status":"success"}}',
+        known_by="time type record",
+        found={"message": "type", "duration": "record.metrics.durationMs"},
+    ),
+    Format(
+        "Powertools, Python",
+        '{"level":"ERROR","location":"charge:9","message":"payment refused",'
+        '"timestamp":"2026-01-31 12:00:00,123+0000","service":"shop",'
+        '"cold_start":false,"function_name":"shop","function_memory_size":"128",'
+        '"function_arn":"arn:aws:lambda:eu-west-1:1:function:shop",'
+        '"function_request_id":"7f3a91c2","xray_trace_id":"1-c3-d4"}',
+    ),
+    Format(
+        "Powertools, TypeScript",
+        '{"level":"ERROR","message":"payment refused","sampling_rate":0,'
+        '"service":"shop","timestamp":"2026-01-31T12:00:00.123Z",'
+        '"xray_trace_id":"1-c3-d4","cold_start":false,"function_name":"shop",'
+        '"function_request_id":"7f3a91c2"}',
+    ),
+    Format(
+        "Powertools, Java",
+        '{"@timestamp":"2026-01-31T12:00:00.123Z","ecs.version":"1.2.0",'
+        '"level":"ERROR","message":"payment refused","cold_start":false,'
+        '"function_name":"shop","function_request_id":"7f3a91c2","service":"shop",'
+        '"xray_trace_id":"1-c3-d4"}',
+    ),
+    Format(
+        "Powertools, .NET",
+        '{"level":"Error","message":"payment refused",'
+        '"timestamp":"2026-01-31T12:00:00.1230000Z","service":"shop",'
+        '"cold_start":false,"function_name":"shop","function_request_id":"7f3a91c2",'
+        '"xray_trace_id":"1-c3-d4","name":"Shop.Payments"}',
+    ),
+    Format(
+        "CloudWatch, events",
+        '{"logStreamName":"shop/1","timestamp":1769860800123,'
+        '"message":"{\\"level\\":\\"ERROR\\",\\"request_id\\":\\"7f3a91c2\\",'
+        '\\"message\\":\\"payment refused\\"}","ingestionTime":1769860801000,'
+        '"eventId":"3712"}',
+    ),
+    Format(
+        "CloudWatch, subscription",
+        '{"messageType":"DATA_MESSAGE","owner":"1","logGroup":"shop",'
+        '"logStream":"shop/1","subscriptionFilters":["all"],'
+        '"logEvents":[{"id":"3712","timestamp":1769860800123,'
+        '"message":"{\\"level\\":\\"ERROR\\",\\"request_id\\":\\"7f3a91c2\\",'
+        '\\"message\\":\\"payment refused\\"}"}]}',
+    ),
+    Format(
+        "CloudWatch, Insights",
+        '{"@timestamp":"2026-01-31 12:00:00.123","@message":"payment refused",'
+        '"@requestId":"7f3a91c2","@logStream":"shop/1","@ptr":"Cm0K"}',
+    ),
+    Format(
+        "Google Cloud, jsonPayload",
+        '{"insertId":"a1","jsonPayload":{"message":"payment refused",'
+        '"requestId":"7f3a91c2","order":"o-7"},"resource":{"type":"k8s_container",'
+        '"labels":{"pod_name":"shop-1"}},"timestamp":"2026-01-31T12:00:00.123Z",'
+        '"severity":"ERROR","logName":"projects/shop/logs/stderr"}',
+    ),
+    Format(
+        "Google Cloud, textPayload",
+        '{"insertId":"a1","textPayload":"payment refused",'
+        '"resource":{"type":"cloud_run_revision","labels":{"service_name":"shop"}},'
+        '"timestamp":"2026-01-31T12:00:00.123Z","severity":"ERROR",'
+        '"logName":"projects/shop/logs/run.googleapis.com%2Fstderr",'
+        '"trace":"projects/shop/traces/7f3a91c2"}',
+        known_by="insertId logName trace",
+        found={"id": "trace"},
+    ),
+    Format(
+        "Google Cloud, httpRequest",
+        '{"insertId":"a1","httpRequest":{"requestMethod":"POST",'
+        '"requestUrl":"/orders","status":503,"latency":"0.041s",'
+        '"remoteIp":"10.0.0.9","protocol":"HTTP/1.1"},'
+        '"resource":{"type":"cloud_run_revision","labels":{"service_name":"shop"}},'
+        '"timestamp":"2026-01-31T12:00:00.123Z","severity":"ERROR",'
+        '"logName":"projects/shop/logs/run.googleapis.com%2Frequests",'
+        '"trace":"projects/shop/traces/7f3a91c2"}',
+    ),
+    Format(
+        "Datadog",
+        '{"timestamp":"2026-01-31T12:00:00.123Z","status":"error",'
+        '"message":"payment refused","logger.name":"shop","service":"shop",'
+        '"dd.trace_id":"7f3a91c2","dd.span_id":"91",'
+        '"http.url_details.path":"/orders","http.method":"POST",'
+        '"http.status_code":503,"duration":41000000}',
+        known_by="http.url_details.path",
+        unit=1e-09,
+    ),
+    Format(
+        "Datadog, object",
+        '{"date":"2026-01-31T12:00:00.123Z","level":"error",'
+        '"message":"payment refused","dd":{"trace_id":"7f3a91c2","span_id":"91",'
+        '"service":"shop"}}',
+    ),
+    Format(
+        "Azure Application Insights",
+        '{"timestamp":"2026-01-31T12:00:00.123Z","message":"payment refused",'
+        '"severityLevel":3,"operation_Id":"7f3a91c2","operation_Name":"POST /orders",'
+        '"customDimensions":{"Order":"o-7"}}',
+        known_by="operation_Id severityLevel",
+        found={"id": "operation_Id", "level": "severityLevel"},
+        scale="Application Insights",
+    ),
+    Format(
+        "Heroku",
+        '{"timestamp":"2026-01-31T12:00:00.123Z","app_name":"heroku",'
+        '"proc_id":"router","source_type":"heroku_logs","message":"at=error",'
+        '"method":"POST","path":"/orders","request_id":"7f3a91c2","status":503,'
+        '"service":"41ms"}',
+        known_by="source_type proc_id service",
+        found={"duration": "service"},
+    ),
+)

@@ -1,0 +1,56 @@
+"""
+Formats of the loggers of .NET.
+"""
+
+from __future__ import annotations
+
+from ctxlog.viewer.recognize.formats._format import Format
+
+FORMATS = (
+    Format(
+        ".NET, JsonConsole",
+        '{"Timestamp":"2026-01-31T12:00:00.123Z","EventId":7,"LogLevel":"Error",'
+        '"Category":"Shop.Payments","Message":"payment refused",'
+        '"State":{"Message":"payment refused","Order":"o-7",'
+        '"{OriginalFormat}":"payment refused"},"Scopes":[{"Message":"SpanId:b2,'
+        ' TraceId:c3","SpanId":"b2","TraceId":"c3"},'
+        '{"Message":"RequestPath:/orders RequestId:7f3a91c2","RequestId":"7f3a91c2",'
+        '"RequestPath":"/orders"}]}',
+    ),
+    Format(
+        "Serilog, compact",
+        '{"@t":"2026-01-31T12:00:00.1230000Z","@mt":"payment of {Order} refused",'
+        '"@l":"Error","@tr":"c3","@sp":"b2","Order":"o-7",'
+        '"SourceContext":"Shop.Payments","RequestId":"7f3a91c2"}',
+        known_by="@t @mt",
+        found={"time": "@t", "level": "@l", "message": "@m @mt", "traceback": "@x"},
+        level=20,
+        unit=0.001,
+        template="names",
+    ),
+    Format(
+        "Serilog, compact and rendered",
+        '{"@t":"2026-01-31T12:00:00.1230000Z",'
+        '"@m":"HTTP \\"POST\\" \\"/orders\\" responded 503 in 41.0 ms","@i":"0f3b",'
+        '"RequestMethod":"POST","RequestPath":"/orders","StatusCode":503,'
+        '"Elapsed":41.0,"RequestId":"7f3a91c2"}',
+        known_by="@t @m",
+        found={"time": "@t", "level": "@l", "message": "@m", "traceback": "@x"},
+        level=20,
+        unit=0.001,
+    ),
+    Format(
+        "Serilog, JSON",
+        '{"Timestamp":"2026-01-31T13:00:00.1230000+01:00","Level":"Error",'
+        '"MessageTemplate":"payment of {Order} refused",'
+        '"RenderedMessage":"payment of o-7 refused","Properties":{"Order":"o-7",'
+        '"RequestId":"7f3a91c2"}}',
+        known_by="Timestamp Level MessageTemplate",
+        unit=0.001,
+    ),
+    Format(
+        "NLog",
+        '{"time":"2026-01-31 12:00:00.1230","level":"ERROR","logger":"Shop.Payments",'
+        '"message":"payment refused","properties":{"RequestId":"7f3a91c2"}}',
+    ),
+)

@@ -1,0 +1,65 @@
+"""
+Formats of the loggers of Java.
+"""
+
+from __future__ import annotations
+
+from ctxlog.viewer.recognize.formats._format import Format
+
+FORMATS = (
+    Format(
+        "Spring Boot, logstash",
+        '{"@timestamp":"2026-01-31T12:00:00.123Z","@version":"1",'
+        '"message":"payment refused","logger_name":"shop.Payments",'
+        '"thread_name":"exec-1","level":"ERROR","level_value":40000,'
+        '"requestId":"7f3a91c2"}',
+    ),
+    Format(
+        "Spring Boot, ECS",
+        '{"@timestamp":"2026-01-31T12:00:00.123456789Z","log":{"level":"ERROR",'
+        '"logger":"shop.Payments"},"process":{"pid":71,"thread":{"name":"exec-1"}},'
+        '"service":{"name":"shop"},"message":"payment refused",'
+        '"requestId":"7f3a91c2","ecs":{"version":"8.11"}}',
+    ),
+    Format(
+        "Spring Boot, GELF",
+        '{"version":"1.1","short_message":"payment refused",'
+        '"timestamp":1769860800.123,"level":3,"_level_name":"ERROR",'
+        '"_process_pid":71,"_process_thread_name":"exec-1","host":"shop",'
+        '"_log_logger":"shop.Payments","_requestId":"7f3a91c2"}',
+    ),
+    Format(
+        "Quarkus",
+        '{"timestamp":"2026-01-31T13:00:00.123+01:00","sequence":91,'
+        '"loggerClassName":"org.jboss.logging.Logger","loggerName":"shop.Payments",'
+        '"level":"ERROR","message":"payment refused","threadName":"executor-1",'
+        '"threadId":22,"mdc":{"requestId":"7f3a91c2"},"ndc":"","hostName":"shop-1",'
+        '"processName":"shop","processId":71}',
+    ),
+    Format(
+        "Logback, JsonEncoder",
+        '{"sequenceNumber":0,"timestamp":1769860800123,"nanoseconds":123456000,'
+        '"level":"ERROR","threadName":"exec-1","loggerName":"shop.Payments",'
+        '"context":{"name":"default","birthdate":1769860000000,"properties":{}},'
+        '"mdc":{"X-Request-ID":"7f3a91c2"},"message":"payment {}",'
+        '"arguments":["refused"],"throwable":null}',
+        known_by="sequenceNumber loggerName message arguments",
+        template="arguments",
+    ),
+    Format(
+        "Log4j2, JsonTemplateLayout",
+        '{"@timestamp":"2026-01-31T12:00:00.123Z","ecs.version":"1.2.0",'
+        '"log.level":"ERROR","message":"payment refused",'
+        '"process.thread.name":"exec-1","log.logger":"shop.Payments",'
+        '"contextMap":{"correlationId":"7f3a91c2"}}',
+    ),
+    Format(
+        "Log4j2, JsonLayout",
+        '{"instant":{"epochSecond":1769860800,"nanoOfSecond":123000000},'
+        '"thread":"exec-1","level":"ERROR","loggerName":"shop.Payments",'
+        '"message":"payment refused","endOfBatch":false,'
+        '"loggerFqcn":"org.apache.logging.log4j.spi.AbstractLogger",'
+        '"contextMap":{"requestId":"7f3a91c2"},"threadId":31,"threadPriority":5}',
+        known_by="instant loggerName message",
+    ),
+)

@@ -1,0 +1,48 @@
+"""
+Formats of the loggers of JavaScript.
+"""
+
+from __future__ import annotations
+
+from ctxlog.viewer.recognize.formats._format import Format
+
+FORMATS = (
+    Format(
+        "winston",
+        '{"level":"error","message":"payment refused","requestId":"7f3a91c2",'
+        '"service":"shop","timestamp":"2026-01-31T12:00:00.123Z"}',
+    ),
+    Format(
+        "winston, npm levels",
+        '{"level":"silly","message":"order received","requestId":"7f3a91c2",'
+        '"timestamp":"2026-01-31T12:00:00.123Z"}',
+    ),
+    Format(
+        "pino",
+        '{"level":50,"time":1769860800123,"pid":71,"hostname":"shop-1",'
+        '"reqId":"7f3a91c2","msg":"payment refused"}',
+        known_by="level time pid hostname",
+        unit=0.001,
+    ),
+    Format(
+        "pino-http",
+        '{"level":50,"time":1769860800123,"pid":71,"hostname":"shop-1",'
+        '"req":{"id":"7f3a91c2","method":"POST","url":"/orders",'
+        '"headers":{"host":"shop"},"remoteAddress":"10.0.0.9"},'
+        '"res":{"statusCode":503,"headers":{}},"responseTime":41,'
+        '"msg":"request errored"}',
+    ),
+    Format(
+        "Bunyan",
+        '{"name":"shop","hostname":"shop-1","pid":71,"level":50,"req_id":"7f3a91c2",'
+        '"msg":"payment refused","time":"2026-01-31T12:00:00.123Z","v":0}',
+    ),
+    Format(
+        "tslog",
+        '{"0":"payment refused","requestId":"7f3a91c2","_meta":{"runtime":"Nodejs",'
+        '"hostname":"shop-1","date":"2026-01-31T12:00:00.123Z","logLevelId":5,'
+        '"logLevelName":"ERROR","path":{"fileName":"payments.ts","fileLine":"9"}}}',
+        known_by="_meta",
+        found={"time": "_meta.date", "level": "_meta.logLevelName", "message": "0"},
+    ),
+)
