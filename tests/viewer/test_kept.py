@@ -266,9 +266,9 @@ def test_a_large_file_is_read_by_parts(
     written = [one for line in service.flushed() for one in (*others, line)]
     file.write_bytes(b"".join(written))
     small = run("show", file, "-r", "req-A"), run("top", file)
-    monkeypatch.setattr("ctxlog.viewer.query.scan._LARGE", 1)
-    monkeypatch.setattr("ctxlog.viewer.query.scan._PART", 4096)
-    monkeypatch.setattr("ctxlog.viewer.query.scan._processors", lambda: 2)
+    monkeypatch.setattr("ctxlog.viewer.query.processes._LARGE", 1)
+    monkeypatch.setattr("ctxlog.viewer.query.processes._PART", 4096)
+    monkeypatch.setattr("ctxlog.viewer.query.processes._processors", lambda: 2)
     assert (run("show", file, "-r", "req-A"), run("top", file)) == small
     assert shown(small[0][1]) == IN_ORDER
 

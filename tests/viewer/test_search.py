@@ -23,7 +23,9 @@ from ctxlog.aggregators.split import unwrapped
 from ctxlog.viewer.commands._options import add_choice
 from ctxlog.viewer.group.summary import Row
 from ctxlog.viewer.query.criteria import failing
-from ctxlog.viewer.query.scan import Every, Ids, found, scan
+from ctxlog.viewer.query.needles import Every, Ids
+from ctxlog.viewer.query.processes import found
+from ctxlog.viewer.query.scan import scan
 from ctxlog.viewer.query.search import Reader, _Rows
 from ctxlog.viewer.read.source import Block, Hit, Source
 from ctxlog.viewer.recognize.keys import Names
@@ -299,10 +301,10 @@ class _Vanishing(Every):
 
 _KILLED = """
 import sys
-from ctxlog.viewer.query import scan
+from ctxlog.viewer.query import processes
 from ctxlog.__main__ import main
-scan._LARGE, scan._PART = 1, 4096
-scan._processors = lambda: 4
+processes._LARGE, processes._PART = 1, 4096
+processes._processors = lambda: 4
 sys.exit(main(["show", sys.argv[1], "--errors", "--json"]))
 """
 

@@ -434,8 +434,8 @@ def test_of_much_the_first_that_is_found_comes_first(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All others follow by when they began; each is whole, and none comes twice."""
-    monkeypatch.setattr("ctxlog.viewer.query.scan._LARGE", 1)
-    monkeypatch.setattr("ctxlog.viewer.query.scan._processors", lambda: 1)
+    monkeypatch.setattr("ctxlog.viewer.query.processes._LARGE", 1)
+    monkeypatch.setattr("ctxlog.viewer.query.processes._processors", lambda: 1)
     path = tmp_path / "app.log"
     order = [3, 1, 2]
     stamp = "2026-01-01T00:00:{:02}.000Z"

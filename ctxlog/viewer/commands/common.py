@@ -74,7 +74,7 @@ def _identity(file: str | int) -> tuple[int, int] | None:
 
 def ambiguous(command: str, prefix: str, collected: Collected) -> bool:
     """Say which requests are meant, if there are several."""
-    if len(collected) < 2:
+    if len(collected) < 2 or collected.is_trace:
         return False
     complain(command, f"{prefix} is how several requests begin:")
     for request_id in sorted(collected.ids)[:20]:

@@ -21,7 +21,7 @@ from ctxlog.viewer.commands.common import (
     explained,
     reader_of,
 )
-from ctxlog.viewer.group.collected import LogLine, Request
+from ctxlog.viewer.group.collected import OUTSIDE, LogLine, Request
 from ctxlog.viewer.query.criteria import Criterion
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.show.printing import filled, request_text
@@ -60,12 +60,13 @@ def run(chosen: argparse.Namespace) -> int:
             requests = (one for one in collected if _meets(one, criteria))
             number = _print(requests, criteria, chosen)
     elif reader.has_stores:
-        with reader.collect(reader.candidates(criteria)) as collected:
+        with reader.collect(reader.candidates(criteria), criteria) as collected:
             requests = (one for one in collected if _meets(one, criteria))
-            number = _print(requests, criteria, chosen)
+            number = _print(_and_outside(requests, reader), criteria, chosen)
     elif criteria or chosen.slow is not None:
         ids = reader.matching(criteria) if criteria else reader.lasting(chosen.slow)
-        number = _print(_whole(reader, ids), criteria, chosen)
+        whole = _and_outside(_whole(reader, ids), reader)
+        number = _print(whole, criteria, chosen)
     else:
         with reader.collect(None) as collected:
             number = _print(collected, criteria, chosen)
@@ -86,10 +87,17 @@ def _whole(reader: Reader, ids: Iterator[str]) -> Iterator[Request]:
         yield from collected
 
 
+def _and_outside(requests: Iterable[Request], reader: Reader) -> Iterator[Request]:
+    """The requests, and after them the lines outside of requests that were met."""
+    yield from requests
+    with reader.outside() as collected:
+        yield from collected
+
+
 def _meets(request: Request, criteria: Sequence[Criterion]) -> bool:
     """Whether every criterion holds for some line."""
     return all(
-        any(each.holds(entry.record, entry.line) for entry in request.entries)
+        any(each.holds(entry.record, entry.whole) for entry in request.entries)
         for each in criteria
     )
 
@@ -104,14 +112,15 @@ def _print(
     number = 0
     with _output(paged=sys.stdout.isatty() and not chosen.no_pager) as out:
         for request in requests:
-            if chosen.slow is not None and request.seconds < chosen.slow:
-                continue
+            if chosen.slow is not None:
+                if request.id == OUTSIDE or request.seconds < chosen.slow:
+                    continue
             entries: Sequence[LogLine] | None = None
             if chosen.lines and criteria:
                 entries = [
                     entry
                     for entry in request.entries
-                    if all(each.holds(entry.record, entry.line) for each in criteria)
+                    if all(each.holds(entry.record, entry.whole) for each in criteria)
                 ]
             if chosen.json:
                 out.writelines(request.lines(entries))

@@ -20,7 +20,9 @@ from ctxlog.viewer.read.source import Hit
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 
-_IN_MEMORY = 64 << 20
+_IN_MEMORY = 32 << 20
+#: What stands for the id of lines that belong to no request.
+OUTSIDE = ""
 _SIZES = struct.Struct("<QQ")
 
 
@@ -40,6 +42,11 @@ class LogLine:
     record: Record
     below: Sequence[bytes]
     place: int
+
+    @property
+    def whole(self) -> bytes:
+        """Its own bytes, and those of what stands below it."""
+        return b"".join([self.line, *self.below]) if self.below else self.line
 
 
 class _Places:
@@ -74,7 +81,7 @@ class Request:
     A request; its lines are read when they are asked for.
 
     Attributes:
-        id: Its id.
+        id: Its id; `OUTSIDE` if these are lines outside of requests.
         start: When it began: that of its `Extent`.
         seconds: How long it took, by its `Extent`.
     """
@@ -94,7 +101,9 @@ class Request:
             records = self._collected.read(line)
             if len(records) > 1:  # a batch has those of others, in any order
                 batches = True
-                records = [one for one in records if one.request == self.id]
+                records = [
+                    one for one in records if (one.request or OUTSIDE) == self.id
+                ]
             found += [LogLine(line, record, below, place) for record in records]
         if batches and all(entry.record.time is not None for entry in found):
             found.sort(key=lambda entry: entry.record.time or 0.0)
@@ -155,10 +164,14 @@ class Collected:
 
     Args:
         names: The user's own names of fields.
+
+    Attributes:
+        is_trace: Whether these are the requests of what was asked for as a trace.
     """
 
     def __init__(self, names: Names) -> None:
         self._names = names
+        self.is_trace = False
         self._file: IO[bytes] = BytesIO()
         self._end = 0
         self._requests: dict[str, _Places] = {}

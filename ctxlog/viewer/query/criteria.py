@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ctxlog.aggregators import Condition, Operator
-from ctxlog.viewer.query.scan import longest_needle, text_needle
+from ctxlog.viewer.query.needles import Matches, Shown, with_text
+from ctxlog.viewer.query.patterns import Pattern
 from ctxlog.viewer.recognize import in_bytes
 from ctxlog.viewer.recognize.keys import SPELLINGS, spellings
 from ctxlog.viewer.recognize.record import Record
@@ -28,22 +29,23 @@ class Criterion:
     A question about a line.
 
     Attributes:
-        holds: Whether a line is meant.
-        needles: Texts, one of which is on every line that is meant, unless a pattern
-            is. Without needles and patterns any line may be meant.
-        patterns: Regular expressions for the same.
+        holds: Whether a line is meant: a record, and its bytes with the text below it.
+        scan: What finds the lines of a file that may be meant; None if all may be.
         asked: Conditions, one of which holds for every line that is meant: what a
             store is asked. Without any, every line of the store may be meant.
         since: The least time of a line that is meant.
         until: The greatest time of a line that is meant.
+        outside: Whether lines that belong to no request are looked at, too.
+        is_risky: Whether it may have to be stopped: other processes do not ask it.
     """
 
     holds: Callable[[Record, bytes], bool]
-    needles: Sequence[bytes] = ()
-    patterns: Sequence[re.Pattern[bytes]] = ()
+    scan: Matches | Shown | None = None
     asked: Sequence[Condition] = ()
     since: float | None = None
     until: float | None = None
+    outside: bool = False
+    is_risky: bool = False
 
 
 def _condition(field: str, operator: Operator, *values: str) -> Condition:
@@ -53,12 +55,12 @@ def _condition(field: str, operator: Operator, *values: str) -> Condition:
 #: Lines that make their request one that failed.
 failing = Criterion(
     lambda record, _line: record.failed,
-    (),
-    _FAILING,
+    Matches((), _FAILING),
     (
         _condition("level", "in", *level_texts(40)),
         _condition("status", "between", "500", "599"),
     ),
+    outside=True,
 )
 
 
@@ -90,13 +92,6 @@ def _moment(text: str) -> float:
         ) from None
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text)
-    except re.error as error:
-        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
-
-
 def by_path(text: str) -> Criterion:
     # the longest piece of it that stands for itself
     piece = "" if "[" in text else max(re.split("[*?/]", text), key=len)
@@ -109,7 +104,7 @@ def by_path(text: str) -> Criterion:
         asked = (_condition("path", "contains", piece),)
     return Criterion(
         lambda record, _: fnmatch.fnmatchcase(record.path or "", text),
-        _needles(piece),
+        _printed(piece),
         asked=asked,
     )
 
@@ -117,22 +112,22 @@ def by_path(text: str) -> Criterion:
 def by_route(text: str) -> Criterion:
     asked: tuple[Condition, ...] = ()
     # That of lograge is two fields: a controller and an action.
-    needle = longest_needle(max(text.split("#"), key=len))
+    scan = with_text(max(text.split("#"), key=len))
     if text in _WORDS_PRINTED or re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", text):
-        needle = b""  # of another type, and printed otherwise than it is written
+        scan = None  # of another type, and printed otherwise than it is written
     if _is_asked(text) and "#" not in text:
         asked = (_condition("route", "in", text),)
     return Criterion(
         lambda record, _: record.route == text,
-        (needle,) if needle else (),
-        asked=asked,
+        scan,
+        asked,
     )
 
 
 def by_user(text: str) -> Criterion:
     return Criterion(
         lambda record, _: text in record.users,
-        _needles(text),
+        _printed(text),
         asked=(_condition("user", "in", text),) if _is_asked(text) else (),
     )
 
@@ -153,13 +148,12 @@ def _is_asked(text: str) -> bool:
     return text[0] not in "[{" and not re.fullmatch(r"-?\d+\.\d+|-?[\d.]+e.+", text)
 
 
-def _needles(text: str) -> Sequence[bytes]:
-    """Return the bytes on every line that has a value which is printed as *text*."""
+def _printed(text: str) -> Matches | None:
+    """Return what finds the lines that have a value which is printed as *text*."""
     # A number such as 1e3 is printed otherwise than it is written.
     if not text[:1].isalpha() or text in _WORDS_PRINTED:
-        return ()
-    needle = text_needle(text)
-    return (needle,) if needle else ()
+        return None
+    return with_text(text)
 
 
 def by_status(text: str) -> Criterion:
@@ -175,8 +169,7 @@ def by_status(text: str) -> Criterion:
     written = tuple(map(re.compile, in_bytes.status(digits.encode())))
     return Criterion(
         lambda record, _: bool(form.fullmatch(str(record.status))),
-        (),
-        written,
+        Matches((), written),
         (condition,),
     )
 
@@ -188,15 +181,28 @@ def by_level(text: str) -> Criterion:
     return Criterion(
         lambda record, _: record.level >= least,
         asked=(_condition("level", "in", *level_texts(least)),),
+        outside=True,
     )
 
 
 def by_grep(text: str) -> Criterion:
-    form = _pattern(text)
-    plain = bool(text) and not re.search(r"[][\\^$.|?*+(){}\ufffd]", text)
+    """Return whether a pattern is in what is shown of a line."""
+    try:
+        pattern = Pattern(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+    plain = bool(text) and not re.search(r"[][\\^$.|?*+(){}=\ufffd]", text)
+
+    def holds(record: Record, line: bytes) -> bool:
+        _, _, below = line.rstrip(b"\r\n").partition(b"\n")
+        return pattern.matches(record, below.decode("utf-8", "replace"))
+
     return Criterion(
-        lambda _, line: bool(form.search(line.decode("utf-8", "replace"))),
-        asked=(_condition("text", "contains", text),) if plain else (),
+        holds,
+        Shown.of(pattern.pieces, folded=pattern.folded),
+        (_condition("text", "contains", text),) if plain else (),
+        outside=True,
+        is_risky=pattern.is_risky,
     )
 
 
@@ -210,7 +216,7 @@ def by_field(text: str) -> Criterion:
     if _is_asked(value):
         asked = (Condition(name, "in", (value,), spellings([name])),)
     return Criterion(
-        lambda record, _: str(record.get(name)) == value, _needles(value), asked=asked
+        lambda record, _: str(record.get(name)) == value, _printed(value), asked=asked
     )
 
 

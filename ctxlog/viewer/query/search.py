@@ -8,24 +8,18 @@ that may be meant are parsed, and every parsed line is held against the question
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from ctxlog.aggregators import Condition, Question
-from ctxlog.viewer.group.collected import Collected
+from ctxlog.viewer.group.collected import OUTSIDE, Collected
 from ctxlog.viewer.group.sameness import Once
 from ctxlog.viewer.group.summary import READY_MADE, Row
 from ctxlog.viewer.query.criteria import Criterion
-from ctxlog.viewer.query.scan import (
-    Every,
-    Ids,
-    Matches,
-    Scan,
-    found,
-    is_large,
-    text_needle,
-)
+from ctxlog.viewer.query.needles import AnyOf, Every, Ids, Matches, Scan, text_needle
+from ctxlog.viewer.query.processes import can_fork, found, is_large
 from ctxlog.viewer.read.progress import Progress
 from ctxlog.viewer.read.source import BROKEN, Hit, Source
 from ctxlog.viewer.read.store import FAILED, Store
@@ -78,6 +72,7 @@ class Reader:
     ) -> None:
         self._sources, self.names = sources, names
         self._torn: set[tuple[str, int]] = set()
+        self._outside: Collected | None = None
         self.problems: list[str] = []
         self.is_partial = False
         self.has_stores = any(isinstance(one, Store) for one in sources)
@@ -162,20 +157,48 @@ class Reader:
         return is_large(sum(source.size or 0 for source in self._sources))
 
     def matching(self, criteria: Sequence[Criterion]) -> Iterator[str]:
-        """Yield the ids of requests in which every criterion holds for some line."""
-        matching: list[set[str]] = [set() for _ in criteria]
-        for hit, records in self._hits(self._meant(criteria)):
-            for record in records:
-                request = record.request
-                if request is None:
+        """
+        Yield the ids of requests in which every criterion holds for some line.
+
+        The lines outside of requests for which every criterion holds are kept:
+        `outside` has them afterwards.
+        """
+        yield from self._matching(criteria, criteria)
+
+    def _matching(
+        self, criteria: Sequence[Criterion], outside: Sequence[Criterion]
+    ) -> Iterator[str]:
+        """Do so; all of *outside* must hold for a line outside of requests."""
+        missing: dict[str, set[int]] = {}
+        make = _Matching(self.names, criteria, outside)
+        alone = any(one.is_risky for one in criteria) or not can_fork()
+        for source, made in self._found(self._meant(criteria), make, alone=alone):
+            self._torn.update((source.name, position) for position in made.torn)
+            for hit, records in made.outside:
+                self._keep_outside(hit, records)
+            for request, held in made.held.items():
+                left = missing.get(request)
+                if left is None:
+                    left = missing[request] = set(range(len(criteria)))
+                elif not left:
                     continue
-                newly = False
-                for criterion, ids in zip(criteria, matching, strict=True):
-                    if request not in ids and criterion.holds(record, hit.line):
-                        ids.add(request)
-                        newly = True
-                if newly and all(request in ids for ids in matching):
+                left -= held
+                if not left:
                     yield request
+
+    def _keep_outside(
+        self, hit: Hit, spans: Sequence[tuple[float, float] | None]
+    ) -> None:
+        if self._outside is None:
+            self._outside = Collected(self.names)
+        self._outside.add(hit, [(OUTSIDE, span) for span in spans])
+
+    @contextmanager
+    def outside(self) -> Iterator[Collected]:
+        """Return the lines outside of requests that were met by what was looked for."""
+        with self._outside or Collected(self.names) as collected:
+            self._outside = None
+            yield collected
 
     def candidates(self, criteria: Sequence[Criterion]) -> set[str] | None:
         """
@@ -190,7 +213,10 @@ class Reader:
         ids: set[str] | None = None
         for criterion in criteria:
             if criterion.asked and ids != set():
-                found = set(self.matching([criterion]))
+                # Those outside of requests are among the lines of the first question.
+                found = set(
+                    self._matching([criterion], criteria if ids is None else ())
+                )
                 ids = found if ids is None else ids & found
         return ids
 
@@ -247,34 +273,73 @@ class Reader:
             if row.extent.seconds >= seconds:
                 yield request
 
-    def collect(self, wanted: set[str] | None) -> Collected:
+    def collect(
+        self, wanted: set[str] | None, criteria: Sequence[Criterion] = ()
+    ) -> Collected:
         """
         Return the lines of requests.
 
         Args:
             wanted: The requests' ids; every request if None.
+            criteria: What holds for lines outside of requests that are kept for
+                `outside`, if every request is asked for.
         """
         if wanted is None:
-            return self._collected(
-                Lines(Every(self.names), [self._within]), lambda _: True
-            )
+            every = Lines(Every(self.names), [self._within])
+            return self._collected(every, lambda _: True, criteria)
         scan = Ids(wanted, self.names) if wanted else Matches([])
         return self._collected(Lines(scan, self._of(wanted)), wanted.__contains__)
 
-    def named(self, prefix: str) -> Collected:
-        """Return the lines of the request with this id, else of all that begin so."""
+    def named(self, *wanted: str) -> Collected:
+        """
+        Return the lines of requests.
+
+        Args:
+            wanted: The id of each, or a text that it begins with, or that one of its
+                parts after a `~` does. Of several requests that begin with a text the
+                one counts alone whose id is the text. Where no request is meant these
+                are traces, and all requests of them are.
+        """
         lines = Lines(
-            Matches([text_needle(prefix)], (), self.names), [self._beginning(prefix)]
+            Matches([text_needle(one) for one in wanted], (), self.names),
+            [self._beginning(one) for one in wanted],
         )
-        collected = self._collected(lines, lambda request: request.startswith(prefix))
-        if prefix in collected.ids:
-            for other in collected.ids:
-                if other != prefix:
-                    collected.drop(other)
+        collected = self._collected(
+            lines, lambda request: any(is_named(request, one) for one in wanted)
+        )
+        ids = collected.ids
+        if not ids and not self.has_stores:
+            return self._traced(lines, wanted)
+        for request in ids:
+            named = [one for one in wanted if is_named(request, one)]
+            if all(one in ids and one != request for one in named):
+                collected.drop(request)
         return collected
 
-    def _collected(self, lines: Lines, wanted: Callable[[str], bool]) -> Collected:
+    def _traced(self, lines: Lines, wanted: Sequence[str]) -> Collected:
+        """Return the requests of which a line names one of some traces."""
+        paths = [path for path in self.names.ids if "trace" in path.lower()]
+        requests = {
+            request
+            for _, records in self._hits(lines)
+            for record in records
+            if (request := record.request) is not None
+            and any(
+                str(record.get(path) or "").startswith(tuple(wanted)) for path in paths
+            )
+        }
+        collected = self.collect(requests)
+        collected.is_trace = True
+        return collected
+
+    def _collected(
+        self,
+        lines: Lines,
+        wanted: Callable[[str], bool],
+        outside: Sequence[Criterion] = (),
+    ) -> Collected:
         collected = Collected(self.names)
+        looks_outside = any(one.outside for one in outside)
         for hit, records in self._hits(lines):
             requests = [
                 (request, record.span)
@@ -282,7 +347,32 @@ class Reader:
                 if (request := record.request) is not None and wanted(request)
             ]
             collected.add(hit, requests)
+            if looks_outside:
+                spans = _outside(hit, records, outside)
+                if spans:
+                    self._keep_outside(hit, spans)
         return collected
+
+
+def is_named(request: str, text: str) -> bool:
+    """Return whether a request's id, or a part of it after a `~`, begins so."""
+    return request.startswith(text) or f"~{text}" in request
+
+
+def _with_below(hit: Hit) -> bytes:
+    return b"".join([hit.line, *hit.below]) if hit.below else hit.line
+
+
+def _outside(
+    hit: Hit, records: Sequence[Record], criteria: Sequence[Criterion]
+) -> list[tuple[float, float] | None]:
+    """Return the spans of the records outside of requests for which all holds."""
+    return [
+        record.span
+        for record in records
+        if record.request is None
+        and all(one.holds(record, _with_below(hit)) for one in criteria)
+    ]
 
 
 def _as_they_are(hits: list[Hit]) -> list[Hit]:
@@ -323,6 +413,49 @@ def _is_torn(hit: Hit) -> bool:
     return hit.line.lstrip().startswith(b"{")
 
 
+class _Made(NamedTuple):
+    """
+    What lines say about some questions.
+
+    Attributes:
+        held: By request the numbers of the questions that hold.
+        outside: Lines outside of requests, and the spans of their records.
+        torn: Where lines begin that could not be read.
+    """
+
+    held: dict[str, set[int]]
+    outside: list[tuple[Hit, list[tuple[float, float] | None]]]
+    torn: list[int]
+
+
+@dataclass(frozen=True)
+class _Matching:
+    """Holds lines against criteria, and those of no request against *outside*."""
+
+    names: Names
+    criteria: Sequence[Criterion]
+    outside: Sequence[Criterion] = ()
+
+    def __call__(self, hits: list[Hit]) -> _Made:
+        made = _Made({}, [], [])
+        looks_outside = any(one.outside for one in self.outside)
+        numbered = list(enumerate(one.holds for one in self.criteria))
+        for hit in hits:
+            records = Record.read(hit.line, self.names)
+            if not records and _is_torn(hit):
+                made.torn.append(hit.position)
+            line = _with_below(hit)
+            for record in records:
+                held = {number for number, holds in numbered if holds(record, line)}
+                if held and (request := record.request) is not None:
+                    made.held.setdefault(request, set()).update(held)
+            if records and looks_outside:
+                spans = _outside(hit, records, self.outside)
+                if spans:
+                    made.outside.append((hit, spans))
+        return made
+
+
 @dataclass(frozen=True)
 class _Rows:
     """Makes rows of lines, and lists those that could not be read."""
@@ -350,10 +483,6 @@ class _Rows:
 
 def _scan(criteria: Sequence[Criterion], names: Names) -> Scan:
     """The lines of a file for which one of the criteria may hold."""
-    if not all(criterion.needles or criterion.patterns for criterion in criteria):
-        return Every(names)
-    return Matches(
-        sorted({needle for criterion in criteria for needle in criterion.needles}),
-        [pattern for criterion in criteria for pattern in criterion.patterns],
-        names,
-    )
+    scans = [criterion.scan for criterion in criteria]
+    known = [scan for scan in scans if scan is not None]
+    return AnyOf(known, names) if len(known) == len(scans) else Every(names)

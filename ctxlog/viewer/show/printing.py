@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ctxlog.terminal import hue, paint
-from ctxlog.viewer.group.collected import LogLine, Request
+from ctxlog.viewer.group.collected import OUTSIDE, LogLine, Request
 from ctxlog.viewer.group.summary import Total
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import iso
@@ -65,7 +65,8 @@ def level_name(level: int) -> str:
 def header(request: Request, facts: Sequence[str], color: bool) -> str:
     """Return the line about the whole of a request: what it is about, and facts."""
     about = request.about
-    parts = [request.id, about.method, about.path, about.status, about.user, *facts]
+    name = "outside of requests" if request.id == OUTSIDE else request.id
+    parts = [name, about.method, about.path, about.status, about.user, *facts]
     text = "  ".join(safe(part) for part in parts if part)
     return paint(text, "1;31" if request.errors else "1", color)
 
