@@ -26,7 +26,7 @@ def test_completion(shell: str, capfd: pytest.CaptureFixture[str]) -> None:
     need("shtab")
     assert main(["--print-completion", shell]) == 0
     script = capfd.readouterr().out
-    words = "show top follow timeline ship --errors --html --spill --position"
+    words = "show top follow timeline tree ship --errors --html --spill --position"
     for word in words.split():
         assert word in script
 
@@ -87,7 +87,7 @@ def test_a_page_does_not_overwrite_its_log(
     assert read.read_text(encoding="utf-8") == _LOG
 
 
-@pytest.mark.parametrize("command", ["show", "top", "follow", "timeline"])
+@pytest.mark.parametrize("command", ["show", "top", "follow", "timeline", "tree"])
 @pytest.mark.parametrize("named", [True, False])
 def test_a_log_is_not_printed_into_itself(
     command: str, named: bool, tmp_path: Path
@@ -95,7 +95,7 @@ def test_a_log_is_not_printed_into_itself(
     """Standard output that goes to a file which is read, by any name, is refused."""
     log = tmp_path / "app.log"
     log.write_text(_LOG, encoding="utf-8")
-    words = [command, *(["-r", "req-A"] if command == "timeline" else [])]
+    words = [command, *(["-r", "req-A"] if command in ("timeline", "tree") else [])]
     with log.open("rb") as read, log.open("ab") as written:
         done = subprocess.run(
             [sys.executable, "-Im", "ctxlog", *words, *([str(log)] if named else [])],

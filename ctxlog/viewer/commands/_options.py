@@ -15,7 +15,8 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         "files",
         nargs="*",
         metavar="FILE",
-        help="- or none: stdin; or the address of a store, such as vlogs://logs:9428",
+        help="or a directory of files; - or none: stdin; or the address of a store, "
+        "such as vlogs://logs:9428",
     )
     parser.add_argument(
         "--explain", action="store_true", help="print what stores would be asked"

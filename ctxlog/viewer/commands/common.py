@@ -13,6 +13,7 @@ from ctxlog.aggregators import is_address
 from ctxlog.terminal import wants_color
 from ctxlog.viewer.group.collected import Collected
 from ctxlog.viewer.query.search import Reader
+from ctxlog.viewer.read.directory import files_of
 from ctxlog.viewer.read.source import Source
 from ctxlog.viewer.read.store import FAILED, Store
 from ctxlog.viewer.recognize.keys import Names
@@ -30,7 +31,7 @@ def reader_of(chosen: argparse.Namespace) -> Reader:
     names = Names(chosen.id_field, chosen.time_field)
     sources = [
         Store(name) if is_address(name) else Source(name)
-        for name in chosen.files or ["-"]
+        for name in files_of(chosen.files or ["-"])
     ]
     return Reader(sources, names, getattr(chosen, "criteria", None) or [])
 

@@ -117,6 +117,15 @@ class Reader:
                 self.is_partial = True
         progress.end()
 
+    def each(self) -> Iterator[tuple[Source | Store, Reader]]:
+        """Yield each source, with a reader that counts what it cannot read as this."""
+        for source in self._sources:
+            one = Reader([source], self.names)
+            one._within, one._torn = self._within, self._torn
+            one.problems = self.problems
+            yield source, one
+            self.is_partial |= one.is_partial
+
     def _complain(self, problem: str) -> None:
         if problem not in self.problems:
             self.problems.append(problem)

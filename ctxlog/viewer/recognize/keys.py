@@ -69,6 +69,24 @@ WORDS: Mapping[str, Sequence[str]] = {
         "user user_id user.id user.name usr.id usr.name enduser.id user.email "
         "user.username username remote_user client_username end_user"
     ).split(),
+    # What a line belongs to beside its request.
+    "trace": (
+        "trace_id trace.id logging.googleapis.com/trace otel_trace_id x-trace-id "
+        "x-b3-trace-id dd.trace_id trace"
+    ).split(),
+    "span": (
+        "span_id span.id logging.googleapis.com/span_id otel_span_id x-b3-span-id"
+    ).split(),
+    "parent span": (
+        "parent_span_id parent_id parent.id parent_span.id x-b3-parent-span-id"
+    ).split(),
+    "service": (
+        "service service.name service_name app app_name application application_name "
+        "service_context.service"
+    ).split(),
+    "task id": "task_id job_id celery.task_id".split(),
+    "parent task": "parent_task_id parent_job_id".split(),
+    "task": "task task_name job_name".split(),
     "logger": "logger log.logger logger_name logger.name".split(),
     "traceback": (
         "exception.stack exc_info stack error.stack_trace error.stack stack_trace "

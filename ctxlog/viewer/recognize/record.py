@@ -106,6 +106,10 @@ class Record:
                 return str(found)
         return None
 
+    def says(self, what: str) -> str | None:
+        """Return what it says of one of the keys of `WORDS`; None if nothing."""
+        return self._first(what)
+
     @property
     def request(self) -> str | None:
         """The request's id; None if the line belongs to none."""

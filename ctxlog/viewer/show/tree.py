@@ -1,0 +1,143 @@
+"""
+A trace as a tree: what caused what, in which service, and where the time went.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ctxlog.terminal import paint
+from ctxlog.viewer.group.summary import Extent
+from ctxlog.viewer.group.tree import Part, walk
+from ctxlog.viewer.recognize.scales import iso
+from ctxlog.viewer.show.printing import safe
+
+_NARROWEST = 24
+
+
+def tree_text(
+    roots: Sequence[Part], traces: Sequence[str], width: int, color: bool
+) -> str:
+    """
+    Return trees for a terminal.
+
+    Args:
+        roots: The parts at the top.
+        traces: The ids of the traces that they are of.
+        width: How many columns the terminal has.
+        color: Whether it shows colors.
+    """
+    parts = list(walk(roots))
+    extent = Extent()
+    for part, _ in parts:
+        extent.merge(part.extent)
+    services = list(dict.fromkeys(part.service for part, _ in parts if part.service))
+    times = [_offset(part, extent) for part, _ in parts]
+    took = [_took(part) for part, _ in parts]
+    titles = [_title(part, lasts) for part, lasts in parts]
+    named = [safe(part.service) for part, _ in parts]
+    widths = [_widest(column) for column in (times, titles, named, took)]
+    columns = _Columns(widths, width)
+    shown = [_header(parts, traces, services, extent, color)]
+    cells = zip(times, titles, named, took, strict=True)
+    for (part, _), row in zip(parts, cells, strict=True):
+        shown.append(_row(part, row, columns, _bar(part, extent, columns.bar), color))
+    return "\n".join(shown) + "\n"
+
+
+def _widest(texts: Sequence[str]) -> int:
+    return max(map(len, texts), default=0)
+
+
+class _Columns:
+    """How many columns each part of a row has, of a terminal of some width."""
+
+    def __init__(self, widths: Sequence[int], width: int) -> None:
+        offset, title, service, took = widths
+        self.offset, self.took = offset, took
+        self.service = min(service, max(width // 6, 8))
+        # Between the cells, beside the bar, and the word at the end.
+        left = width - offset - took - self.service - len("  " * 5 + "||" + "error")
+        self.title = min(title, max(left - max(left // 3, 8), _NARROWEST))
+        self.bar = max(min(left - self.title, 60), 8)
+
+
+def _header(
+    parts: Sequence[tuple[Part, Sequence[bool]]],
+    traces: Sequence[str],
+    services: Sequence[str],
+    extent: Extent,
+    color: bool,
+) -> str:
+    found = [part for part, _ in parts]
+    lines, errors = (
+        sum(one.lines for one in found),
+        sum(one.errors for one in found),
+    )
+    ids = list(dict.fromkeys(one.request for one in found))
+    head = [f"trace {one}" for one in traces] or ids
+    facts = [
+        *head,
+        "" if extent.start is None else iso(extent.start),
+        f"{extent.seconds * 1000:.1f} ms",
+        _count(len(services), "service") if services else "",
+        _count(lines, "line"),
+        _count(errors, "error"),
+    ]
+    text = "  ".join(safe(fact) for fact in facts if fact)
+    failed = any(one.failed for one in found)
+    return paint(text, "1;31" if failed else "1", color)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _offset(part: Part, extent: Extent) -> str:
+    if part.extent.start is None or extent.start is None:
+        return ""
+    return f"{(part.extent.start - extent.start) * 1000:.1f}"
+
+
+def _took(part: Part) -> str:
+    return f"{part.extent.seconds * 1000:.1f} ms" if part.extent.seconds else ""
+
+
+def _title(part: Part, lasts: Sequence[bool]) -> str:
+    branch = "".join("   " if last else "│  " for last in lasts[:-1])
+    if lasts:
+        branch += "└─ " if lasts[-1] else "├─ "
+    mark = {"call": "→ ", "task": "task "}.get(part.kind, "")
+    return f"{branch}{'?' if part.adrift else ''}{mark}{safe(part.title)}"
+
+
+def _row(
+    part: Part, cells: Sequence[str], columns: _Columns, bar: str, color: bool
+) -> str:
+    offset, title, service, took = cells
+    title = _cut(title, columns.title).ljust(columns.title)
+    service = _cut(service, columns.service).ljust(columns.service)
+    code = "31" if part.failed else "36"
+    shown = [
+        offset.rjust(columns.offset),
+        paint(title, code, color) if part.failed else title,
+        service,
+        f"|{paint(bar, code, color)}|",
+        took.rjust(columns.took),
+        "error" if part.failed else "",
+    ]
+    return "  ".join(cell for cell in shown if cell).rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _bar(part: Part, extent: Extent, width: int) -> str:
+    if part.extent.start is None or extent.start is None or not extent.seconds:
+        return " " * width
+    first = int((part.extent.start - extent.start) / extent.seconds * width)
+    last = int((part.end - extent.start) / extent.seconds * width)
+    first, last = min(first, width - 1), min(last, width - 1)
+    drawn = "·" if not part.extent.seconds else "█" * (last - first + 1)
+    return (" " * first + drawn).ljust(width)
