@@ -20,9 +20,9 @@ from ctxlog.viewer.commands.common import (
     explained,
     reader_of,
 )
-from ctxlog.viewer.group.tree import parts_of, trace_of, tree_of
+from ctxlog.viewer.group.tree import parts_of, tree_of
 from ctxlog.viewer.query.criteria import Criterion
-from ctxlog.viewer.query.scan import text_needle
+from ctxlog.viewer.query.needles import Matches, text_needle
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.read.source import Source
 from ctxlog.viewer.recognize.keys import WORDS, spellings
@@ -69,7 +69,7 @@ def run(chosen: argparse.Namespace) -> int:
             trace
             for request in collected
             for entry in request.entries
-            if (trace := trace_of(entry.record)) is not None
+            if (trace := entry.record.trace) is not None
         }
     # The id may be that of a trace, all of whose requests have ids of their own.
     traces = traces or {chosen.request}
@@ -77,7 +77,7 @@ def run(chosen: argparse.Namespace) -> int:
     roots = tree_of(parts_of(found))
     if roots:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
-        named = sorted({trace for *_, record in found if (trace := trace_of(record))})
+        named = sorted({trace for *_, record in found if (trace := record.trace)})
         text = tree_text(roots, named, width, colored())
         sys.stdout.buffer.write(encoded(text))
         sys.stdout.flush()
@@ -95,9 +95,7 @@ def _joined(
             asked |= traces
             ids |= set(reader.matching([_of_traces(traces)]))
         found = list(_lines(reader, ids))
-        traces = {
-            trace for *_, record in found if (trace := trace_of(record)) is not None
-        }
+        traces = {trace for *_, record in found if (trace := record.trace) is not None}
         if traces <= asked:
             break
     return found
@@ -106,8 +104,8 @@ def _joined(
 def _of_traces(traces: set[str]) -> Criterion:
     values, names = tuple(sorted(traces)), spellings(WORDS["trace"])
     return Criterion(
-        lambda record, _: trace_of(record) in traces,
-        [text_needle(trace) for trace in values],
+        lambda record, _: record.trace in traces,
+        Matches([text_needle(trace) for trace in values]),
         asked=(Condition("trace", "in", values, names),),
     )
 

@@ -23,15 +23,6 @@ _SPAN = re.compile(r"[0-9A-Fa-f]{8,32}|[0-9]{10,20}")
 _SLACK = 0.002
 
 
-def trace_of(record: Record) -> str | None:
-    """Return the id of the trace that a line is part of; None if it says none."""
-    found = record.says("trace")
-    if found is None or not found.strip("0-"):  # none at all, as some tracers write it
-        return None
-    # Google's is a path: `projects/shop/traces/4bf9`.
-    return found.rpartition("/")[2]
-
-
 def _span(record: Record, what: str) -> str | None:
     found = record.says(what)
     if found is None or not found.strip("0") or not _SPAN.fullmatch(found):
@@ -107,7 +98,7 @@ class Part:
         self._note(record)
 
     def _note(self, record: Record) -> None:
-        trace = trace_of(record)
+        trace = record.trace
         span, parent = _span(record, "span"), _span(record, "parent span")
         self._traces |= set(filter(None, [trace]))
         self._spans |= set(filter(None, [span]))

@@ -327,15 +327,12 @@ class Reader:
 
     def _traced(self, lines: Lines, wanted: Sequence[str]) -> Collected:
         """Return the requests of which a line names one of some traces."""
-        paths = [path for path in self.names.ids if "trace" in path.lower()]
         requests = {
             request
             for _, records in self._hits(lines)
             for record in records
             if (request := record.request) is not None
-            and any(
-                str(record.get(path) or "").startswith(tuple(wanted)) for path in paths
-            )
+            and (record.trace or "").startswith(tuple(wanted))
         }
         collected = self.collect(requests)
         collected.is_trace = True

@@ -127,6 +127,15 @@ class Record:
         return None
 
     @property
+    def trace(self) -> str | None:
+        """The id of the trace that it is part of; None if it says none."""
+        found = self._first("trace")
+        if found is None or not found.strip("0-"):  # as some tracers write no trace
+            return None
+        # Google's is a path: `projects/shop/traces/4bf9`.
+        return found.rpartition("/")[2]
+
+    @property
     def time(self) -> float | None:
         """Seconds since the epoch."""
         found = seconds(self._best("time"))
@@ -288,11 +297,13 @@ class Record:
         texts = (plain(name), plain(written))
         unit = unit_of(texts[0], written) or unit_of(texts[1], written)
         unit = unit or self._shape.format.unit
-        unit = unit or usual_unit(texts[0]) or usual_unit(texts[1])
         if unit:
             return unit
         if type(found) is int and found >= 1e6:  # 17 minutes in milliseconds
             return 1e-9
+        unit = usual_unit(texts[0]) or usual_unit(texts[1])
+        if unit:
+            return unit
         return 1.0 if 0 < found < 1 else None
 
     @property

@@ -32,8 +32,6 @@ FORMATS = (
         "logrus",
         '{"level":"error","msg":"payment refused","request_id":"7f3a91c2",'
         '"elapsed":41000000,"time":"2026-01-31T12:00:00.123Z"}',
-        known_by="level msg time",
-        unit=1e-09,
     ),
     Format(
         "slog",
