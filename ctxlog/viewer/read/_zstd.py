@@ -4,7 +4,7 @@ Files compressed with Zstandard, by the package zstandard.
 
 from __future__ import annotations
 
-from typing import IO
+from typing import IO, cast
 
 from ctxlog.errors import requires
 
@@ -12,12 +12,7 @@ with requires("zstandard", extra="cli"):
     import zstandard
 
 
-def open_file(name: str) -> IO[bytes]:
-    """
-    Open a compressed file for reading.
-
-    Raises:
-        OSError: it cannot be opened.
-    """
-    file: IO[bytes] = zstandard.open(name, "rb")
-    return file
+def unpacked(file: IO[bytes]) -> IO[bytes]:
+    """Return what reads a compressed file that is open, also one of several frames."""
+    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    return cast("IO[bytes]", reader)

@@ -1,6 +1,8 @@
 """
 Files, compressed files and standard input as blocks of whole lines.
 
+Compressed files are known by their content, so under any name and on standard input.
+
 Blocks are read, not mapped: a mapped file that shrinks ends the process.
 """
 
@@ -14,14 +16,23 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import IO, NamedTuple, cast
 
 from ctxlog.aggregators.split import Joined, Joiner, is_collected, may_have_parts
+from ctxlog.viewer.read.spread import gathered, is_spread
 
 _BLOCK = 1 << 20
-_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
+#: How compressed files begin, and by what they are read.
+_COMPRESSED: Sequence[tuple[bytes, Callable[[IO[bytes]], IO[bytes]]]] = (
+    (b"\x1f\x8b", lambda file: cast(IO[bytes], gzip.GzipFile(fileobj=file))),
+    (b"BZh", bz2.open),
+    (b"\xfd7zXZ\0", lzma.open),
+    (b"\x28\xb5\x2f\xfd", lambda file: _unzstd(file)),
+)
+_HEAD = 64 << 10
 
 #: The exceptions of reading a damaged or vanished file.
 BROKEN = (OSError, EOFError, lzma.LZMAError)
@@ -95,12 +106,28 @@ class Source:
     @property
     def size(self) -> int | None:
         """How many bytes `blocks()` reads; None where that is not known."""
-        if self._kept is not None or self.name.endswith(_COMPRESSED):
+        if self._kept is not None or self._is_made:
             return None
         try:
             return os.stat(self.name).st_size
         except OSError:
             return None
+
+    @cached_property
+    def _is_made(self) -> bool:
+        """Whether what is read is made of what the file has, by its beginning."""
+        try:
+            with self._opened() as file:
+                head = file.read(_HEAD)
+        except OSError:
+            return False
+        return _unpacks(head) is not None or is_spread(head)
+
+    def _opened(self) -> IO[bytes]:
+        if self._kept is None:
+            return open(self.name, "rb", buffering=0)
+        self._kept.seek(0)
+        return open(os.dup(self._kept.fileno()), "rb", buffering=0)
 
     @property
     def is_collected(self) -> bool:
@@ -124,25 +151,16 @@ class Source:
             OSError: the file cannot be read, or is damaged.
             MissingDependencyError: it needs a package that is not installed.
         """
-        if self._kept is not None:
-            yield from _joined(_in_place(self._kept, 0, None), 0)
-        elif self.name.endswith(_COMPRESSED):
-            with self._unpacked() as stream:
-                yield from _joined(_in_order(stream), 0)
-        else:
-            with open(self.name, "rb", buffering=0) as file:
+        is_made = self._is_made
+        with self._opened() as file:
+            if not is_made:
                 yield from _joined(_in_place(file, begin, end), begin)
-
-    def _unpacked(self) -> IO[bytes]:
-        if self.name.endswith(".gz"):
-            return cast(IO[bytes], gzip.open(self.name))
-        if self.name.endswith(".bz2"):
-            return bz2.open(self.name)
-        if self.name.endswith(".xz"):
-            return lzma.open(self.name)
-        from ctxlog.viewer.read import _zstd
-
-        return _zstd.open_file(self.name)
+                return
+            unpack = _unpacks(file.read(_HEAD))
+            file.seek(0)
+            stream = file if unpack is None else unpack(file)
+            with stream:
+                yield from _joined(_in_order(_whole_lines(stream)), 0)
 
     def parts(self, size: int) -> Iterator[tuple[int, int]]:
         """Yield ranges for `blocks()` of about *size* bytes, if `size` is known."""
@@ -181,10 +199,32 @@ def _in_place(file: IO[bytes], begin: int, end: int | None) -> Iterator[Block]:
         size = _BLOCK
 
 
-def _in_order(stream: IO[bytes]) -> Iterator[Block]:
+def _unpacks(head: bytes) -> Callable[[IO[bytes]], IO[bytes]] | None:
+    """Return what reads a compressed file that begins so; None if it is none."""
+    return next((read for begin, read in _COMPRESSED if head.startswith(begin)), None)
+
+
+def _unzstd(file: IO[bytes]) -> IO[bytes]:
+    from ctxlog.viewer.read import _zstd
+
+    return _zstd.unpacked(file)
+
+
+def _whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of a stream, with each object on one line."""
+    head = stream.read(_HEAD)
+    if is_spread(head):
+        yield from gathered(head, stream)
+        return
+    while head:
+        yield head
+        head = stream.read(_BLOCK)
+
+
+def _in_order(pieces: Iterator[bytes]) -> Iterator[Block]:
     position = 0
     parts: list[bytes] = []
-    while data := stream.read(_BLOCK):
+    for data in pieces:
         parts.append(data)
         if b"\n" not in data:
             continue
