@@ -4,6 +4,7 @@ Lines that are text: what each format says, which lines are entries, and by whic
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -161,6 +162,8 @@ def test_colors_are_no_part_of_a_line() -> None:
     ("text", "now", "expected"),
     [
         ("Jan 31 12:00:00", NOON + 1, "2026-01-31T12:00:00Z"),
+        ("Jan 31 23:00:00", NOON, "2026-01-31T23:00:00Z"),
+        ("Feb  2 12:00:00", NOON, "2025-02-02T12:00:00Z"),
         ("Dec 31 23:59:59", NOON, "2025-12-31T23:59:59Z"),
         ("Feb 29 00:00:00", NOON, "2024-02-29T00:00:00Z"),
         ("Feb 30 00:00:00", NOON, None),
@@ -265,3 +268,47 @@ def test_show_groups_text_by_id(run: Run, tmp_path: Path) -> None:
     assert "other" in out
     _, out, _ = run("show", file)
     assert out.count("2026-01-31T12:00") == 3
+
+
+def test_an_id_by_a_pattern(run: Run, tmp_path: Path) -> None:
+    """Lines of any form are grouped by what the first pattern with an id finds."""
+    file = tmp_path / "a.log"
+    file.write_text(
+        "begin of order 7\nbuying\nTraceback\nrefused <job 7>\nbegin of order 8\n"
+    )
+    patterns = ("--id-regex", r"order (\d+)", "--id-regex", r"<job (\d+)>")
+    code, out, _ = run("show", file, "-r", "7", *patterns)
+    assert code == 0
+    assert [line.strip() for line in out.splitlines()[1:]] == [
+        *("begin of order 7", "buying", "Traceback", "refused <job 7>")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"), [("req-[^ ]+", "has no group"), ("(", "unterminated")]
+)
+def test_a_pattern_without_an_id(run: Run, pattern: str, said: str) -> None:
+    """A pattern that cannot find an id is wrong use."""
+    code, out, err = run("show", "a.log", "--id-regex", pattern)
+    assert (code, out) == (2, "")
+    assert said in err.splitlines()[-1]
+
+
+def test_lines_of_syslog_without_a_year(run: Run, tmp_path: Path) -> None:
+    """Their year is that of the last time before the file was written."""
+    file = tmp_path / "a.log"
+    file.write_text("Dec 31 23:59:59 host shop[7]: order placed request_id=r1\n")
+    os.utime(file, (NOON, NOON))
+    code, out, _ = run("show", file)
+    assert code == 0
+    assert "2025-12-31T23:59:59.000Z" in out
+
+
+def test_the_lane_of_a_collectors_prefix(run: Run, tmp_path: Path) -> None:
+    """What a collector says of the service is the lane of a waterfall."""
+    file = tmp_path / "a.log"
+    logged = '{"timestamp":"2026-01-31T12:00:0%dZ","requestID":"r1","message":"m"}'
+    file.write_text(f"shop-1  | {logged % 0}\nmail-1  | {logged % 1}\n")
+    code, out, _ = run("timeline", file, "-r", "r1")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()[1:]] == ["shop-1", "mail-1"]

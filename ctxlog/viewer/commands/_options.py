@@ -24,6 +24,15 @@ def add_files(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("fields of other loggers").add_argument
     add("--id-field", metavar="NAME", help="the field that has the request's id")
     add("--time-field", metavar="NAME", help="the field that has the time")
+    add(
+        "--id-regex",
+        metavar="REGEX",
+        type=criteria.id_pattern,
+        action="append",
+        default=[],
+        help="in lines of text, what has the request's id as its group: "
+        r"'\[(req-[^ \]]+)'; may be given more than once",
+    )
 
 
 def add_form(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

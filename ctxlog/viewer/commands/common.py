@@ -8,6 +8,7 @@ import argparse
 import os
 import stat
 import sys
+from collections.abc import Sequence
 
 from ctxlog.aggregators import is_address
 from ctxlog.terminal import wants_color
@@ -28,12 +29,25 @@ def reader_of(chosen: argparse.Namespace) -> Reader:
         ConfigError: if an address is invalid.
         MissingDependencyError: if a store needs a library that is not installed.
     """
-    names = Names(chosen.id_field, chosen.time_field)
+    names = Names(
+        chosen.id_field,
+        chosen.time_field,
+        id_patterns=tuple(chosen.id_regex),
+        latest=_latest(chosen.files),
+    )
     sources = [
         Store(name) if is_address(name) else Source(name)
         for name in files_of(chosen.files or ["-"])
     ]
     return Reader(sources, names, getattr(chosen, "criteria", None) or [])
+
+
+def _latest(files: Sequence[str]) -> float | None:
+    """Return when the last one of some files was written; None if that is now."""
+    try:
+        return max((os.stat(name).st_mtime for name in files), default=None)
+    except OSError:  # standard input, a store, a file that is not there
+        return None
 
 
 def explained(command: str, reader: Reader, chosen: argparse.Namespace) -> int:

@@ -41,7 +41,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print lines as they are written, until it is stopped; return 0."""
-    names = Names(chosen.id_field, chosen.time_field)
+    names = Names(
+        chosen.id_field, chosen.time_field, id_patterns=tuple(chosen.id_regex)
+    )
     if chosen.explain:
         return explained("follow", reader_of(chosen), chosen)
     given = chosen.files or ["-"]

@@ -92,6 +92,24 @@ def _moment(text: str) -> float:
         ) from None
 
 
+def id_pattern(text: str) -> re.Pattern[str]:
+    """
+    Return a pattern whose first group is a request's id.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none, or has no group.
+    """
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+    if not pattern.groups:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} has no group that is the id, such as '(req-[^ ]+)'"
+        )
+    return pattern
+
+
 def by_path(text: str) -> Criterion:
     # the longest piece of it that stands for itself
     piece = "" if "[" in text else max(re.split("[*?/]", text), key=len)

@@ -15,7 +15,7 @@ _ARRAY = re.compile(rb"\s*\[\s*(?:\{|$)")
 _FIRST = re.compile(rb"^[ \t]*\{([ \t\r]*\n)?", re.MULTILINE)
 #: Between objects: what an array has there.
 _BETWEEN = re.compile(rb"[\s,\[\]]*")
-_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*"?|\n[ \t]*\{(?=\s)|[{}]')
+_TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*("?)|\n[ \t]*\{(?=\s)|[{}]')
 
 
 def is_spread(head: bytes) -> bool:
@@ -102,8 +102,7 @@ class Gatherer:
                 if not self._depth:
                     return self._cut(end)
             elif text[:1] == b'"':
-                is_whole = len(text) > 1 and text.endswith(b'"')
-                if not (is_whole or is_last or data.startswith(b"\n", end)):
+                if not (token[1] or is_last or data.startswith(b"\n", end)):
                     return None
             elif len(text) > 1 and text[1:-1] == self._indent:
                 return self._cut(token.start())

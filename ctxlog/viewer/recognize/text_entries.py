@@ -39,7 +39,7 @@ _ID_LIKE = re.compile(rf"req[-_][\w-]+|{_UUID}|[0-9a-fA-F]{{16,64}}")
 _TRACE_ID = re.compile(r"([0-9a-f]{16,32})-([0-9a-f]{16})")
 _NAMED_ID = re.compile(
     r"\b(?:x-)?(request|req|correlation|trace)[-_ ]?id[\"']?\s?[=:]\s?[\"']?"
-    r"([\w.:/+-]{3,128})",
+    r"([\w.:/+-]{1,128})",
     re.IGNORECASE,
 )
 _BRACKETED = re.compile(r"\[([^\]]*)\]")

@@ -21,6 +21,8 @@ _ZONES = {
     "PST": "-08:00",
 }
 
+#: How far a time zone may be ahead of UTC.
+_AHEAD = timedelta(hours=14)
 _CLOCK = r"(?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<part>\d{1,9}))?"
 _ZONE = r"(?: ?(?P<zone>Z|[+-]\d\d:?\d\d|[A-Z]{3,5}))?"
 _FORMS = [
@@ -47,7 +49,8 @@ def written(text: str, now: float) -> str | None:
     Return a time as ISO 8601 has it; None if it is none, such as February 30.
 
     A time without a year, or without a day, is the last such time that is not after
-    *now*; one without a zone is in UTC.
+    *now*; one without a zone is in UTC. (What has no year may have been written in a
+    zone that is ahead, so that it may seem to be as much later.)
 
     Args:
         text: The time as the line has it.
@@ -91,6 +94,6 @@ def _day(found: dict[str, str | None], clock: str, now: float) -> str | None:
             moment = datetime.fromisoformat(f"{one:>04}-{date}T{clock}+00:00")
         except ValueError:  # the 29th of February, or no day at all
             continue
-        if year is not None or moment <= latest:
+        if year is not None or moment <= latest + _AHEAD:
             return f"{one:>04}-{date}"
     return None
