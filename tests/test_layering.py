@@ -115,7 +115,7 @@ VIEWER_MAY_IMPORT = {
 }
 
 #: The viewer is a pipeline of rooms: each imports from those to the left of it.
-VIEWER_ROOMS = ("read", "recognize", "group", "query", "show", "commands")
+VIEWER_ROOMS = ("read", "recognize", "group", "query", "show", "web", "commands")
 
 #: Imports up, each with its reason.
 EXCEPTIONS = {

@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,8 +167,62 @@ def test_the_page_needs_nothing_else(run: Run, files: tuple[str, str]) -> None:
     assert tags.links == []
     assert tags.tags.count("script") == 1
     assert tags.policy.startswith("default-src 'none'")
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; refused" in text
-    assert tags.tags.count("tr") == 1 + 6
+    assert "unsafe" not in tags.policy
+    assert "<script>alert(1)" not in text
+    begins = [row[0] for row in data_of(text)["rows"]]
+    assert begins == sorted(begins)
+
+
+def data_of(page: str) -> dict[str, Any]:
+    """The data of a page, which is compressed if there is much of it."""
+    found = re.search(r'<data id="lines" hidden value="([^"]*)">([^<]*)</data>', page)
+    assert found
+    text = found[2]
+    if found[1] == "application/gzip":
+        text = gzip.decompress(base64.b64decode(text)).decode()
+    data: dict[str, Any] = json.loads(text)
+    return data
+
+
+def test_a_page_of_many_lines_is_small(run: Run, tmp_path: Path) -> None:
+    """A line takes less than 50 bytes of the page, and all lines are there."""
+    log = tmp_path / "big.log"
+    with log.open("w", encoding="utf-8") as file:
+        file.writelines(
+            _line(number / 1e4, "INFO", f"row {number}", order=f"o-{number * 7919}")
+            for number in range(9999)
+        )
+    page = tmp_path / "big.html"
+    assert run(str(log), "-r", "req-A", "--html", str(page))[0] == 0
+    text = page.read_text(encoding="utf-8")
+    assert [row[8] for row in data_of(text)["rows"]] == [
+        f"row {number}" for number in range(9999)
+    ]
+    assert len(text) < 50_000 + 50 * 9999
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "</data><script>alert(1)</script>",
+        "\u202eabc\x00\x1b[31m",
+        "\ud800",
+        float("nan"),
+        2**80,
+        {"a": {"b": [1, {"c": "<img>"}]}},
+    ],
+)
+def test_no_value_becomes_markup(run: Run, tmp_path: Path, value: object) -> None:
+    """Whatever a field is, the page has the same tags, and its data is JSON."""
+    log, page = tmp_path / "x.log", tmp_path / "x.html"
+    log.write_text(_line(0, "INFO", "x", evil=value), encoding="utf-8")
+    assert run(str(log), "-r", "req-A", "--html", str(page))[0] == 0
+    text = page.read_text(encoding="utf-8")
+    tags = Tags()
+    tags.feed(text)
+    assert tags.tags.count("script") == tags.tags.count("data") == 1
+    assert "img" not in tags.tags
+    assert len(data_of(text)["rows"]) == 1
 
 
 BROWSER = next(
@@ -198,26 +256,38 @@ def browse(page: Path, script: str) -> str:
 
 @pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
 def test_the_page_in_a_browser(run: Run, files: tuple[str, str]) -> None:
-    """Its lines can be searched, errors are marked, and its own script may run."""
+    """Lines can be chosen, errors are marked, a line opens and has an address."""
     page = Path(files[0]).with_suffix(".html")
     run(*files, "-r", "req-A", "--html", str(page))
-    shown = "[...document.querySelectorAll('tbody tr')].filter(r => !r.hidden).length"
-    script = f"""
-      const found = [{shown}, document.querySelectorAll("tr.bad").length];
-      search.value = "database"; search.dispatchEvent(new Event("input"));
-      found.push({shown}, document.querySelector("output").textContent);
-      search.value = ""; errors.checked = true;
-      errors.dispatchEvent(new Event("input"));
-      found.push({shown});
-      const bar = document.querySelectorAll(".track i")[1].getBoundingClientRect();
-      const track = document.querySelector("thead th:nth-child(2)");
-      found.push(bar.width > track.getBoundingClientRect().width * 0.4);
+    script = """
+      const shown = () => document.querySelectorAll(".row").length;
+      const choose = (field, value) => {
+        field.value = value;
+        field.dispatchEvent(new Event("input", { bubbles: true }));
+      };
+      const found = [shown(), document.querySelectorAll(".row.bad").length];
+      choose(pane.search, "database");
+      found.push(shown(), pane.counted.textContent);
+      choose(pane.search, "");
+      choose(pane.level, 40);
+      found.push(shown());
+      choose(pane.level, 0);
+      choose(pane.service, "worker");
+      found.push(shown());
+      choose(pane.service, "");
+      const [bar] = document.querySelectorAll(".track i:not(.point)");
+      found.push(bar.offsetWidth > bar.parentNode.offsetWidth * 0.4);
+      pane.go("#line-5");
+      found.push(document.querySelector(".detail .whole").textContent);
       document.title = JSON.stringify(found);
     """
     document = browse(page, script)
     title = re.search(r"<title>(.*?)</title>", document)
     assert title
-    assert title[1] == '[6,2,1,"1 of 6 lines",2,true]'
+    assert json.loads(unescape(title[1])) == [
+        *(6, 2, 1, "1 of 6 lines", 2, 1, True),
+        "<script>alert(1)</script> & refused",
+    ]
 
 
 def test_help_begins_with_what_it_is_for() -> None:

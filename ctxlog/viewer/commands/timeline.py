@@ -19,8 +19,8 @@ from ctxlog.viewer.commands.common import (
     explained,
     reader_of,
 )
-from ctxlog.viewer.show.page import html_page
 from ctxlog.viewer.show.waterfall import Waterfall, waterfall_text
+from ctxlog.viewer.web.page import html_page
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +54,7 @@ def _lay_out(waterfall: Waterfall, chosen: argparse.Namespace) -> bool:
     """Print a waterfall, or write its page; whether that could be done."""
     if chosen.html is not None:
         try:
-            Path(chosen.html).write_bytes(encoded(html_page(waterfall)))
+            Path(chosen.html).write_bytes(encoded(html_page(waterfall.request)))
         except OSError as error:
             complain("timeline", f"{chosen.html}: {error}")
             return False

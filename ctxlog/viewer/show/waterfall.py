@@ -67,7 +67,7 @@ class Waterfall:
         last: dict[str, float] = {}
         steps = []
         for begin, end, record in sorted(timed, key=lambda bar: bar[1]):
-            lane = _lane(record)
+            lane = lane_of(record)
             gap = end - last.get(lane, start)
             last[lane] = end
             steps.append(Step(begin - start, end - start, gap, lane, record))
@@ -83,15 +83,23 @@ def _bar(record: Record) -> tuple[float, float, Record] | None:
     return begin * 1000, end * 1000, record
 
 
-def _lane(record: Record) -> str:
-    parts = []
-    for names in (_SERVICES, _TASKS, _THREADS):
-        for name in names:
-            found = record.get(name)
-            if isinstance(found, (str, int)):
-                parts.append(str(found))
-                break
-    return " / ".join(parts)
+def lane_of(record: Record) -> str:
+    """Return which service, task and thread wrote a line; empty if none is named."""
+    parts = [_named(record, names) for names in (_SERVICES, _TASKS, _THREADS)]
+    return " / ".join(part for part in parts if part)
+
+
+def service_of(record: Record) -> str:
+    """Return which service wrote a line; empty if none is named."""
+    return _named(record, _SERVICES)
+
+
+def _named(record: Record, names: Sequence[str]) -> str:
+    for name in names:
+        found = record.get(name)
+        if isinstance(found, (str, int)):
+            return str(found)
+    return ""
 
 
 def waterfall_text(waterfall: Waterfall, width: int, color: bool) -> str:

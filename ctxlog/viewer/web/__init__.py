@@ -1,0 +1,3 @@
+"""
+Requests to look at: a local page, and pages that stand alone.
+"""

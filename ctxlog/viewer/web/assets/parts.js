@@ -1,0 +1,62 @@
+"use strict";
+
+// What a line says becomes text, never markup: this is the only way to make elements.
+function make(tag, kind, text) {
+  const made = document.createElement(tag);
+  if (kind) made.className = kind;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+// Marks that turn the direction of text, and controls, are shown as what they are.
+function plain(text) {
+  return text.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    (sign) => "\\u" + sign.charCodeAt(0).toString(16).padStart(4, "0"),
+  );
+}
+
+function duration(ms) {
+  if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+  if (ms < 60000) return `${(ms / 1000).toFixed(ms < 10000 ? 2 : 1)} s`;
+  const seconds = Math.round(ms / 1000);
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  if (hours >= 48) return `${Math.floor(hours / 24)}d${hours % 24}h`;
+  if (hours) return `${hours}h${String(minutes).padStart(2, "0")}m`;
+  return `${minutes}m${String(seconds % 60).padStart(2, "0")}s`;
+}
+
+function iso(ms) {
+  const moment = new Date(ms);
+  return Number.isNaN(moment.getTime()) ? "" : moment.toISOString();
+}
+
+function count(number, noun) {
+  return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+// A word of a command line: what a shell or a terminal would obey is escaped.
+function quoted(text) {
+  if (/^[\w@%+=:,./-]+$/.test(text)) return text;
+  if (!/[\u0000-\u001f\u007f-\u009f]/.test(text)) {
+    return `'${text.replace(/'/g, `'\\''`)}'`;
+  }
+  const escaped = text.replace(/[\\'\u0000-\u001f\u007f-\u009f]/g, (sign) => {
+    const code = sign.charCodeAt(0);
+    return code > 127
+      ? "\\u" + code.toString(16).padStart(4, "0")
+      : "\\x" + code.toString(16).padStart(2, "0");
+  });
+  return `$'${escaped}'`;
+}
+
+// Steps of an axis: 1, 2 or 5 times a power of ten, about as many as are wanted.
+function ticks(length, wanted) {
+  if (!(length > 0)) return [0];
+  const power = 10 ** Math.floor(Math.log10(length / wanted));
+  const step = [1, 2, 5, 10].map((one) => one * power)
+    .find((one) => length / one <= wanted);
+  const found = [];
+  for (let at = 0; at <= length * 1.0001; at += step) found.push(at);
+  return found;
+}
