@@ -19,6 +19,7 @@ _READERS = {
     "top": "a row per request, or per group of them",
     "follow": "print lines as they are written, request by request",
     "tree": "the requests, tasks and calls of a trace, of all services",
+    "diff": "what one request did that another one did not",
     "timeline": "one request as a waterfall, in the terminal or as a page",
 }
 _SHIP = {"ship": "send the lines of standard input or of files to a store"}

@@ -26,7 +26,7 @@ def test_completion(shell: str, capfd: pytest.CaptureFixture[str]) -> None:
     need("shtab")
     assert main(["--print-completion", shell]) == 0
     script = capfd.readouterr().out
-    words = "show top follow timeline tree ship --errors --html --spill --position"
+    words = "show top follow timeline tree diff ship --errors --html --spill --position"
     for word in words.split():
         assert word in script
 

@@ -179,13 +179,14 @@ def _unmarked(record: Record) -> Mapping[str, Any]:
 def _news(fields: Mapping[str, Any], above: Mapping[str, Any], color: bool) -> str:
     """Return the text of the fields that differ from the line above."""
     return " ".join(
-        paint(f"{safe(name)}=", "36", color) + safe(_value_text(value))
+        paint(f"{safe(name)}=", "36", color) + safe(value_text(value))
         for name, value in fields.items()
         if name not in above or above[name] != value
     )
 
 
-def _value_text(value: object) -> str:
+def value_text(value: object) -> str:
+    """Return a value as text: as JSON, unless it is a single word."""
     if isinstance(value, str) and _BARE.fullmatch(value):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,74 @@
+"""
+What one request did that another one did not, as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ctxlog.terminal import paint
+from ctxlog.viewer.group.alignment import Pair
+from ctxlog.viewer.group.collected import LogLine, Request
+from ctxlog.viewer.show.printing import header, level_name, safe, value_text
+
+_CODES = {"-": "31", "+": "32", "~": "33"}
+
+
+def diff_text(
+    first: Request, second: Request, pairs: Iterable[Pair], color: bool
+) -> str:
+    """
+    Return both requests as one list of steps.
+
+    Before each step stands `-` if only the first request has it, `+` if only the second
+    has, `~` if a value differs; then the milliseconds at which each came to it.
+    """
+    shown = [
+        f"{mark} {header(one, [f'{one.seconds * 1000:.1f} ms'], color)}"
+        for mark, one in (("-", first), ("+", second))
+    ]
+    for pair in pairs:
+        shown.extend(_row(first, second, pair, color))
+    return "\n".join(shown) + "\n"
+
+
+def _row(first: Request, second: Request, pair: Pair, color: bool) -> list[str]:
+    line = pair.second or pair.first
+    assert line is not None
+    mark = " "
+    if pair.second is None:
+        mark = "-"
+    elif pair.first is None:
+        mark = "+"
+    elif pair.changed:
+        mark = "~"
+    times = f"{_since(first, pair.first):>9} {_since(second, pair.second):>9}"
+    text = [safe(line.record.message)]
+    if mark in "+-":
+        text += [
+            f"{safe(name)}={safe(value_text(value))}"
+            for name, value in line.record.fields.items()
+        ]
+    for name, values in pair.changed.items():
+        if name == "message":
+            text[0] = " → ".join(safe(str(value)) for value in values)
+            continue
+        if name == "level":
+            before, after = (level_name(int(str(value))) for value in values)
+            values = (before, after)
+        texts = (
+            "(none)" if value is None else safe(value_text(value)) for value in values
+        )
+        text.append(f"{safe(name)}={' → '.join(texts)}")
+    row = f"{mark} {times}  {level_name(line.record.level):<8}  {'  '.join(text)}"
+    rows = [paint(row.rstrip(), _CODES[mark], color) if mark != " " else row.rstrip()]
+    if mark in "+-":
+        rows += [f"{mark} {'':20}{safe(one)}" for one in line.record.stack.splitlines()]
+    return rows
+
+
+def _since(request: Request, line: LogLine | None) -> str:
+    time = None if line is None else line.record.time
+    if time is None or request.start is None:
+        return ""
+    return f"+{(time - request.start) * 1000:.1f}"
