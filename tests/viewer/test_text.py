@@ -312,3 +312,51 @@ def test_the_lane_of_a_collectors_prefix(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("timeline", file, "-r", "r1")
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()[1:]] == ["shop-1", "mail-1"]
+
+
+def test_requests_without_an_id_are_rows(run: Run, tmp_path: Path) -> None:
+    """Each line of an access log is a request, also if nothing tells which."""
+    for name in ("a.log", "b.log"):
+        (tmp_path / name).write_text(
+            '10.0.0.7 - - [31/Jan/2026:12:00:00 +0000] "GET /a HTTP/1.1" 200 9\n'
+            '10.0.0.7 - - [31/Jan/2026:12:00:00 +0000] "GET /a HTTP/1.1" 500 9\n'
+            '10.0.0.7 - - [31/Jan/2026:12:00:00 +0000] "GET /b HTTP/1.1" 200 9\n'
+        )
+    code, out, _ = run("top", "--by", "path", tmp_path / "a.log", tmp_path / "b.log")
+    assert code == 0
+    assert [line.split()[:3] for line in out.splitlines()[1:]] == [
+        ["/a", "4", "50.0%"],
+        ["/b", "2", "0.0%"],
+    ]
+
+
+def test_text_that_docker_has_wrapped() -> None:
+    """A line of text is read within an object of Docker's json-file, too."""
+    found = record(
+        '{"log":"level=error msg=no request_id=r1\\n","stream":"stderr",'
+        '"time":"2026-01-31T12:00:00Z"}'
+    )
+    assert (found.time, found.level, found.request) == (NOON, 40, "r1")
+    assert found.message == "no"
+
+
+@pytest.mark.parametrize(
+    ("end", "request_id", "milliseconds"),
+    [
+        ('"-" "curl" "req-7f3a" 0.125', "req-7f3a", 125),
+        ('"-" "curl" rt=0.125 uct="0.1" request_id=abc', "abc", 125),
+        ('"-" "curl" "-" "-"', None, None),
+        ('"-" "curl" "10.0.0.8, 10.0.0.9"', None, None),
+        ('"-" "-" 7 "web@docker" "http://10.0.0.7:80" 5ms', None, 5),
+    ],
+)
+def test_the_end_of_access_logs(
+    end: str, request_id: str | None, milliseconds: float | None
+) -> None:
+    """An id and a duration are found after the agent, however they are set up."""
+    found = record(
+        f'10.0.0.7 - - [31/Jan/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 9 {end}'
+    )
+    assert found.request == request_id
+    took = None if found.took is None else found.took * 1000
+    assert took == (None if milliseconds is None else pytest.approx(milliseconds))

@@ -33,6 +33,8 @@ _T = TypeVar("_T")
 MARGIN = 3600.0
 #: The most ids of one question.
 _IDS_AT_ONCE = 100
+#: Stands for the id of a request that has none, and one line: by where that is.
+_ALONE = "\0%d "
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,8 @@ class Reader:
         make = _Rows(self.names, counts)
         for source, (found_rows, torn) in self._found(lines, make):
             for request, row in found_rows.items():
+                if request.startswith(_ALONE[0]):  # a line of this source only
+                    request += source.name
                 known = rows.setdefault(request, row)
                 if known is not row:
                     known.merge(row)
@@ -464,7 +468,11 @@ class _Matching:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Makes rows of lines, and lists those that could not be read."""
+    """
+    Makes rows of lines, and lists those that could not be read.
+
+    A line about a whole request that has no id, as of an access log, is a row.
+    """
 
     names: Names
     counts: Collection[str] = READY_MADE
@@ -478,11 +486,12 @@ class _Rows:
                 torn.append(hit.position)
             for record in records:
                 request = record.request
-                if request is None:
+                if request is None and not record.is_whole:
                     continue
-                row = rows.get(request)
+                key = _ALONE % hit.position if request is None else request
+                row = rows.get(key)
                 if row is None:
-                    row = rows[request] = Row(request)
+                    row = rows[key] = Row(request or "-")
                 row.add(record, self.counts)
         return rows, torn
 

@@ -28,6 +28,7 @@ from ctxlog.viewer.recognize.keys import (
 )
 from ctxlog.viewer.recognize.scales import level_number, number
 from ctxlog.viewer.recognize.text import read as read_text
+from ctxlog.viewer.recognize.text import wrapped as wrapped_text
 from ctxlog.viewer.recognize.times import duration, of_parts, seconds
 
 #: What stands for a request's id where there is none: ctxlog's word, those of access
@@ -60,7 +61,12 @@ class Record:
 
         That is one record, or all that a batch of OpenTelemetry's has.
         """
-        found = objects(line) if line.startswith(b"{") else read_text(line, names)
+        if not line.startswith(b"{"):
+            found = read_text(line, names)
+        else:
+            found = objects(line)
+            if len(found) == 1 and "log" in found[0] and "stream" in found[0]:
+                found = wrapped_text(found[0], names) or found
         return [cls(members, names) for members in found]
 
     def get(self, path: str) -> Any:
@@ -315,6 +321,13 @@ class Record:
     def is_completion(self) -> bool:
         """Whether it says how a request or a task ended."""
         return self._first("logger") in COMPLETIONS
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it says of itself all about a request, as lines of access logs do."""
+        if self.status is None or self.is_call:
+            return False
+        return self.path is not None and self.method is not None
 
     @property
     def is_buffered(self) -> bool:

@@ -268,8 +268,18 @@ def _text(line: bytes) -> str:
     return _COLORS.sub("", text) if "\x1b" in text else text
 
 
+_SERVICES = frozenset(
+    "service.name service_name serviceName resource.service.name".split()
+)
+
+
 def _merged(outer: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
-    return {**outer, **inner} if outer else inner
+    if not outer:
+        return inner
+    merged = {**outer, **inner}
+    if not inner.keys().isdisjoint(_SERVICES) and "service" not in inner:
+        merged.pop("service", None)  # the line knows better
+    return merged
 
 
 def _later(text: str, milliseconds: float) -> str:
@@ -334,8 +344,9 @@ def _after_access(members: dict[str, Any], text: str) -> None:
             if re.fullmatch(r"(?i)rt|request_?time|duration|took", key):
                 members.setdefault("duration_ms", _number(word, 1e3))
                 continue
-            if not re.search(r"(?i)id$", key):
-                continue
+            if re.search(r"(?i)id$", key) and word not in ("", "-"):
+                members.setdefault("request_id", word)
+            continue
         took = _DURATION.fullmatch(word)
         if took is not None:
             members.setdefault("duration_ms", _number(took[1], _TO_MS[took[2]]))

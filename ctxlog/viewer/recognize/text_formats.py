@@ -192,7 +192,8 @@ FORMATS = (
         r"(?P<head>\[(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})\] "
         r"(?:\[[\w.:-]+\] )*)(?P<message>.*)",
         first=r"\[",
-        within=r'Started (?P<method>[A-Z]+) "(?P<path>[^"]+)"|'
+        within=r'Started (?P<method>[A-Z]+) "(?P<path>[^"]+)"'
+        rf"(?: for \S+ at (?P<time>{_DAY} {_CLOCK} (?:UTC|[+-]\d{{4}})))?|"
         r"Completed (?P<status>\d{3}) .*? in (?P<ms>[\d.]+)ms",
     ),
     TextFormat(
@@ -321,7 +322,7 @@ FORMATS = (
         "2026-01-31 12:00:00,250 ERROR [io.shop.Orders] (executor-1) payment refused",
         rf"\[?(?P<time>(?:{_ISO}|\d\d-[A-Z][a-z]{{2}}-\d{{4}} {_CLOCK}|"
         rf"\d\d:\d\d:\d\d[.,]\d+))\]?"
-        r"(?P<head>(?:[\s|:-]+(?:\[[^\]]{0,120}\]|\([^)]{0,120}\)|[\w.@/-]{1,80}:?)){0,3}?)"
+        r"(?P<head>(?:[\s|:-]+(?:\[[^\]]{0,120}\]|\([^)]{0,120}\)|[\w.@/=-]{1,80}:?)){0,3}?)"
         rf"[\s|:-]*[\s|:\[(<-](?P<level>{_LEVEL})(?![\w.])\s*[\])>]?[\s|:-]*"
         r"(?P<message>.*)",
         first=r"\[\d",
