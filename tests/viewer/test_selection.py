@@ -240,3 +240,55 @@ def test_requests_by_several_ids(written: Written) -> None:
     assert ids("req-1", "task") == ["job~task-2", "req-1"]
     assert ids("req") == ["req-1", "req-3", "req-4"]
     assert ids("t-1") == ["req-3", "req-4"]
+
+
+def test_rows_of_chosen_requests(written: Written) -> None:
+    """By criteria, by how long a request takes, by how its id begins."""
+    path = written(
+        _event("a-1", "refused", timestamp=1767225600),
+        _event("a-2", "m", timestamp=1767225600),
+        _event("a-2", "refused", timestamp=1767225602),
+        _event("b-1", "refused", timestamp=1767225600),
+    )
+    reader = Reader([Source(str(path))], Names())
+    refused = [by_grep("refused")]
+    assert sorted(reader.rows(criteria=refused)) == ["a-1", "a-2", "b-1"]
+    assert sorted(reader.rows(criteria=refused, prefix="a")) == ["a-1", "a-2"]
+    assert sorted(reader.rows(prefix="b")) == ["b-1"]
+    assert sorted(reader.rows(slow=1.0)) == ["a-2"]
+    assert reader.rows(criteria=refused)["a-2"].lines == 2
+    assert reader.rows(criteria=[by_grep("nothing")]) == {}
+
+
+@pytest.mark.parametrize(
+    "option", ["--lines", "--json", "--format={message}", "--errors"]
+)
+def test_a_request_of_many_lines_is_the_same(
+    option: str,
+    written: Written,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its lines are read one by one, in the order of time, with what is below them."""
+    lines: list[object] = []
+    for number in range(20):
+        level = "ERROR" if number % 2 else "INFO"
+        time = 1767225600 + number * 7 % 20
+        lines += [{**_event("a", f"m{number}"), "timestamp": time, "level": level}]
+        lines += [f"  below {number}"] if number % 3 else []
+    path = written(*lines)
+    main(["show", str(path), option])
+    few = capfd.readouterr().out
+    monkeypatch.setattr("ctxlog.viewer.group.collected._MOST_READ", 3)
+    main(["show", str(path), option])
+    assert capfd.readouterr().out == few
+    assert "m19" in few
+
+
+def test_rows_of_chosen_lines_without_a_request(written: Written) -> None:
+    """Lines of an access log without ids are chosen one by one."""
+    line = '10.0.0.1 - - [01/Jan/2026:00:00:00 +0000] "GET /{} HTTP/1.1" {} 5'
+    path = written(line.format("good", 200), line.format("bad", 500))
+    reader = Reader([Source(str(path))], Names())
+    rows = reader.rows(criteria=[failing]).values()
+    assert [row.about.path for row in rows] == ["/bad"]

@@ -24,7 +24,7 @@ from ctxlog.viewer.commands.common import (
 from ctxlog.viewer.group.collected import OUTSIDE, LogLine, Request
 from ctxlog.viewer.query.criteria import Criterion
 from ctxlog.viewer.query.search import Reader
-from ctxlog.viewer.show.printing import filled, request_text
+from ctxlog.viewer.show.printing import filled, request_texts
 
 _EXAMPLES = """\
 examples:
@@ -102,6 +102,13 @@ def _meets(request: Request, criteria: Sequence[Criterion]) -> bool:
     )
 
 
+def _met(request: Request, criteria: Sequence[Criterion]) -> Iterator[LogLine]:
+    """The lines of a request for which every criterion holds."""
+    for entry in request.entries:
+        if all(each.holds(entry.record, entry.whole) for each in criteria):
+            yield entry
+
+
 def _print(
     requests: Iterable[Request],
     criteria: Sequence[Criterion],
@@ -115,13 +122,9 @@ def _print(
             if chosen.slow is not None:
                 if request.id == OUTSIDE or request.seconds < chosen.slow:
                     continue
-            entries: Sequence[LogLine] | None = None
+            entries: Iterable[LogLine] | None = None
             if chosen.lines and criteria:
-                entries = [
-                    entry
-                    for entry in request.entries
-                    if all(each.holds(entry.record, entry.whole) for each in criteria)
-                ]
+                entries = _met(request, criteria)
             if chosen.json:
                 out.writelines(request.lines(entries))
             elif chosen.format is not None:
@@ -129,8 +132,9 @@ def _print(
                     out.write(encoded(filled(chosen.format, entry.record) + "\n"))
             else:
                 shown = request.entries if entries is None else entries
-                text = ("\n" if number else "") + request_text(request, shown, color)
-                out.write(encoded(text))
+                out.write(b"\n" if number else b"")
+                for text in request_texts(request, shown, color):
+                    out.write(encoded(text))
             number += 1
             if number == 1:
                 out.flush()

@@ -7,13 +7,14 @@ from __future__ import annotations
 import struct
 import tempfile
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
+from itertools import islice
 from math import isnan, nan
-from operator import itemgetter
-from typing import IO
+from operator import gt
+from typing import IO, overload
 
 from ctxlog.viewer.group.summary import About, Extent, Kept, Totals
 from ctxlog.viewer.read.source import Hit
@@ -21,6 +22,8 @@ from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 
 _IN_MEMORY = 32 << 20
+#: Of a request with more lines each is read when it is asked for.
+_MOST_READ = 10_000
 #: What stands for the id of lines that belong to no request.
 OUTSIDE = ""
 _SIZES = struct.Struct("<QQ")
@@ -67,13 +70,20 @@ class _Places:
         self.times.append(span[1])
         self.extent.add(*span)
 
-    def in_order(self) -> list[int]:
-        """The lines by time; as they were read if the time of one is not known."""
+    def in_order(self, *, once: bool = True) -> Sequence[int]:
+        """
+        The lines by time; as they were read if the time of one is not known.
+
+        Args:
+            once: Whether a line may be there for several records.
+        """
         places: Sequence[int] = self.places
-        if not any(map(isnan, self.times)):  # files that are merged; stable within one
-            timed = sorted(zip(self.times, places, strict=True), key=itemgetter(0))
-            places = [place for _, place in timed]
-        return list(dict.fromkeys(places))
+        times = self.times
+        if not any(map(isnan, times)):  # files that are merged; stable within one
+            if any(map(gt, times, islice(times, 1, None))):
+                order = sorted(range(len(places)), key=times.__getitem__)
+                places = array("Q", map(places.__getitem__, order))
+        return list(dict.fromkeys(places)) if once else places
 
 
 class Request:
@@ -92,11 +102,15 @@ class Request:
         self.start, self.seconds = kept.extent.start, kept.extent.seconds
 
     @cached_property
-    def entries(self) -> list[LogLine]:
-        """Its lines in the order of time."""
+    def entries(self) -> Sequence[LogLine]:
+        """Its lines in the order of time; of many each is read when it is asked for."""
+        has_batches = self._collected.has_batches
+        places = self._kept.in_order(once=has_batches)
+        if not has_batches and len(places) > _MOST_READ:
+            return _Entries(self.id, places, self._collected)
         found = []
         batches = False
-        for place in self._kept.in_order():
+        for place in places:
             line, below = self._collected.line(place)
             records = self._collected.read(line)
             if len(records) > 1:  # a batch has those of others, in any order
@@ -109,7 +123,7 @@ class Request:
             found.sort(key=lambda entry: entry.record.time or 0.0)
         return found
 
-    def lines(self, entries: Sequence[LogLine] | None = None) -> Iterator[bytes]:
+    def lines(self, entries: Iterable[LogLine] | None = None) -> Iterator[bytes]:
         """
         Yield its lines as they stand in the files; a batch once for all requests.
 
@@ -117,7 +131,7 @@ class Request:
             entries: The ones that are meant; all if None.
         """
         if entries is None:
-            places = self._kept.in_order()
+            places = self._kept.in_order(once=self._collected.has_batches)
         else:
             places = list(dict.fromkeys(entry.place for entry in entries))
         for place in places:
@@ -125,35 +139,75 @@ class Request:
                 line, below = self._collected.line(place)
                 yield b"".join([line, *below])
 
+    @cached_property
+    def _summary(self) -> tuple[int, About, Kept, Totals]:
+        """What its lines say of it, read once."""
+        errors, about, kept, totals = 0, About(), Kept(), Totals()
+        for entry in self.entries:
+            record = entry.record
+            took = record.took
+            errors += record.level >= 40
+            about.add(record, took)
+            kept.add(record)
+            if took is not None:
+                totals.read(record)
+        return errors, about, kept, totals
+
     @property
     def errors(self) -> int:
         """How many of its lines are errors."""
-        return sum(entry.record.level >= 40 for entry in self.entries)
+        return self._summary[0]
 
-    @cached_property
+    @property
     def about(self) -> About:
         """Its method, path, route, status and user."""
-        about = About()
-        for entry in self.entries:
-            about.add(entry.record, entry.record.took)
-        return about
+        return self._summary[1]
 
-    @cached_property
+    @property
     def kept(self) -> Kept:
         """Whether it is part of a sample, and which lines waited in a buffer."""
-        kept = Kept()
-        for entry in self.entries:
-            kept.add(entry.record)
-        return kept
+        return self._summary[2]
 
-    @cached_property
+    @property
     def totals(self) -> Totals:
         """What was timed until its end."""
-        totals = Totals()
-        for entry in self.entries:
-            if entry.record.took is not None:
-                totals.read(entry.record)
-        return totals
+        return self._summary[3]
+
+
+class _Entries(Sequence[LogLine]):
+    """
+    Many lines of a request, each read when it is asked for.
+
+    Args:
+        id: The request's id.
+        places: Where they are kept.
+        collected: What keeps them.
+    """
+
+    def __init__(self, id: str, places: Sequence[int], collected: Collected) -> None:
+        self._id, self._places, self._collected = id, places, collected
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> LogLine: ...
+    @overload
+    def __getitem__(self, index: slice) -> _Entries: ...
+    def __getitem__(self, index: int | slice) -> LogLine | _Entries:
+        if isinstance(index, slice):
+            return _Entries(self._id, self._places[index], self._collected)
+        return self._read(self._places[index])
+
+    def __iter__(self) -> Iterator[LogLine]:
+        return map(self._read, self._places)
+
+    def _read(self, place: int) -> LogLine:
+        line, below = self._collected.line(place)
+        records = self._collected.read(line)
+        if len(records) > 1:
+            records = [one for one in records if (one.request or OUTSIDE) == self._id]
+        return LogLine(line, records[0], below, place)
 
 
 class Collected:
@@ -197,6 +251,11 @@ class Collected:
 
         for name, places in sorted(self._requests.items(), key=start):
             yield Request(name, places, self)
+
+    @property
+    def has_batches(self) -> bool:
+        """Whether a line has several records."""
+        return bool(self._batches)
 
     @property
     def ids(self) -> list[str]:

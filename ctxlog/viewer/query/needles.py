@@ -21,6 +21,13 @@ NAMES = Names()
 Scan = Callable[[Block], Iterable[int]]
 
 
+def is_json(block: Block) -> bool:
+    """Whether each line of a block begins as an object."""
+    data, stop = block.data, block.stop
+    objects = data.count(b"\n{", 0, stop) + data.startswith(b"{")
+    return objects >= data.count(b"\n", 0, stop)
+
+
 @dataclass(frozen=True)
 class Every:
     """
@@ -40,16 +47,9 @@ class Every:
                 yield start
 
 
-def _is_json(block: Block) -> bool:
-    """Whether each line of a block begins as an object."""
-    data, stop = block.data, block.stop
-    objects = data.count(b"\n{", 0, stop) + data.startswith(b"{")
-    return objects >= data.count(b"\n", 0, stop)
-
-
 def _texts(block: Block, names: Names) -> Iterator[int]:
     """Yield where the entries of a block begin that are not JSON alone."""
-    if not _is_json(block):
+    if not is_json(block):
         for start, line in block.lines():
             if not line.startswith(b"{") and begins(line, names):
                 yield start
@@ -288,7 +288,7 @@ class Shown:
         starts = {*Matches([self.piece], [_ODD_ESCAPES])(block)}
         last = start_of(block, block.stop - 1)
         starts.add(last)  # what stands below it is in the next block
-        if not _is_json(block):
+        if not is_json(block):
             for start, line in block.lines():
                 if start and not line.startswith(b"{"):
                     starts.add(last)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ctxlog.viewer.query.needles import NAMES, Scan, start_of
+from ctxlog.viewer.query.needles import NAMES, Every, Scan, is_json, start_of
 from ctxlog.viewer.read.source import Block, Hit, Source
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.text import begins, stream
@@ -38,6 +38,10 @@ def scan(
         if above is not None and not _followed(above, block, 0, names):
             hits.append(above)
             above = None
+        if above is None and type(lines) is Every and (alone := _alone(block)):
+            *hits, above = alone
+            yield block.stop, hits
+            continue
         for start in _with_torn(lines(block), block):
             if above is not None:
                 hits.append(above)
@@ -54,6 +58,21 @@ def scan(
             if not _followed(above, block, 0, names):
                 break
     yield 0, [above]
+
+
+def _alone(block: Block) -> list[Hit]:
+    """Return all lines of a block that has nothing but objects; nothing of another."""
+    if (
+        block.torn
+        or not is_json(block)
+        or not block.data.endswith(b"\n", 0, block.stop)
+    ):
+        return []
+    hits, position = [], block.position
+    for line in block.data[: block.stop - 1].split(b"\n"):
+        hits.append(Hit(position, line + b"\n", []))
+        position += len(line) + 1
+    return hits
 
 
 def _with_torn(starts: Iterable[int], block: Block) -> Iterator[int]:

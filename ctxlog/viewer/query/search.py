@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar, cast
 from ctxlog.aggregators import Condition, Question
 from ctxlog.viewer.group.collected import OUTSIDE, Collected
 from ctxlog.viewer.group.sameness import Once
-from ctxlog.viewer.group.summary import READY_MADE, Row
+from ctxlog.viewer.group.summary import READY_MADE, Extent, Row
 from ctxlog.viewer.query.criteria import Criterion
 from ctxlog.viewer.query.needles import AnyOf, Every, Ids, Matches, Scan, text_needle
 from ctxlog.viewer.query.processes import can_fork, found, is_large
@@ -31,6 +31,8 @@ _T = TypeVar("_T")
 #: The seconds before `--since` and after `--until` within which a store is asked for
 #: the rest of a request.
 MARGIN = 3600.0
+#: Of so many bytes a process hands over the lines at once.
+_HANDED_OVER = 4 << 20
 #: The most ids of one question.
 _IDS_AT_ONCE = 100
 #: Stands for the id of a request that has none, and one line: by where that is.
@@ -107,7 +109,11 @@ class Reader:
                 else:
                     processes = 1 if alone else None
                     pieces = found(
-                        cast(Source, source), lines.scan, then, processes=processes
+                        cast(Source, source),
+                        lines.scan,
+                        then,
+                        processes=processes,
+                        part=_HANDED_OVER if then is _as_they_are else None,
                     )
                 for read, made in pieces:
                     yield source, made
@@ -144,17 +150,50 @@ class Reader:
                 elif _is_torn(hit):
                     self._torn.add((source.name, hit.position))
 
-    def rows(self, counts: Collection[str] = READY_MADE) -> dict[str, Row]:
+    def rows(
+        self,
+        counts: Collection[str] = READY_MADE,
+        criteria: Sequence[Criterion] = (),
+        slow: float | None = None,
+        prefix: str | None = None,
+    ) -> dict[str, Row]:
         """
-        Return what all lines say of their requests, in one pass.
+        Return what lines say of their requests, in one pass if all requests are meant.
 
         Args:
             counts: The names of the totals that are of interest.
+            criteria: What must hold, each for any line of a request.
+            slow: How many seconds a request takes at least.
+            prefix: How its id begins, or a part of it after a `~`.
         """
+        if criteria:
+            ids = self._matching(criteria, ())
+            wanted = {one for one in ids if is_named(one, prefix or "")}
+            of_them = Lines(Ids(wanted, self.names), self._of(wanted))
+            rows = {}
+            if wanted:
+                rows = self._rows(of_them, _Rows(self.names, counts, wanted))
+            if prefix is None:  # lines that are whole requests, and have no id
+                make = _Rows(self.names, counts, (), criteria=criteria)
+                rows |= self._rows(self._meant(criteria), make, self._alone(criteria))
+        elif prefix is not None:
+            needle = text_needle(prefix)
+            lines = Lines(Matches([needle], (), self.names), [self._beginning(prefix)])
+            rows = self._rows(lines, _Rows(self.names, counts, prefix=prefix))
+        else:
+            every = Lines(Every(self.names), [self._within])
+            rows = self._rows(every, _Rows(self.names, counts))
+        if slow is not None:
+            return {
+                request: row
+                for request, row in rows.items()
+                if row.extent.seconds >= slow
+            }
+        return rows
+
+    def _rows(self, lines: Lines, make: _Rows, alone: bool = False) -> dict[str, Row]:
         rows: dict[str, Row] = {}
-        lines = Lines(Every(self.names), [self._within])
-        make = _Rows(self.names, counts)
-        for source, (found_rows, torn) in self._found(lines, make):
+        for source, (found_rows, torn) in self._found(lines, make, alone=alone):
             for request, row in found_rows.items():
                 if request.startswith(_ALONE[0]):  # a line of this source only
                     request += source.name
@@ -163,6 +202,11 @@ class Reader:
                     known.merge(row)
             self._torn.update((source.name, position) for position in torn)
         return rows
+
+    @staticmethod
+    def _alone(criteria: Sequence[Criterion]) -> bool:
+        """Whether this process asks criteria: others cannot be given them."""
+        return any(one.is_risky for one in criteria) or not can_fork()
 
     @property
     def is_large(self) -> bool:
@@ -184,7 +228,7 @@ class Reader:
         """Do so; all of *outside* must hold for a line outside of requests."""
         missing: dict[str, set[int]] = {}
         make = _Matching(self.names, criteria, outside)
-        alone = any(one.is_risky for one in criteria) or not can_fork()
+        alone = self._alone(criteria)
         for source, made in self._found(self._meant(criteria), make, alone=alone):
             self._torn.update((source.name, position) for position in made.torn)
             for hit, records in made.outside:
@@ -282,8 +326,14 @@ class Reader:
 
     def lasting(self, seconds: float) -> Iterator[str]:
         """Yield the ids of requests that took so long, or longer."""
-        for request, row in self.rows().items():
-            if row.extent.seconds >= seconds:
+        extents: dict[str, Extent] = {}
+        every = Lines(Every(self.names), [self._within])
+        for source, (found_extents, torn) in self._found(every, _Extents(self.names)):
+            for request, extent in found_extents.items():
+                extents.setdefault(request, Extent()).merge(extent)
+            self._torn.update((source.name, position) for position in torn)
+        for request, extent in extents.items():
+            if extent.seconds >= seconds:
                 yield request
 
     def collect(
@@ -423,6 +473,30 @@ def _is_torn(hit: Hit) -> bool:
     return hit.line.lstrip().startswith(b"{")
 
 
+@dataclass(frozen=True)
+class _Extents:
+    """Tells how long requests last, and lists lines that could not be read."""
+
+    names: Names
+
+    def __call__(self, hits: list[Hit]) -> tuple[dict[str, Extent], list[int]]:
+        extents: dict[str, Extent] = {}
+        torn = []
+        for hit in hits:
+            records = Record.read(hit.line, self.names)
+            if not records and _is_torn(hit):
+                torn.append(hit.position)
+            for record in records:
+                request, span = record.request, record.span
+                if request is not None:
+                    extent = extents.get(request)
+                    if extent is None:
+                        extent = extents[request] = Extent()
+                    if span is not None:
+                        extent.add(*span)
+        return extents, torn
+
+
 class _Made(NamedTuple):
     """
     What lines say about some questions.
@@ -476,6 +550,19 @@ class _Rows:
 
     names: Names
     counts: Collection[str] = READY_MADE
+    wanted: Collection[str] | None = None
+    prefix: str = ""
+    criteria: Sequence[Criterion] = ()
+
+    def _is_meant(self, hit: Hit, record: Record, request: str | None) -> bool:
+        if self.wanted is None:
+            return is_named(request or "", self.prefix)
+        if request is not None:
+            return request in self.wanted and is_named(request, self.prefix)
+        line = _with_below(hit)
+        return bool(self.criteria) and all(
+            one.holds(record, line) for one in self.criteria
+        )
 
     def __call__(self, hits: list[Hit]) -> tuple[dict[str, Row], list[int]]:
         rows: dict[str, Row] = {}
@@ -491,6 +578,8 @@ class _Rows:
                 key = _ALONE % hit.position if request is None else request
                 row = rows.get(key)
                 if row is None:
+                    if not self._is_meant(hit, record, request):
+                        continue
                     row = rows[key] = Row(request or "-")
                 row.add(record, self.counts)
         return rows, torn

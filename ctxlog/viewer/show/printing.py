@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ctxlog.terminal import hue, paint
@@ -103,8 +103,15 @@ def legend(request: Request) -> list[str]:
     return facts + ([", ".join(totals)] if totals else [])
 
 
-def request_text(request: Request, entries: Sequence[LogLine], color: bool) -> str:
+def request_text(request: Request, entries: Iterable[LogLine], color: bool) -> str:
     """Return a request's header and the given lines of it."""
+    return "".join(request_texts(request, entries, color))
+
+
+def request_texts(
+    request: Request, entries: Iterable[LogLine], color: bool
+) -> Iterator[str]:
+    """Yield the same, a line of the log at once: there may be many."""
     facts = [
         iso(request.start) if request.start is not None else "",
         f"{request.seconds * 1000:.1f} ms",
@@ -112,13 +119,13 @@ def request_text(request: Request, entries: Sequence[LogLine], color: bool) -> s
         _count(request.errors, "error"),
         *legend(request),
     ]
-    shown = [header(request, facts, color)]
+    yield f"{header(request, facts, color)}\n"
     above: Mapping[str, Any] = {}
     for entry in entries:
         fields = _unmarked(entry.record)
-        shown.extend(_entry(request, entry, _news(fields, above, color), color))
+        shown = _entry(request, entry, _news(fields, above, color), color)
+        yield "\n".join(shown) + "\n"
         above = fields
-    return "\n".join(shown) + "\n"
 
 
 _LONGEST_LEVEL = 16
