@@ -81,6 +81,19 @@ def receiver(address: Address) -> Receiver:
     return _Receiver(address)
 
 
+def _never_free(producer: Producer | None) -> None:
+    """
+    Let a producer of the parent stay in a forked child, until that ends.
+
+    To free it would wait for threads that the child has not, and for locks that they
+    held as it was forked.
+    """
+    if producer is not None:
+        import ctypes  # of all processes only a forked child needs it
+
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(producer))
+
+
 class _Receiver(Receiver):
     def __init__(self, address: Address) -> None:
         self.name = address.name
@@ -114,13 +127,18 @@ class _Receiver(Receiver):
         return self._refused(results, len(lines))
 
     def _open(self) -> Producer:
-        if self._process != os.getpid():  # a fork has none of its threads
-            self._producer, self._process = None, os.getpid()
+        self._leave_parents()
         if self._producer is None:
             self._producer = Producer({**self._settings, "error_cb": self._note_error})
         self._producer.poll(0)  # what happened since the last time
         self._errors.clear()
         return self._producer
+
+    def _leave_parents(self) -> None:
+        """In a forked child: have no producer, since that is the parent's."""
+        if self._process != os.getpid():
+            _never_free(self._producer)
+            self._producer, self._process = None, os.getpid()
 
     def _wait(self, producer: Producer, deadline: float) -> None:
         """Wait for the results; give the producer up if some are missing."""
@@ -164,6 +182,7 @@ class _Receiver(Receiver):
         raise UnavailableError(reason, left=left, refused=refused)
 
     def close(self) -> None:
+        self._leave_parents()
         self._producer = None
 
 
