@@ -86,7 +86,7 @@ _SAID = {
     "Google Cloud, textPayload": replace(_LOGGED, request=_TRACE),
     "Google Cloud, httpRequest": replace(_ASKED, request=_TRACE, level=40),
     "Datadog": replace(_ASKED, level=40, message="payment refused"),
-    "Heroku": replace(_ASKED, message="at=error"),
+    "Heroku, router": replace(_ASKED, level=40, message="payment refused"),
     "nginx": replace(_ASKED, time=1769860800.0, user="alice"),
     "nginx, msec": _ASKED,
     "Envoy": _ASKED,
@@ -94,7 +94,13 @@ _SAID = {
     "Traefik": replace(_ASKED, level=20, user="alice"),
     "Caddy": replace(_ASKED, level=40, message="handled request", user="alice"),
     "HAProxy": _ASKED,
+    "HAProxy, names of its manual": _ASKED,
     "Kong": _ASKED,
+    "Amazon API Gateway": replace(_ASKED, time=1769860800.0),
+    "AWS CloudTrail": replace(
+        _LOGGED, time=1769860800.0, level=0, message="PutObject", user="alice"
+    ),
+    "Cloudflare": replace(_ASKED, took=None),
     "Kubernetes audit": replace(
         _ASKED,
         message="create /api/v1/namespaces/shop/pods 503",
@@ -172,7 +178,7 @@ def test_what_is_looked_for_in_bytes(form: Format) -> None:
     if record.failed:
         assert any(re.search(pattern, text) for pattern in failing())
     if record.request is not None and form.name not in _KEYS_OF_THEIR_OWN:
-        found = re.findall(id_key([]) + rb'\[?\\?"?([^"\\]*)', text)
+        found = re.findall(id_key([]) + rb'\[?\\?"?([^"\\\s]*)', text)
         assert record.request.encode() in found
 
 
@@ -345,6 +351,7 @@ def test_no_text_raises_as_a_time_or_a_duration(text: str) -> None:
         ({"request_time": "0.041"}, 0.041),
         ({"responseTime": 41}, 0.041),
         ({"event": {"duration": 41000000}}, 0.041),
+        ({"duration_μs": 41000}, 0.041),
         ({"latency": {"seconds": "1", "nanos": 500000000}}, 1.5),
         ({"duration": 41}, None),
         ({"duration": "long"}, None),
@@ -393,6 +400,41 @@ def test_levels(members: dict[str, Any], level: int) -> None:
     """Words and numbers of all scales are on that of logging; others are 0."""
     [record] = Record.read(json.dumps(members).encode(), Names())
     assert record.level == level
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"contextMap": [{"key": "requestId", "value": "r1"}], "message": "m"},
+        {"Attributes": [{"Key": "request_id", "Value": {"Type": "S", "Value": "r1"}}]}
+        | {"Body": {"Type": "S", "Value": "m"}},
+        {"timeUnixNano": "1769860800123000000", "body": {"stringValue": "m"}}
+        | {"attributes": [{"key": "request.id", "value": {"stringValue": "r1"}}]},
+        {"message": "m", "logging.googleapis.com/labels": {"request_id": "r1"}},
+        {"log": "level=info msg=m request_id=r1\n", "stream": "stdout"},
+        {"MESSAGE": list(b'{"msg":"m","request_id":"r1"}')}
+        | {"__REALTIME_TIMESTAMP": "1769860800123000"},
+    ],
+    ids=json.dumps,
+)
+def test_ids_in_unusual_places(members: dict[str, Any]) -> None:
+    """Lists of names and values, wrapped text and bytes are read, too."""
+    [record] = Record.read(json.dumps(members).encode(), Names())
+    assert (record.request, record.message) == ("r1", "m")
+
+
+def test_a_date_beside_a_time() -> None:
+    """A day and a clock in two fields are one time."""
+    text = b'{"date":"2026-01-31","time":"12:00:00.123","msg":"m"}'
+    [record] = Record.read(text, Names())
+    assert record.time == _TIME
+
+
+@pytest.mark.parametrize(("name", "taken"), [("elapsedMs", 0.041), ("rows", None)])
+def test_elapsed_time_of_another_logger(name: str, taken: float | None) -> None:
+    """Where no logger of ctxlog's speaks, `elapsedMs` is how long something took."""
+    [record] = Record.read(json.dumps({"msg": "m", name: 41}).encode(), Names())
+    assert record.took == taken
 
 
 @pytest.mark.parametrize(

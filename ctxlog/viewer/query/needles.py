@@ -127,7 +127,10 @@ class Ids:
             starts = [
                 start_of(block, match.start())
                 for match in hits
-                if match[2] or match[1] in self._known
+                # In text that is wrapped other words follow.
+                if match[2]
+                or match[1] in self._known
+                or match[1].partition(b" ")[0] in self._known
             ]
         return sorted({*starts, *_texts(block, self.names)})
 

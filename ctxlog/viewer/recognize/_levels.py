@@ -41,6 +41,6 @@ def level_of(found: Any, name: str, scale: str) -> int | None:
         found = int(found)
     if type(found) is not int or word == "status":
         return None
-    if word == "severity" and found <= 7 and not scale:
-        scale = "syslog"
+    if word == "severity" and not scale and found <= 24:
+        scale = "syslog" if found <= 7 else "OpenTelemetry"
     return SCALES[_SCALES.get(word, scale)](found)

@@ -14,6 +14,9 @@ _REQUEST_LINE = re.compile(r'"?([A-Z]{3,17}) (\S+)(?: HTTP/\d(?:\.\d)?)?"?')
 
 def filled(template: str, members: dict[str, Any]) -> str:
     """Return a message template with its holes filled by the members they name."""
+    inner = members.get("Properties")
+    if isinstance(inner, dict):
+        members = {**members, **inner}
 
     def value(match: re.Match[str]) -> str:
         name = match[1]

@@ -5,7 +5,7 @@ The objects that a line has: in JSON, wrapped by a collector, or in a batch.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from ctxlog._json import loads
@@ -20,6 +20,8 @@ _WRAPPED_MESSAGES = (
     "agent",
     "stream",
     "container_name",
+    "containerName",
+    "podName",
 )
 #: Programs that wrap each line in an object: the key of the line, those of the time,
 #: and others of which there is one: no line is a wrapper whose message only happens to
@@ -32,9 +34,15 @@ _WRAPPERS: Sequence[tuple[str, Sequence[str], Collection[str]]] = (
     ("log", ("time", "date", "@timestamp", "timestamp"), _WRAPPED_LOGS),
     # Vector, Filebeat, Fluent Bit, CloudWatch
     ("message", ("timestamp", "@timestamp", "time", "date"), _WRAPPED_MESSAGES),
+    # Docker's GELF driver
+    ("short_message", ("timestamp",), ("_container_id", "_container_name")),
+    # logcli -o jsonl
+    ("line", ("timestamp",), ("labels",)),
     # CloudWatch Logs Insights
     ("@message", ("@timestamp",), ("@ptr", "@logStream", "@log", "@ingestionTime")),
 )
+#: Lists of names and values: of Log4j's context, of OpenTelemetry's attributes.
+_PAIRS = ("contextMap", "attributes", "Attributes")
 #: Lists of wrapped lines in an object: of CloudWatch's subscriptions and command line.
 _LISTS = ("logEvents", "events")
 
@@ -42,12 +50,20 @@ _LISTS = ("logEvents", "events")
 _DEPTH = 64
 
 
-def objects(text: bytes) -> Sequence[dict[str, Any]]:
+#: Reads what is wrapped and no JSON: what it says, or nothing.
+Reader = Callable[[bytes], Sequence[dict[str, Any]]]
+
+
+def objects(text: bytes, read: Reader | None = None) -> Sequence[dict[str, Any]]:
     """
     Return what *text* has, without its wrapping; nothing if it is no object.
 
     That is one object, or all records of a batch: of OpenTelemetry's, flattened, or of
     CloudWatch's. Never raises.
+
+    Args:
+        text: A line.
+        read: Reads wrapped lines that are not JSON; None to leave them as they are.
     """
     try:
         members = _read(text)
@@ -55,11 +71,15 @@ def objects(text: bytes) -> Sequence[dict[str, Any]]:
         return ()
     if not isinstance(members, dict):
         return ()
-    members = _unwrapped(members)
+    members = _unwrapped(members, read)
     if "resourceLogs" in members:
         return [_flat(one) for one in _records(members)] or (members,)
+    if "timeUnixNano" in members and isinstance(members.get("attributes"), list):
+        return (_flat(members),)
+    if not members.keys().isdisjoint(_PAIRS):
+        members = _paired(members)
     if not members.keys().isdisjoint(_LISTS):
-        return _events(members) or (members,)
+        return _events(members, read) or (members,)
     return (members,)
 
 
@@ -81,16 +101,26 @@ def _read(text: bytes) -> Any:
     return members
 
 
-def _unwrapped(members: dict[str, Any]) -> dict[str, Any]:
-    """Return the object that a line has as text in another one, else that one."""
+def _unwrapped(members: dict[str, Any], read: Reader | None) -> dict[str, Any]:
+    """Return what a line has as text in another one, else that one."""
     for name, times, others in _WRAPPERS:
         text = members.get(name)
-        if not isinstance(text, str) or not text.lstrip().startswith("{"):
+        if text is None or members.keys().isdisjoint(others):
             continue
-        if members.keys().isdisjoint(others):
+        if name == "MESSAGE" and isinstance(text, list):
+            text = _bytes(text)  # of which the journal does not know that it is text
+            members = {**members, name: text}
+        if not isinstance(text, str):
+            continue
+        line = text.strip().encode("utf-8", "replace")
+        if not line.startswith(b"{"):
+            said = read(line) if read is not None else ()
+            if said:
+                around = {key: of for key, of in members.items() if key != name}
+                return {**around, **said[0]}
             continue
         try:
-            inner = _read(text.encode("utf-8", "replace"))
+            inner = _read(line)
         except (ValueError, RecursionError):
             continue
         if isinstance(inner, dict):
@@ -99,7 +129,13 @@ def _unwrapped(members: dict[str, Any]) -> dict[str, Any]:
     return members
 
 
-def _events(members: dict[str, Any]) -> list[dict[str, Any]]:
+def _bytes(values: list[Any]) -> str:
+    """Return the text of a list of bytes that are numbers."""
+    numbers = [one for one in values if type(one) is int and 0 <= one < 256]
+    return bytes(numbers).decode("utf-8", "replace")
+
+
+def _events(members: dict[str, Any], read: Reader | None) -> list[dict[str, Any]]:
     """Return the events of a list of CloudWatch's, each without its wrapping."""
     for name in _LISTS:
         events = [
@@ -108,7 +144,7 @@ def _events(members: dict[str, Any]) -> list[dict[str, Any]]:
             if "timestamp" in one and isinstance(one.get("message"), str)
         ]
         if events:
-            return [_unwrapped({"ingestionTime": None, **one}) for one in events]
+            return [_unwrapped({"ingestionTime": None, **one}, read) for one in events]
     return []
 
 
@@ -131,19 +167,28 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def _paired(members: dict[str, Any]) -> dict[str, Any]:
+    """Return members with objects for their lists of names and values."""
+    found = {name: _pairs(members.get(name), 0) for name in _PAIRS}
+    return {**members, **{name: pairs for name, pairs in found.items() if pairs}}
+
+
 def _pairs(attributes: object, depth: int) -> dict[str, Any]:
     """Return what a list of keys and values says."""
-    return {
-        str(one.get("key")): _value(one["value"], depth)
-        for one in _dicts(attributes)
-        if one.get("value")
-    }
+    found = {}
+    for one in _dicts(attributes):
+        key, value = one.get("key", one.get("Key")), one.get("value", one.get("Value"))
+        if key is not None and value:
+            found[str(key)] = _value(value, depth)
+    return found
 
 
 def _value(any_value: Any, depth: int) -> Any:
     """Return what an `AnyValue` says, which has the kind of the value as its key."""
     if not isinstance(any_value, dict) or depth > _DEPTH:
         return any_value
+    if "Type" in any_value and "Value" in any_value:
+        return any_value["Value"]  # as the exporter to standard output has it
     kind, value = next(iter(any_value.items()), ("", None))
     if kind == "intValue" and isinstance(value, str):
         return int(value) if value.lstrip("-").isdigit() else value

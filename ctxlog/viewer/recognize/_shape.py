@@ -13,6 +13,7 @@ from ctxlog.viewer.recognize.keys import (
     BEGINS,
     ELAPSED,
     HOMES,
+    MORE_HOMES,
     OF_REQUESTS,
     OWN,
     may_hold,
@@ -60,7 +61,9 @@ class Shape:
     def __init__(self, members: tuple[str, ...]) -> None:
         self._members = members
         self.format: Format = format_of(members)
-        self.elapsed = ELAPSED if _is_ctxlogs(members) else ELAPSED[1:]
+        self.elapsed: Sequence[str] = ()
+        if not _LOGGERS.isdisjoint(members):
+            self.elapsed = ELAPSED if _is_ctxlogs(members) else ELAPSED[1:]
         again = [name for name, other in AGAIN if other in members]
         self.may_begin = self.format.begins or any(
             plain(one) in BEGINS for one in members
@@ -143,6 +146,7 @@ class Shape:
             names = [step for step in path if isinstance(step, str)]
             written = ".".join(names)
             telling: int | None
+            order: tuple[int, ...]
             if written in own:
                 telling = own.index(written) - len(own)
             elif what == "duration" and written in self.elapsed:
@@ -152,7 +156,10 @@ class Shape:
             if telling is not None:
                 # The last one of a list, such as of spans, is the nearest.
                 listed = [-step for step in path if isinstance(step, int)]
-                found.append((telling, len(path), listed, number, path))
+                order = (telling, len(path))
+                if what in ("time", "level"):  # that of the line before an event's
+                    order = (min(telling, 0), len(path), telling)
+                found.append((order, listed, number, path))
         return [path if len(path) > 1 else str(path[0]) for *_, path in sorted(found)]
 
     def _paths(
@@ -180,10 +187,13 @@ class Shape:
         if possible is None:
             if len(self._possible) >= _MOST:
                 self._possible.clear()
-            full = (home + path for home in HOMES)
+            full = (home + path for home in (*HOMES, *MORE_HOMES))
             possible = tuple(one for one in full if _begins_in(self._members, one))
             self._possible[path] = possible
         return possible
+
+    def _may_have(self, path: str) -> bool:
+        return any(_begins_in(self._members, home + path) for home in HOMES)
 
     def of_requests(self, what: str) -> str | None:
         """Return where what ctxlog says of a request's lines is; None if nowhere."""
@@ -192,7 +202,7 @@ class Shape:
             found = (
                 path
                 for path, elapsed in OF_REQUESTS[what]
-                if self.possible(path) and self.possible(elapsed)
+                if self._may_have(path) and self._may_have(elapsed)
             )
             known[what] = next(found, None)
         return known[what]

@@ -32,7 +32,8 @@ def id_key(paths: Iterable[str]) -> bytes:
             ends |= {last, last.upper(), last.capitalize()}
     ends |= {path.rpartition(".")[2] for path in paths}
     every = sorted(re.escape(end).encode() for end in ends)
-    return rb'(?:%s)\\?"\s*:\s*' % b"|".join(every)
+    # With `=` in text that a collector has wrapped.
+    return rb'(?:%s)(?:\\?"\s*:\s*|=)' % b"|".join(every)
 
 
 def status(digits: bytes) -> Sequence[bytes]:
@@ -52,6 +53,7 @@ def status(digits: bytes) -> Sequence[bytes]:
         rb"TATUS(?:_?CODE)?" + then,
         rb"esponse_?[cC]ode" + then,
         inner,
+        *_WRAPPED_TEXT,
     )
 
 
@@ -83,3 +85,14 @@ def failing() -> Sequence[bytes]:
         rb'"err' + colon,  # of klog, which says no level
     ]
     return (*found, *status(rb"5\d\d"))
+
+
+#: Text in an object says what it does in ways of its own: each such line may be meant.
+_WRAPPED_TEXT = (
+    rb'"log"\s*:\s*"[^{\s]',
+    rb'"MESSAGE"\s*:\s*(?:\[|"[^{\s])',
+    rb'"@message"\s*:\s*"[^{\s]',
+    rb'"source_type"\s*:',
+    rb'"ingestionTime"\s*:',
+    rb'"logEvents"\s*:',
+)

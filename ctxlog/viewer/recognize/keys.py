@@ -19,11 +19,11 @@ WORDS: Mapping[str, Sequence[str]] = {
     # Requests come before what they are part of: a line with both is the request's.
     "id": (
         "request_id req_id request.id req.id http.request.id x-request-id x-req-id "
-        "request_x-request-id request_uuid request_guid request_identifier "
+        "request_uuid request_guid request_identifier "
         "function_request_id aws_request_id lambda_request_id "
-        "faas.invocation_id invocation_id x-amzn-request-id x-amz-request-id "
+        "faas.invocation_id function_invocation_id x-amzn-request-id x-amz-request-id "
         "x-ms-request-id cf-ray ray_id "
-        "correlation_id x-correlation-id request_x-correlation-id "
+        "correlation_id x-correlation-id "
         "audit_id transaction_id transaction.id x-transaction-id "
         "trace_id trace.id logging.googleapis.com/trace otel_trace_id x-trace-id "
         "x-b3-trace-id xray_trace_id x-amzn-trace-id x-cloud-trace-context "
@@ -35,8 +35,8 @@ WORDS: Mapping[str, Sequence[str]] = {
         "time_iso8601 time_local msec instant start_utc start_time start_time_utc "
         "request_received_timestamp stage_timestamp event_timestamp created_at "
         "observed_timestamp observed_time_unix_nano start_local receive_timestamp "
-        + WRAPPED_TIME
-        + " __source_realtime_timestamp"
+        "time_millis edge_start_timestamp request_time request_time_epoch accept_date "
+        "request_date " + WRAPPED_TIME + " __source_realtime_timestamp"
     ).split(),
     "level": (
         "level severity log.level level_name level.name severity_text lvl log_severity "
@@ -44,7 +44,7 @@ WORDS: Mapping[str, Sequence[str]] = {
     ).split(),
     "message": (
         "message msg event short_message rendered_message formatted_message "
-        "body.string_value text_payload body log_message log"
+        "body.string_value body.value text_payload body log_message error_message log"
     ).split(),
     "status": (
         "status status_code response_code http_status http_status_code "
@@ -105,10 +105,16 @@ CONTEXTS = frozenset(
     "state jsonpayload dd labels attributes attr meta metadata payload headers req "
     "request http httprequest res response requestheaders responseheaders resource "
     "data ctx tags custom body requestcontext event source logprocessed scope "
-    "message audit kubernetes customdimensions baggage contextdata".split()
+    "message audit kubernetes customdimensions baggage contextdata protopayload "
+    "respheaders logattributes resourceattributes attributesstring connection kvplist "
+    "proxy json "
+    # of `logging.googleapis.com/labels`
+    "logging googleapis comlabels".split()
 )
 #: Where a whole record stands in another object.
-RECORDS = frozenset("record fields jsonpayload source logprocessed message".split())
+RECORDS = frozenset(
+    "record fields jsonpayload source logprocessed message json".split()
+)
 #: What is of the line itself, not of its context.
 OF_LINES = frozenset({"time", "level", "message"})
 
@@ -152,12 +158,20 @@ ELAPSED = ("elapsed_ms", "elapsedMs", "_elapsedMs", "_elapsed_ms")
 @functools.lru_cache(8192)
 def plain(name: str) -> str:
     """Return a name without case and separators, as names are compared."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    return re.sub(r"[^a-z0-9]", "", re.sub("[µμ]", "u", name.lower()))
 
 
 _RANKS = {
     what: {plain(name): rank for rank, name in reversed(list(enumerate(names)))}
     for what, names in WORDS.items()
+}
+#: What access logs write before the name of a header.
+_HEADERS = "http request req header sent_http upstream_http downstream origin".split()
+_RANKS["id"] |= {
+    plain(before + name): rank
+    for name, rank in list(_RANKS["id"].items())
+    for before in _HEADERS
+    if name.startswith("x")
 }
 _HEADS = {
     what: frozenset(
@@ -285,6 +299,14 @@ IDS = (
 #: Where loggers keep a call's own fields: structlog and python-json-logger beside the
 #: others, tracing in `fields` and its spans, loguru in `record.extra`.
 HOMES = ("", "record.extra.", "fields.", "span.", "extra.", "context.")
+#: In files also there.
+MORE_HOMES = tuple(
+    f"{name}."
+    for name in (
+        "mdc contextMap named_tags Properties State jsonPayload labels attributes attr "
+        "meta metadata payload request response httpRequest"
+    ).split()
+)
 
 
 def spellings(paths: Iterable[str]) -> tuple[str, ...]:

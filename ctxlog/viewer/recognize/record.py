@@ -28,13 +28,13 @@ from ctxlog.viewer.recognize.keys import (
 )
 from ctxlog.viewer.recognize.scales import level_number, number
 from ctxlog.viewer.recognize.text import read as read_text
-from ctxlog.viewer.recognize.text import wrapped as wrapped_text
 from ctxlog.viewer.recognize.times import duration, of_parts, seconds
 
 #: What stands for a request's id where there is none: ctxlog's word, those of access
 #: logs, and Datadog's trace.
-_NO_ID = re.compile(r"(?:N/A|-|null|[0-]+)?")
+_NO_ID = re.compile(r"(?:N/A|-|null|none|(?:0x)?[0-]+)?", re.IGNORECASE)
 _MAY_BE_NO_ID = frozenset({"", "N", "-", "n", "0"})
+_NOT_AT_THE_END = frozenset({"", "\n"})
 _METHOD = re.compile(r"[A-Za-z][A-Za-z-]{1,19}")
 
 
@@ -61,12 +61,10 @@ class Record:
 
         That is one record, or all that a batch of OpenTelemetry's has.
         """
-        if not line.startswith(b"{"):
-            found = read_text(line, names)
+        if line.startswith(b"{"):
+            found = objects(line, lambda text: read_text(text, names))
         else:
-            found = objects(line)
-            if len(found) == 1 and "log" in found[0] and "stream" in found[0]:
-                found = wrapped_text(found[0], names) or found
+            found = read_text(line, names)
         return [cls(members, names) for members in found]
 
     def get(self, path: str) -> Any:
@@ -153,6 +151,9 @@ class Record:
             time = seconds(found)
             if time is not None:
                 return place, time
+        day, clock = self.members.get("date"), self.members.get("time")
+        if isinstance(day, str) and isinstance(clock, str):
+            return "time", seconds(f"{day} {clock}")
         return "", None
 
     @property
@@ -188,7 +189,11 @@ class Record:
         That of an access log, which has none, is what was asked for and the answer.
         """
         found = self._best("message")
-        if type(found) is not str or not found or self._shape.format.template:
+        if (
+            type(found) is not str
+            or found[-1:] in _NOT_AT_THE_END
+            or self._shape.format.template
+        ):
             _, found = self._message
         if found:
             return found
@@ -205,6 +210,8 @@ class Record:
                 if isinstance(found, (dict, list)):
                     continue
                 found = str(found)
+            if place == "log":  # as Docker has it
+                found = found.rstrip("\r\n")
             if not found:
                 continue
             if form.template == "names" and place == form.places("message")[-1]:

@@ -35,22 +35,6 @@ def read(line: bytes, names: Names) -> Sequence[dict[str, Any]]:
     return _entries(names).read(line)
 
 
-def wrapped(members: dict[str, Any], names: Names) -> Sequence[dict[str, Any]]:
-    """
-    Return what the text in an object of Docker's or a runtime's says; nothing if none.
-
-    Args:
-        members: The object, with the line as `log`.
-        names: The user's names.
-    """
-    said, time_said = members["log"], members.get("time")
-    if not isinstance(said, str):
-        return ()
-    own = read(said.encode("utf-8", "replace"), names)
-    around = {"timestamp": time_said} if isinstance(time_said, str) else {}
-    return [{**around, **one} for one in own]
-
-
 def stream(line: bytes) -> str | None:
     """Return the service that a collector has written before a line; None if none."""
     # imported here, as below: most files have JSON only

@@ -91,11 +91,13 @@ def _moment(
 
 
 def _from_object(value: dict[str, object]) -> float | None:
-    """Return the time of MongoDB's `$date`, or of seconds and nanoseconds."""
+    """Return the time of MongoDB's `$date`, of PHP's `date`, of seconds and nanos."""
     if "$date" in value:
         date = value["$date"]
         inner = date.get("$numberLong") if isinstance(date, dict) else date
         return None if isinstance(inner, dict) else seconds(inner)
+    if isinstance(date := value.get("date"), str):  # PHP's
+        return _from_text(f"{date} {value.get('timezone', '')}")
     return of_parts(value)
 
 

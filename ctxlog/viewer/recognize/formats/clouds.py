@@ -128,12 +128,49 @@ FORMATS = (
         scale="Application Insights",
     ),
     Format(
-        "Heroku",
+        "Heroku, router",
         '{"timestamp":"2026-01-31T12:00:00.123Z","app_name":"heroku",'
-        '"proc_id":"router","source_type":"heroku_logs","message":"at=error",'
-        '"method":"POST","path":"/orders","request_id":"7f3a91c2","status":503,'
-        '"service":"41ms"}',
+        '"proc_id":"router","source_type":"heroku_logs",'
+        '"message":"at=error code=H12 desc=\\"payment refused\\" method=POST '
+        'path=/orders request_id=7f3a91c2 service=41ms status=503"}',
         known_by="source_type proc_id service",
-        found={"duration": "service"},
+        found={"duration": "service", "message": "desc", "level": "at"},
+    ),
+    Format(
+        "Amazon API Gateway",
+        '{"requestId":"7f3a91c2","ip":"10.0.0.9","caller":"-","user":"-",'
+        '"requestTime":"31/Jan/2026:12:00:00 +0000","httpMethod":"POST",'
+        '"resourcePath":"/orders","status":"503","responseLatency":"41",'
+        '"protocol":"HTTP/1.1","responseLength":"91"}',
+        known_by="requestTime httpMethod",
+        found={"path": "path resourcePath", "time": "requestTime"},
+        unit=0.001,
+    ),
+    Format(
+        "AWS CloudTrail",
+        '{"eventVersion":"1.11","userIdentity":{"type":"IAMUser","userName":"alice"},'
+        '"eventTime":"2026-01-31T12:00:00Z","eventSource":"s3.amazonaws.com",'
+        '"eventName":"PutObject","requestID":"7f3a91c2","eventID":"e1"}',
+        known_by="eventTime eventName eventSource",
+        found={"message": "eventName", "user": "userIdentity.userName"},
+    ),
+    Format(
+        "Cloudflare",
+        '{"RayID":"7f3a91c2","EdgeStartTimestamp":"2026-01-31T12:00:00.123Z",'
+        '"ClientRequestMethod":"POST","ClientRequestURI":"/orders",'
+        '"EdgeResponseStatus":503,"ClientIP":"10.0.0.9"}',
+    ),
+    Format(
+        "Datadog, API",
+        '{"id":"AQA","type":"log",'
+        '"attributes":{"timestamp":"2026-01-31T12:00:00.123Z","status":"error",'
+        '"service":"shop","message":"payment refused",'
+        '"attributes":{"request_id":"7f3a91c2"}}}',
+        known_by="id type attributes",
+        found={
+            "time": "attributes.timestamp",
+            "level": "attributes.status",
+            "message": "attributes.message",
+        },
     ),
 )

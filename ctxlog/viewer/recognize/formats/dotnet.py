@@ -46,7 +46,9 @@ FORMATS = (
         '"RenderedMessage":"payment of o-7 refused","Properties":{"Order":"o-7",'
         '"RequestId":"7f3a91c2"}}',
         known_by="Timestamp Level MessageTemplate",
+        found={"message": "RenderedMessage MessageTemplate"},
         unit=0.001,
+        template="names",
     ),
     Format(
         "NLog",

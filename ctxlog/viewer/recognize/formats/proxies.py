@@ -28,7 +28,7 @@ FORMATS = (
         '"upstream_service_time":null,"x_forwarded_for":null,'
         '"user_agent":"curl/8.5.0","request_id":"7f3a91c2","authority":"shop",'
         '"upstream_host":null}',
-        known_by="start_time response_flags",
+        known_by="start_time response_code",
         unit=0.001,
         begins=True,
     ),
@@ -66,6 +66,17 @@ FORMATS = (
         '"headers":{"User-Agent":["curl/8.5.0"],"X-Request-Id":["7f3a91c2"]}},'
         '"user_id":"alice","duration":0.041,"size":91,"status":503,'
         '"resp_headers":{"Server":["Caddy"]}}',
+    ),
+    Format(
+        "HAProxy, names of its manual",
+        '{"accept_date":"31/Jan/2026:12:00:00.123","client_ip":"10.0.0.9",'
+        '"frontend_name":"shop","backend_name":"shop","server_name":"s1",'
+        '"unique_id":"7f3a91c2","http_request":"POST /orders HTTP/1.1",'
+        '"status_code":503,"Ta":41,"bytes_read":91}',
+        known_by="frontend_name backend_name",
+        found={"id": "unique_id", "duration": "Ta Tt"},
+        unit=0.001,
+        begins=True,
     ),
     Format(
         "HAProxy",

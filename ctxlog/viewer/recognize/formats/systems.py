@@ -49,6 +49,19 @@ FORMATS = (
         '\\"request_id\\":\\"7f3a91c2\\",\\"msg\\":\\"payment refused\\"}"}',
     ),
     Format(
+        "OpenTelemetry, ClickHouse",
+        '{"Timestamp":"2026-01-31 12:00:00.123","TraceId":"c3","SpanId":"b2",'
+        '"SeverityText":"ERROR","SeverityNumber":17,"ServiceName":"shop",'
+        '"Body":"payment refused","ResourceAttributes":{},'
+        '"LogAttributes":{"request.id":"7f3a91c2"}}',
+    ),
+    Format(
+        "logcli",
+        '{"labels":{"app":"shop"},"line":"{\\"level\\":\\"error\\",'
+        '\\"request_id\\":\\"7f3a91c2\\",\\"msg\\":\\"payment refused\\"}",'
+        '"timestamp":"2026-01-31T12:00:00.123Z"}',
+    ),
+    Format(
         "Docker json-file",
         '{"log":"{\\"level\\":\\"error\\",\\"request_id\\":\\"7f3a91c2\\",'
         '\\"msg\\":\\"payment refused\\"}\\n","stream":"stderr",'
