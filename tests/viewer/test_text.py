@@ -360,3 +360,20 @@ def test_the_end_of_access_logs(
     assert found.request == request_id
     took = None if found.took is None else found.took * 1000
     assert took == (None if milliseconds is None else pytest.approx(milliseconds))
+
+
+@pytest.mark.parametrize(
+    ("head", "repeated"),
+    [
+        ("2026-01-31 12:00:00", " -"),
+        ("2026-01-31 12:00:00", " |"),
+        ("[2026-01-31 12:00:00,250: ERROR/P] ", "a.a"),
+        ("Jan 31 12:00:00 host unit: ", "a("),
+        (f"[{UUID}] ", "Completed 200 "),
+        ('10.0.0.7 - - [31/Jan/2026:12:00:00 +0000] "', "\\\\"),
+    ],
+)
+def test_long_lines_take_no_longer_than_their_length(head: str, repeated: str) -> None:
+    """A line that repeats what a pattern looks for is read in steps, not in powers."""
+    for found in Record.read((head + repeated * 20_000).encode(), NAMES):
+        assert found.request in (None, UUID)

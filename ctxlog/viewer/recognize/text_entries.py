@@ -25,7 +25,7 @@ _CONTINUED = b" \t\r\n})]"
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
 _TRACE = re.compile(
     r"\s|$|Traceback \(|Caused by: |Suppressed: |at \S+\(|\.\.\. \d+ more|"
-    r"goroutine \d+ |panic: |created by |[\w./*()-]+\(.*\)$|"
+    r"goroutine \d+ |panic: |created by |[\w./*()-]{1,99}\([^()]*\)$|"
     r"During handling of |The above exception |"
     r"[\w.$]*(?:Error|Exception|Exit|Interrupt|Warning)(?:: |$)|[})\]]"
 )

@@ -183,7 +183,7 @@ FORMATS = (
         r"(?P<program>[^:]*): (?P<head>(?:\[[\w.:-]+\] )*)(?P<message>.*)",
         first="DIWEFA",
         within=r'Started (?P<method>[A-Z]+) "(?P<path>[^"]+)"|'
-        r"Completed (?P<status>\d{3}) .*? in (?P<ms>[\d.]+)ms",
+        r"Completed (?P<status>\d{3}) .{0,60}? in (?P<ms>[\d.]+)ms",
     ),
     TextFormat(
         "Rails (tagged)",
@@ -194,7 +194,7 @@ FORMATS = (
         first=r"\[",
         within=r'Started (?P<method>[A-Z]+) "(?P<path>[^"]+)"'
         rf"(?: for \S+ at (?P<time>{_DAY} {_CLOCK} (?:UTC|[+-]\d{{4}})))?|"
-        r"Completed (?P<status>\d{3}) .*? in (?P<ms>[\d.]+)ms",
+        r"Completed (?P<status>\d{3}) .{0,60}? in (?P<ms>[\d.]+)ms",
     ),
     TextFormat(
         "Rails (untagged)",
@@ -248,7 +248,7 @@ FORMATS = (
         rf"\[(?P<time>{_ISO}): (?P<level>{_LEVEL})/(?P<process>[^\]]+)\] "
         r"(?P<message>.*)",
         first=r"\[",
-        within=r"(?P<route>[\w.]+)\[(?P<request_id>[0-9a-f-]{36})\]"
+        within=r"Task (?P<route>[\w.]{1,200})\[(?P<request_id>[0-9a-f-]{36})\]"
         r"(?: succeeded in (?P<s>[\d.]+)s)?",
     ),
     TextFormat(
@@ -322,8 +322,8 @@ FORMATS = (
         "2026-01-31 12:00:00,250 ERROR [io.shop.Orders] (executor-1) payment refused",
         rf"\[?(?P<time>(?:{_ISO}|\d\d-[A-Z][a-z]{{2}}-\d{{4}} {_CLOCK}|"
         rf"\d\d:\d\d:\d\d[.,]\d+))\]?"
-        r"(?P<head>(?:[\s|:-]+(?:\[[^\]]{0,120}\]|\([^)]{0,120}\)|[\w.@/=-]{1,80}:?)){0,3}?)"
-        rf"[\s|:-]*[\s|:\[(<-](?P<level>{_LEVEL})(?![\w.])\s*[\])>]?[\s|:-]*"
+        r"(?P<head>(?:[\s|:-]{1,9}(?:\[[^\]]{0,120}\]|\([^)]{0,120}\)|[\w.@/=-]{1,80}:?)){0,3}?)"
+        rf"[\s|:-]{{0,9}}[\s|:\[(<-](?P<level>{_LEVEL})(?![\w.])\s*[\])>]?[\s|:-]*"
         r"(?P<message>.*)",
         first=r"\[\d",
     ),

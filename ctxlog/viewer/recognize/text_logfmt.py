@@ -51,33 +51,6 @@ def pairs(text: str) -> dict[str, str] | None:
     return None
 
 
-def trailing(text: str) -> tuple[str, dict[str, str]]:
-    """Return a text without the pairs that it ends with, and these pairs."""
-    at = text.find("=")
-    while at > 0:
-        begin = re.search(r"[A-Za-z_@][\w.@/\-]*$", text[max(at - 100, 0) : at])
-        if begin is None:
-            return text, {}
-        start = max(at - 100, 0) + begin.start()
-        found = _all_pairs(text, start)
-        if found:
-            return text[:start].rstrip(), found
-        at = text.find("=", at + 1)
-    return text, {}
-
-
-def _all_pairs(text: str, at: int) -> dict[str, str]:
-    found: dict[str, str] = {}
-    while at < len(text):
-        match = _PAIR.match(text, at)
-        if match is None:
-            return {}
-        found.setdefault(match[1], _unquoted(match[2]))
-        space = _SPACE.match(text, match.end())
-        at = space.end() if space is not None else len(text)
-    return found
-
-
 def _unquoted(value: str) -> str:
     if not value.startswith('"'):
         return value
