@@ -46,6 +46,12 @@ _PAIRS = ("contextMap", "attributes", "Attributes")
 #: Lists of wrapped lines in an object: of CloudWatch's subscriptions and command line.
 _LISTS = ("logEvents", "events")
 
+#: One of these has each object that is not simply the line itself.
+_MARKS = frozenset(
+    [mark for _, _, others in _WRAPPERS for mark in others]
+    + [*_LISTS, *_PAIRS, "resourceLogs"]
+)
+
 # Values within values of OpenTelemetry's that are read.
 _DEPTH = 64
 
@@ -71,6 +77,8 @@ def objects(text: bytes, read: Reader | None = None) -> Sequence[dict[str, Any]]
         return ()
     if not isinstance(members, dict):
         return ()
+    if _MARKS.isdisjoint(members):  # as most are
+        return (members,)
     members = _unwrapped(members, read)
     if "resourceLogs" in members:
         return [_flat(one) for one in _records(members)] or (members,)
