@@ -21,6 +21,7 @@ _READERS = {
     "tree": "the requests, tasks and calls of a trace, of all services",
     "diff": "what one request did that another one did not",
     "timeline": "one request as a waterfall, in the terminal or as a page",
+    "web": "requests to look at, in a browser, as they are written",
 }
 _SHIP = {"ship": "send the lines of standard input or of files to a store"}
 

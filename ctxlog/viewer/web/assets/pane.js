@@ -3,6 +3,8 @@
 const [BEGIN, TOOK, LEVEL, WORD, FLAGS, REQUEST, SERVICE, LANE, MESSAGE, FIELDS, BELOW,
   RAW] = Array(12).keys();
 const LONGEST = 400;
+// Fields that say where a line is from: they are shown once it is open.
+const QUIET = /^logger$|trace_?id$|span_?id$/i;
 const LEVELS = [["any level", 0], ["info", 20], ["warning", 30], ["error", 40]];
 
 // A request: what it is about, a waterfall over a time axis, lines that open.
@@ -120,7 +122,7 @@ class Pane {
     for (const at of ticks(length, 5)) {
       const tick = make("span", "tick", at ? duration(at) : "0");
       tick.style.left = `${length ? (at / length) * 100 : 0}%`;
-      if (length && at / length > 0.92) tick.classList.add("last");
+      if (length && at && at / length > 0.85) continue; // its text has no room
       scale.append(tick);
     }
     this.axis.replaceChildren(scale);
@@ -251,7 +253,7 @@ class Pane {
     const fields = row[FIELDS];
     let news = "";
     for (let i = 0; i < fields.length && news.length < LONGEST; i += 2) {
-      if (fields[i + 1] === row[SERVICE] || fields[i] === "logger") continue;
+      if (fields[i + 1] === row[SERVICE] || QUIET.test(fields[i])) continue;
       news += `  ${fields[i]}=${fields[i + 1].slice(0, 80)}`;
     }
     text.append(make("span", "news", plain(news)));

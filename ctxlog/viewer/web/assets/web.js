@@ -1,0 +1,270 @@
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+const choice = byId("choice");
+const list = byId("list");
+const keys = byId("keys");
+const pane = new Pane(byId("pane"));
+const histogram = new Histogram(byId("histogram"), (since, until) => {
+  choice.elements.since.value = since;
+  choice.elements.until.value = until;
+  chosen();
+});
+
+// What is seen of a choice without its field: a time in the histogram.
+const SEEN = new Set(["grep", "errors", "since", "until"]);
+let files = [];
+let rows = [];
+let current = null; // the id of the request at the cursor
+let opened = null; // and of the one on the right
+let limit = 300;
+let version = -1;
+let asked = 0;
+
+function selection() {
+  const given = new URLSearchParams();
+  for (const [name, value] of new FormData(choice)) if (value) given.set(name, value);
+  return given;
+}
+
+function keep() {
+  const address = selection();
+  if (opened !== null) address.set("r", opened);
+  const query = address.toString();
+  history.replaceState(null, "", (query ? `?${query}` : location.pathname) + location.hash);
+}
+
+async function load() {
+  const number = ++asked;
+  const query = selection();
+  query.set("limit", limit);
+  let found;
+  try {
+    const answer = await fetch(`api/requests?${query}`);
+    found = await answer.json();
+  } catch {
+    byId("count").textContent = "The server has ended.";
+    return;
+  }
+  if (number !== asked) return;
+  if (found.error) {
+    byId("count").textContent = plain(found.error);
+    return;
+  }
+  ({ files, rows } = found);
+  histogram.show(found.bars, found.since, found.until);
+  tell(found);
+  draw();
+}
+
+function tell({ matched, failed, state }) {
+  const parts = [count(matched, "request")];
+  if (failed) parts.push(`${failed.toLocaleString("en")} failed`);
+  if (!state.done) {
+    const part = state.total ? Math.floor((state.read / state.total) * 100) : 0;
+    parts.push(part < 100 ? `${part} % read` : "searching");
+  }
+  parts.push(...state.problems.map(plain));
+  byId("count").textContent = parts.join(" · ");
+}
+
+function draw() {
+  list.replaceChildren(...rows.map(entry));
+  if (rows.length >= limit) {
+    const more = make("button", "", "Older requests");
+    more.type = "button";
+    more.addEventListener("click", () => {
+      limit = Math.min(limit * 3, 5000);
+      load();
+    });
+    if (limit < 5000) list.append(more);
+  }
+}
+
+function entry([id, start, took, lines, errors, failed, method, path, status, user]) {
+  const made = make("div", failed ? "entry bad" : "entry");
+  made.setAttribute("role", "option");
+  made.setAttribute("aria-selected", id === opened);
+  made.dataset.id = id;
+  made.classList.toggle("current", id === current);
+  made.classList.toggle("opened", id === opened);
+  const first = make("div", "first");
+  first.append(
+    make("span", "name", plain([method, path].filter(Boolean).join(" ") || id)),
+    make("span", "code", plain(status)),
+    make("span", "took", duration(took)),
+  );
+  const second = make("div", "second");
+  second.append(
+    make("span", "", start === null ? "" : iso(start).slice(0, 23).replace("T", " ")),
+    make("span", "id", plain(id)),
+    make("span", "", plain(user)),
+    make("span", "", errors ? count(errors, "error") : count(lines, "line")),
+  );
+  made.append(first, second);
+  made.addEventListener("click", () => show(id));
+  return made;
+}
+
+async function show(id, stay = false) {
+  current = opened = id;
+  document.body.classList.add("one");
+  byId("pane").hidden = false;
+  byId("empty").hidden = true;
+  keep();
+  draw();
+  const before = stay ? [pane.scroller.scrollTop, pane.open, pane.at] : null;
+  if (!stay) history.replaceState(null, "", location.pathname + location.search);
+  const answer = await fetch(`api/request?${new URLSearchParams({ id })}`);
+  let head = null;
+  for await (const made of pieces(answer)) {
+    if (opened !== id) return;
+    if (made.error) return say(plain(made.error));
+    if (head) pane.add(made);
+    else pane.show(head = made);
+  }
+  if (!head) return say("This request is not there any more.");
+  if (before) {
+    [, pane.open, pane.at] = before;
+    pane.draw();
+    pane.scroller.scrollTop = before[0];
+  } else {
+    pane.go(wantedLine);
+    wantedLine = "";
+    pane.scroller.focus();
+  }
+}
+
+// The values of an answer that has one on each line, as they come.
+async function* pieces(answer) {
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let parts = [];
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const lines = value.split("\n");
+    while (lines.length > 1) {
+      yield JSON.parse([...parts, lines.shift()].join(""));
+      parts = [];
+    }
+    parts.push(lines[0]);
+  }
+}
+
+function back() {
+  document.body.classList.remove("one");
+  list.focus();
+}
+
+function command() {
+  const words = ["ctxlog", "show", ...files];
+  if (opened !== null && document.body.classList.contains("one")) {
+    words.push("-r", opened);
+  } else {
+    for (const [name, value] of selection()) {
+      if (name === "errors") words.push("--errors");
+      else words.push(`--${name}`, value);
+    }
+  }
+  return words.map(quoted).join(" ");
+}
+
+function say(text) {
+  byId("said").textContent = text;
+}
+
+async function copy() {
+  const text = command();
+  try {
+    await navigator.clipboard.writeText(text);
+    say("Copied.");
+  } catch {
+    say(text);
+  }
+}
+
+function chosen() {
+  limit = 300;
+  byId("options").hidden = byId("options").hidden
+    && ![...selection().keys()].some((name) => !SEEN.has(name));
+  keep();
+  load();
+}
+
+function move(by) {
+  if (!rows.length) return;
+  const at = rows.findIndex(([id]) => id === current);
+  current = rows[Math.min(Math.max(at + by, 0), rows.length - 1)][0];
+  draw();
+  list.querySelector(".current").scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || keys.open) return;
+  const { target, key } = event;
+  if (byId("pane").contains(target) && pane.key(event)) return;
+  const typing = /^(INPUT|SELECT)$/.test(target.tagName) && target.type !== "checkbox";
+  if (key === "Escape") return typing ? list.focus() : back();
+  if (typing || (key === "Enter" && target.tagName === "BUTTON")) return;
+  const acts = {
+    j: () => move(1),
+    ArrowDown: () => move(1),
+    k: () => move(-1),
+    ArrowUp: () => move(-1),
+    Enter: () => current !== null && show(current),
+    "/": () => choice.elements.grep.focus(),
+    e: () => choice.elements.errors.click(),
+    c: copy,
+    "?": () => keys.showModal(),
+  };
+  if (!acts[key]) return;
+  event.preventDefault();
+  acts[key]();
+});
+byId("help").addEventListener("click", () => keys.showModal());
+keys.addEventListener("click", () => keys.close());
+byId("back").addEventListener("click", back);
+byId("copy").addEventListener("click", copy);
+byId("more").addEventListener("click", () => {
+  byId("options").hidden = !byId("options").hidden;
+  byId("more").setAttribute("aria-expanded", !byId("options").hidden);
+});
+let typed;
+choice.addEventListener("input", () => {
+  clearTimeout(typed);
+  typed = setTimeout(chosen, 250);
+});
+choice.addEventListener("submit", (event) => {
+  event.preventDefault();
+  chosen();
+  list.focus();
+});
+window.addEventListener("hashchange", () => pane.go(location.hash));
+
+let wantedLine = location.hash;
+const address = new URLSearchParams(location.search);
+for (const [name, value] of address) {
+  const field = choice.elements[name];
+  if (field?.type === "checkbox") field.checked = value !== "0";
+  else if (field && field.name) field.value = value;
+}
+list.focus();
+chosen();
+if (address.get("r")) show(address.get("r"));
+
+const events = new EventSource("api/events");
+let waiting = false;
+const seen = new Map();
+events.addEventListener("message", async ({ data }) => {
+  const state = JSON.parse(data);
+  if (state.version === version || waiting) return;
+  version = state.version;
+  waiting = true;
+  await load();
+  const grown = state.recent[opened];
+  if (grown !== undefined && seen.get(opened) !== grown) {
+    seen.set(opened, grown);
+    await show(opened, true);
+  }
+  waiting = false;
+});

@@ -1,0 +1,293 @@
+"""
+The requests that the page lists: known piece by piece, and as they are written.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ctxlog.aggregators import is_address
+from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.query.needles import Every
+from ctxlog.viewer.query.scan import scan
+from ctxlog.viewer.read.source import BROKEN, Hit, Source
+from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.web.reading import Given, Job, Piece, matching, pieces, summed_up
+from ctxlog.viewer.web.selection import Selection, Wish
+
+_PAUSE = 0.25
+_BARS = 96
+_MOST_ANSWERS = 16
+_MOST_CHANGED = 200
+
+
+class Index:
+    """
+    The requests of files and stores. Its reading goes on in threads and processes.
+
+    Args:
+        given: What is read.
+        changed: Called, in any thread, when there is news.
+    """
+
+    def __init__(self, given: Given, changed: Callable[[], None]) -> None:
+        self._given, self._changed = given, changed
+        self._lock = threading.Lock()
+        self._rows: dict[str, Row] = {}
+        self._answers: OrderedDict[Wish, _Answer] = OrderedDict()
+        self._problems: list[str] = []
+        self._read, self._done = 0, False
+        self._recent: OrderedDict[str, int] = OrderedDict()
+        self._version = 0
+        self._stopped = threading.Event()
+        self._files = [_Grown(n) for n in given.files if not is_address(n)]
+        self._files = [file for file in self._files if file.grows]
+        self._total = sum(file.end for file in self._files)
+        self._job = Job(pieces, given, {file.name: file.end for file in self._files})
+        self._threads = [
+            threading.Thread(target=self._fill, daemon=True),
+            threading.Thread(target=self._watch, daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """End all reading."""
+        self._stopped.set()
+        self._job.end()
+        for answer in list(self._answers.values()):
+            answer.end()
+        for thread in self._threads:
+            thread.join()
+
+    def _fill(self) -> None:
+        try:
+            for made in self._job.results():
+                if isinstance(made, Piece):
+                    self._add(made.rows, older=made.older)
+                    self._read += made.size
+                else:
+                    self._problems.append(made)
+                self._note()
+        except OSError as error:
+            self._problems.append(str(error))
+        self._done = True
+        self._note()
+
+    def _add(self, rows: Mapping[str, Row], *, older: bool) -> None:
+        with self._lock:
+            for request, row in rows.items():
+                known = self._rows.get(request)
+                if known is None:
+                    self._rows[request] = row
+                elif older:
+                    row.merge(known)
+                    self._rows[request] = row
+                else:
+                    known.merge(row)
+
+    def _note(self) -> None:
+        self._version += 1
+        self._changed()
+
+    def _watch(self) -> None:
+        """Read what is written, until it is closed."""
+        names = self._given.names
+        while not self._stopped.wait(_PAUSE):
+            for file in self._files:
+                try:
+                    hits = file.news(Every(names))
+                except BROKEN as error:
+                    self._problems.append(f"{file.name}: {error}")
+                    continue
+                if hits:
+                    rows = summed_up(hits, names)
+                    self._add(rows, older=False)
+                    self._answer(hits)
+                    self._note()
+                    for request in rows:
+                        self._recent[request] = self._version
+                        self._recent.move_to_end(request)
+                    while len(self._recent) > _MOST_CHANGED:
+                        self._recent.popitem(last=False)
+                    self._changed()
+
+    def _answer(self, hits: list[Hit]) -> None:
+        answers = list(self._answers.values())
+        for hit in hits if answers else ():
+            for record in Record.read(hit.line, self._given.names):
+                for answer in answers:
+                    answer.look(record, hit.line)
+
+    def state(self) -> dict[str, Any]:
+        """Return how far it has come, and which requests have grown of late."""
+        answers = list(self._answers.values())
+        return {
+            "version": self._version,
+            "requests": len(self._rows),
+            "read": self._read,
+            "total": self._total,
+            "done": self._done and all(answer.done for answer in answers),
+            "problems": self._problems[:20],
+            "recent": dict(self._recent),
+        }
+
+    def listed(self, selection: Selection, limit: int) -> dict[str, Any]:
+        """
+        Return the newest requests that are chosen, and how all are spread over time.
+
+        Args:
+            selection: What is chosen.
+            limit: How many requests are listed at most.
+        """
+        answers = [self._answer_of(wish) for wish in selection.wishes]
+        with self._lock:
+            rows = [
+                row
+                for row in self._rows.values()
+                if selection.holds(row)
+                and all(row.id in answer.ids for answer in answers)
+            ]
+        shown = [row for row in rows if selection.is_within(row)]
+        shown.sort(key=lambda row: row.extent.start or 0.0, reverse=True)
+        return {
+            "rows": [_summary(row) for row in shown[:limit]],
+            "matched": len(shown),
+            "failed": sum(row.failed for row in shown),
+            "bars": _bars(rows),
+            "since": selection.since,
+            "until": selection.until,
+            "state": self.state(),
+        }
+
+    def _answer_of(self, wish: Wish) -> _Answer:
+        with self._lock:
+            answer = self._answers.get(wish)
+            if answer is None:
+                answer = _Answer(self._given, wish, self._note)
+                self._answers[wish] = answer
+                while len(self._answers) > _MOST_ANSWERS:
+                    _, oldest = self._answers.popitem(last=False)
+                    oldest.end()
+            self._answers.move_to_end(wish)
+            return answer
+
+
+class _Answer:
+    """The requests for which one thing holds, found while they are shown."""
+
+    def __init__(self, given: Given, wish: Wish, changed: Callable[[], None]) -> None:
+        self.ids: set[str] = set()
+        self.done = False
+        self._criterion, self._changed = wish.criterion(), changed
+        self._job = Job(matching, given, wish)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        try:
+            for ids in self._job.results():
+                self.ids.update(ids)
+                self._changed()
+        finally:
+            self.done = True
+            self._changed()
+
+    def look(self, record: Record, line: bytes) -> None:
+        """Take a line into account that was written since."""
+        request = record.request
+        if request is not None and not self._criterion.is_risky:
+            if self._criterion.holds(record, line):
+                self.ids.add(request)
+
+    def end(self) -> None:
+        """End its reading."""
+        self._job.end()
+
+
+class _Grown:
+    """
+    A file that may grow.
+
+    Attributes:
+        end: Where its whole lines end that are known.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.grows = Source(name).size is not None
+        self._identity = self._found()
+        self.end = _lines_end(name, 0) if self.grows else 0
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self.name)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def news(self, every: Every) -> list[Hit]:
+        """Return the lines since the last time, also of a file in its place."""
+        identity = self._found()
+        if identity is None:
+            return []
+        if identity != self._identity or os.path.getsize(self.name) < self.end:
+            self._identity, self.end = identity, 0
+        if os.path.getsize(self.name) == self.end:
+            return []
+        end = _lines_end(self.name, self.end)
+        if end == self.end:
+            return []
+        found = scan(Source(self.name), every, self.end, end)
+        self.end = end
+        return [hit for _, hits in found for hit in hits]
+
+
+def _lines_end(name: str, begin: int) -> int:
+    """Return where the last whole line of a file ends."""
+    with open(name, "rb") as file:
+        at = file.seek(0, os.SEEK_END)
+        while at > begin:
+            size = min(1 << 16, at - begin)
+            file.seek(at - size)
+            found = file.read(size).rfind(b"\n")
+            if found >= 0:
+                return at - size + found + 1
+            at -= size
+    return begin
+
+
+def _summary(row: Row) -> list[Any]:
+    """Return a request as the list has it."""
+    about, start = row.about, row.extent.start
+    return [
+        row.id,
+        None if start is None else start * 1000,
+        row.duration,
+        row.lines,
+        row.errors,
+        row.failed,
+        about.method,
+        about.path,
+        about.status,
+        about.user,
+    ]
+
+
+def _bars(rows: list[Row]) -> dict[str, Any] | None:
+    """Return how many requests began when, and how many of them failed."""
+    starts = [row.extent.start for row in rows if row.extent.start is not None]
+    if not starts:
+        return None
+    first, last = min(starts), max(starts)
+    step = max((last - first) / _BARS, 0.001)
+    bars = [[0, 0] for _ in range(_BARS)]
+    for row in rows:
+        if row.extent.start is not None:
+            bar = bars[min(int((row.extent.start - first) / step), _BARS - 1)]
+            bar[0] += 1
+            bar[1] += row.failed
+    return {"first": first * 1000, "step": step * 1000, "bars": bars}

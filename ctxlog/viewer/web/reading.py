@@ -1,0 +1,228 @@
+"""
+Reading for the page, in processes of its own: the server answers whatever is read.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from ctxlog.aggregators import is_address
+from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.query.criteria import Criterion
+from ctxlog.viewer.query.needles import Every
+from ctxlog.viewer.query.scan import scan
+from ctxlog.viewer.query.search import Reader
+from ctxlog.viewer.read.source import BROKEN, Hit, Source
+from ctxlog.viewer.read.store import FAILED, Store
+from ctxlog.viewer.recognize.keys import Names
+from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.web.lines import Sheet
+from ctxlog.viewer.web.selection import Wish
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+#: How many bytes are summed up at once; the first piece is shown that soon.
+_PIECE = 4 << 20
+_ROWS_AT_ONCE = 2000
+#: A trace of more requests is shown as far as these.
+_MOST_OF_TRACE = 100
+
+
+@dataclass(frozen=True)
+class Given:
+    """
+    What the page is about.
+
+    Attributes:
+        files: The names of files, and the addresses of stores.
+        names: The user's own names of fields.
+    """
+
+    files: Sequence[str]
+    names: Names
+
+    def reader(self) -> Reader:
+        """Return what reads all of it."""
+        sources = [
+            Store(name) if is_address(name) else Source(name) for name in self.files
+        ]
+        return Reader(sources, self.names)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """
+    What some lines say of their requests.
+
+    Attributes:
+        rows: A row for each of these requests.
+        size: How many bytes these lines have.
+        older: Whether they are older than all that was read before.
+    """
+
+    rows: dict[str, Row]
+    size: int
+    older: bool
+
+
+def summed_up(hits: Sequence[Hit], names: Names) -> dict[str, Row]:
+    """Return what lines say of their requests."""
+    rows: dict[str, Row] = {}
+    for hit in hits:
+        for record in Record.read(hit.line, names):
+            request = record.request
+            if request is not None:
+                row = rows.get(request)
+                if row is None:
+                    row = rows[request] = Row(request)
+                row.add(record)
+    return rows
+
+
+def pieces(given: Given, ends: dict[str, int]) -> Iterator[Piece | str]:
+    """
+    Yield what all lines say of their requests, the newest lines first.
+
+    Args:
+        given: What is read.
+        ends: Where files end that are read from their end on; later lines are not read.
+    """
+    files = [name for name in given.files if not is_address(name)]
+    for name in sorted(files, key=_changed, reverse=True):
+        source = Source(name)
+        try:
+            if name in ends and not source.is_collected:
+                yield from _from_end(source, ends[name], given.names)
+            else:
+                for size, hits in scan(source, Every(given.names)):
+                    yield Piece(summed_up(hits, given.names), size, older=False)
+        except BROKEN as error:
+            yield f"{name}: {error.__class__.__name__}: {error}"
+    stores = [name for name in given.files if is_address(name)]
+    if stores:
+        reader = Given(stores, given.names).reader()
+        yield Piece(reader.rows(), 0, older=True)
+        yield from reader.problems
+
+
+def _from_end(source: Source, end: int, names: Names) -> Iterator[Piece]:
+    ranges = [(begin, stop) for begin, stop in source.parts(_PIECE) if begin < end]
+    for begin, stop in reversed(ranges):
+        found = scan(source, Every(names), begin, min(stop, end))
+        hits = [hit for _, some in found for hit in some]
+        yield Piece(summed_up(hits, names), min(stop, end) - begin, older=True)
+
+
+def _changed(name: str) -> float:
+    try:
+        return os.stat(name).st_mtime
+    except OSError:
+        return 0.0
+
+
+def matching(given: Given, wish: Wish) -> Iterator[list[str]]:
+    """Yield the ids of requests with a line for which something holds."""
+    found = given.reader().matching([wish.criterion()])
+    for first in found:
+        yield [first, *islice(found, 99)] if not given.reader().is_large else [first]
+
+
+def opened(given: Given, request: str) -> Iterator[Any]:
+    """
+    Yield a request: first its head, then some of its lines at once.
+
+    Lines that others say about its trace are among them.
+    """
+    reader = given.reader()
+    with reader.collect({request}) as collected:
+        if request not in collected.ids:
+            return
+        traces = _traces(entry.record for entry in collected.request(request).entries)
+        ids = {request}
+        if traces:
+            asked = Criterion(lambda record, _: bool(traces & _traces([record])))
+            ids |= set(islice(reader.matching([asked]), _MOST_OF_TRACE))
+        if ids == {request}:
+            yield from _sheet(Sheet(collected.request(request)))
+            return
+    with reader.collect(ids) as collected:
+        others = [one for one in collected if one.id != request]
+        yield from _sheet(Sheet(collected.request(request), others))
+
+
+def _sheet(sheet: Sheet) -> Iterator[Any]:
+    yield sheet.head()
+    rows = sheet.rows(raw=True)
+    while some := list(islice(rows, _ROWS_AT_ONCE)):
+        yield some
+
+
+_TRACES = ("traceID", "trace_id", "traceId", "trace.id", "dd.trace_id")
+
+
+def _traces(records: Any) -> set[str]:
+    """Return the traces that some records name."""
+    found = {record.get(name) for record in records for name in _TRACES}
+    return {one for one in found if isinstance(one, str) and one.strip("0 ")}
+
+
+class Job:
+    """
+    A process that reads, and what it yields.
+
+    Args:
+        work: A function of a module, which yields values that can be pickled.
+        arguments: Its arguments.
+    """
+
+    def __init__(self, work: Callable[..., Iterator[Any]], *arguments: object) -> None:
+        # The server has threads, so that a fork of it may never get on.
+        context = multiprocessing.get_context("spawn")
+        self._receiver, sender = context.Pipe(duplex=False)
+        self._process = context.Process(target=_work, args=(sender, work, arguments))
+        with sender:
+            self._process.start()
+
+    def results(self) -> Iterator[Any]:
+        """
+        Yield what it yields.
+
+        Raises:
+            OSError: if it has failed.
+        """
+        while True:
+            try:
+                made, problem = self._receiver.recv()
+            except (EOFError, OSError):
+                return
+            if problem:
+                raise OSError(problem)
+            yield made
+
+    def end(self) -> None:
+        """End it, whatever it does."""
+        self._process.terminate()
+        self._process.join()
+        self._receiver.close()
+
+
+def _work(
+    sender: Connection,
+    work: Callable[..., Iterator[Any]],
+    arguments: Sequence[object],
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server is told, too
+    try:
+        for made in work(*arguments):
+            sender.send((made, None))
+    except BrokenPipeError:
+        return
+    except (*BROKEN, *FAILED) as error:
+        sender.send((None, str(error)))

@@ -1,0 +1,89 @@
+"""
+Which requests are listed: the options of `ctxlog show`, as an address has them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.query import criteria
+from ctxlog.viewer.query.criteria import Criterion
+
+#: What lines must be read for; the rest is known of every request.
+_OF_LINES: Mapping[str, Callable[[str], Criterion]] = {
+    "level": criteria.by_level,
+    "status": criteria.by_status,
+    "path": criteria.by_path,
+    "route": criteria.by_route,
+    "user": criteria.by_user,
+    "field": criteria.by_field,
+    "grep": criteria.by_grep,
+}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """
+    Something that must hold for a line of a request.
+
+    Attributes:
+        name: The option's name.
+        text: Its value.
+    """
+
+    name: str
+    text: str
+
+    def criterion(self) -> Criterion:
+        """Return the criterion of `ctxlog show`."""
+        return _OF_LINES[self.name](self.text)
+
+
+class Selection:
+    """
+    What is chosen; all of it must hold.
+
+    Args:
+        given: The values of the options, by their names; empty ones count as not given.
+
+    Attributes:
+        wishes: What must hold for lines.
+
+    Raises:
+        ValueError: if a value cannot be read.
+    """
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        def text(name: str) -> str:
+            return given.get(name, "").strip()
+
+        try:
+            self.wishes = [Wish(name, text(name)) for name in _OF_LINES if text(name)]
+            for wish in self.wishes:
+                wish.criterion()
+            self._slow = criteria.duration(text("slow")) if text("slow") else None
+            since, until = text("since"), text("until")
+            self.since = criteria.by_since(since).since if since else None
+            self.until = criteria.by_until(until).until if until else None
+        except argparse.ArgumentTypeError as error:
+            raise ValueError(str(error)) from None
+        self._errors = text("errors") not in ("", "0")
+        self._request = text("request")
+
+    def holds(self, row: Row) -> bool:
+        """Return whether what needs no line and no time holds for a request."""
+        return (
+            (row.failed or not self._errors)
+            and (self._slow is None or row.extent.seconds >= self._slow)
+            and (not self._request or self._request in row.id)
+        )
+
+    def is_within(self, row: Row) -> bool:
+        """Return whether a request lies within the time that is chosen."""
+        start, end = row.extent.start, row.extent.end
+        if self.since is not None and (end is None or end < self.since):
+            return False
+        return self.until is None or (start is not None and start <= self.until)

@@ -1,0 +1,255 @@
+"""
+`ctxlog web`: the server of the page, asked as a browser asks it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import pytest
+
+from ctxlog.__main__ import main
+from ctxlog.viewer.web.selection import Selection
+from tests.helpers import LIMIT, need
+from tests.viewer.serving import line, serving, written
+
+need("starlette", "uvicorn")
+
+pytestmark = pytest.mark.real_server
+
+
+class Asked:
+    """An answer of the server."""
+
+    def __init__(self, address: str, path: str, host: str | None = None) -> None:
+        where = urlsplit(address)
+        assert where.hostname is not None
+        connection = http.client.HTTPConnection(where.hostname, where.port, LIMIT)
+        headers = {"Host": host} if host is not None else {}
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        self.status, self.headers = answer.status, answer.headers
+        self.body = answer.read()
+        connection.close()
+
+    @property
+    def json(self) -> Any:
+        """The JSON of the answer."""
+        return json.loads(self.body)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log of 50 requests."""
+    return written(tmp_path_factory.mktemp("log"))
+
+
+@pytest.fixture(scope="module")
+def address(log: Path) -> Iterator[str]:
+    """The address of the page of that log."""
+    with serving([log]) as found:
+        yield found
+
+
+def told(address: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Read the page's events until one says something; return it."""
+    where = urlsplit(address)
+    assert where.hostname is not None
+    connection = http.client.HTTPConnection(where.hostname, where.port, LIMIT)
+    connection.request("GET", where.path + "api/events")
+    answer = connection.getresponse()
+    try:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        while some := answer.readline():
+            if some.startswith(b"data: "):
+                state: dict[str, Any] = json.loads(some[6:])
+                if until(state):
+                    return state
+    finally:
+        answer.close()
+        connection.close()
+    raise AssertionError("the events have ended")
+
+
+def listed(address: str, **selection: str) -> dict[str, Any]:
+    """The requests that are listed, once all of them are known."""
+    path = urlsplit(address).path + "api/requests?" + urlencode(selection)
+
+    def is_known(_: dict[str, Any]) -> bool:
+        return bool(Asked(address, path).json["state"]["done"])
+
+    if not is_known({}):
+        told(address, is_known)
+    found: dict[str, Any] = Asked(address, path).json
+    return found
+
+
+def ids(found: dict[str, Any]) -> list[str]:
+    """The ids of the requests that are listed."""
+    return [row[0] for row in found["rows"]]
+
+
+def test_the_newest_request_comes_first(address: str) -> None:
+    """All requests are listed by when they began, and spread over time."""
+    found = listed(address)
+    assert ids(found) == [f"req-{number:02d}" for number in reversed(range(50))]
+    assert (found["matched"], found["failed"]) == (50, 5)
+    assert sum(bar[0] for bar in found["bars"]["bars"]) == 50
+    assert sum(bar[1] for bar in found["bars"]["bars"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ({"errors": "1"}, [49, 39, 29, 19, 9]),
+        ({"grep": "order 17 received"}, [17]),
+        ({"grep": "order 1[78]"}, [18, 17]),
+        ({"level": "error", "until": "2026-01-31T12:15:00Z"}, [9]),
+        ({"status": "5xx", "since": "2026-01-31T12:39:00Z"}, [49, 39]),
+        ({"path": "/ord*", "request": "req-0", "errors": "1"}, [9]),
+        ({"user": "alice", "request": "req-33"}, [33]),
+        ({"user": "bob"}, []),
+        ({"slow": "200ms"}, []),
+        ({"slow": "99ms", "errors": "1", "request": "req-4"}, [49]),
+        (
+            {"since": "2026-01-31T12:01:00Z", "until": "2026-01-31T12:02:00Z"},
+            [2, 1],
+        ),
+    ],
+)
+def test_requests_are_chosen_as_with_show(
+    address: str, selection: dict[str, str], expected: list[int]
+) -> None:
+    """All options that are given must hold."""
+    found = listed(address, **selection)
+    assert ids(found) == [f"req-{number:02d}" for number in expected]
+
+
+@pytest.mark.parametrize(
+    "selection", [{"slow": "x"}, {"level": "loud"}, {"grep": "("}, {"since": "soon"}]
+)
+def test_what_cannot_be_read_is_said(address: str, selection: dict[str, str]) -> None:
+    """An option that is wrong is named, and nothing is listed."""
+    path = urlsplit(address).path + "api/requests?" + urlencode(selection)
+    asked = Asked(address, path)
+    assert asked.status == 400
+    assert next(iter(selection.values())) in asked.json["error"]
+    with pytest.raises(ValueError, match=re.escape(next(iter(selection.values())))):
+        Selection(selection)
+
+
+def test_a_request_has_its_lines(address: str) -> None:
+    """First its head, then its lines by when they begin, as they stand in the file."""
+    asked = Asked(address, urlsplit(address).path + "api/request?id=req-09")
+    head, *pieces = map(json.loads, asked.body.splitlines())
+    rows = [row for piece in pieces for row in piece]
+    assert (head["id"], head["status"], head["errors"]) == ("req-09", "503", 1)
+    assert [row[8] for row in rows] == ["order 9 received", "POST /orders"]
+    assert json.loads(rows[1][11])["status"] == 503
+
+
+def test_the_token_is_needed(address: str) -> None:
+    """Without it, or with another one, there is nothing."""
+    path = urlsplit(address).path
+    assert Asked(address, path).status == 200
+    for other in ("/", "/api/requests", f"{path[:-2]}x/", "//", f"/%00{path}"):
+        asked = Asked(address, other)
+        assert asked.status == 404
+        assert b"req-" not in asked.body
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", ""])
+def test_only_this_machine_is_meant(address: str, host: str) -> None:
+    """A name that leads here by a trick is refused, with the token, too."""
+    assert Asked(address, urlsplit(address).path, host).status == 403
+
+
+def test_nothing_else_may_run(address: str) -> None:
+    """Every answer forbids scripts and styles but the page's own files."""
+    path = urlsplit(address).path
+    for part in ("", "page.css", "web.js", "icon.svg", "api/requests", "nothing"):
+        headers = Asked(address, path + part).headers
+        policy = headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+    page = Asked(address, path).body.decode()
+    assert "style=" not in page
+    assert "<style" not in page
+    assert "onclick" not in page
+
+
+def test_what_is_written_is_told(tmp_path: Path) -> None:
+    """A line that is written reaches the list, and what was chosen before."""
+    log = written(tmp_path)
+    with serving([log]) as address:
+        assert ids(listed(address, grep="late")) == []
+        with log.open("a", encoding="utf-8") as file:
+            file.write(line(9000, "ERROR", "a late one", "req-late"))
+        state = told(address, lambda state: "req-late" in state["recent"])
+        assert state["requests"] == 51
+        assert ids(listed(address, grep="late")) == ["req-late"]
+        assert ids(listed(address))[0] == "req-late"
+
+
+def test_a_trace_is_joined(tmp_path: Path) -> None:
+    """What other services say of a request's trace is among its lines."""
+    shop, other = tmp_path / "shop.log", tmp_path / "payments.log"
+    shop.write_text(line(0, "INFO", "order", "req-A", traceID="t-1"))
+    more = {"service": "payments", "traceID": "t-1"}
+    other.write_text(
+        line(1, "ERROR", "refused", "req-B", **more)
+        + line(2, "INFO", "another", "req-C", traceID="t-2")
+    )
+    with serving([shop, other]) as address:
+        path = urlsplit(address).path + "api/request?id=req-A"
+        head, *pieces = map(json.loads, Asked(address, path).body.splitlines())
+    assert head["requests"] == ["req-A", "req-B"]
+    rows = [(row[5], row[6], row[8]) for piece in pieces for row in piece]
+    assert rows == [(0, "shop", "order"), (1, "payments", "refused")]
+
+
+HOSTILE = [
+    "</script><img src=x onerror=alert(1)>",
+    "\u202eabc\x00\x1b[31m\u2028",
+    "\ud800",
+    "x" * 100_000,
+    float("nan"),
+    2**80,
+    {"a": [{"b": "<svg>"}]},
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_values_are_data(tmp_path: Path, value: object) -> None:
+    """Whatever a value or an id is, the answers are JSON without markup."""
+    log = tmp_path / "x.log"
+    request = value if isinstance(value, str) and len(value) < 100 else "req-A"
+    log.write_text(line(0, "INFO", "x", request, path=value, evil=value))
+    with serving([log]) as address:
+        found = listed(address)
+        assert found["matched"] == 1
+        path = urlsplit(address).path
+        shown = quote(request.encode("utf-8", "replace"))
+        asked = [
+            Asked(address, f"{path}api/requests"),
+            Asked(address, f"{path}api/request?id={shown}"),
+        ]
+    for answer in asked:
+        assert b"<" not in answer.body
+        for one in answer.body.splitlines():
+            json.loads(one)
+
+
+@pytest.mark.parametrize("arguments", [["/no/such.log"], ["x.log", "--port", "99999"]])
+def test_wrong_use(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """A file that is not there, or a port that is none, is said in one sentence."""
+    assert main(["web", *arguments]) == 2
+    assert capfd.readouterr().err.count("\n") == 1

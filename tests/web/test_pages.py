@@ -1,0 +1,178 @@
+"""
+The pages, driven by keys and a mouse in headless Chromium.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctxlog.__main__ import main
+from tests.helpers import need
+from tests.viewer.serving import line, serving, written
+
+need("playwright", "starlette", "uvicorn")
+
+from playwright.sync_api import Page, expect, sync_playwright  # noqa: E402
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="there is no chromium on this machine: apt-get install chromium",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"]
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Page]:
+    """A page whose console stays empty."""
+    opened = browser.new_page(viewport={"width": 1280, "height": 800})
+    problems: list[str] = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on("console", lambda message: problems.append(message.text))
+    opened.on("dialog", lambda dialog: problems.append(dialog.message))
+    yield opened
+    opened.close()
+    assert problems == []
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page of 50 requests."""
+    with serving([written(tmp_path_factory.mktemp("log"))]) as found:
+        yield found
+
+
+def test_keys_are_enough(page: Page, address: str) -> None:
+    """From the list to a line and back, without a mouse."""
+    page.goto(address)
+    expect(page.locator(".entry")).to_have_count(50)
+    page.keyboard.press("e")
+    expect(page.locator(".entry")).to_have_count(5)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator(".row")).to_have_count(2)
+    expect(page.locator("h1")).to_contain_text("POST /orders")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator(".detail .whole")).to_be_visible()
+    page.keyboard.press("r")
+    expect(page.locator("pre.raw")).to_contain_text('"requestID": "req-49"')
+    page.keyboard.press("Escape")
+    expect(page.locator(".detail")).to_have_count(0)
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type("order 39 ")
+    expect(page.locator(".entry")).to_have_count(1)
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_be_hidden()
+
+
+def test_the_address_keeps_what_is_chosen(page: Page, address: str) -> None:
+    """Opened again, it shows the same."""
+    page.goto(address)
+    page.locator("[name=errors]").check()
+    expect(page.locator(".entry")).to_have_count(5)
+    page.locator(".entry").nth(1).click()
+    expect(page.locator(".facts .id")).to_have_text("req-39")
+    page.goto(page.url)
+    expect(page.locator(".entry")).to_have_count(5)
+    expect(page.locator(".facts .id")).to_have_text("req-39")
+
+
+def test_a_time_is_chosen_by_brushing(page: Page, address: str) -> None:
+    """To drag over the histogram chooses, a click takes it back."""
+    page.goto(address)
+    expect(page.locator(".entry")).to_have_count(50)
+    box = page.locator("#histogram").bounding_box()
+    assert box
+    across = box["y"] + 20
+    page.mouse.move(box["x"] + box["width"] * 0.5, across)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"], across, steps=4)
+    page.mouse.up()
+    expect(page.locator(".entry")).to_have_count(25)
+    assert "since=" in page.url
+    page.mouse.click(box["x"] + 20, across)
+    expect(page.locator(".entry")).to_have_count(50)
+
+
+def test_what_is_written_appears(page: Page, tmp_path: Path) -> None:
+    """A new request comes first, and the open one grows."""
+    log = written(tmp_path)
+    with serving([log]) as address:
+        page.goto(address)
+        page.locator(".entry").first.click()
+        expect(page.locator(".row")).to_have_count(2)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(line(4000, "ERROR", "too late", "req-49"))
+            file.write(line(5000, "INFO", "new", "req-new"))
+        expect(page.locator(".entry .id").first).to_have_text("req-new")
+        expect(page.locator(".row")).to_have_count(3)
+        expect(page.locator(".row.bad").last).to_contain_text("too late")
+        page.goto("about:blank")
+
+
+def test_no_value_becomes_markup(page: Page, tmp_path: Path) -> None:
+    """A line shows its tags as text, in the list, in the request, in the raw line."""
+    evil = "<img src=x onerror=alert(1)>"
+    log = tmp_path / "x.log"
+    fields = {"path": evil, "method": evil, "user": evil, evil: evil, "service": evil}
+    log.write_text(line(0, "ERROR", evil, evil, **fields))
+    with serving([log]) as address:
+        page.goto(address)
+        page.locator(".entry").click()
+        page.locator(".row").click()
+        page.keyboard.press("r")
+        expect(page.locator("pre.raw")).to_contain_text(evil)
+        assert page.locator("img").count() == 0
+        page.goto("about:blank")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_cut_off(page: Page, address: str, width: int) -> None:
+    """No part is wider than the window, the list, a request and an open line."""
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(address)
+    too_wide = "document.documentElement.scrollWidth > innerWidth"
+    page.locator(".entry").first.click()
+    page.locator(".row").first.click()
+    expect(page.locator(".detail")).to_be_visible()
+    assert not page.evaluate(too_wide)
+    if width == 390:
+        expect(page.locator("aside")).to_be_hidden()
+        page.locator("#back").click()
+        expect(page.locator("aside")).to_be_visible()
+        assert not page.evaluate(too_wide)
+
+
+def test_a_page_of_many_lines(page: Page, tmp_path: Path) -> None:
+    """20,000 lines: few are elements, and the address of one leads to it."""
+    log, alone = tmp_path / "big.log", tmp_path / "big.html"
+    with log.open("w", encoding="utf-8") as file:
+        for number in range(20_000):
+            file.write(line(number / 1000, "INFO", f"step {number}", "req-A"))
+    assert main(["timeline", str(log), "-r", "req-A", "--html", str(alone)]) == 0
+    page.goto(f"{alone.as_uri()}#line-15000")
+    expect(page.locator("#line-15000")).to_contain_text("step 14999")
+    expect(page.locator(".detail .whole")).to_have_text("step 14999")
+    assert page.locator(".row").count() < 100
+    page.locator("input[type=search]").fill("step 777")
+    expect(page.locator(".filters output")).to_have_text("11 of 20,000 lines")
