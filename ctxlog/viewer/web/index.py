@@ -102,7 +102,10 @@ class Index:
                 try:
                     hits = file.news(Every(names))
                 except BROKEN as error:
-                    self._problems.append(f"{file.name}: {error}")
+                    problem = f"{file.name}: {error}"
+                    if problem not in self._problems:  # it is looked at again and again
+                        self._problems.append(problem)
+                        self._note()
                     continue
                 if hits:
                     rows = summed_up(hits, names)
