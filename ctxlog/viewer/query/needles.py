@@ -280,7 +280,9 @@ class Shown:
         ]
         usual = _PUT_TOGETHER.lower() if folded else _PUT_TOGETHER
         words = [word for word in words if word not in usual.encode()]
-        return cls(max(words, key=len), folded) if words else None
+        # What has a digit is on fewer lines.
+        rare = [word for word in words if re.search(rb"\d", word)] or words
+        return cls(max(rare, key=len), folded) if words else None
 
     def __call__(self, block: Block) -> Iterable[int]:
         """Return where these lines begin, or the ones that they stand below."""
