@@ -133,6 +133,38 @@ def test_all_that_is_there(log: Path) -> None:
         running.until_text("old")
 
 
+def test_several_files_in_the_order_of_time(tmp_path: Path) -> None:
+    """Each file keeps the order of its lines, and what stands below one stays there."""
+
+    def at(second: int, message: str) -> str:
+        time = f"2026-11-25T06:50:0{second}.000000Z"
+        return line("req-A", message, timestamp=time)
+
+    one, other = tmp_path / "one.log", tmp_path / "other.log"
+    append(one, at(1, "a1"), at(4, "a4"), "Traceback\n", "  below a4\n", at(6, "a6"))
+    append(other, at(2, "b2"), at(5, "b5"), at(3, "b3"), at(7, "b7"))
+    with following(str(one), str(other), "--all") as running:
+        printed = running.until_text("b7")
+    shown = ["a1", "b2", "a4", "Traceback", "below a4", "b5", "b3", "a6", "b7"]
+    assert [text.split("req-A")[-1].strip() for text in printed] == shown
+
+
+def test_another_day(tmp_path: Path) -> None:
+    """Its date stands above its first line."""
+    log = tmp_path / "app.log"
+    append(
+        log,
+        line("a", "one", timestamp="2026-01-31T23:59:59.000000Z"),
+        line("a", "two", timestamp="2026-02-01T00:00:00.000000Z"),
+        line("a", "three", timestamp="2026-02-01T00:00:01.000000Z"),
+    )
+    with following(str(log), "--all") as running:
+        printed = running.until_text("three")
+    assert [text.split()[-1] for text in printed] == [
+        *("one", "2026-02-01", "two", "three")
+    ]
+
+
 def test_a_line_that_a_collector_splits(tmp_path: Path) -> None:
     """It is printed whole, if the file is rotated between its parts as well."""
     path = tmp_path / "app.log"
@@ -333,6 +365,22 @@ def test_what_is_not_json_belongs_to_the_line_above() -> None:
     bad = line("bad", "broken", "ERROR")
     assert watched(watch, line("good", "one"), "not of a failing one\n") == []
     assert watched(watch, bad, "Traceback\n") == [bad.encode(), b"Traceback\n"]
+
+
+def test_errors_outside_of_requests() -> None:
+    """A start that fails is printed with its traceback; other such lines are not."""
+    watch = Watch(Names(), [failing])
+    bad = '{"level":"CRITICAL","message":"no database"}\n'
+    usual = '{"level":"INFO","message":"starting"}\n'
+    assert watched(watch, usual, "below\n") == []
+    assert watched(watch, bad, "Traceback\n") == [bad.encode(), b"Traceback\n"]
+    assert watched(watch, usual, "below\n") == []
+
+
+def test_requests_that_are_named_are_all_that_is_printed() -> None:
+    """Nothing outside of requests has such an id."""
+    watch = Watch(Names(), [failing], prefix="req-A")
+    assert watched(watch, '{"level":"ERROR","message":"no database"}\n') == []
 
 
 def test_what_is_held_back_has_a_limit() -> None:

@@ -23,6 +23,7 @@ from ctxlog.viewer.query.watch import Watch, in_order
 from ctxlog.viewer.read.store import FAILED, Store
 from ctxlog.viewer.read.tail import followed
 from ctxlog.viewer.recognize.keys import Names
+from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.show.printing import LinePrinter, filled
 
 
@@ -55,11 +56,22 @@ def run(chosen: argparse.Namespace) -> int:
     ]
     files = [name for name in given if not is_address(name)]
     try:
-        _print(followed(files, stores, from_start=chosen.all), names, chosen)
+        lines = followed(
+            files,
+            stores,
+            from_start=chosen.all,
+            time_of=partial(_time_of, names),
+        )
+        _print(lines, names, chosen)
     except FAILED as error:
         complain("follow", str(error))
         return 2
     return 0
+
+
+def _time_of(names: Names, line: bytes) -> float | None:
+    times = (record.time for record in Record.read(line, names))
+    return next((time for time in times if time is not None), None)
 
 
 def _print(

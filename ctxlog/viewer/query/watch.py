@@ -65,7 +65,8 @@ class Watch:
 
     Without criteria every line is, at once. With some, the lines of a request are held
     back until each of them holds for one; then they are let go, and further ones follow
-    at once. What is not JSON belongs to the line above it in its file.
+    at once. A line outside of requests is printed if all of them hold for it, and are
+    about such lines. What is no entry belongs to the one above it in its file.
 
     Args:
         names: The user's names of fields.
@@ -94,6 +95,7 @@ class Watch:
         # Of late: one that was let go, or has been dropped, is begun anew.
         self._let_go: OrderedDict[str, None] = OrderedDict()
         self._above: dict[str, str | None] = {}
+        self._outside: dict[str, bool] = {}
 
     @property
     def _chooses(self) -> bool:
@@ -113,12 +115,26 @@ class Watch:
         if record is not None:
             self._above[name] = record.request
         request = self._above.get(name)
-        if request is None or not request.startswith(self._prefix or ""):
+        if request is None:
+            return self._add_outside(name, shown)
+        if not request.startswith(self._prefix or ""):
             return []
         if request in self._let_go:
             self._let_go.move_to_end(request)
             return [shown]
         return self._hold(request, shown)
+
+    def _add_outside(self, name: str, shown: Shown) -> list[Shown]:
+        """Take a line of no request: errors of a start, such as those that end it."""
+        record = shown.record
+        if record is not None:
+            self._outside[name] = (
+                self._prefix is None
+                and self._slow is None
+                and any(one.outside for one in self._criteria)
+                and all(one.holds(record, shown.line) for one in self._criteria)
+            )
+        return [shown] if self._outside.get(name) else []
 
     def _hold(self, request: str, shown: Shown) -> list[Shown]:
         held = self._held.get(request)

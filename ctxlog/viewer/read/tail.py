@@ -4,11 +4,14 @@ Files as they grow: through rotation and truncation, and before they are there.
 
 from __future__ import annotations
 
+import heapq
 import os
 import queue
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from math import inf
+from operator import itemgetter
 from typing import IO
 
 from ctxlog.aggregators.split import Joiner
@@ -84,17 +87,24 @@ class Tail:
 
 
 def followed(
-    names: Sequence[str], stores: Sequence[StoreTail] = (), *, from_start: bool
+    names: Sequence[str],
+    stores: Sequence[StoreTail] = (),
+    *,
+    from_start: bool,
+    time_of: Callable[[bytes], float | None],
 ) -> Iterator[tuple[str, bytes]]:
     """
     Yield lines as they are written, each with the name of its file or store.
 
+    What several have written since the last look comes in the order of its times.
     Ends when standard input does, if that is all there is to read; else never.
 
     Args:
         names: The files; `-` is standard input.
         stores: The stores.
         from_start: Whether to begin with what the files have by now.
+        time_of: Returns the time of a line, in seconds since the epoch; None if it has
+            none, and stays with the line above it.
 
     Raises:
         UnavailableError: if a store does not answer the first time.
@@ -109,14 +119,15 @@ def followed(
         return
     if open_input:
         threading.Thread(target=_type, args=(typed,), daemon=True).start()
+    several = len(tails) + open_input > 1
     try:
         while True:
-            for tail in tails:
-                yield from ((tail.name, line) for line in tail.read())
-            while not typed.empty():
-                line = typed.get()
-                if line is not None:
-                    yield "-", line
+            new = [_named(tail.name, tail.read()) for tail in tails]
+            new += [_named("-", _taken(typed))] if open_input else []
+            if several:
+                new = [_timed(lines, time_of) for lines in new]
+            merged = heapq.merge(*new, key=itemgetter(0)) if several else new[0]
+            yield from ((name, line) for _, name, line in merged)
             _pause.wait(_PAUSE)
     finally:
         for tail in tails:
@@ -124,6 +135,30 @@ def followed(
 
 
 _pause = threading.Event()
+
+
+def _named(name: str, lines: Iterator[bytes]) -> Iterator[tuple[float, str, bytes]]:
+    return ((0.0, name, line) for line in lines)
+
+
+def _timed(
+    lines: Iterator[tuple[float, str, bytes]],
+    time_of: Callable[[bytes], float | None],
+) -> Iterator[tuple[float, str, bytes]]:
+    """Yield lines of one file with times that never go back: they keep their order."""
+    latest = -inf
+    for _, name, line in lines:
+        time = time_of(line)
+        if time is not None:
+            latest = max(latest, time)
+        yield latest, name, line
+
+
+def _taken(typed: queue.SimpleQueue[bytes | None]) -> Iterator[bytes]:
+    while not typed.empty():
+        line = typed.get()
+        if line is not None:
+            yield line
 
 
 def _typed() -> Iterator[bytes]:

@@ -142,7 +142,7 @@ class LinePrinter:
     Makes text of lines that come one by one: time, level, request, message, fields.
 
     A field that the request's line before had, too, is not repeated, unless that line
-    was very long.
+    was very long. The date stands above the first line of another day.
 
     Args:
         color: Whether the text has colors.
@@ -150,6 +150,7 @@ class LinePrinter:
 
     def __init__(self, color: bool) -> None:
         self._color = color
+        self._day = ""
         # Of the requests that were seen last.
         self._above: OrderedDict[str | None, Mapping[str, Any]] = OrderedDict()
 
@@ -165,11 +166,18 @@ class LinePrinter:
         shown_id = safe((request or "")[:_SHOWN_ID]).ljust(_SHOWN_ID)
         if self._color and request:
             shown_id = paint(shown_id, hue(request), self._color)
-        time = "" if record.time is None else iso(record.time)[11:23]
+        day, time = self._day, ""
+        if record.time is not None:
+            day, _, time = iso(record.time)[:23].partition("T")
+        new_day = [day] if self._day not in ("", day) else []
+        self._day = day
         level = _painted_level(record, self._color)
         message = _with_news(record, news)
         mark = waited(record)
-        shown = [f"{time:12}{mark} {level}  {shown_id}  {message}".rstrip()]
+        shown = [
+            *new_day,
+            f"{time:12}{mark} {level}  {shown_id}  {message}".rstrip(),
+        ]
         below = record.stack.splitlines()
         shown.extend(f"{'':12}{safe(text)}".rstrip() for text in below)
         return "\n".join(shown) + "\n"
