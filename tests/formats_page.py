@@ -11,6 +11,10 @@ from ctxlog.viewer.recognize._shape import Shape, without
 from ctxlog.viewer.recognize.formats import FORMATS, Format
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.recognize.scales import iso
+from ctxlog.viewer.recognize.text_formats import FORMATS as TEXT_FORMATS
+from ctxlog.viewer.recognize.text_formats import TextFormat
+from ctxlog.viewer.show.printing import level_name
 from tests.helpers import ROOT
 
 PAGE = ROOT / "docs/formats.md"
@@ -35,6 +39,18 @@ where its parts are found. A name of an inner object is written with dots. This 
 made of the table in `ctxlog/viewer/recognize/formats/`: a new format is a row there,
 with a sample.
 """
+_TEXT_HEAD = """\
+## Text
+
+Lines of these formats are read, too, and those of logfmt. What begins with a time, and
+maybe a level, is read as that. A time without a year, or without a day, is the last one
+before the file was written; one without a zone is in UTC. What is found in the message,
+such as `request_id=...`, or `[req-...]` and an UUID in brackets, is the request's id;
+`--id-regex` finds others. These rows are made of the table in
+`ctxlog/viewer/recognize/text_formats.py`.
+"""
+# The day of the samples, at one o'clock in the afternoon.
+_CLOCK = 1769864400.0
 #: What is said of a sample: the title, what is looked for, and how a record has it.
 _PARTS = (
     ("time", "time", "time"),
@@ -48,7 +64,27 @@ _PARTS = (
 
 def page() -> str:
     """Return the page."""
-    return "\n".join([_HEAD, *map(_section, FORMATS)])
+    texts = map(_text_section, TEXT_FORMATS)
+    return "\n".join([_HEAD, *map(_section, FORMATS), _TEXT_HEAD, *texts])
+
+
+def _text_section(form: TextFormat) -> str:
+    [record] = Record.read(form.sample.encode(), Names(latest=_CLOCK))
+    said = {
+        "time": None if record.time is None else iso(record.time),
+        "level": level_name(record.level) or None,
+        "message": record.message or None,
+        "request's id": record.request,
+        "duration": None if record.took is None else f"{record.took * 1000:g} ms",
+        "status": record.status,
+    }
+    rows = [f"| {title} | {_code(str(one))} |" for title, one in said.items() if one]
+    table = "\n".join(["| | read as |", "|---|---|", *rows])
+    return f"### {form.name}\n\n{table}\n\n```text\n{form.sample}\n```\n"
+
+
+def _code(text: str) -> str:
+    return f"`{text.replace('|', chr(92) + '|')}`"
 
 
 def _section(form: Format) -> str:
