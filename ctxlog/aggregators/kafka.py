@@ -14,6 +14,7 @@ a time-out, by a new producer, may be stored twice.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -89,8 +90,6 @@ def _never_free(producer: Producer | None) -> None:
     held as it was forked.
     """
     if producer is not None:
-        import ctypes  # of all processes only a forked child needs it
-
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(producer))
 
 
