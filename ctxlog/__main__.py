@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import ctxlog
 from ctxlog.errors import ConfigError, MissingDependencyError
@@ -26,6 +26,15 @@ _READERS = {
 _SHIP = {"ship": "send the lines of standard input or of files to a store"}
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that says in one sentence what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong and end with 2."""
+        problem = message.removeprefix("argument ")
+        self.exit(2, f"{self.prog}: {problem}; see {self.prog} --help\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run a command and return its exit code.
@@ -33,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The words after the program's name; the process's unless given.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ctxlog", description="Every log line knows which request wrote it."
     )
     parser.add_argument("--version", action="store_true", help="print the version")
@@ -70,6 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words and words[0] in readers:
         command = _command(words[0])
         command.arguments(readers[words[0]])
+        readers[words[0]].add_argument(
+            "--version",
+            action="version",
+            version=f"ctxlog {ctxlog.__version__}",
+            help="print the version",
+        )
         chosen = parser.parse_args(words)
         if words[0] in _SHIP:
             try:
@@ -108,7 +123,13 @@ def _run(
     if sys.stdout is None:  # `>&-`
         print(f"ctxlog {name}: standard output is closed", file=sys.stderr)
         return 2
-    both = _command("common").overwritten(chosen)
+    common = _command("common")
+    try:
+        common.prepare(chosen)
+    except (ConfigError, argparse.ArgumentTypeError) as error:
+        print(f"ctxlog {name}: {error}", file=sys.stderr)
+        return 2
+    both = common.overwritten(chosen)
     if both is not None:
         problem = f"{both} is input and output at once; write to another file"
         print(f"ctxlog {name}: {problem}", file=sys.stderr)

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from ctxlog.errors import requires
-from ctxlog.terminal import hue, paint
-from ctxlog.viewer.commands.common import colored
+from ctxlog.terminal import hue, paint, wants_color
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.read.source import Source
 from ctxlog.viewer.recognize.keys import Names
+from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import request_text
 
 with requires("httpx", extra="demo"):
@@ -259,7 +259,11 @@ def _fitted(text: str, width: int | None) -> str:
     if line is None:
         return text
     color = hue(line[1])
-    return text.replace(line[1], paint(line[1], color, colored()), 1)
+    return text.replace(line[1], paint(line[1], color, _colored()), 1)
+
+
+def _colored() -> bool:
+    return wants_color(sys.stdout.isatty())
 
 
 def _cut(text: str, width: int | None) -> str:
@@ -279,7 +283,7 @@ def _whole(file: str, request_id: str) -> Iterator[str]:
     reader = Reader([Source(file)], Names(None, None))
     with reader.collect({request_id}) as collected:
         for request in collected:
-            text = request_text(request, request.entries, colored())
+            text = request_text(request, request.entries, Look(_colored()))
             before, begin, traceback = text.partition("Traceback (most recent")
             yield from before.rstrip().splitlines()
             *above, frame, code, error = (begin + traceback).rstrip().splitlines()

@@ -24,6 +24,7 @@ from ctxlog.viewer.query.watch import Watch
 from ctxlog.viewer.read.tail import Tail
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import LinePrinter
 from tests.aggregators.test_split import cri
 from tests.helpers import LIMIT, clean_environment
@@ -346,7 +347,7 @@ def test_all_criteria_must_hold_for_some_line() -> None:
 
 def test_the_beginning_of_an_id() -> None:
     """Only requests whose id begins so are printed."""
-    watch = Watch(Names(), [], prefix="req-A")
+    watch = Watch(Names(), [], wanted=["req-A"])
     wanted = line("req-A1", "one")
     assert watched(watch, wanted, line("req-B", "two")) == [wanted.encode()]
 
@@ -379,7 +380,7 @@ def test_errors_outside_of_requests() -> None:
 
 def test_requests_that_are_named_are_all_that_is_printed() -> None:
     """Nothing outside of requests has such an id."""
-    watch = Watch(Names(), [failing], prefix="req-A")
+    watch = Watch(Names(), [failing], wanted=["req-A"])
     assert watched(watch, '{"level":"ERROR","message":"no database"}\n') == []
 
 
@@ -395,7 +396,7 @@ def test_what_is_held_back_has_a_limit() -> None:
 
 def test_a_field_of_the_line_above_is_not_repeated() -> None:
     """Requests that interleave have their own lines above."""
-    printer = LinePrinter(color=False)
+    printer = LinePrinter(Look())
 
     def text(request: str, message: str, **fields: object) -> str:
         members = {"level": "INFO", "requestID": request, "message": message, **fields}

@@ -30,6 +30,7 @@ from ctxlog.viewer.query.criteria import failing
 from ctxlog.viewer.query.watch import Watch, in_order
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import LinePrinter
 from ctxlog.viewer.show.table import Order, groups
 from tests.aggregators.web import serving
@@ -351,7 +352,7 @@ def test_what_is_held_back_is_printed_in_order() -> None:
 
 def test_follow_marks_lines_that_waited(tmp_path: Path) -> None:
     """And a line that says how many were left out says it as any other field."""
-    service, printer = Service(), LinePrinter(color=False)
+    service, printer = Service(), LinePrinter(Look())
     suppressed: dict[str, Any] = {SUPPRESSED: 48_213}
     limited = service.line("req-B", "slow", 1, **suppressed)
     texts = []

@@ -26,6 +26,7 @@ from ctxlog.line.event import Event
 from ctxlog.line.vendors import SCHEMAS
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import LinePrinter
 from tests.aggregators.test_split import SPLITS, Split, docker
 from tests.helpers import need
@@ -90,7 +91,7 @@ def test_the_caller_of_a_line(run: Run, tmp_path: Path) -> None:
     place = {"file": "orders.py", "line": 42, "function": "place"}
     file.write_bytes(line("a1", caller=place) + line("b2"))
     _, out, _ = run("show", file, "--field", "caller.function=place")
-    assert 'caller={"file":"orders.py","line":42,"function":"place"}' in out
+    assert "caller.file=orders.py caller.line=42 caller.function=place" in out
     assert "b2" not in out
 
 
@@ -171,7 +172,7 @@ def test_nothing_about_a_line_raises(members: dict[str, Any]) -> None:
         assert record.members is not None
         for name in names:
             getattr(record, name)
-        assert LinePrinter(color=True).text(text.encode(), record).endswith("\n")
+        assert LinePrinter(Look(color=True)).text(text.encode(), record).endswith("\n")
 
 
 @pytest.mark.parametrize(

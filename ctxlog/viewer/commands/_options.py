@@ -1,12 +1,16 @@
 """
-The options that choose requests, as several commands take them.
+The options that choose requests and say how they are printed, as commands share them.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
+from datetime import tzinfo
 
 from ctxlog.viewer.query import criteria
+from ctxlog.viewer.query.criteria import Criterion
+from ctxlog.viewer.query.moments import EXAMPLES
 
 
 def add_files(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +28,14 @@ def add_files(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("fields of other loggers").add_argument
     add("--id-field", metavar="NAME", help="the field that has the request's id")
     add("--time-field", metavar="NAME", help="the field that has the time")
+    add("--level-field", metavar="NAME", help="the field that has the level")
+    add("--message-field", metavar="NAME", help="the field that has the message")
+    add(
+        "--duration-field",
+        metavar="NAME",
+        help="the field that says how long something took; a unit at the end of its "
+        "name counts, as in took_us",
+    )
     add(
         "--id-regex",
         metavar="REGEX",
@@ -35,13 +47,49 @@ def add_files(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_look(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the arguments about colors, fields and times; return their group."""
+    group = parser.add_argument_group("how they are printed")
+    add = group.add_argument
+    add(
+        "--color",
+        choices=("always", "never", "auto"),
+        default="auto",
+        help="auto (the default): at a terminal, or as NO_COLOR, FORCE_COLOR, TERM say",
+    )
+    add(
+        "--hide",
+        metavar="FIELD",
+        action="append",
+        default=[],
+        help="leave this field out, or all that a pattern such as 'k8s.*' names; "
+        "may be given more than once",
+    )
+    add("--local", action="store_true", help="times in the system's time zone, not UTC")
+    add("--tz", metavar="ZONE", help="times in this zone: Europe/Berlin, +02:00")
+    return group
+
+
 def add_form(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Add the arguments that say how lines are printed; return their group."""
-    group = parser.add_argument_group("how they are printed")
+    group = add_look(parser)
     add = group.add_argument
     add("--json", action="store_true", help="the lines as they stand in the file")
     add("--format", metavar="TEMPLATE", help="such as '{timestamp} {message}'")
     return group
+
+
+def add_limit(group: argparse._ArgumentGroup, what: str) -> None:
+    """Add the argument that says how many of something are printed."""
+    group.add_argument(
+        "-n", "--limit", metavar="N", type=_number, help=f"at most N {what}"
+    )
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
@@ -50,18 +98,28 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
 
     def many(*flags: str, metavar: str, type: object, help: str) -> None:
-        parser_type = type if callable(type) else str
+        def parsed(text: str) -> Criterion:
+            criterion: Criterion = type(text)  # type: ignore[operator]
+            return replace(criterion, label=f"{flags[-1]} {text}")
+
         add(
             *flags,
             metavar=metavar,
-            type=parser_type,
+            type=parsed,
             help=help,
             action="append",
             dest="criteria",
             default=[],
         )
 
-    add("-r", "--request", metavar="ID", help="by its id, or how that begins")
+    add(
+        "-r",
+        "--request",
+        metavar="ID",
+        action="append",
+        help="by its id, how that begins, ~ and a part of it, or by its trace; of "
+        "several any may be meant",
+    )
     add(
         "--errors",
         action="append_const",
@@ -79,13 +137,37 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     many("--path", metavar="GLOB", type=criteria.by_path, help="such as '/orders/*'")
     many("--route", metavar="ROUTE", type=criteria.by_route, help="'/orders/{id}'")
     many("--user", metavar="USER", type=criteria.by_user, help="of this user")
-    many("--since", metavar="TIME", type=criteria.by_since, help="a time, or 10m ago")
-    many(
-        "--until",
+    add(
+        "--since",
         metavar="TIME",
-        type=criteria.by_until,
-        help="only requests with a line at or before TIME",
+        help=f"with a line from then on: {EXAMPLES}; a day is its first moment",
     )
+    add("--until", metavar="TIME", help="with a line at or before then")
     many("--level", metavar="LEVEL", type=criteria.by_level, help="as high, or higher")
-    many("-g", "--grep", metavar="REGEX", type=criteria.by_grep, help="on a line")
+    many(
+        "-g",
+        "--grep",
+        metavar="REGEX",
+        type=criteria.by_grep,
+        help="in what is shown of a line: its message, fields and traceback; of "
+        "several each in some line",
+    )
     many("--field", metavar="NAME=VALUE", type=criteria.by_field, help="of a line")
+
+
+def settle(chosen: argparse.Namespace, zone: tzinfo | None) -> None:
+    """
+    Add the criteria about times, whose meaning depends on the time zone.
+
+    Raises:
+        argparse.ArgumentTypeError: a text is no time.
+    """
+    for name, by in (("since", criteria.by_since), ("until", criteria.by_until)):
+        text = getattr(chosen, name, None)
+        if text is not None:
+            try:
+                criterion = by(text, zone)
+            except argparse.ArgumentTypeError as error:
+                raise argparse.ArgumentTypeError(f"--{name}: {error}") from None
+            named = replace(criterion, label=f"--{name} {text}")
+            chosen.criteria = [*(chosen.criteria or []), named]

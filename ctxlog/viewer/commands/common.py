@@ -6,19 +6,83 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import shutil
 import stat
 import sys
 from collections.abc import Sequence
+from datetime import timedelta, timezone, tzinfo
 
 from ctxlog.aggregators import is_address
+from ctxlog.errors import ConfigError
 from ctxlog.terminal import wants_color
+from ctxlog.viewer.commands._options import settle
 from ctxlog.viewer.group.collected import Collected
-from ctxlog.viewer.query.search import Reader
+from ctxlog.viewer.query.search import Reader, is_named
 from ctxlog.viewer.read.directory import files_of
 from ctxlog.viewer.read.source import Source
 from ctxlog.viewer.read.store import FAILED, Store
 from ctxlog.viewer.recognize.keys import Names
+from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import safe
+from ctxlog.viewer.show.times import Clock
+
+
+def prepare(chosen: argparse.Namespace) -> None:
+    """
+    Replace what options say by what they mean: `look`, and criteria about times.
+
+    Raises:
+        ConfigError: if the time zone is not known.
+        argparse.ArgumentTypeError: a text is no time.
+    """
+    if "color" not in chosen:  # it prints no lines
+        return
+    zone = _zone_of(chosen)
+    terminal = sys.stdout.isatty()
+    colors = {"always": True, "never": False}
+    chosen.look = Look(
+        color=colors.get(chosen.color, wants_color(terminal)),
+        clock=Clock(zone),
+        hidden=tuple(chosen.hide),
+        width=shutil.get_terminal_size().columns if terminal else None,
+    )
+    settle(chosen, zone)
+
+
+def _zone_of(chosen: argparse.Namespace) -> tzinfo | None:
+    if chosen.local:
+        return None
+    name = chosen.tz
+    if name is None or name.upper() in ("UTC", "Z"):
+        return timezone.utc
+    offset = re.fullmatch(r"([+-])(\d\d):?(\d\d)", name)
+    if offset is not None:
+        minutes = int(offset[2]) * 60 + int(offset[3])
+        if minutes < 24 * 60:
+            signed = minutes if offset[1] == "+" else -minutes
+            return timezone(timedelta(minutes=signed))
+    # imported here: mostly no zone is asked for
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # no name, a folder, not there
+        allowed = "a time zone that the system knows, such as Europe/Berlin, or +02:00"
+        raise ConfigError("--tz", name, allowed) from None
+
+
+def names_of(chosen: argparse.Namespace) -> Names:
+    """Return the user's own names of fields, and what tells an id in text."""
+    return Names(
+        chosen.id_field,
+        chosen.time_field,
+        chosen.level_field,
+        chosen.message_field,
+        chosen.duration_field,
+        id_patterns=tuple(chosen.id_regex),
+        latest=_latest(chosen.files),
+    )
 
 
 def reader_of(chosen: argparse.Namespace) -> Reader:
@@ -29,12 +93,7 @@ def reader_of(chosen: argparse.Namespace) -> Reader:
         ConfigError: if an address is invalid.
         MissingDependencyError: if a store needs a library that is not installed.
     """
-    names = Names(
-        chosen.id_field,
-        chosen.time_field,
-        id_patterns=tuple(chosen.id_regex),
-        latest=_latest(chosen.files),
-    )
+    names = names_of(chosen)
     sources = [
         Store(name) if is_address(name) else Source(name)
         for name in files_of(chosen.files or ["-"])
@@ -52,7 +111,8 @@ def _latest(files: Sequence[str]) -> float | None:
 
 def explained(command: str, reader: Reader, chosen: argparse.Namespace) -> int:
     """Print what stores would be asked; return 0, or 2 if one does not answer."""
-    prefix = getattr(chosen, "request", None)
+    wanted = getattr(chosen, "request", None)
+    prefix = wanted[0] if isinstance(wanted, list) else wanted
     try:
         text = reader.explained(prefix, getattr(chosen, "criteria", None) or [])
     except FAILED as error:
@@ -87,19 +147,18 @@ def _identity(file: str | int) -> tuple[int, int] | None:
     return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
-def ambiguous(command: str, prefix: str, collected: Collected) -> bool:
-    """Say which requests are meant, if there are several."""
-    if len(collected) < 2 or collected.is_trace:
+def ambiguous(command: str, collected: Collected, *wanted: str) -> bool:
+    """Say which requests are meant, if there are several by one of some texts."""
+    if collected.is_trace:
         return False
-    complain(command, f"{prefix} is how several requests begin:")
-    for request_id in sorted(collected.ids)[:20]:
-        print(f"  {safe(request_id)}", file=sys.stderr)
-    return True
-
-
-def colored() -> bool:
-    """Return whether the output may have colors."""
-    return wants_color(sys.stdout.isatty())
+    for text in wanted:
+        meant = sorted(one for one in collected.ids if is_named(one, text))
+        if len(meant) > 1:
+            complain(command, f"{text} is how several requests begin:")
+            for request_id in meant[:20]:
+                print(f"  {safe(request_id)}", file=sys.stderr)
+            return True
+    return False
 
 
 def encoded(text: str) -> bytes:
@@ -111,16 +170,16 @@ def exit_code(command: str, reader: Reader, number: int) -> int:
     """
     Say what could not be read; return 0 if requests were found, 1 if not.
 
-    2 if none was and a file could not be read, or if a store has not told all.
+    2 if a file could not be read, or if a store has not told all.
     """
     for problem in reader.problems:
         complain(command, problem)
     if reader.unread:
         noun = "line" if reader.unread == 1 else "lines"
         print(f"{reader.unread} {noun} could not be read", file=sys.stderr)
-    if number and not reader.is_partial:
-        return 0
-    return 2 if reader.problems else 1
+    if reader.problems or reader.is_partial:
+        return 2
+    return 0 if number else 1
 
 
 def complain(command: str, problem: str) -> None:

@@ -8,10 +8,9 @@ import argparse
 import sys
 from contextlib import ExitStack
 
-from ctxlog.viewer.commands._options import add_files
+from ctxlog.viewer.commands._options import add_files, add_look
 from ctxlog.viewer.commands.common import (
     ambiguous,
-    colored,
     complain,
     encoded,
     exit_code,
@@ -37,6 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar="A", help="how the id of one begins")
     parser.add_argument("second", metavar="B", help="how the id of the other begins")
     add_files(parser)
+    add_look(parser)
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -46,7 +46,7 @@ def run(chosen: argparse.Namespace) -> int:
     with ExitStack() as stack:
         for wanted in (chosen.first, chosen.second):
             collected = stack.enter_context(reader.named(wanted))
-            if ambiguous("diff", wanted, collected):
+            if ambiguous("diff", collected, wanted):
                 return 2
             if not len(collected):
                 complain("diff", f"no request {wanted}")
@@ -54,7 +54,7 @@ def run(chosen: argparse.Namespace) -> int:
             found += list(collected)[:1]
         first, second = found
         pairs = aligned(first.entries, second.entries)
-        text = diff_text(first, second, pairs, colored())
+        text = diff_text(first, second, pairs, chosen.look.color)
     sys.stdout.buffer.write(encoded(text))
     sys.stdout.flush()
     return exit_code("diff", reader, 1)

@@ -12,10 +12,10 @@ from functools import partial
 from ctxlog.aggregators import Question, is_address
 from ctxlog.viewer.commands._options import add_choice, add_files, add_form
 from ctxlog.viewer.commands.common import (
-    colored,
     complain,
     encoded,
     explained,
+    names_of,
     reader_of,
 )
 from ctxlog.viewer.query.search import beginning
@@ -42,13 +42,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print lines as they are written, until it is stopped; return 0."""
-    names = Names(
-        chosen.id_field, chosen.time_field, id_patterns=tuple(chosen.id_regex)
-    )
+    names = names_of(chosen)
     if chosen.explain:
         return explained("follow", reader_of(chosen), chosen)
     given = chosen.files or ["-"]
-    question = Question(beginning(chosen.request or "", names))
+    wanted: list[str] = chosen.request or []
+    # Of several the store is asked for everything.
+    question = Question(beginning(wanted[0] if len(wanted) == 1 else "", names))
     stores = [
         Store(name).tail(question, partial(complain, "follow"), from_start=chosen.all)
         for name in given
@@ -78,9 +78,11 @@ def _print(
     lines: Iterator[tuple[str, bytes]], names: Names, chosen: argparse.Namespace
 ) -> None:
     """Print lines as they come."""
-    watch = Watch(names, chosen.criteria or [], prefix=chosen.request, slow=chosen.slow)
+    watch = Watch(
+        names, chosen.criteria or [], wanted=chosen.request or (), slow=chosen.slow
+    )
     out = sys.stdout.buffer
-    printer = LinePrinter(colored())
+    printer = LinePrinter(chosen.look)
     printed: bytes | None = None  # a batch is one line
     for name, line in lines:
         found = watch.add(name, line)

@@ -9,13 +9,13 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import IO
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING
 
-from ctxlog.viewer.commands._options import add_choice, add_files, add_form
+from ctxlog.viewer.commands._options import add_choice, add_files, add_form, add_limit
 from ctxlog.viewer.commands.common import (
     ambiguous,
-    colored,
+    complain,
     encoded,
     exit_code,
     explained,
@@ -25,6 +25,9 @@ from ctxlog.viewer.group.collected import OUTSIDE, LogLine, Request
 from ctxlog.viewer.query.criteria import Criterion
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.show.printing import filled, request_texts
+
+if TYPE_CHECKING:
+    import subprocess
 
 _EXAMPLES = """\
 examples:
@@ -42,9 +45,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = _EXAMPLES
     add_files(parser)
     add_choice(parser)
-    add = add_form(parser).add_argument
+    form = add_form(parser)
+    add_limit(form, "requests")
+    add = form.add_argument
     add("--lines", action="store_true", help="only the lines that match")
-    add("--no-pager", action="store_true", help="never start $PAGER")
+    add("--no-pager", action="store_true", help="never start $PAGER, or less")
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -54,8 +59,8 @@ def run(chosen: argparse.Namespace) -> int:
         return explained("show", reader, chosen)
     criteria: list[Criterion] = chosen.criteria or []
     if chosen.request is not None:
-        with reader.named(chosen.request) as collected:
-            if ambiguous("show", chosen.request, collected):
+        with reader.named(*chosen.request) as collected:
+            if ambiguous("show", collected, *chosen.request):
                 return 2
             requests = (one for one in collected if _meets(one, criteria))
             number = _print(requests, criteria, chosen)
@@ -115,7 +120,6 @@ def _print(
     chosen: argparse.Namespace,
 ) -> int:
     """Print requests; return how many."""
-    color = colored()
     number = 0
     with _output(paged=sys.stdout.isatty() and not chosen.no_pager) as out:
         for request in requests:
@@ -133,11 +137,13 @@ def _print(
             else:
                 shown = request.entries if entries is None else entries
                 out.write(b"\n" if number else b"")
-                for text in request_texts(request, shown, color):
+                for text in request_texts(request, shown, chosen.look):
                     out.write(encoded(text))
             number += 1
             if number == 1:
                 out.flush()
+            if number == chosen.limit:
+                break
         out.flush()
     return number
 
@@ -145,17 +151,36 @@ def _print(
 @contextmanager
 def _output(*, paged: bool) -> Iterator[IO[bytes]]:
     """Standard output, or a pager before it."""
-    pager = os.environ.get("PAGER") if paged else None
-    if not pager:
+    process = _pager() if paged else None
+    if process is None:
         yield sys.stdout.buffer
         return
+    pipe = process.stdin
+    assert pipe is not None
+    try:
+        yield pipe
+    except BrokenPipeError:  # who reads has seen enough
+        pass
+    finally:
+        with suppress(BrokenPipeError):
+            pipe.close()
+        process.wait()
+
+
+def _pager() -> subprocess.Popen[bytes] | None:
+    """Start the pager; None if there is none, or it cannot be started."""
     # imported here: mostly there is none
     import subprocess
 
-    process = subprocess.Popen(shlex.split(pager), stdin=subprocess.PIPE)
-    assert process.stdin is not None
+    chosen = os.environ.get("PAGER")
+    command = shlex.split("less" if chosen is None else chosen)
+    if not command or os.environ.get("TERM") == "dumb":
+        return None
+    # Colors as they are, no clearing of the screen, an end where all fits on it.
+    environment = {"LESS": "RFX", **os.environ}
     try:
-        yield process.stdin
-    finally:
-        process.stdin.close()
-        process.wait()
+        return subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
+    except OSError as error:
+        if chosen is not None:
+            complain("show", f"the pager {chosen!r} does not start: {error.strerror}")
+        return None

@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 
-from ctxlog.viewer.commands._options import add_files
+from ctxlog.viewer.commands._options import add_files, add_look
 from ctxlog.viewer.commands.common import (
     ambiguous,
-    colored,
     complain,
     encoded,
     exit_code,
@@ -30,6 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "where the time went."
     )
     add_files(parser)
+    add_look(parser)
     add = parser.add_argument
     add("-r", "--request", metavar="ID", required=True, help="how its id begins")
     add("--html", metavar="FILE", help="write a page of its own instead")
@@ -41,7 +40,7 @@ def run(chosen: argparse.Namespace) -> int:
     if chosen.explain:
         return explained("timeline", reader, chosen)
     with reader.named(chosen.request) as collected:
-        if ambiguous("timeline", chosen.request, collected):
+        if ambiguous("timeline", collected, chosen.request):
             return 2
         number = len(collected)
         for request in collected:
@@ -59,7 +58,9 @@ def _lay_out(waterfall: Waterfall, chosen: argparse.Namespace) -> bool:
             complain("timeline", f"{chosen.html}: {error}")
             return False
         return True
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
-    sys.stdout.buffer.write(encoded(waterfall_text(waterfall, width, colored())))
+    width = chosen.look.width or 100
+    sys.stdout.buffer.write(
+        encoded(waterfall_text(waterfall, width, chosen.look.color))
+    )
     sys.stdout.flush()
     return True

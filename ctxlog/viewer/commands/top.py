@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ctxlog.viewer.commands._options import add_files
+from ctxlog.viewer.commands._options import add_files, add_look
 from ctxlog.viewer.commands.common import (
     complain,
     encoded,
@@ -30,6 +30,7 @@ examples:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `ctxlog top`."""
     add_files(parser)
+    add_look(parser)
     parser.description = _DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument

@@ -5,16 +5,14 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from ctxlog.aggregators import Condition
-from ctxlog.viewer.commands._options import add_files
+from ctxlog.viewer.commands._options import add_files, add_look
 from ctxlog.viewer.commands.common import (
     ambiguous,
-    colored,
     encoded,
     exit_code,
     explained,
@@ -47,6 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = _EXAMPLES
     add_files(parser)
+    add_look(parser)
     parser.add_argument(
         "-r",
         "--request",
@@ -62,7 +61,7 @@ def run(chosen: argparse.Namespace) -> int:
     if chosen.explain:
         return explained("tree", reader, chosen)
     with reader.named(chosen.request) as collected:
-        if ambiguous("tree", chosen.request, collected):
+        if ambiguous("tree", collected, chosen.request):
             return 2
         ids = set(collected.ids)
         traces = {
@@ -76,9 +75,9 @@ def run(chosen: argparse.Namespace) -> int:
     found = _joined(reader, ids, traces)
     roots = tree_of(parts_of(found))
     if roots:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
+        width = chosen.look.width or 120
         named = sorted({trace for *_, record in found if (trace := record.trace)})
-        text = tree_text(roots, named, width, colored())
+        text = tree_text(roots, named, width, chosen.look.color)
         sys.stdout.buffer.write(encoded(text))
         sys.stdout.flush()
     return exit_code("tree", reader, len(roots))

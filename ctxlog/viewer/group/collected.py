@@ -146,7 +146,7 @@ class Request:
         for entry in self.entries:
             record = entry.record
             took = record.took
-            errors += record.level >= 40
+            errors += record.failed
             about.add(record, took)
             kept.add(record)
             if took is not None:
@@ -155,7 +155,7 @@ class Request:
 
     @property
     def errors(self) -> int:
-        """How many of its lines are errors."""
+        """How many of its lines are errors, or of a response of 500 and above."""
         return self._summary[0]
 
     @property

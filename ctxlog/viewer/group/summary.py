@@ -231,12 +231,12 @@ class Row:
             counts: The names of the totals that are of interest.
         """
         self.lines += 1
-        is_error = record.level >= 40
-        self.errors += is_error
+        failed = record.failed
+        self.errors += failed
         time, took = record.time, record.took
         if time is not None:
             self.extent.add(time - (took or 0.0), time)
-        self.failed = self.failed or is_error or record.says_failed
+        self.failed = self.failed or failed
         self.about.add(record, took)
         if took is not None:
             self.totals.read(record, counts)

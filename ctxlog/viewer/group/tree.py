@@ -93,7 +93,7 @@ class Part:
         self.about.add(record, record.took)
         self.lines += 1
         self._message = self._message or record.message
-        self.errors += record.level >= 40
+        self.errors += record.failed
         self.failed = self.failed or record.failed
         self._note(record)
 

@@ -7,17 +7,18 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import re
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timezone, tzinfo
 
 from ctxlog.aggregators import Condition, Operator
+from ctxlog.viewer.query.moments import EXAMPLES, length, moment
 from ctxlog.viewer.query.needles import Matches, Shown, with_text
 from ctxlog.viewer.query.patterns import Pattern
 from ctxlog.viewer.recognize import in_bytes
 from ctxlog.viewer.recognize.keys import SPELLINGS, spellings
 from ctxlog.viewer.recognize.record import Record
-from ctxlog.viewer.recognize.scales import level_number, level_texts, seconds
+from ctxlog.viewer.recognize.scales import level_number, level_texts
 
 #: What a line that fails has somewhere.
 _FAILING = tuple(map(re.compile, in_bytes.failing()))
@@ -37,6 +38,7 @@ class Criterion:
         until: The greatest time of a line that is meant.
         outside: Whether lines that belong to no request are looked at, too.
         is_risky: Whether it may have to be stopped: other processes do not ask it.
+        label: The question as it was asked on the command line.
     """
 
     holds: Callable[[Record, bytes], bool]
@@ -46,6 +48,7 @@ class Criterion:
     until: float | None = None
     outside: bool = False
     is_risky: bool = False
+    label: str = ""
 
 
 def _condition(field: str, operator: Operator, *values: str) -> Condition:
@@ -61,35 +64,28 @@ failing = Criterion(
         _condition("status", "between", "500", "599"),
     ),
     outside=True,
+    label="--errors",
 )
-
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def duration(text: str) -> float:
     """
-    Return the seconds of a duration such as `500ms` or `2s`.
+    Return the seconds of a duration such as `500ms` or `1m30s`.
 
     Raises:
         argparse.ArgumentTypeError: it is none.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
-    if match is None:
+    found = length(text)
+    if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration such as 500ms, 2s")
-    return float(match[1]) * _UNITS[match[2]]
+    return found
 
 
-def _moment(text: str) -> float:
-    found = seconds(text)
-    if found is not None:
-        return found
-    try:
-        return time.time() - duration(text)
-    except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no time such as 2026-01-31T12:00:00Z or 10m"
-        ) from None
+def _moment(text: str, zone: tzinfo | None) -> float:
+    found = moment(text, zone)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as {EXAMPLES}")
+    return found
 
 
 def id_pattern(text: str) -> re.Pattern[str]:
@@ -238,13 +234,13 @@ def by_field(text: str) -> Criterion:
     )
 
 
-def by_since(text: str) -> Criterion:
-    least = _moment(text)
+def by_since(text: str, zone: tzinfo | None = timezone.utc) -> Criterion:
+    least = _moment(text, zone)
     return Criterion(lambda record, _: (record.time or 0) >= least, since=least)
 
 
-def by_until(text: str) -> Criterion:
-    most = _moment(text)
+def by_until(text: str, zone: tzinfo | None = timezone.utc) -> Criterion:
+    most = _moment(text, zone)
     return Criterion(
         lambda record, _: record.time is not None and record.time <= most, until=most
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ctxlog.viewer.group.summary import Extent
 from ctxlog.viewer.query.criteria import Criterion
+from ctxlog.viewer.query.search import is_named
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 
@@ -71,7 +72,7 @@ class Watch:
     Args:
         names: The user's names of fields.
         criteria: All that must hold for a request.
-        prefix: How its id begins.
+        wanted: How its id begins, or a part of it after a `~`; any of several.
         slow: How many seconds it takes at least.
         most_held: How many bytes are held back at most.
     """
@@ -81,13 +82,13 @@ class Watch:
         names: Names,
         criteria: Sequence[Criterion],
         *,
-        prefix: str | None = None,
+        wanted: Sequence[str] = (),
         slow: float | None = None,
         most_held: int = MOST_HELD,
     ) -> None:
         self._names = names
         self._criteria = list(criteria)
-        self._prefix = prefix
+        self._wanted = wanted
         self._slow = slow
         self._most_held = most_held
         self._held: OrderedDict[str, _Held] = OrderedDict()
@@ -99,9 +100,7 @@ class Watch:
 
     @property
     def _chooses(self) -> bool:
-        return (
-            bool(self._criteria) or self._prefix is not None or self._slow is not None
-        )
+        return bool(self._criteria or self._wanted) or self._slow is not None
 
     def add(self, name: str, line: bytes) -> list[Shown]:
         """Take a line of a file; return what is to be printed now."""
@@ -117,7 +116,7 @@ class Watch:
         request = self._above.get(name)
         if request is None:
             return self._add_outside(name, shown)
-        if not request.startswith(self._prefix or ""):
+        if self._wanted and not any(is_named(request, one) for one in self._wanted):
             return []
         if request in self._let_go:
             self._let_go.move_to_end(request)
@@ -129,7 +128,7 @@ class Watch:
         record = shown.record
         if record is not None:
             self._outside[name] = (
-                self._prefix is None
+                not self._wanted
                 and self._slow is None
                 and any(one.outside for one in self._criteria)
                 and all(one.holds(record, shown.line) for one in self._criteria)

@@ -10,6 +10,7 @@ from ctxlog.terminal import paint
 from ctxlog.viewer.group.alignment import Pair
 from ctxlog.viewer.group.collected import LogLine, Request
 from ctxlog.viewer.show.printing import header, level_name, safe, value_text
+from ctxlog.viewer.show.times import duration_text
 
 _CODES = {"-": "31", "+": "32", "~": "33"}
 
@@ -24,7 +25,7 @@ def diff_text(
     has, `~` if a value differs; then the milliseconds at which each came to it.
     """
     shown = [
-        f"{mark} {header(one, [f'{one.seconds * 1000:.1f} ms'], color)}"
+        f"{mark} {header(one, [duration_text(one.seconds)], color)}"
         for mark, one in (("-", first), ("+", second))
     ]
     for pair in pairs:

@@ -15,6 +15,9 @@ from ctxlog.viewer.group.collected import OUTSIDE, LogLine, Request
 from ctxlog.viewer.group.summary import Total
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import iso
+from ctxlog.viewer.show.look import Look
+from ctxlog.viewer.show.times import duration_text
+from ctxlog.viewer.show.wrapping import in_rows
 
 #: Control characters of terminals: C0 without tab, DEL, C1, and marks of direction.
 _CONTROL = re.compile(
@@ -103,32 +106,38 @@ def legend(request: Request) -> list[str]:
     return facts + ([", ".join(totals)] if totals else [])
 
 
-def request_text(request: Request, entries: Iterable[LogLine], color: bool) -> str:
+def request_text(request: Request, entries: Iterable[LogLine], look: Look) -> str:
     """Return a request's header and the given lines of it."""
-    return "".join(request_texts(request, entries, color))
+    return "".join(request_texts(request, entries, look))
 
 
 def request_texts(
-    request: Request, entries: Iterable[LogLine], color: bool
+    request: Request, entries: Iterable[LogLine], look: Look
 ) -> Iterator[str]:
     """Yield the same, a line of the log at once: there may be many."""
     facts = [
-        iso(request.start) if request.start is not None else "",
-        f"{request.seconds * 1000:.1f} ms",
+        look.clock.full(request.start) if request.start is not None else "",
+        duration_text(request.seconds),
         _count(len(request.entries), "line"),
         _count(request.errors, "error"),
         *legend(request),
     ]
-    yield f"{header(request, facts, color)}\n"
+    yield f"{header(request, facts, look.color)}\n"
     above: Mapping[str, Any] = {}
+    day = "" if request.start is None else look.clock.day(request.start)
     for entry in entries:
-        fields = _unmarked(entry.record)
-        shown = _entry(request, entry, _news(fields, above, color), color)
-        yield "\n".join(shown) + "\n"
+        time = entry.record.time
+        if time is not None and look.clock.day(time) != day:
+            day = look.clock.day(time)
+            yield f"{day}\n"
+        fields = _shown_fields(entry.record, look)
+        yield "\n".join(_entry(request, entry, _news(fields, above), look)) + "\n"
         above = fields
 
 
 _LONGEST_LEVEL = 16
+# How deep objects are shown as `a.b`, and what is left of a row that is wrapped.
+_DEEPEST, _LEAST_ROOM = 8, 20
 _MARKED = ("buffered", "_buffered")
 _SHOWN_ID = 12
 _MOST_ABOVE = 10_000
@@ -145,59 +154,71 @@ class LinePrinter:
     was very long. The date stands above the first line of another day.
 
     Args:
-        color: Whether the text has colors.
+        look: How lines look.
     """
 
-    def __init__(self, color: bool) -> None:
-        self._color = color
+    def __init__(self, look: Look) -> None:
+        self._look = look
         self._day = ""
         # Of the requests that were seen last.
         self._above: OrderedDict[str | None, Mapping[str, Any]] = OrderedDict()
 
     def text(self, line: bytes, record: Record | None) -> str:
-        """Return the text of a line, given what it says, if it is JSON."""
+        """Return the text of a line, given what it says, if it is an entry."""
         if record is None:
             return safe(line.decode("utf-8", "replace").rstrip("\r\n")) + "\n"
-        request, fields = record.request, _unmarked(record)
-        news = _news(fields, self._above.pop(request, {}), self._color)
+        look = self._look
+        request, fields = record.request, _shown_fields(record, look)
+        news = _news(fields, self._above.pop(request, {}))
         self._above[request] = fields if len(line) <= _LONG else {}
         if len(self._above) > _MOST_ABOVE:
             self._above.popitem(last=False)
         shown_id = safe((request or "")[:_SHOWN_ID]).ljust(_SHOWN_ID)
-        if self._color and request:
-            shown_id = paint(shown_id, hue(request), self._color)
+        if request:
+            shown_id = paint(shown_id, hue(request), look.color)
         day, time = self._day, ""
         if record.time is not None:
-            day, _, time = iso(record.time)[:23].partition("T")
-        new_day = [day] if self._day not in ("", day) else []
+            day, time = look.clock.day(record.time), look.clock.of_day(record.time)
+        shown = [day] if self._day not in ("", day) else []
         self._day = day
-        level = _painted_level(record, self._color)
-        message = _with_news(record, news)
-        mark = waited(record)
-        shown = [
-            *new_day,
-            f"{time:12}{mark} {level}  {shown_id}  {message}".rstrip(),
-        ]
+        level = _painted_level(record, look.color)
+        head = f"{time:12}{waited(record)} {level}  {shown_id}  "
+        shown += _under(head, 24 + _SHOWN_ID + 2, record, news, look)
         below = record.stack.splitlines()
         shown.extend(f"{'':12}{safe(text)}".rstrip() for text in below)
         return "\n".join(shown) + "\n"
 
 
-def _unmarked(record: Record) -> Mapping[str, Any]:
-    """Return a line's fields but the one that its mark stands for."""
-    fields = record.fields
+def _shown_fields(record: Record, look: Look) -> Mapping[str, Any]:
+    """Return a line's fields that are shown: `a.b` where a value is an object."""
+    fields = dict(_flat("", record.fields, 0))
     if record.is_buffered:
-        fields = {name: fields[name] for name in fields if name not in _MARKED}
+        for name in _MARKED:
+            fields.pop(name, None)
+    if look.hidden:
+        fields = {name: fields[name] for name in fields if not look.hides(name)}
     return fields
 
 
-def _news(fields: Mapping[str, Any], above: Mapping[str, Any], color: bool) -> str:
-    """Return the text of the fields that differ from the line above."""
-    return " ".join(
-        paint(f"{safe(name)}=", "36", color) + safe(value_text(value))
+def _flat(
+    path: str, members: Mapping[str, Any], depth: int
+) -> Iterator[tuple[str, Any]]:
+    for name, value in members.items():
+        if isinstance(value, dict) and value and depth < _DEEPEST:
+            yield from _flat(f"{path}{name}.", value, depth + 1)
+        else:
+            yield f"{path}{name}", value
+
+
+def _news(
+    fields: Mapping[str, Any], above: Mapping[str, Any]
+) -> Sequence[tuple[str, str]]:
+    """Return the names and texts of the fields that differ from the line above."""
+    return [
+        (safe(name), safe(value_text(value)))
         for name, value in fields.items()
         if name not in above or above[name] != value
-    )
+    ]
 
 
 def value_text(value: object) -> str:
@@ -207,8 +228,31 @@ def value_text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _with_news(record: Record, news: str) -> str:
-    return "  ".join(part for part in (safe(record.message), news) if part)
+def _under(
+    head: str,
+    indent: int,
+    record: Record,
+    news: Sequence[tuple[str, str]],
+    look: Look,
+) -> list[str]:
+    """
+    Return a line's message and fields after *head*, wrapped below each other.
+
+    Args:
+        head: What stands before, in colors.
+        indent: How many columns that has.
+        record: The line.
+        news: The names and texts of its fields.
+        look: How lines look.
+    """
+    room = None if look.width is None else look.width - indent
+    if room is not None and room < _LEAST_ROOM:
+        room = None
+    rows = in_rows(safe(record.message), news, room, look.color)
+    margins = [head, *[" " * indent] * (len(rows) - 1)]
+    return [
+        f"{margin}{row}".rstrip() for margin, row in zip(margins, rows, strict=True)
+    ]
 
 
 def _painted_level(record: Record, color: bool) -> str:
@@ -222,15 +266,17 @@ def _painted_level(record: Record, color: bool) -> str:
     return name
 
 
-def _entry(request: Request, entry: LogLine, news: str, color: bool) -> list[str]:
+def _entry(
+    request: Request, entry: LogLine, news: Sequence[tuple[str, str]], look: Look
+) -> list[str]:
     record = entry.record
     time = record.time
     since = ""
     if time is not None and request.start is not None:
         since = f"+{(time - request.start) * 1000:.1f}"
-    level = _painted_level(record, color)
-    message = _with_news(record, news)
-    shown = [f"{since:>10}{waited(record)} {level}  {message}".rstrip()]
+    level = _painted_level(record, look.color)
+    head = f"{since:>10}{waited(record)} {level}  "
+    shown = _under(head, 22, record, news, look)
     below = record.stack.splitlines()
     below += [line.decode("utf-8", "replace").rstrip("\r\n") for line in entry.below]
     shown.extend(f"{'':12}{safe(line)}".rstrip() for line in below)

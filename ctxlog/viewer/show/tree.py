@@ -11,6 +11,7 @@ from ctxlog.viewer.group.summary import Extent
 from ctxlog.viewer.group.tree import Part, walk
 from ctxlog.viewer.recognize.scales import iso
 from ctxlog.viewer.show.printing import safe
+from ctxlog.viewer.show.times import duration_text
 
 _NARROWEST = 24
 
@@ -79,7 +80,7 @@ def _header(
     facts = [
         *head,
         "" if extent.start is None else iso(extent.start),
-        f"{extent.seconds * 1000:.1f} ms",
+        duration_text(extent.seconds),
         _count(len(services), "service") if services else "",
         _count(lines, "line"),
         _count(errors, "error"),
@@ -100,7 +101,7 @@ def _offset(part: Part, extent: Extent) -> str:
 
 
 def _took(part: Part) -> str:
-    return f"{part.extent.seconds * 1000:.1f} ms" if part.extent.seconds else ""
+    return duration_text(part.extent.seconds) if part.extent.seconds else ""
 
 
 def _title(part: Part, lasts: Sequence[bool]) -> str:

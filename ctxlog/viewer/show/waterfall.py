@@ -11,6 +11,7 @@ from ctxlog.terminal import paint
 from ctxlog.viewer.group.collected import Request
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.show.printing import header, legend, level_name, safe, waited
+from ctxlog.viewer.show.times import duration_text
 
 _SERVICES = ("service", "service.name", "resource.service.name", "app", "name")
 _TASKS = ("task", "taskName", "task_name")
@@ -105,17 +106,18 @@ def _named(record: Record, names: Sequence[str]) -> str:
 def waterfall_text(waterfall: Waterfall, width: int, color: bool) -> str:
     """Return a waterfall for a terminal that is so many columns wide."""
     request = waterfall.request
-    facts = [f"{waterfall.length:.1f} ms", *legend(request)]
+    facts = [duration_text(waterfall.length / 1000), *legend(request)]
     shown = [header(request, facts, color)]
     space = max(min(width // 3, 50), 10)
     lanes = max(map(len, waterfall.lanes), default=0)
     for step in waterfall.steps:
         bar = _drawn(step, waterfall.length, space)
-        took = f" ({step.end - step.begin:.1f} ms)" if step.end > step.begin else ""
+        took = step.end - step.begin
+        lasted = f" ({duration_text(took / 1000)})" if took else ""
         level = level_name(step.record.level)
         message = safe(step.record.message)
         mark = waited(step.record)
-        text = f"{step.end:>9.1f}{mark} {level:<8}  {message}{took}"
+        text = f"{step.end:>9.1f}{mark} {level:<8}  {message}{lasted}"
         lane = f"{safe(step.lane):<{lanes}}  " if lanes else ""
         code = "31" if step.failed else "36"
         shown.append(f"{lane}|{paint(bar, code, color)}| {text}".rstrip())
