@@ -123,7 +123,7 @@ def test_devices_may_be_input_and_output(tmp_path: Path) -> None:
         timeout=50,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (1, "ctxlog top: standard input: empty\n")
 
 
 def test_help_imports_no_command(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_a_request_that_is_missing(
     assert main(["diff", "7f3a", "zzz", log]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert "ctxlog diff: no request zzz" in err
+    assert "ctxlog diff: no request's id begins with zzz; 2 requests" in err
 
 
 def test_an_id_that_means_several(

@@ -25,7 +25,7 @@ from ctxlog.viewer.read.store import FAILED, Store
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import safe
-from ctxlog.viewer.show.times import Clock
+from ctxlog.viewer.show.times import Clock, duration_text
 
 
 def prepare(chosen: argparse.Namespace) -> None:
@@ -166,9 +166,12 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def exit_code(command: str, reader: Reader, number: int) -> int:
+def exit_code(
+    command: str, reader: Reader, number: int, chosen: argparse.Namespace
+) -> int:
     """
-    Say what could not be read; return 0 if requests were found, 1 if not.
+    Say what could not be read, and why nothing was printed if nothing was; return 0 if
+    requests were found, 1 if not.
 
     2 if a file could not be read, or if a store has not told all.
     """
@@ -177,9 +180,30 @@ def exit_code(command: str, reader: Reader, number: int) -> int:
     if reader.unread:
         noun = "line" if reader.unread == 1 else "lines"
         print(f"{reader.unread} {noun} could not be read", file=sys.stderr)
+    if not number:
+        _say_why(command, reader, chosen)
     if reader.problems or reader.is_partial:
         return 2
     return 0 if number else 1
+
+
+def _say_why(command: str, reader: Reader, chosen: argparse.Namespace) -> None:
+    """Say why nothing was printed; of files also what they have."""
+    if reader.problems:
+        return
+    # imported here: mostly something is printed
+    from ctxlog.viewer.query.silence import missed, reason
+
+    request = getattr(chosen, "request", None) or ()
+    asked = [one.label for one in getattr(chosen, "criteria", None) or []]
+    slow = getattr(chosen, "slow", None)
+    asked += [] if slow is None else [f"--slow {duration_text(slow)}"]
+    wanted = request if isinstance(request, list) else [request] if request else []
+    if reader.has_stores:
+        complain(command, missed(wanted, asked))
+    else:
+        found = reason(reader.files, reader.names, wanted=wanted, asked=asked)
+        complain(command, found)
 
 
 def complain(command: str, problem: str) -> None:

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from ctxlog.viewer.commands._options import add_files, add_look
 from ctxlog.viewer.commands.common import (
     ambiguous,
-    complain,
     encoded,
     exit_code,
     reader_of,
@@ -49,12 +48,12 @@ def run(chosen: argparse.Namespace) -> int:
             if ambiguous("diff", collected, wanted):
                 return 2
             if not len(collected):
-                complain("diff", f"no request {wanted}")
-                return exit_code("diff", reader, 0)
+                chosen.request = wanted
+                return exit_code("diff", reader, 0, chosen)
             found += list(collected)[:1]
         first, second = found
         pairs = aligned(first.entries, second.entries)
         text = diff_text(first, second, pairs, chosen.look.color)
     sys.stdout.buffer.write(encoded(text))
     sys.stdout.flush()
-    return exit_code("diff", reader, 1)
+    return exit_code("diff", reader, 1, chosen)

@@ -75,7 +75,7 @@ def run(chosen: argparse.Namespace) -> int:
     else:
         with reader.collect(None) as collected:
             number = _print(collected, criteria, chosen)
-    return exit_code("show", reader, number)
+    return exit_code("show", reader, number, chosen)
 
 
 def _whole(reader: Reader, ids: Iterator[str]) -> Iterator[Request]:

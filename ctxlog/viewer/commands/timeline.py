@@ -46,7 +46,7 @@ def run(chosen: argparse.Namespace) -> int:
         for request in collected:
             if not _lay_out(Waterfall(request), chosen):
                 return 2
-    return exit_code("timeline", reader, number)
+    return exit_code("timeline", reader, number, chosen)
 
 
 def _lay_out(waterfall: Waterfall, chosen: argparse.Namespace) -> bool:

@@ -71,4 +71,4 @@ def run(chosen: argparse.Namespace) -> int:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         sys.stdout.buffer.write(encoded("  ".join(cells).rstrip() + "\n"))
     sys.stdout.flush()
-    return exit_code("top", reader, len(found))
+    return exit_code("top", reader, len(found), chosen)

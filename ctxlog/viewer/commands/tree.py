@@ -80,7 +80,7 @@ def run(chosen: argparse.Namespace) -> int:
         text = tree_text(roots, named, width, chosen.look.color)
         sys.stdout.buffer.write(encoded(text))
         sys.stdout.flush()
-    return exit_code("tree", reader, len(roots))
+    return exit_code("tree", reader, len(roots), chosen)
 
 
 def _joined(

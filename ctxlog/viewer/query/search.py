@@ -125,6 +125,11 @@ class Reader:
                 self.is_partial = True
         progress.end()
 
+    @property
+    def files(self) -> Sequence[Source]:
+        """The sources that are no stores."""
+        return [one for one in self._sources if isinstance(one, Source)]
+
     def each(self) -> Iterator[tuple[Source | Store, Reader]]:
         """Yield each source, with a reader that counts what it cannot read as this."""
         for source in self._sources:

@@ -35,6 +35,7 @@ from ctxlog.viewer.recognize.times import duration, of_parts, seconds
 _NO_ID = re.compile(r"(?:N/A|-|null|none|(?:0x)?[0-]+)?", re.IGNORECASE)
 _MAY_BE_NO_ID = frozenset({"", "N", "-", "n", "0"})
 _NOT_AT_THE_END = frozenset({"", "\n"})
+_TRACE = re.compile(r"projects/[^/]+/traces/.+")
 _METHOD = re.compile(r"[A-Za-z][A-Za-z-]{1,19}")
 
 
@@ -128,6 +129,9 @@ class Record:
                     return found
             elif type(found) is int:
                 return str(found)
+        trace = self.members.get("trace")  # Google's, where no request has a name
+        if type(trace) is str and _TRACE.fullmatch(trace):
+            return trace
         return None
 
     @property
@@ -407,7 +411,7 @@ class Record:
             if self.names.own or (places and places[0] not in own):
                 gone.append(used(self)[0])
         for place in gone:
-            if place in rest:
+            if isinstance(place, str) and place in rest:
                 del rest[place]
             else:
                 parts = place.split(".") if isinstance(place, str) else place

@@ -231,7 +231,8 @@ class Entries:
             line = (members.get("method"), members.get("path"), members["status"])
             members["message"] = " ".join(word for word in line if word)
         if one.begins and "duration_ms" in members and "timestamp" in members:
-            members["timestamp"] = _later(members["timestamp"], members["duration_ms"])
+            taken: Any = members["duration_ms"]
+            members["timestamp"] = _later(members["timestamp"], taken)
         return members
 
     def _identify(self, members: dict[str, Any], text: str) -> None:

@@ -89,8 +89,6 @@ FORMATS = (
         '"timestamp":"2026-01-31T12:00:00.123Z","severity":"ERROR",'
         '"logName":"projects/shop/logs/run.googleapis.com%2Fstderr",'
         '"trace":"projects/shop/traces/7f3a91c2"}',
-        known_by="insertId logName trace",
-        found={"id": "trace"},
     ),
     Format(
         "Google Cloud, httpRequest",
