@@ -32,7 +32,7 @@ from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import LinePrinter
-from ctxlog.viewer.show.table import Order, groups
+from ctxlog.viewer.show.table import Order, grouped, groups
 from tests.aggregators.web import serving
 from tests.helpers import need
 
@@ -510,6 +510,8 @@ def test_a_weight_is_as_many_requests(
             found += [row_of([line]) for _ in range(times(weight))]
         return found
 
-    weighted = groups(rows(lambda _: 1), "status", Order.of(order), weighted=True)
-    repeated = groups(rows(lambda weight: weight), "status", Order.of(order))
-    assert sorted(weighted) == sorted(repeated)
+    by, chosen = "status", Order.of(order)
+    weighted = grouped(rows(lambda _: 1), by, chosen, weighted=True)
+    repeated = grouped(rows(lambda weight: weight), by, chosen)
+    tables = [sorted(groups(found, by, chosen)) for found in (weighted, repeated)]
+    assert tables[0] == tables[1]

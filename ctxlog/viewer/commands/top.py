@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Iterable, Sequence
 
-from ctxlog.viewer.commands._options import add_files, add_look
+from ctxlog.viewer.commands._options import add_choice, add_files, add_limit, add_look
 from ctxlog.viewer.commands.common import (
     complain,
     encoded,
@@ -15,7 +17,18 @@ from ctxlog.viewer.commands.common import (
     explained,
     reader_of,
 )
-from ctxlog.viewer.show.table import Order, groups, rows
+from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.query.criteria import duration
+from ctxlog.viewer.show.histogram import histogram_text, interval_object, intervals
+from ctxlog.viewer.show.table import (
+    Order,
+    group_object,
+    grouped,
+    groups,
+    ordered,
+    row_object,
+    rows,
+)
 
 _DESCRIPTION = """\
 A row per request, or per group of them, with what was counted and timed.
@@ -24,23 +37,37 @@ examples:
   ctxlog top app.log                          the slowest requests
   ctxlog top app.log --by route --sort db     the routes that wait longest for databases
   ctxlog top app.log --sort db.count          the requests with the most statements
+  ctxlog top app.log --errors --over 1m       when requests failed
 """
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `ctxlog top`."""
     add_files(parser)
-    add_look(parser)
+    add_choice(parser)
+    group = add_look(parser)
+    add_limit(group, "rows")
     parser.description = _DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    add = parser.add_argument
+    add = group.add_argument
+    add("--json", action="store_true", help="an object of JSON for each row")
     add(
         "--sort",
         metavar="ORDER",
         help="duration, errors, lines, start, or a total: its milliseconds (db), or "
         "its number (db.count)",
     )
-    add("--by", choices=("route", "path", "user", "status"), help="a row per group")
+    add(
+        "--by",
+        choices=("route", "path", "user", "status"),
+        help="a row per group; paths that differ in an id only are one",
+    )
+    add(
+        "--over",
+        metavar="TIME",
+        type=duration,
+        help="a row per interval of time, such as 1m, with a bar",
+    )
     add(
         "--weighted",
         action="store_true",
@@ -54,21 +81,63 @@ def run(chosen: argparse.Namespace) -> int:
     reader = reader_of(chosen)
     if chosen.explain:
         return explained("top", reader, chosen)
-    if chosen.weighted and not chosen.by:
-        complain("top", "--weighted is about groups: it needs --by")
+    wrong = _wrong(chosen)
+    if wrong:
+        complain("top", wrong)
         return 2
-    order = Order.of(chosen.sort)
-    found = reader.rows(order.counts)
-    table = (
-        groups(found.values(), chosen.by, order, weighted=chosen.weighted)
-        if chosen.by
-        else rows(found.values(), order)
-    )
+    order, found = Order.of(chosen.sort), {}
+    for request in chosen.request or [None]:
+        criteria = chosen.criteria or []
+        found.update(reader.rows(order.counts, criteria, chosen.slow, request))
     if order.total and not any(order.total in row.totals for row in found.values()):
         complain("top", f"no line has a total {order.total!r}")
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.buffer.write(encoded("  ".join(cells).rstrip() + "\n"))
+    try:
+        text = _text(list(found.values()), order, chosen)
+    except ValueError as error:
+        complain("top", f"--over: {error}")
+        return 2
+    sys.stdout.buffer.write(encoded(text))
     sys.stdout.flush()
     return exit_code("top", reader, len(found), chosen)
+
+
+def _wrong(chosen: argparse.Namespace) -> str:
+    """Return what options do not go together; empty if all do."""
+    if chosen.weighted and not chosen.by:
+        return "--weighted is about groups: it needs --by"
+    if chosen.over is not None and (chosen.by or chosen.sort):
+        return "--over is sorted by time: it goes with neither --by nor --sort"
+    if chosen.over == 0:
+        return "--over needs a time such as 1m"
+    return ""
+
+
+def _text(found: Sequence[Row], order: Order, chosen: argparse.Namespace) -> str:
+    limit = chosen.limit
+    if chosen.over is not None:
+        shown = intervals(found, chosen.over)[:limit]
+        if chosen.json:
+            return _objects([interval_object(one) for one in shown])
+        return histogram_text(shown, chosen.look)
+    if chosen.by:
+        some = grouped(found, chosen.by, order, weighted=chosen.weighted)[:limit]
+        if chosen.json:
+            return _objects([group_object(one, chosen.by, order) for one in some])
+        return _table(groups(some, chosen.by, order))
+    requests = ordered(found, order)[:limit]
+    if chosen.json:
+        return _objects(map(row_object, requests))
+    return _table(rows(requests, order))
+
+
+def _objects(found: Iterable[dict[str, object]]) -> str:
+    return "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in found)
+
+
+def _table(table: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for row in table:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        lines.append("  ".join(cells).rstrip() + "\n")
+    return "".join(lines)

@@ -41,7 +41,8 @@ class Extent:
         """How long it lasts; 0 if that is not known."""
         if self.start is None or self.end is None:
             return 0.0
-        return self.end - self.start
+        # To the microsecond: a difference of such numbers is never exactly 0.1.
+        return round(self.end - self.start, 6)
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import inf
 
+from ctxlog.viewer.group.paths import template_of
 from ctxlog.viewer.group.summary import READY_MADE, Row, Total
 from ctxlog.viewer.recognize.scales import iso
 from ctxlog.viewer.show.printing import safe, total_text
@@ -66,14 +67,18 @@ class Order:
         return total.microseconds
 
 
-def rows(requests: Iterable[Row], order: Order) -> list[list[str]]:
-    """Return a table of requests, the largest first; the earliest for `start`."""
+def ordered(requests: Iterable[Row], order: Order) -> list[Row]:
+    """Return requests, the largest first; the earliest for `start`."""
     total, number = order.total, _NUMBERS.get(order.by or "duration")
-    found = sorted(
+    return sorted(
         requests,
         key=number or (lambda row: order.value(row.totals.get(total or ""))),
         reverse=order.by != "start",
     )
+
+
+def rows(found: Sequence[Row], order: Order) -> list[list[str]]:
+    """Return a table of requests."""
     totals = [name for name in order.counts if any(name in row.totals for row in found)]
     routed = any(row.about.route for row in found)
     table = [["REQUEST", "START", "MS", "LINES", "ERRORS", "STATUS", "USER", "PATH"]]
@@ -93,7 +98,37 @@ def rows(requests: Iterable[Row], order: Order) -> list[list[str]]:
     return table
 
 
-class _Group:
+def row_object(row: Row) -> dict[str, object]:
+    """Return a request as an object of JSON; what is not known is left out."""
+    about, start = row.about, row.extent.start
+    said = {
+        "request": row.id,
+        "start": None if start is None else iso(start),
+        "durationMs": round(row.duration, 3),
+        "lines": row.lines,
+        "errors": row.errors,
+        "failed": row.failed,
+        "method": about.method,
+        "path": about.path,
+        "route": about.route,
+        "status": int(about.status) if about.status else None,
+        "user": about.user,
+        "totals": {name: _total_object(one) for name, one in row.totals.items()},
+    }
+    return {name: value for name, value in said.items() if value not in _NOTHING}
+
+
+def _total_object(total: Total) -> dict[str, float]:
+    found = {"count": total.count}
+    if total.milliseconds is not None:
+        found["ms"] = total.milliseconds
+    return found
+
+
+_NOTHING: Sequence[object] = (None, "", {})
+
+
+class Group:
     """
     Requests with the same value.
 
@@ -143,28 +178,34 @@ class _Group:
         return self.failed if order.by == "errors" else self.mean(_NUMBERS[order.by])
 
 
-def groups(
+def grouped(
     requests: Iterable[Row], by: str, order: Order, *, weighted: bool = False
-) -> list[list[str]]:
+) -> list[Group]:
     """
-    Return a table of groups with the same value of *by*.
+    Return groups of requests with the same value of *by*.
 
     The largest first: by the number of requests; or by the 95th percentile of the
     duration, by the share of failed requests, or by the mean of what is asked for.
 
     Args:
         requests: The requests.
-        by: The name of the value.
+        by: The name of the value. Paths are the same that differ in an id only.
         order: By what groups are sorted.
         weighted: Whether a request of a sample counts as all for which its completion
             line stands.
     """
     members: dict[str, list[tuple[Row, float]]] = {}
     for row in requests:
-        weight = row.weight if weighted else 1
-        members.setdefault(getattr(row.about, by), []).append((row, weight))
-    found = [_Group(name, group) for name, group in members.items()]
+        name = getattr(row.about, by)
+        name = template_of(name) if by == "path" else name
+        members.setdefault(name, []).append((row, row.weight if weighted else 1))
+    found = [Group(name, group) for name, group in members.items()]
     found.sort(key=lambda group: group.value(order), reverse=True)
+    return found
+
+
+def groups(found: Sequence[Group], by: str, order: Order) -> list[list[str]]:
+    """Return a table of groups."""
     totals = [
         name
         for name in order.counts
@@ -179,6 +220,21 @@ def groups(
         cells += ["" if mean is None else total_text(mean) for mean in means]
         table.append([safe(group.name) or _NONE, *cells])
     return table
+
+
+def group_object(group: Group, by: str, order: Order) -> dict[str, object]:
+    """Return a group as an object of JSON, with the means of its totals."""
+    totals = {name: group.total(name) for name in order.counts}
+    shares = [round(value, 3) for value in group.shares]
+    return {
+        by: group.name or None,
+        "requests": round(group.number, 3),
+        "failed": round(group.failed, 6),
+        **dict(zip(("p50", "p95", "p99"), shares, strict=True)),
+        "totals": {
+            name: _total_object(one) for name, one in totals.items() if one is not None
+        },
+    }
 
 
 def _shares(

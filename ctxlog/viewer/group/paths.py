@@ -1,0 +1,31 @@
+"""
+Paths that differ in what they are about only, as one.
+"""
+
+from __future__ import annotations
+
+import re
+
+_VARYING = re.compile(
+    r"\d[\d.,:_-]*"  # numbers, days
+    r"|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"  # UUIDs
+    r"|(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,}"  # hashes
+    r"|(?=[^/]*\d)(?=[^/]*[A-Za-z])[A-Za-z0-9_-]{16,}"  # tokens, ULIDs
+    r"|[a-zA-Z]{1,12}[-_]\d[\w-]*"  # o-17
+    r"|[^/@]+@[^/@]+"  # mail addresses
+    r"|[^/]{64,}"
+)
+
+
+def template_of(path: str) -> str:
+    """
+    Return a path with `{}` in place of what varies: `/users/17` is `/users/{}`.
+
+    Numbers, days, UUIDs, hashes, long tokens and mail addresses vary. The query and the
+    host are left out.
+    """
+    path = re.split(r"[?#]", path, maxsplit=1)[0]
+    path = re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*", "", path)
+    return "/".join(
+        "{}" if _VARYING.fullmatch(part) else part for part in path.split("/")
+    )

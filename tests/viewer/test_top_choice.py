@@ -1,0 +1,177 @@
+"""
+`ctxlog top`: chosen requests, as objects, by template of their path, and over time.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctxlog.__main__ import main
+from ctxlog.viewer.group.paths import template_of
+
+Captured = pytest.CaptureFixture[str]
+
+
+def _line(number: int, second: int, path: str, status: int, **more: object) -> str:
+    fields = {
+        "timestamp": f"2026-01-31T12:00:{second:02d}.000Z",
+        "level": "ERROR" if status >= 500 else "INFO",
+        "requestID": f"r-{number}",
+        "message": f"GET {path} {status}",
+        "method": "GET",
+        "path": path,
+        "status": status,
+        "db": {"count": number, "ms": 1.5},
+        "durationMs": 10.0 * number,
+        **more,
+    }
+    return json.dumps(fields) + "\n"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> str:
+    """
+    A file with four requests.
+    """
+    file = tmp_path / "app.log"
+    file.write_text(
+        _line(1, 11, "/users/17", 200)
+        + _line(2, 12, "/users/18?x=1", 503, user="ann")
+        + _line(3, 32, "/health", 200)
+        + _line(4, 33, "/users/19", 200),
+        encoding="utf-8",
+    )
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        ([], ["r-4", "r-3", "r-2", "r-1"]),
+        (["-n", "1"], ["r-4"]),
+        (["--errors"], ["r-2"]),
+        (["--slow", "30ms"], ["r-4", "r-3"]),
+        (["--path", "/users/*", "--status", "200"], ["r-4", "r-1"]),
+        (["-r", "r-1", "-r", "r-3"], ["r-3", "r-1"]),
+        (["-g", "health"], ["r-3"]),
+        (["--user", "ann"], ["r-2"]),
+        (["--since", "2026-01-31 12:00:33"], ["r-4"]),
+    ],
+)
+def test_requests_that_are_chosen(
+    log: str, words: list[str], ids: list[str], capsys: Captured
+) -> None:
+    """
+    By all options that `show` has for that.
+    """
+    assert main(["top", log, *words]) == 0
+    _, *rows = capsys.readouterr().out.splitlines()
+    assert [row.split()[0] for row in rows] == ids
+
+
+def test_objects(log: str, capsys: Captured) -> None:
+    """
+    A row is an object with numbers as numbers; what is not known is left out.
+    """
+    assert main(["top", log, "--json", "--user", "ann"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "request": "r-2",
+        "start": "2026-01-31T12:00:11.980Z",
+        "durationMs": 20.0,
+        "lines": 1,
+        "errors": 1,
+        "failed": True,
+        "method": "GET",
+        "path": "/users/18?x=1",
+        "status": 503,
+        "user": "ann",
+        "totals": {"db": {"count": 2, "ms": 1.5}},
+    }
+
+
+def test_groups_of_paths(log: str, capsys: Captured) -> None:
+    """
+    Paths that differ in an id only are one; as objects, too.
+    """
+    assert main(["top", log, "--by", "path"]) == 0
+    _, users, health = capsys.readouterr().out.splitlines()
+    assert users.split()[:3] == ["/users/{}", "3", "33.3%"]
+    assert health.split()[:3] == ["/health", "1", "0.0%"]
+    assert main(["top", log, "--by", "path", "--json", "-n", "1"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["path"] == "/users/{}"
+    assert found["requests"] == 3
+    assert found["totals"]["db"]["ms"] == 1.5
+
+
+def test_requests_over_time(log: str, capsys: Captured) -> None:
+    """
+    An interval without any request is a row, too.
+    """
+    assert main(["top", log, "--over", "10s"]) == 0
+    day, *rows = capsys.readouterr().out.splitlines()
+    assert day == "2026-01-31"
+    assert [row.split()[:2] for row in rows] == [
+        *(["12:00:10", "2"], ["12:00:20", "0"], ["12:00:30", "2"])
+    ]
+    assert rows[0].endswith("1 failed")
+    assert rows[0].count("▓") == rows[0].count("█") == 30
+    assert main(["top", log, "--over", "10s", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert first == {"start": "2026-01-31T12:00:10.000Z", "requests": 2, "failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--over", "1ms"], "intervals are too many"),
+        (["--over", "0s"], "needs a time"),
+        (["--over", "1m", "--by", "path"], "neither --by nor --sort"),
+    ],
+)
+def test_intervals_that_cannot_be(
+    log: str, words: list[str], said: str, capsys: Captured
+) -> None:
+    """
+    It is told in a sentence.
+    """
+    assert main(["top", log, *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    ("path", "template"),
+    [
+        ("/users/17/orders/o-99", "/users/{}/orders/{}"),
+        ("/f/3f2a9c1e-0b1c-4f6e-9a70-1c2d3e4f5a6b", "/f/{}"),
+        ("https://shop.example/a/7f3a91c2?x=1#y", "/a/{}"),
+        ("/d/2026-01-31", "/d/{}"),
+        ("/by/ann@example.org", "/by/{}"),
+        ("/t/01HN3ZKJ8V6Q5R4S3T2W1X0Y9Z", "/t/{}"),
+        ("/health", "/health"),
+        ("/v1/api/deadbeef", "/v1/api/deadbeef"),
+        ("/", "/"),
+        ("", ""),
+    ],
+)
+def test_templates(path: str, template: str) -> None:
+    """
+    Names stay; what may be an id is `{}`.
+    """
+    assert template_of(path) == template
+
+
+@given(st.lists(st.one_of(st.integers(0), st.uuids()), min_size=1, max_size=4))
+def test_any_ids_are_one_template(ids: list[object]) -> None:
+    """
+    Whatever ids stand in a path.
+    """
+    path = "".join(f"/things/{one}" for one in ids)
+    assert template_of(path) == "/things/{}" * len(ids)
