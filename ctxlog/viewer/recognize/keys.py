@@ -86,6 +86,7 @@ WORDS: Mapping[str, Sequence[str]] = {
     ).split(),
     "task id": "task_id job_id celery.task_id".split(),
     "parent task": "parent_task_id parent_job_id".split(),
+    "parent request": "parent_request_id parent_request.id".split(),
     "task": "task task_name job_name".split(),
     "logger": "logger log.logger logger_name logger.name".split(),
     "traceback": (

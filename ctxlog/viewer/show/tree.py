@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ctxlog.terminal import paint
+from ctxlog.viewer.group.parts import Part
 from ctxlog.viewer.group.summary import Extent
-from ctxlog.viewer.group.tree import Part, walk
+from ctxlog.viewer.group.tree import walk
 from ctxlog.viewer.recognize.scales import iso
 from ctxlog.viewer.show.printing import safe
 from ctxlog.viewer.show.times import duration_text
@@ -31,7 +32,7 @@ def tree_text(
     parts = list(walk(roots))
     extent = Extent()
     for part, _ in parts:
-        extent.merge(part.extent)
+        extent.merge(part.shown)
     services = list(dict.fromkeys(part.service for part, _ in parts if part.service))
     times = [_offset(part, extent) for part, _ in parts]
     took = [_took(part) for part, _ in parts]
@@ -95,9 +96,11 @@ def _count(number: int, noun: str) -> str:
 
 
 def _offset(part: Part, extent: Extent) -> str:
-    if part.extent.start is None or extent.start is None:
+    start = part.shown.start
+    if start is None or extent.start is None:
         return ""
-    return f"{(part.extent.start - extent.start) * 1000:.1f}"
+    shifted = "~" if part.shift else " "
+    return f"{(start - extent.start) * 1000:.1f}{shifted}"
 
 
 def _took(part: Part) -> str:
@@ -127,7 +130,8 @@ def _row(
         took.rjust(columns.took),
         "error" if part.failed else "",
     ]
-    return "  ".join(cell for cell in shown if cell).rstrip()
+    rest = "  ".join(cell for cell in shown[1:] if cell)
+    return f"{shown[0]} {rest}".rstrip()
 
 
 def _cut(text: str, width: int) -> str:
@@ -135,10 +139,11 @@ def _cut(text: str, width: int) -> str:
 
 
 def _bar(part: Part, extent: Extent, width: int) -> str:
-    if part.extent.start is None or extent.start is None or not extent.seconds:
+    start, end = part.shown.start, part.shown.end
+    if start is None or end is None or extent.start is None or not extent.seconds:
         return " " * width
-    first = int((part.extent.start - extent.start) / extent.seconds * width)
-    last = int((part.end - extent.start) / extent.seconds * width)
+    first = int((start - extent.start) / extent.seconds * width)
+    last = int((end - extent.start) / extent.seconds * width)
     first, last = min(first, width - 1), min(last, width - 1)
     drawn = "·" if not part.extent.seconds else "█" * (last - first + 1)
     return (" " * first + drawn).ljust(width)
