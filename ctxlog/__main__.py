@@ -85,6 +85,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             version=f"ctxlog {ctxlog.__version__}",
             help="print the version",
         )
+        if words[0] in _READERS:
+            configuration = _command("_configuration")
+            try:
+                configuration.set_defaults(readers[words[0]])
+            except (ConfigError, MissingDependencyError) as error:
+                print(f"ctxlog {words[0]}: {error}", file=sys.stderr)
+                return 2
         chosen = parser.parse_args(words)
         if words[0] in _SHIP:
             try:

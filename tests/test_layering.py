@@ -71,6 +71,8 @@ OWNER: dict[str, str | tuple[str, ...]] = {
     "websockets": "ctxlog.servers.websockets",
     "werkzeug": "ctxlog.servers.werkzeug",
     "shtab": "ctxlog.viewer.commands.completion",
+    "tomli": "ctxlog.viewer.read.toml",
+    "tomllib": "ctxlog.viewer.read.toml",
     "zstandard": "ctxlog.viewer.read._zstd",
     "structlog": "ctxlog.loggers.structlog",
     "loguru": "ctxlog.loggers.loguru",
@@ -406,7 +408,7 @@ def test_a_frozen_program_has_no_library_for_ctxlogs_sake() -> None:
     ]
     # The two that are required, and those of the modules that it leaves out.
     others = {"orjson", "pythonjsonlogger", "PyInstaller", "pytest", "shtab"}
-    assert excluded == sorted(set(OWNER) - others - {"zstandard"})
+    assert excluded == sorted(set(OWNER) - others - {"tomli", "tomllib", "zstandard"})
 
 
 def test_import_loads_core_only(tmp_path: Path) -> None:

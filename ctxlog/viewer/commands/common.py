@@ -181,15 +181,18 @@ def exit_code(
         noun = "line" if reader.unread == 1 else "lines"
         print(f"{reader.unread} {noun} could not be read", file=sys.stderr)
     if not number:
-        _say_why(command, reader, chosen)
+        if not (reader.has_stores and reader.problems):
+            say_why(command, chosen, None if reader.has_stores else reader)
     if reader.problems or reader.is_partial:
         return 2
     return 0 if number else 1
 
 
-def _say_why(command: str, reader: Reader, chosen: argparse.Namespace) -> None:
-    """Say why nothing was printed; of files also what they have."""
-    if reader.problems:
+def say_why(
+    command: str, chosen: argparse.Namespace, reader: Reader | None = None
+) -> None:
+    """Say why nothing was printed; given what reads files, also what they have."""
+    if reader is not None and reader.problems:
         return
     # imported here: mostly something is printed
     from ctxlog.viewer.query.silence import missed, reason
@@ -199,7 +202,7 @@ def _say_why(command: str, reader: Reader, chosen: argparse.Namespace) -> None:
     slow = getattr(chosen, "slow", None)
     asked += [] if slow is None else [f"--slow {duration_text(slow)}"]
     wanted = request if isinstance(request, list) else [request] if request else []
-    if reader.has_stores:
+    if reader is None:
         complain(command, missed(wanted, asked))
     else:
         found = reason(reader.files, reader.names, wanted=wanted, asked=asked)

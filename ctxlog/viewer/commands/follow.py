@@ -17,6 +17,7 @@ from ctxlog.viewer.commands.common import (
     explained,
     names_of,
     reader_of,
+    say_why,
 )
 from ctxlog.viewer.query.search import beginning
 from ctxlog.viewer.query.watch import Watch, in_order
@@ -62,7 +63,8 @@ def run(chosen: argparse.Namespace) -> int:
             from_start=chosen.all,
             time_of=partial(_time_of, names),
         )
-        _print(lines, names, chosen)
+        if not _print(lines, names, chosen):
+            say_why("follow", chosen)
     except FAILED as error:
         complain("follow", str(error))
         return 2
@@ -76,16 +78,18 @@ def _time_of(names: Names, line: bytes) -> float | None:
 
 def _print(
     lines: Iterator[tuple[str, bytes]], names: Names, chosen: argparse.Namespace
-) -> None:
-    """Print lines as they come."""
+) -> bool:
+    """Print lines as they come; return whether there were any."""
     watch = Watch(
         names, chosen.criteria or [], wanted=chosen.request or (), slow=chosen.slow
     )
     out = sys.stdout.buffer
     printer = LinePrinter(chosen.look)
     printed: bytes | None = None  # a batch is one line
+    any_shown = False
     for name, line in lines:
         found = watch.add(name, line)
+        any_shown = any_shown or bool(found)
         for shown in found if chosen.json else in_order(found):
             if chosen.json:
                 if shown.line is not printed:
@@ -96,3 +100,4 @@ def _print(
             else:
                 out.write(encoded(printer.text(shown.line, shown.record)))
         out.flush()
+    return any_shown

@@ -173,7 +173,11 @@ def _pager() -> subprocess.Popen[bytes] | None:
     import subprocess
 
     chosen = os.environ.get("PAGER")
-    command = shlex.split("less" if chosen is None else chosen)
+    try:
+        command = shlex.split("less" if chosen is None else chosen)
+    except ValueError as error:
+        complain("show", f"the pager {chosen!r} does not start: {error}")
+        return None
     if not command or os.environ.get("TERM") == "dumb":
         return None
     # Colors as they are, no clearing of the screen, an end where all fits on it.

@@ -163,8 +163,9 @@ def reason(
 
 def missed(wanted: Sequence[str], asked: Sequence[str]) -> str:
     """Return what was asked for, and is not there; the arguments are the same."""
-    if wanted:
+    if wanted and not asked:
         return f"no request's id begins with {' or '.join(wanted)}"
+    asked = [*(f"-r {one}" for one in wanted), *asked]
     if list(asked) == ["--errors"]:
         return "no request has an error"
     return f"no request is meant by {' '.join(asked)}" if asked else "no request"

@@ -47,6 +47,8 @@ def pairs(text: str) -> dict[str, str] | None:
         at = space.end() if space is not None else end
     known = [key for key in found if key.lower() in _KNOWN]
     if len(known) >= 2 or (known and known[0] == next(iter(found)) in _FIRST):
+        if "t" in found:  # the time, as Grafana writes it
+            found.setdefault("timestamp", found.pop("t"))
         return found
     return None
 

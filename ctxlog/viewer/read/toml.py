@@ -1,0 +1,26 @@
+"""
+Files of TOML, by Python's own reader, or by the package tomli before Python 3.11.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from ctxlog.errors import requires
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    with requires("tomli", extra="cli"):
+        import tomli as tomllib
+
+
+def read(text: bytes) -> dict[str, Any]:
+    """
+    Return what a file says.
+
+    Raises:
+        ValueError: if it is no TOML, or not UTF-8.
+    """
+    return tomllib.loads(text.decode())
