@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from ctxlog.aggregators.split import unwrapped
 from ctxlog.viewer.query.criteria import Criterion, failing
 from ctxlog.viewer.query.watch import Watch
-from ctxlog.viewer.read.tail import Tail
+from ctxlog.viewer.read.tail import Tail, _Merged, followed
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.show.look import Look
@@ -148,6 +148,93 @@ def test_several_files_in_the_order_of_time(tmp_path: Path) -> None:
         printed = running.until_text("b7")
     shown = ["a1", "b2", "a4", "Traceback", "below a4", "b5", "b3", "a6", "b7"]
     assert [text.split("req-A")[-1].strip() for text in printed] == shown
+
+
+def test_a_file_that_is_written_while_another_one_is_read(tmp_path: Path) -> None:
+    """A line waits for one more look at the others, which may have earlier ones."""
+    early, late = tmp_path / "early.log", tmp_path / "late.log"
+    append(late, "2\n")
+    early.touch()
+    written: list[bytes] = []
+
+    def time_of(text: bytes) -> float | None:
+        if not written:  # by then `early` has been looked at
+            append(early, "1\n")
+        written.append(text)
+        return float(text) if text.strip().isdigit() else None
+
+    names = [str(early), str(late)]
+    lines = followed(names, from_start=True, time_of=time_of)
+    assert [next(lines)[1] for _ in range(2)] == [b"1\n", b"2\n"]
+    lines.close()
+
+
+def test_what_stands_below_a_line_may_come_later(tmp_path: Path) -> None:
+    """It has the time of that line, and comes before all that is later."""
+    first, other = tmp_path / "first.log", tmp_path / "other.log"
+    append(first, "3\n")
+    append(other, "5\n")
+
+    def time_of(text: bytes) -> float | None:
+        return float(text) if text.strip().isdigit() else None
+
+    names = [str(other), str(first)]
+    lines = followed(names, from_start=True, time_of=time_of)
+    assert next(lines)[1] == b"3\n"
+    append(first, "below 3\n", "6\n")
+    append(other, "4\n")
+    found = [next(lines)[1] for _ in range(4)]
+    assert found == [b"5\n", b"below 3\n", b"4\n", b"6\n"]
+    lines.close()
+
+
+def test_one_file_waits_for_nothing(tmp_path: Path) -> None:
+    """Its lines are handed over as they are read; nobody asks for their times."""
+    log = tmp_path / "app.log"
+    append(log, "2\n", "1\n")
+
+    def time_of(text: bytes) -> float | None:
+        raise AssertionError(text)
+
+    lines = followed([str(log)], from_start=True, time_of=time_of)
+    assert [next(lines)[1] for _ in range(2)] == [b"2\n", b"1\n"]
+    lines.close()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2),  # which file
+            st.one_of(st.none(), st.integers(0, 9)),  # the time
+            st.booleans(),  # whether it is looked at after that
+        ),
+        max_size=40,
+    )
+)
+def test_whatever_files_write_each_keeps_its_lines(
+    written: list[tuple[int, int | None, bool]],
+) -> None:
+    """No line is lost or twice, and none of a file comes before one above it."""
+    waiting: list[list[bytes]] = [[], [], []]
+    merged = _Merged(lambda text: None if b"x" in text else float(text.split()[0]))
+    found: list[tuple[str, bytes]] = []
+
+    def look() -> None:
+        new = [(str(number), iter(lines)) for number, lines in enumerate(waiting)]
+        found.extend(merged.look(new))
+        waiting[:] = [[], [], []]
+
+    whole: dict[str, list[bytes]] = {"0": [], "1": [], "2": []}
+    for number, (file, time, looked) in enumerate(written):
+        text = f"{'x' if time is None else time} {number}\n".encode()
+        waiting[file].append(text)
+        whole[str(file)].append(text)
+        if looked:
+            look()
+    look()
+    look()
+    for name, lines in whole.items():
+        assert [text for one, text in found if one == name] == lines
 
 
 def test_another_day(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import count
 from math import inf
-from operator import itemgetter
 from typing import IO
 
 from ctxlog.aggregators.split import Joiner
@@ -19,6 +19,8 @@ from ctxlog.viewer.read.store import StoreTail
 
 _PAUSE = 0.1
 _BLOCK = 1 << 20
+# So many lines wait at most for those of other files.
+_MOST_HELD = 10_000
 
 
 class Tail:
@@ -92,11 +94,13 @@ def followed(
     *,
     from_start: bool,
     time_of: Callable[[bytes], float | None],
-) -> Iterator[tuple[str, bytes]]:
+) -> Generator[tuple[str, bytes], None, None]:
     """
     Yield lines as they are written, each with the name of its file or store.
 
-    What several have written since the last look comes in the order of its times.
+    What several have written comes in the order of its times: each line waits for one
+    more look at the others, which may have written an earlier one meanwhile.
+
     Ends when standard input does, if that is all there is to read; else never.
 
     Args:
@@ -120,14 +124,15 @@ def followed(
     if open_input:
         threading.Thread(target=_type, args=(typed,), daemon=True).start()
     several = len(tails) + open_input > 1
+    merged = _Merged(time_of)
     try:
         while True:
-            new = [_named(tail.name, tail.read()) for tail in tails]
-            new += [_named("-", _taken(typed))] if open_input else []
+            new = [(tail.name, tail.read()) for tail in tails]
+            new += [("-", _taken(typed))] if open_input else []
             if several:
-                new = [_timed(lines, time_of) for lines in new]
-            merged = heapq.merge(*new, key=itemgetter(0)) if several else new[0]
-            yield from ((name, line) for _, name, line in merged)
+                yield from merged.look(new)
+            else:
+                yield from ((name, line) for name, lines in new for line in lines)
             _pause.wait(_PAUSE)
     finally:
         for tail in tails:
@@ -137,21 +142,44 @@ def followed(
 _pause = threading.Event()
 
 
-def _named(name: str, lines: Iterator[bytes]) -> Iterator[tuple[float, str, bytes]]:
-    return ((0.0, name, line) for line in lines)
+class _Merged:
+    """
+    The lines of several files in the order of their times, as far as they are known.
 
+    Args:
+        time_of: Returns the time of a line; None if it has none.
+    """
 
-def _timed(
-    lines: Iterator[tuple[float, str, bytes]],
-    time_of: Callable[[bytes], float | None],
-) -> Iterator[tuple[float, str, bytes]]:
-    """Yield lines of one file with times that never go back: they keep their order."""
-    latest = -inf
-    for _, name, line in lines:
-        time = time_of(line)
-        if time is not None:
-            latest = max(latest, time)
-        yield latest, name, line
+    def __init__(self, time_of: Callable[[bytes], float | None]) -> None:
+        self._time_of = time_of
+        self._latest: dict[int, float] = {}
+        self._numbers = count()
+        # By time; of lines at the same time those of a file stay together.
+        self._held: list[tuple[float, int, int, str, bytes]] = []
+
+    def look(
+        self, new: Sequence[tuple[str, Iterator[bytes]]]
+    ) -> Iterator[tuple[str, bytes]]:
+        """Yield what waited for this look, and what is earlier; hold the rest back."""
+        held = self._held
+        last = max(held, default=None)
+        # One file after the other is read as far as it is needed: they may be large.
+        timed = (self._timed(index, *one) for index, one in enumerate(new))
+        for line in heapq.merge(*timed):
+            heapq.heappush(held, line)
+            if len(held) > _MOST_HELD:
+                yield heapq.heappop(held)[3:]
+        while last is not None and held and held[0] <= last:
+            yield heapq.heappop(held)[3:]
+
+    def _timed(
+        self, index: int, name: str, lines: Iterator[bytes]
+    ) -> Iterator[tuple[float, int, int, str, bytes]]:
+        """Yield lines of one file with times that never go back: they stay in order."""
+        for line in lines:
+            latest, time = self._latest.get(index, -inf), self._time_of(line)
+            self._latest[index] = latest if time is None else max(latest, time)
+            yield self._latest[index], index, next(self._numbers), name, line
 
 
 def _taken(typed: queue.SimpleQueue[bytes | None]) -> Iterator[bytes]:
