@@ -8,9 +8,8 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 
-from ctxlog.viewer.recognize.times import iso, seconds
-
-__all__ = ["SCALES", "iso", "level_number", "level_texts", "number", "seconds"]
+from ctxlog.viewer.recognize.times import iso as iso
+from ctxlog.viewer.recognize.times import seconds as seconds
 
 _WORDS = {
     "trace": 5,

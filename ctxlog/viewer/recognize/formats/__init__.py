@@ -18,9 +18,7 @@ from ctxlog.viewer.recognize.formats import (
     ruby,
     systems,
 )
-from ctxlog.viewer.recognize.formats._format import Format
-
-__all__ = ["FORMATS", "Format", "format_of"]
+from ctxlog.viewer.recognize.formats._format import Format as Format
 
 #: All of them. Of those that an object's names tell the first one counts.
 FORMATS: Sequence[Format] = (
