@@ -278,7 +278,21 @@ def test_a_process_that_is_killed_is_a_problem_of_the_file(tmp_path: Path) -> No
         list(found(source, Ids({"req-1"}, Names("requestID")), _die, processes=2))
 
 
-def test_a_file_that_vanishes_is_a_problem_of_the_file(tmp_path: Path) -> None:
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Other processes are copies of this one, which has threads of the tests' own.
+
+    One that begins anew would have to import the scans of this module.
+    """
+    target = "ctxlog.viewer.query.processes.can_fork"
+    monkeypatch.setattr(target, lambda: sys.platform == "linux")
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_file_that_vanishes_is_a_problem_of_the_file(
+    tmp_path: Path, forked: None
+) -> None:
     """An exception of another process is raised here."""
     path = tmp_path / "app.log"
     path.write_text('{"requestID":"req-1"}\n' * 300)
