@@ -85,14 +85,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             version=f"ctxlog {ctxlog.__version__}",
             help="print the version",
         )
+        chosen = parser.parse_args(words)  # --help needs no file
         if words[0] in _READERS:
             configuration = _command("_configuration")
             try:
-                configuration.set_defaults(readers[words[0]])
+                configuration.set_defaults(readers[words[0]], chosen)
             except (ConfigError, MissingDependencyError) as error:
                 print(f"ctxlog {words[0]}: {error}", file=sys.stderr)
                 return 2
-        chosen = parser.parse_args(words)
+            chosen = parser.parse_args(words)
         if words[0] in _SHIP:
             try:
                 done: int = command.run(chosen)

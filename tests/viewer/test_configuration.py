@@ -5,12 +5,16 @@ The configuration file of the viewer: names of fields, and how lines look.
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from ctxlog.__main__ import main
+from ctxlog.viewer import read
+from ctxlog.viewer.commands._configuration import _KEYS
 from tests.helpers import need
 
 Captured = pytest.CaptureFixture[str]
@@ -90,7 +94,8 @@ def test_options_win(folder: Path, capsys: Captured) -> None:
         ('id-field = ""', "id-field: '' (expected a text)"),
         ('id-regex = ["x"]', "id-regex: "),
         ("= x", "(expected TOML, as UTF-8)"),
-        ('tz = "Moon"', "--tz: 'Moon'"),
+        ('tz = "Moon"', "ctxlog.toml: tz: 'Moon' (expected a time zone"),
+        ("hide = " + "[" * 100_000, "'nested too deeply' (expected TOML, as UTF-8)"),
     ],
 )
 def test_what_is_wrong(folder: Path, text: str, said: str, capsys: Captured) -> None:
@@ -114,3 +119,132 @@ def test_a_pyproject_without_the_table(folder: Path, capsys: Captured) -> None:
     file.parent.mkdir(parents=True)
     file.write_text(TEXT, encoding="utf-8")
     assert _shown(capsys)[0].startswith("k-1")
+
+
+def test_a_list_on_the_command_line_replaces_that_of_the_file(
+    folder: Path, capsys: Captured
+) -> None:
+    """
+    As options that have one value do.
+    """
+    text = "id-field = 'CorrelationKey'\nmessage-field = 'm'\nhide = ['order']"
+    (folder / "ctxlog.toml").write_text(text, encoding="utf-8")
+    assert "order=" not in _shown(capsys)[1]
+    assert "order=o-7" in _shown(capsys, "--hide", "t1")[1]
+
+
+def test_an_option_wins_that_says_what_is_the_default_without_a_file(
+    folder: Path, capsys: Captured
+) -> None:
+    """
+    `--color auto` is an answer to a file that says always.
+    """
+    text = TEXT + "color = 'always'"
+    (folder / "ctxlog.toml").write_text(text, encoding="utf-8")
+    assert "\x1b" in _shown(capsys)[0]
+    assert "\x1b" not in _shown(capsys, "--color", "auto")[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[ tool . ctxlog ]\nid-field = 'CorrelationKey'",
+        "[tool.'ctxlog']\nid-field = 'CorrelationKey'",
+        "[tool]\nx = 1\nctxlog = {id-field = 'CorrelationKey'}",
+        "tool.ctxlog.id-field = 'CorrelationKey'",
+    ],
+)
+def test_every_spelling_of_the_table(folder: Path, text: str, capsys: Captured) -> None:
+    """
+    Whatever TOML allows is the table of a pyproject.toml.
+    """
+    (folder / "pyproject.toml").write_text(text, encoding="utf-8")
+    assert _shown(capsys)[0].startswith("k-1")
+
+
+@pytest.mark.parametrize(
+    "text", ["[tool.ctxlog-more]\n= x", "dependencies = ['ctxlog'\n= x"]
+)
+def test_what_is_wrong_in_the_rest_of_a_pyproject(
+    folder: Path, text: str, capsys: Captured
+) -> None:
+    """
+    It is not ours to tell where no table is ours.
+    """
+    (folder / "pyproject.toml").write_text(text, encoding="utf-8")
+    assert _shown(capsys, "--id-field", "CorrelationKey")[0].startswith("k-1")
+
+
+def test_a_value_in_place_of_the_table(folder: Path, capsys: Captured) -> None:
+    """
+    It is told, and not treated as missing.
+    """
+    (folder / "pyproject.toml").write_text("tool.ctxlog = 1", encoding="utf-8")
+    assert main(["show", "../app.log"]) == 2
+    assert "tool.ctxlog: 1 (expected a table)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["show", "--help"]])
+def test_help_reads_no_file(folder: Path, words: list[str], capsys: Captured) -> None:
+    """
+    It is there when the file is broken.
+    """
+    (folder / "ctxlog.toml").write_text("= x", encoding="utf-8")
+    try:
+        code: object = main(words)
+    except SystemExit as end:
+        code = end.code
+    assert code == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 11), reason="Python reads TOML itself")
+def test_a_file_without_what_reads_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """
+    Before Python 3.11 the sentence says what to install.
+    """
+    monkeypatch.delattr(read, "toml", raising=False)
+    monkeypatch.delitem(sys.modules, "ctxlog.viewer.read.toml", raising=False)
+    monkeypatch.setitem(sys.modules, "tomli", None)
+    (folder / "ctxlog.toml").write_text(TEXT, encoding="utf-8")
+    assert main(["show", "../app.log"]) == 2
+    assert "ctxlog-json[cli]" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder in use stays there")
+def test_a_working_directory_that_was_removed(folder: Path, capsys: Captured) -> None:
+    """
+    Nothing is configured there, and a file elsewhere is read.
+    """
+    gone = folder / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    file = str(folder / "app.log")
+    assert main(["show", file, "--id-field", "CorrelationKey"]) == 0
+    assert capsys.readouterr().out.startswith("k-1")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_is_no_file(folder: Path, capsys: Captured) -> None:
+    """
+    It is not waited for.
+    """
+    os.mkfifo(folder / "ctxlog.toml")
+    assert _shown(capsys, "--id-field", "CorrelationKey")[0].startswith("k-1")
+
+
+def test_the_example_of_the_page(folder: Path, capsys: Captured) -> None:
+    """
+    The file in docs/viewer.md is one that commands take, and the page has every key.
+    """
+    page = Path(__file__).parents[2] / "docs" / "viewer.md"
+    section = page.read_text(encoding="utf-8").split("## Configuration file")[1]
+    section = section.split("\n## ")[0]
+    example = re.search(r"```toml\n(.*?)```", section, re.DOTALL)
+    assert example is not None
+    (folder / "ctxlog.toml").write_text(example[1], encoding="utf-8")
+    assert _shown(capsys)[0].startswith("k-1")
+    assert [key for key in _KEYS if key not in section] == []

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ctxlog.errors import ConfigError
+from ctxlog.viewer.commands.common import zone_of
 from ctxlog.viewer.query.criteria import id_pattern
 
 _COLORS = ("always", "never", "auto")
@@ -31,11 +33,16 @@ _KEYS = {
     "tz": "a text",
     "color": f"one of: {', '.join(_COLORS)}",
 }
+#: What a file has if it may have a table of ctxlog's. Most projects have none: their
+#: files are not parsed, and what is wrong there is not ours to tell.
+_MENTIONS = re.compile(rb"(?m)\btool\W+ctxlog(?![\w-])|^[ \t]*\[[ \t]*tool[ \t]*\]")
 
 
-def set_defaults(parser: argparse.ArgumentParser) -> None:
+def set_defaults(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
     """
     Make what the configuration file says the defaults of a command's options.
+
+    A list that is *given* on the command line replaces that of the file.
 
     Raises:
         ConfigError: if the file cannot be read, or a key or a value is wrong.
@@ -44,16 +51,21 @@ def set_defaults(parser: argparse.ArgumentParser) -> None:
     for file, section in _places():
         found = _section(file, section)
         if found is not None:
-            known = {action.dest for action in parser._actions}
-            values = _checked(file, section, found).items()
-            parser.set_defaults(**{name: one for name, one in values if name in known})
+            for name, value in _checked(file, section, found).items():
+                if name not in given or (isinstance(value, list) and vars(given)[name]):
+                    continue
+                parser.set_defaults(**{name: value})
             return
 
 
 def _places() -> Iterator[tuple[Path, str]]:
     """Yield the files that may be there, each with the table that is meant."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
+    try:
+        here = Path.cwd()
+        folders = [here, *here.parents]
+    except FileNotFoundError:  # it was removed
+        folders = []
+    for folder in folders:
         yield folder / "ctxlog.toml", ""
         yield folder / "pyproject.toml", "tool.ctxlog"
     own = os.environ.get("APPDATA" if sys.platform == "win32" else "XDG_CONFIG_HOME")
@@ -67,17 +79,21 @@ def _places() -> Iterator[tuple[Path, str]]:
 def _section(file: Path, section: str) -> Mapping[str, Any] | None:
     """Return a table of a file; None if there is no such file or table."""
     try:
+        if not file.is_file():  # a pipe would be waited for
+            return None
         text = file.read_bytes()
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     except OSError as error:
         raise ConfigError(str(file), error.strerror, "a file of TOML") from None
-    if section and f"[{section}".encode() not in text:  # as of most projects
+    if section and not _MENTIONS.search(text):
         return None
     found: Any = _read(file, text)
     for name in filter(None, section.split(".")):
         found = found.get(name) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else None
+    if found is not None and not isinstance(found, dict):
+        raise ConfigError(f"{file}: {section}", found, "a table")
+    return found
 
 
 def _read(file: Path, text: bytes) -> Any:
@@ -100,6 +116,8 @@ def _checked(file: Path, section: str, found: Mapping[str, Any]) -> dict[str, An
             raise ConfigError(where, key, f"one of the keys: {', '.join(_KEYS)}")
         if not _is_allowed(allowed, value):
             raise ConfigError(f"{where}: {key}", value, allowed)
+        if key == "tz":
+            zone_of(f"{where}: tz", value)
         if key == "id-regex":
             value = [_pattern(where, text) for text in value]
         values[key.replace("-", "_")] = value

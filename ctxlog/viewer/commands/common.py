@@ -53,8 +53,17 @@ def prepare(chosen: argparse.Namespace) -> None:
 def _zone_of(chosen: argparse.Namespace) -> tzinfo | None:
     if chosen.local:
         return None
-    name = chosen.tz
-    if name is None or name.upper() in ("UTC", "Z"):
+    return timezone.utc if chosen.tz is None else zone_of("--tz", chosen.tz)
+
+
+def zone_of(where: str, name: str) -> tzinfo:
+    """
+    Return the time zone of a name or an offset from UTC, as it stands *where*.
+
+    Raises:
+        ConfigError: if the time zone is not known.
+    """
+    if name.upper() in ("UTC", "Z"):
         return timezone.utc
     offset = re.fullmatch(r"([+-])(\d\d):?(\d\d)", name)
     if offset is not None:
@@ -69,7 +78,7 @@ def _zone_of(chosen: argparse.Namespace) -> tzinfo | None:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):  # no name, a folder, not there
         allowed = "a time zone that the system knows, such as Europe/Berlin, or +02:00"
-        raise ConfigError("--tz", name, allowed) from None
+        raise ConfigError(where, name, allowed) from None
 
 
 def names_of(chosen: argparse.Namespace) -> Names:

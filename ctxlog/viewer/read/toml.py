@@ -21,6 +21,9 @@ def read(text: bytes) -> dict[str, Any]:
     Return what a file says.
 
     Raises:
-        ValueError: if it is no TOML, or not UTF-8.
+        ValueError: if it is no TOML, not UTF-8, or nested too deeply.
     """
-    return tomllib.loads(text.decode())
+    try:
+        return tomllib.loads(text.decode())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
