@@ -94,6 +94,20 @@ def test_objects(log: str, capsys: Captured) -> None:
     }
 
 
+def test_objects_do_not_drive_the_terminal(tmp_path: Path, capsys: Captured) -> None:
+    """
+    Control characters and marks of direction are escaped, and read back as they were.
+    """
+    evil = "/a\x1b[2J\x7f\x9b1m\u202e\u00fc"
+    file = tmp_path / "evil.log"
+    file.write_text(_line(1, 1, evil, 200), encoding="utf-8")
+    assert main(["top", str(file), "--json"]) == 0
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert out.rstrip("\n").isprintable()
+    assert json.loads(out)["path"] == evil
+
+
 def test_groups_of_paths(log: str, capsys: Captured) -> None:
     """
     Paths that differ in an id only are one; as objects, too.

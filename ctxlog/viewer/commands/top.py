@@ -131,7 +131,9 @@ def _text(found: Sequence[Row], order: Order, chosen: argparse.Namespace) -> str
 
 
 def _objects(found: Iterable[dict[str, object]]) -> str:
-    return "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in found)
+    # Escaped, and so is DEL, which JSON leaves: no value drives the terminal.
+    texts = (json.dumps(one).replace("\x7f", "\\u007f") for one in found)
+    return "".join(f"{text}\n" for text in texts)
 
 
 def _table(table: Sequence[Sequence[str]]) -> str:
