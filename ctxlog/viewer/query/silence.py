@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ctxlog.viewer.read.source import BROKEN, Source
+from ctxlog.viewer.recognize.flat import flat
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 
@@ -23,7 +23,7 @@ _NAMED = re.compile(
     r"|transaction|conn\w*|call|job|token|reference)$"
 )
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=-]{5,127}")
-_DEEPEST, _MOST_NAMES, _MOST_VALUES, _SHOWN = 4, 200, 5000, 3
+_DEEPEST, _MOST_NAMES, _MOST_VALUES, _LONGEST, _SHOWN = 4, 200, 5000, 200, 3
 _NO_IDS = frozenset({"pid", "thread", "threadid", "tid", "processid", "spanid"})
 
 
@@ -39,8 +39,6 @@ class Seen:
         entries: How many of them are known.
         unread: How many begin as an object, and cannot be read.
         requests: The ids of requests.
-        first: The first time, in seconds since the epoch; None without one.
-        last: The last time, likewise.
         candidates: Fields that may have the requests' ids, with their values.
         whole: Whether everything was looked at.
     """
@@ -51,8 +49,6 @@ class Seen:
     entries: int = 0
     unread: int = 0
     requests: set[str] = field(default_factory=set)
-    first: float | None = None
-    last: float | None = None
     candidates: dict[str, Counter[str]] = field(default_factory=dict)
     whole: bool = True
 
@@ -84,23 +80,22 @@ class Seen:
             self.unread += line.lstrip().startswith(b"{")
         for record in records:
             self.entries += 1
-            if record.time is not None:
-                self.first = min(self.first or record.time, record.time)
-                self.last = max(self.last or record.time, record.time)
             if record.request is not None:
                 self.requests.add(record.request)
             elif not self.requests:
                 self._note(record)
 
     def _note(self, record: Record) -> None:
-        for name, value in _flat(record.fields, "", 0):
-            known = self.candidates.get(name)
+        for name, value in flat(record.fields, _DEEPEST):
+            if not isinstance(value, (str, int)) or isinstance(value, bool):
+                continue
+            text, known = str(value)[:_LONGEST], self.candidates.get(name)
             if known is None:
                 if len(self.candidates) >= _MOST_NAMES:
                     continue
                 known = self.candidates[name] = Counter()
-            if len(known) < _MOST_VALUES or value in known:
-                known[value] += 1
+            if len(known) < _MOST_VALUES or text in known:
+                known[text] += 1
 
     def likely(self) -> list[tuple[str, int]]:
         """Return the fields that may be ids, the likeliest first, and their values."""
@@ -116,14 +111,6 @@ class Seen:
             ):
                 found.append(((not named, not repeated, -len(values)), name))
         return [(name, len(self.candidates[name])) for _, name in sorted(found)]
-
-
-def _flat(members: dict[str, Any], path: str, depth: int) -> Iterator[tuple[str, str]]:
-    for name, value in members.items():
-        if isinstance(value, dict) and depth < _DEEPEST:
-            yield from _flat(value, f"{path}{name}.", depth + 1)
-        elif isinstance(value, (str, int)) and not isinstance(value, bool):
-            yield f"{path}{name}", str(value)[:200]
 
 
 def reason(

@@ -8,8 +8,14 @@ from collections.abc import Iterable
 
 from ctxlog.terminal import paint
 from ctxlog.viewer.group.alignment import Pair
-from ctxlog.viewer.group.collected import LogLine, Request
-from ctxlog.viewer.show.printing import header, level_name, safe, value_text
+from ctxlog.viewer.group.collected import Request
+from ctxlog.viewer.show.printing import (
+    header,
+    level_name,
+    safe,
+    since,
+    value_text,
+)
 from ctxlog.viewer.show.times import duration_text
 
 _CODES = {"-": "31", "+": "32", "~": "33"}
@@ -43,7 +49,10 @@ def _row(first: Request, second: Request, pair: Pair, color: bool) -> list[str]:
         mark = "+"
     elif pair.changed:
         mark = "~"
-    times = f"{_since(first, pair.first):>9} {_since(second, pair.second):>9}"
+    sides = ((first, pair.first), (second, pair.second))
+    times = " ".join(
+        f"{since(one, line.record) if line else '':>9}" for one, line in sides
+    )
     text = [safe(line.record.message)]
     if mark in "+-":
         text += [
@@ -66,10 +75,3 @@ def _row(first: Request, second: Request, pair: Pair, color: bool) -> list[str]:
     if mark in "+-":
         rows += [f"{mark} {'':20}{safe(one)}" for one in line.record.stack.splitlines()]
     return rows
-
-
-def _since(request: Request, line: LogLine | None) -> str:
-    time = None if line is None else line.record.time
-    if time is None or request.start is None:
-        return ""
-    return f"+{(time - request.start) * 1000:.1f}"

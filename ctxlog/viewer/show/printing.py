@@ -13,6 +13,7 @@ from typing import Any
 from ctxlog.terminal import hue, paint
 from ctxlog.viewer.group.collected import OUTSIDE, LogLine, Request
 from ctxlog.viewer.group.summary import Total
+from ctxlog.viewer.recognize.flat import flat
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import iso
 from ctxlog.viewer.show.look import Look
@@ -88,7 +89,9 @@ def kept_texts(request: Request) -> list[str]:
     rate = f"{kept.rate:.1f}".removesuffix(".0")
     facts = [f"sampled 1/{rate}"] if kept.rate > 1 else []
     facts += [f"{kept.buffered} buffered"] if kept.buffered else []
-    return facts + ([f"{_count(kept.dropped, 'line')} dropped"] if kept.dropped else [])
+    return facts + (
+        [f"{count_text(kept.dropped, 'line')} dropped"] if kept.dropped else []
+    )
 
 
 def waited(record: Record) -> str:
@@ -118,8 +121,8 @@ def request_texts(
     facts = [
         look.clock.full(request.start) if request.start is not None else "",
         duration_text(request.seconds),
-        _count(len(request.entries), "line"),
-        _count(request.errors, "error"),
+        count_text(len(request.entries), "line"),
+        count_text(request.errors, "error"),
         *legend(request),
     ]
     yield f"{header(request, facts, look.color)}\n"
@@ -191,23 +194,13 @@ class LinePrinter:
 
 def _shown_fields(record: Record, look: Look) -> Mapping[str, Any]:
     """Return a line's fields that are shown: `a.b` where a value is an object."""
-    fields = dict(_flat("", record.fields, 0))
+    fields = dict(flat(record.fields, _DEEPEST))
     if record.is_buffered:
         for name in _MARKED:
             fields.pop(name, None)
     if look.hidden:
         fields = {name: fields[name] for name in fields if not look.hides(name)}
     return fields
-
-
-def _flat(
-    path: str, members: Mapping[str, Any], depth: int
-) -> Iterator[tuple[str, Any]]:
-    for name, value in members.items():
-        if isinstance(value, dict) and value and depth < _DEEPEST:
-            yield from _flat(f"{path}{name}.", value, depth + 1)
-        else:
-            yield f"{path}{name}", value
 
 
 def _news(
@@ -270,12 +263,8 @@ def _entry(
     request: Request, entry: LogLine, news: Sequence[tuple[str, str]], look: Look
 ) -> list[str]:
     record = entry.record
-    time = record.time
-    since = ""
-    if time is not None and request.start is not None:
-        since = f"+{(time - request.start) * 1000:.1f}"
     level = _painted_level(record, look.color)
-    head = f"{since:>10}{waited(record)} {level}  "
+    head = f"{since(request, record):>10}{waited(record)} {level}  "
     shown = _under(head, 22, record, news, look)
     below = record.stack.splitlines()
     below += [line.decode("utf-8", "replace").rstrip("\r\n") for line in entry.below]
@@ -283,5 +272,13 @@ def _entry(
     return shown
 
 
-def _count(number: int, noun: str) -> str:
+def since(request: Request, record: Record) -> str:
+    """Return how long after a request's begin a line was written, in milliseconds."""
+    if record.time is None or request.start is None:
+        return ""
+    return f"+{(record.time - request.start) * 1000:.1f}"
+
+
+def count_text(number: int, noun: str) -> str:
+    """Return how many there are of something."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -11,8 +11,9 @@ from ctxlog.viewer.group.parts import Part
 from ctxlog.viewer.group.summary import Extent
 from ctxlog.viewer.group.tree import walk
 from ctxlog.viewer.recognize.scales import iso
-from ctxlog.viewer.show.printing import safe
+from ctxlog.viewer.show.printing import count_text, safe
 from ctxlog.viewer.show.times import duration_text
+from ctxlog.viewer.show.waterfall import bar_text
 
 _NARROWEST = 24
 
@@ -82,17 +83,13 @@ def _header(
         *head,
         "" if extent.start is None else iso(extent.start),
         duration_text(extent.seconds),
-        _count(len(services), "service") if services else "",
-        _count(lines, "line"),
-        _count(errors, "error"),
+        count_text(len(services), "service") if services else "",
+        count_text(lines, "line"),
+        count_text(errors, "error"),
     ]
     text = "  ".join(safe(fact) for fact in facts if fact)
     failed = any(one.failed for one in found)
     return paint(text, "1;31" if failed else "1", color)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _offset(part: Part, extent: Extent) -> str:
@@ -142,8 +139,6 @@ def _bar(part: Part, extent: Extent, width: int) -> str:
     start, end = part.shown.start, part.shown.end
     if start is None or end is None or extent.start is None or not extent.seconds:
         return " " * width
-    first = int((start - extent.start) / extent.seconds * width)
-    last = int((end - extent.start) / extent.seconds * width)
-    first, last = min(first, width - 1), min(last, width - 1)
-    drawn = "·" if not part.extent.seconds else "█" * (last - first + 1)
-    return (" " * first + drawn).ljust(width)
+    begin = (start - extent.start) / extent.seconds
+    last = (end - extent.start) / extent.seconds
+    return bar_text(begin, last if part.extent.seconds else begin, width)

@@ -127,8 +127,19 @@ def waterfall_text(waterfall: Waterfall, width: int, color: bool) -> str:
 def _drawn(step: Step, length: float, space: int) -> str:
     if not length:
         return "▏".ljust(space)
-    first = min(int(step.begin / length * space), space - 1)
-    last = min(int(step.end / length * space), space - 1)
-    if step.end == step.begin:
-        return (" " * first + "·").ljust(space)
-    return (" " * first + "█" * (last - first + 1)).ljust(space)
+    return bar_text(step.begin / length, step.end / length, space)
+
+
+def bar_text(begin: float, end: float, space: int) -> str:
+    """
+    Return a bar, or a point where nothing is between begin and end.
+
+    Args:
+        begin: Where it begins, as a part of the whole.
+        end: Where it ends.
+        space: How many columns the whole has.
+    """
+    first = min(int(begin * space), space - 1)
+    last = min(int(end * space), space - 1)
+    drawn = "·" if begin == end else "█" * (last - first + 1)
+    return (" " * first + drawn).ljust(space)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ctxlog.viewer.group.collected import LogLine, Request
+from ctxlog.viewer.recognize.flat import flat
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.show.printing import kept_texts, level_name, total_text
 from ctxlog.viewer.show.waterfall import lane_of, service_of
@@ -110,18 +111,9 @@ class Sheet:
 def _texts(record: Record) -> list[str]:
     """Return the names and the texts of a line's fields, in turn."""
     texts: list[str] = []
-    for path, text in _flat(record.fields, "", 0):
-        texts += (path, text)
+    for path, value in flat(record.fields, _DEPTH):
+        texts += (path, value if isinstance(value, str) else _json(value))
     return texts
-
-
-def _flat(members: dict[str, Any], path: str, depth: int) -> Iterator[tuple[str, str]]:
-    for name, value in members.items():
-        full = f"{path}.{name}" if path else str(name)
-        if isinstance(value, dict) and value and depth < _DEPTH:
-            yield from _flat(value, full, depth + 1)
-        else:
-            yield full, value if isinstance(value, str) else _json(value)
 
 
 def _json(value: object) -> str:
