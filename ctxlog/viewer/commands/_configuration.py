@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from ctxlog.errors import ConfigError
+from ctxlog.viewer.commands._options import COLORS
 from ctxlog.viewer.commands.common import zone_of
 from ctxlog.viewer.query.criteria import id_pattern
 
-_COLORS = ("always", "never", "auto")
 #: The keys, each with what it is.
 _KEYS = {
     "id-field": "a text",
@@ -31,7 +31,7 @@ _KEYS = {
     "id-regex": "a list of texts",
     "hide": "a list of texts",
     "tz": "a text",
-    "color": f"one of: {', '.join(_COLORS)}",
+    "color": f"one of: {', '.join(COLORS)}",
 }
 #: What a file has if it may have a table of ctxlog's. Most projects have none: their
 #: files are not parsed, and what is wrong there is not ours to tell.
@@ -128,7 +128,7 @@ def _is_allowed(allowed: str, value: object) -> bool:
     if allowed == "a list of texts":
         return isinstance(value, list) and all(isinstance(one, str) for one in value)
     if allowed.startswith("one of"):
-        return value in _COLORS
+        return value in COLORS
     return isinstance(value, str) and bool(value)
 
 

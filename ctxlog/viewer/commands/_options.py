@@ -12,6 +12,9 @@ from ctxlog.viewer.query import criteria
 from ctxlog.viewer.query.criteria import Criterion
 from ctxlog.viewer.query.moments import EXAMPLES
 
+#: When there are colors.
+COLORS = ("always", "never", "auto")
+
 
 def add_files(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say what to read."""
@@ -53,7 +56,7 @@ def add_look(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     add = group.add_argument
     add(
         "--color",
-        choices=("always", "never", "auto"),
+        choices=COLORS,
         default="auto",
         help="auto (the default): at a terminal, or as NO_COLOR, FORCE_COLOR, TERM say",
     )

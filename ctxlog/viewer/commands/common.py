@@ -13,15 +13,13 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta, timezone, tzinfo
 
-from ctxlog.aggregators import is_address
 from ctxlog.errors import ConfigError
 from ctxlog.terminal import wants_color
 from ctxlog.viewer.commands._options import settle
 from ctxlog.viewer.group.collected import Collected
 from ctxlog.viewer.query.search import Reader, is_named
 from ctxlog.viewer.read.directory import files_of
-from ctxlog.viewer.read.source import Source
-from ctxlog.viewer.read.store import FAILED, Store
+from ctxlog.viewer.read.store import FAILED, source_of
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import safe
@@ -103,10 +101,7 @@ def reader_of(chosen: argparse.Namespace) -> Reader:
         MissingDependencyError: if a store needs a library that is not installed.
     """
     names = names_of(chosen)
-    sources = [
-        Store(name) if is_address(name) else Source(name)
-        for name in files_of(chosen.files or ["-"])
-    ]
+    sources = [source_of(name) for name in files_of(chosen.files or ["-"])]
     return Reader(sources, names, getattr(chosen, "criteria", None) or [])
 
 
@@ -118,10 +113,15 @@ def _latest(files: Sequence[str]) -> float | None:
         return None
 
 
+def _wanted(chosen: argparse.Namespace) -> list[str]:
+    """Return the ids that were asked for: `show` takes several, others one."""
+    request: list[str] | str | None = getattr(chosen, "request", None)
+    return [request] if isinstance(request, str) else request or []
+
+
 def explained(command: str, reader: Reader, chosen: argparse.Namespace) -> int:
     """Print what stores would be asked; return 0, or 2 if one does not answer."""
-    wanted = getattr(chosen, "request", None)
-    prefix = wanted[0] if isinstance(wanted, list) else wanted
+    prefix = next(iter(_wanted(chosen)), None)
     try:
         text = reader.explained(prefix, getattr(chosen, "criteria", None) or [])
     except FAILED as error:
@@ -189,9 +189,8 @@ def exit_code(
     if reader.unread:
         noun = "line" if reader.unread == 1 else "lines"
         print(f"{reader.unread} {noun} could not be read", file=sys.stderr)
-    if not number:
-        if not (reader.has_stores and reader.problems):
-            say_why(command, chosen, None if reader.has_stores else reader)
+    if not number and not reader.problems:
+        say_why(command, chosen, None if reader.has_stores else reader)
     if reader.problems or reader.is_partial:
         return 2
     return 0 if number else 1
@@ -201,16 +200,13 @@ def say_why(
     command: str, chosen: argparse.Namespace, reader: Reader | None = None
 ) -> None:
     """Say why nothing was printed; given what reads files, also what they have."""
-    if reader is not None and reader.problems:
-        return
     # imported here: mostly something is printed
     from ctxlog.viewer.query.silence import missed, reason
 
-    request = getattr(chosen, "request", None) or ()
+    wanted = _wanted(chosen)
     asked = [one.label for one in getattr(chosen, "criteria", None) or []]
     slow = getattr(chosen, "slow", None)
     asked += [] if slow is None else [f"--slow {duration_text(slow)}"]
-    wanted = request if isinstance(request, list) else [request] if request else []
     if reader is None:
         complain(command, missed(wanted, asked))
     else:

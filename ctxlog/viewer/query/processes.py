@@ -178,8 +178,8 @@ def _work(
     # Otherwise it would not notice that the last reader is gone.
     for receiver in _receivers:
         receiver.close()
+    source = Source(name)
     try:
-        source = Source(name)  # another process may have met it, and this one not
         for begin, end in parts:
             pieces = scan(source, lines, begin, end)
             sender.send((then([hit for _, hits in pieces for hit in hits]), None))

@@ -139,6 +139,9 @@ class Reader:
             yield source, one
             self.is_partial |= one.is_partial
 
+    def _note_torn(self, source: Source | Store, torn: Iterable[int]) -> None:
+        self._torn.update((source.name, position) for position in torn)
+
     def _complain(self, problem: str) -> None:
         if problem not in self.problems:
             self.problems.append(problem)
@@ -148,12 +151,11 @@ class Reader:
         # To hand over every line would take longer than to find it.
         alone = isinstance(lines.scan, Every)
         for source, hits in self._found(lines, _as_they_are, alone=alone):
-            for hit in hits:
-                records = Record.read(hit.line, self.names)
+            torn: list[int] = []
+            for hit, records in _entries(hits, self.names, torn):
                 if records:
                     yield hit, records
-                elif _is_torn(hit):
-                    self._torn.add((source.name, hit.position))
+            self._note_torn(source, torn)
 
     def rows(
         self,
@@ -205,7 +207,7 @@ class Reader:
                 known = rows.setdefault(request, row)
                 if known is not row:
                     known.merge(row)
-            self._torn.update((source.name, position) for position in torn)
+            self._note_torn(source, torn)
         return rows
 
     @staticmethod
@@ -235,7 +237,7 @@ class Reader:
         make = _Matching(self.names, criteria, outside)
         alone = self._alone(criteria)
         for source, made in self._found(self._meant(criteria), make, alone=alone):
-            self._torn.update((source.name, position) for position in made.torn)
+            self._note_torn(source, made.torn)
             for hit, records in made.outside:
                 self._keep_outside(hit, records)
             for request, held in made.held.items():
@@ -336,7 +338,7 @@ class Reader:
         for source, (found_extents, torn) in self._found(every, _Extents(self.names)):
             for request, extent in found_extents.items():
                 extents.setdefault(request, Extent()).merge(extent)
-            self._torn.update((source.name, position) for position in torn)
+            self._note_torn(source, torn)
         for request, extent in extents.items():
             if extent.seconds >= seconds:
                 yield request
@@ -424,10 +426,6 @@ def is_named(request: str, text: str) -> bool:
     return request.startswith(text) or f"~{text}" in request
 
 
-def _with_below(hit: Hit) -> bytes:
-    return b"".join([hit.line, *hit.below]) if hit.below else hit.line
-
-
 def _outside(
     hit: Hit, records: Sequence[Record], criteria: Sequence[Criterion]
 ) -> list[tuple[float, float] | None]:
@@ -436,7 +434,7 @@ def _outside(
         record.span
         for record in records
         if record.request is None
-        and all(one.holds(record, _with_below(hit)) for one in criteria)
+        and all(one.holds(record, hit.whole) for one in criteria)
     ]
 
 
@@ -473,9 +471,22 @@ def _pieces(source: Source | Store, lines: Lines) -> Iterator[tuple[int, list[Hi
         yield from found(source, lines.scan, _as_they_are)
 
 
-def _is_torn(hit: Hit) -> bool:
-    """Whether a line that could not be read began as an object."""
-    return hit.line.lstrip().startswith(b"{")
+def _entries(
+    hits: Iterable[Hit], names: Names, torn: list[int]
+) -> Iterator[tuple[Hit, Sequence[Record]]]:
+    """
+    Yield lines with their records.
+
+    Args:
+        hits: The lines.
+        names: The user's names.
+        torn: Takes where lines begin that could not be read, and began as an object.
+    """
+    for hit in hits:
+        records = Record.read(hit.line, names)
+        if not records and hit.line.lstrip().startswith(b"{"):
+            torn.append(hit.position)
+        yield hit, records
 
 
 @dataclass(frozen=True)
@@ -486,11 +497,8 @@ class _Extents:
 
     def __call__(self, hits: list[Hit]) -> tuple[dict[str, Extent], list[int]]:
         extents: dict[str, Extent] = {}
-        torn = []
-        for hit in hits:
-            records = Record.read(hit.line, self.names)
-            if not records and _is_torn(hit):
-                torn.append(hit.position)
+        torn: list[int] = []
+        for _, records in _entries(hits, self.names, torn):
             for record in records:
                 request, span = record.request, record.span
                 if request is not None:
@@ -529,11 +537,8 @@ class _Matching:
         made = _Made({}, [], [])
         looks_outside = any(one.outside for one in self.outside)
         numbered = list(enumerate(one.holds for one in self.criteria))
-        for hit in hits:
-            records = Record.read(hit.line, self.names)
-            if not records and _is_torn(hit):
-                made.torn.append(hit.position)
-            line = _with_below(hit)
+        for hit, records in _entries(hits, self.names, made.torn):
+            line = hit.whole
             for record in records:
                 held = {number for number, holds in numbered if holds(record, line)}
                 if held and (request := record.request) is not None:
@@ -564,18 +569,15 @@ class _Rows:
             return is_named(request or "", self.prefix)
         if request is not None:
             return request in self.wanted and is_named(request, self.prefix)
-        line = _with_below(hit)
+        line = hit.whole
         return bool(self.criteria) and all(
             one.holds(record, line) for one in self.criteria
         )
 
     def __call__(self, hits: list[Hit]) -> tuple[dict[str, Row], list[int]]:
         rows: dict[str, Row] = {}
-        torn = []
-        for hit in hits:
-            records = Record.read(hit.line, self.names)
-            if not records and _is_torn(hit):
-                torn.append(hit.position)
+        torn: list[int] = []
+        for hit, records in _entries(hits, self.names, torn):
             for record in records:
                 request = record.request
                 if request is None and not record.is_whole:

@@ -80,6 +80,11 @@ class Hit(NamedTuple):
     line: bytes
     below: list[bytes]
 
+    @property
+    def whole(self) -> bytes:
+        """Its bytes, and those of what stands below it."""
+        return b"".join([self.line, *self.below]) if self.below else self.line
+
 
 class Source:
     """

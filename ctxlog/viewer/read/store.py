@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from ctxlog import aggregators
 from ctxlog.aggregators import Cursor, Question, RefusedError, UnavailableError
-from ctxlog.viewer.read.source import Hit
+from ctxlog.viewer.read.source import Hit, Source
 
 #: The exceptions of asking a store.
 FAILED = (UnavailableError, RefusedError)
@@ -79,6 +79,17 @@ class Store:
         """Return what reads the lines as they come."""
         cursor = self._reader.follow(question, from_start=from_start)
         return StoreTail(self.name, cursor, self._reader.pause, say)
+
+
+def source_of(name: str) -> Source | Store:
+    """
+    Return what reads a file, or a store, given its name or address.
+
+    Raises:
+        ConfigError: if it is no address of a store that can be read.
+        MissingDependencyError: if the library that it needs is not installed.
+    """
+    return Store(name) if aggregators.is_address(name) else Source(name)
 
 
 class StoreTail:

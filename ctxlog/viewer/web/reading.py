@@ -19,7 +19,7 @@ from ctxlog.viewer.query.needles import Every
 from ctxlog.viewer.query.scan import scan
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.read.source import BROKEN, Hit, Source
-from ctxlog.viewer.read.store import FAILED, Store
+from ctxlog.viewer.read.store import FAILED, source_of
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.web.lines import Sheet
@@ -50,10 +50,7 @@ class Given:
 
     def reader(self) -> Reader:
         """Return what reads all of it."""
-        sources = [
-            Store(name) if is_address(name) else Source(name) for name in self.files
-        ]
-        return Reader(sources, self.names)
+        return Reader([source_of(name) for name in self.files], self.names)
 
 
 @dataclass(frozen=True)
@@ -129,9 +126,10 @@ def _changed(name: str) -> float:
 
 def matching(given: Given, wish: Wish) -> Iterator[list[str]]:
     """Yield the ids of requests with a line for which something holds."""
-    found = given.reader().matching([wish.criterion()])
-    for first in found:
-        yield [first, *islice(found, 99)] if not given.reader().is_large else [first]
+    reader = given.reader()
+    found, at_once = reader.matching([wish.criterion()]), 1 if reader.is_large else 100
+    while some := list(islice(found, at_once)):
+        yield some
 
 
 def opened(given: Given, request: str) -> Iterator[Any]:
