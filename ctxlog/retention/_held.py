@@ -185,7 +185,7 @@ class Queue:
     """
     The lines of one store that wait, the oldest first. Guarded by its user's lock.
 
-    Its memory goes back when it is gone, also of a store that nobody has closed.
+    Its memory is given back when it is gone, even if its store was never closed.
 
     Args:
         pool: The memory of the process.

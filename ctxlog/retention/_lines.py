@@ -493,10 +493,11 @@ class RequestLines:
             self._reason = True
         else:
             self._sampled = _KEPT
-        held = None if self._flushed else self._held
-        queues = [queue for queue in (self._waiting, self._held) if queue is not held]
+        held, released = self._held, [self._waiting]
+        if self._flushed:
+            held, released = None, [self._waiting, self._held]
         going = [*self._going]
-        for queue in queues:
+        for queue in released:
             if queue is not None:
                 going += [line for _, line in queue.lines]
         going.sort(key=_created)

@@ -189,7 +189,7 @@ def test_what_stands_below_a_line_may_come_later(tmp_path: Path) -> None:
 
 
 def test_one_file_waits_for_nothing(tmp_path: Path) -> None:
-    """Its lines are handed over as they are read; nobody asks for their times."""
+    """Its lines are handed over as they are read, and their times are not needed."""
     log = tmp_path / "app.log"
     append(log, "2\n", "1\n")
 

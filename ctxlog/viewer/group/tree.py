@@ -258,7 +258,7 @@ def walk(roots: Sequence[Part]) -> Iterator[tuple[Part, Sequence[bool]]]:
     Yield all parts of trees, each before what it has caused.
 
     With each part comes, for it and for each part above it but the root, whether it is
-    the last one of its siblings. No more than twenty are told of.
+    the last one of its siblings: of the nearest twenty at most.
     """
     stack: list[tuple[Part, tuple[bool, ...]]] = [(one, ()) for one in reversed(roots)]
     while stack:

@@ -38,7 +38,7 @@ def moment(text: str, zone: tzinfo | None = timezone.utc) -> float | None:
     number is seconds (or milliseconds and so on) since the epoch.
 
     Args:
-        text: What somebody wrote.
+        text: The time, as a person writes it.
         zone: The time zone of what has none of its own; None for that of the system.
     """
     text = text.strip()

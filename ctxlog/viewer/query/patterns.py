@@ -24,7 +24,7 @@ _FEW_STEPS = 3e7
 
 class Pattern:
     """
-    A regular expression, and what can be told of it before it is used.
+    A regular expression, and what is known of it before it is used.
 
     Args:
         text: The expression.

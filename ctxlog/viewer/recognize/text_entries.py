@@ -29,7 +29,7 @@ _TRACE = re.compile(
     r"During handling of |The above exception |"
     r"[\w.$]*(?:Error|Exception|Exit|Interrupt|Warning)(?:: |$)|[})\]]"
 )
-#: What is not told by its beginning: JSON behind words of the application's own.
+#: An entry that its beginning does not show: JSON after the application's own words.
 _WORDS = re.compile(
     rb"(?:[^{]*\b(?:(?i:trace|debug|info|notice|warn|warning|error|critical|fatal)\b|"
     rb"\d\d:\d\d:\d\d))"
