@@ -7,18 +7,19 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timezone, tzinfo
 
 from ctxlog.aggregators import Condition, Operator
 from ctxlog.viewer.query.moments import EXAMPLES, length, moment
-from ctxlog.viewer.query.needles import Matches, Shown, with_text
+from ctxlog.viewer.query.needles import Matches, Shown, text_needle, with_text
 from ctxlog.viewer.query.patterns import Pattern
 from ctxlog.viewer.recognize import in_bytes
-from ctxlog.viewer.recognize.keys import SPELLINGS, spellings
+from ctxlog.viewer.recognize.keys import SPELLINGS, WORDS, spellings
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import level_number, level_texts
+from ctxlog.viewer.recognize.traces import trace_key, trace_pieces
 
 #: What a line that fails has somewhere.
 _FAILING = tuple(map(re.compile, in_bytes.failing()))
@@ -104,6 +105,22 @@ def id_pattern(text: str) -> re.Pattern[str]:
             f"{text!r} has no group that is the id, such as '(req-[^ ]+)'"
         )
     return pattern
+
+
+def by_traces(keys: Collection[str]) -> Criterion:
+    """
+    Return whether a line is of one of some traces.
+
+    Args:
+        keys: The traces, as `trace_key()` has them.
+    """
+    pieces = [piece for key in sorted(keys) for piece in trace_pieces(key)]
+    values = tuple(sorted({*keys, *pieces}))
+    return Criterion(
+        lambda record, _: record.trace is not None and trace_key(record.trace) in keys,
+        Matches(list(map(text_needle, pieces))),
+        (Condition("trace", "contains", values, spellings(WORDS["trace"])),),
+    )
 
 
 def by_path(text: str) -> Criterion:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctxlog.aggregators import is_address
 from ctxlog.viewer.group.summary import Row
-from ctxlog.viewer.query.criteria import Criterion
+from ctxlog.viewer.query.criteria import by_traces
 from ctxlog.viewer.query.needles import Every
 from ctxlog.viewer.query.scan import scan
 from ctxlog.viewer.query.search import Reader
@@ -22,6 +22,7 @@ from ctxlog.viewer.read.source import BROKEN, Hit, Source
 from ctxlog.viewer.read.store import FAILED, source_of
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.recognize.traces import trace_key
 from ctxlog.viewer.web.lines import Sheet
 from ctxlog.viewer.web.selection import Wish
 
@@ -142,11 +143,12 @@ def opened(given: Given, request: str) -> Iterator[Any]:
     with reader.collect({request}) as collected:
         if request not in collected.ids:
             return
-        traces = _traces(entry.record for entry in collected.request(request).entries)
+        entries = collected.request(request).entries
+        traces = {trace_key(one.record.trace) for one in entries if one.record.trace}
         ids = {request}
         if traces:
-            asked = Criterion(lambda record, _: bool(traces & _traces([record])))
-            ids |= set(islice(reader.matching([asked]), _MOST_OF_TRACE))
+            found = reader.matching([by_traces(traces)])
+            ids |= set(islice(found, _MOST_OF_TRACE))
         if ids == {request}:
             yield from _sheet(Sheet(collected.request(request)))
             return
@@ -160,15 +162,6 @@ def _sheet(sheet: Sheet) -> Iterator[Any]:
     rows = sheet.rows(raw=True)
     while some := list(islice(rows, _ROWS_AT_ONCE)):
         yield some
-
-
-_TRACES = ("traceID", "trace_id", "traceId", "trace.id", "dd.trace_id")
-
-
-def _traces(records: Any) -> set[str]:
-    """Return the traces that some records name."""
-    found = {record.get(name) for record in records for name in _TRACES}
-    return {one for one in found if isinstance(one, str) and one.strip("0 ")}
 
 
 class Job:
