@@ -74,6 +74,17 @@ def test_a_time_zone(log: Path, zone: tuple[str, str], capsys: Captured) -> None
     assert "req-A" not in out
 
 
+@pytest.mark.parametrize("command", [["top"], ["tree", "-r", "req-B"]])
+def test_a_time_zone_of_other_commands(
+    log: Path, command: list[str], capsys: Captured
+) -> None:
+    """
+    What they show of times is in it, too.
+    """
+    assert main([*command, str(log), "--tz", "+02:00"]) == 0
+    assert "2026-02-01T02:00:02.000+02:00" in capsys.readouterr().out
+
+
 def test_a_zone_or_a_time_that_is_none(log: Path, capsys: Captured) -> None:
     """
     One sentence says what is allowed.
@@ -94,6 +105,11 @@ def test_fields_that_are_hidden(log: Path, capsys: Captured) -> None:
     assert "user.id=7" in out
     assert "order" not in out
     assert "k8s" not in out
+    words = ["diff", "req-A", "req-B", str(log), "--hide", "order"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "path=/x" in out
+    assert "order" not in out
 
 
 def test_several_requests_and_a_limit(log: Path, capsys: Captured) -> None:

@@ -19,6 +19,7 @@ from ctxlog.viewer.group.parts import parts_of
 from ctxlog.viewer.group.tree import tree_of, walk
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.tree import tree_text
 from tests.helpers import ROOT
 
@@ -356,7 +357,7 @@ def test_a_clock_that_differs_does_not_stretch_the_tree() -> None:
         },
     )
     roots = tree_of(parts_of(_records(*lines)))
-    header, *rows = tree_text(roots, [TRACE], 100, False).splitlines()
+    header, *rows = tree_text(roots, [TRACE], 100, Look()).splitlines()
     assert "100.0 ms" in header
     assert [row.split()[0] for row in rows] == ["0.0", "40.0~", "60.0"]
 

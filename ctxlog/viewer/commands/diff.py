@@ -53,7 +53,7 @@ def run(chosen: argparse.Namespace) -> int:
             found += list(collected)[:1]
         first, second = found
         pairs = aligned(first.entries, second.entries)
-        text = diff_text(first, second, pairs, chosen.look.color)
+        text = diff_text(first, second, pairs, chosen.look)
     sys.stdout.buffer.write(encoded(text))
     sys.stdout.flush()
     return exit_code("diff", reader, 1, chosen)

@@ -127,7 +127,7 @@ def _text(found: Sequence[Row], order: Order, chosen: argparse.Namespace) -> str
     requests = ordered(found, order)[:limit]
     if chosen.json:
         return _objects(map(row_object, requests))
-    return _table(rows(requests, order))
+    return _table(rows(requests, order, chosen.look.clock))
 
 
 def _objects(found: Iterable[dict[str, object]]) -> str:

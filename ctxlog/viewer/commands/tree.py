@@ -89,7 +89,7 @@ def run(chosen: argparse.Namespace) -> int:
         traces = {trace for *_, record in found if (trace := record.trace)}
         # Of the forms of one trace the longest says the most.
         forms = {trace_key(text): text for text in sorted(sorted(traces), key=len)}
-        text = tree_text(roots, sorted(forms.values()), width, chosen.look.color)
+        text = tree_text(roots, sorted(forms.values()), width, chosen.look)
         sys.stdout.buffer.write(encoded(text))
         sys.stdout.flush()
     return exit_code("tree", reader, len(roots), chosen)

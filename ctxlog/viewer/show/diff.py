@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from ctxlog.terminal import paint
 from ctxlog.viewer.group.alignment import Pair
 from ctxlog.viewer.group.collected import Request
+from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import (
     header,
     level_name,
@@ -22,7 +23,7 @@ _CODES = {"-": "31", "+": "32", "~": "33"}
 
 
 def diff_text(
-    first: Request, second: Request, pairs: Iterable[Pair], color: bool
+    first: Request, second: Request, pairs: Iterable[Pair], look: Look
 ) -> str:
     """
     Return both requests as one list of steps.
@@ -31,15 +32,15 @@ def diff_text(
     has, `~` if a value differs; then the milliseconds at which each came to it.
     """
     shown = [
-        f"{mark} {header(one, [duration_text(one.seconds)], color)}"
+        f"{mark} {header(one, [duration_text(one.seconds)], look.color)}"
         for mark, one in (("-", first), ("+", second))
     ]
     for pair in pairs:
-        shown.extend(_row(first, second, pair, color))
+        shown.extend(_row(first, second, pair, look))
     return "\n".join(shown) + "\n"
 
 
-def _row(first: Request, second: Request, pair: Pair, color: bool) -> list[str]:
+def _row(first: Request, second: Request, pair: Pair, look: Look) -> list[str]:
     line = pair.second or pair.first
     assert line is not None
     mark = " "
@@ -58,10 +59,13 @@ def _row(first: Request, second: Request, pair: Pair, color: bool) -> list[str]:
         text += [
             f"{safe(name)}={safe(value_text(value))}"
             for name, value in line.record.fields.items()
+            if not look.hides(name)
         ]
     for name, values in pair.changed.items():
         if name == "message":
             text[0] = " → ".join(safe(str(value)) for value in values)
+            continue
+        if look.hides(name):
             continue
         if name == "level":
             before, after = (level_name(int(str(value))) for value in values)
@@ -71,7 +75,9 @@ def _row(first: Request, second: Request, pair: Pair, color: bool) -> list[str]:
         )
         text.append(f"{safe(name)}={' → '.join(texts)}")
     row = f"{mark} {times}  {level_name(line.record.level):<8}  {'  '.join(text)}"
-    rows = [paint(row.rstrip(), _CODES[mark], color) if mark != " " else row.rstrip()]
+    rows = [
+        paint(row.rstrip(), _CODES[mark], look.color) if mark != " " else row.rstrip()
+    ]
     if mark in "+-":
         rows += [f"{mark} {'':20}{safe(one)}" for one in line.record.stack.splitlines()]
     return rows

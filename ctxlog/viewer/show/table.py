@@ -14,6 +14,7 @@ from ctxlog.viewer.group.paths import template_of
 from ctxlog.viewer.group.summary import READY_MADE, Row, Total
 from ctxlog.viewer.recognize.scales import iso
 from ctxlog.viewer.show.printing import safe, total_text
+from ctxlog.viewer.show.times import Clock
 
 _NUMBERS: dict[str, Callable[[Row], float]] = {
     "duration": lambda row: row.duration,
@@ -77,15 +78,16 @@ def ordered(requests: Iterable[Row], order: Order) -> list[Row]:
     )
 
 
-def rows(found: Sequence[Row], order: Order) -> list[list[str]]:
-    """Return a table of requests."""
+def rows(found: Sequence[Row], order: Order, clock: Clock) -> list[list[str]]:
+    """Return a table of requests, with times as *clock* writes them."""
     totals = [name for name in order.counts if any(name in row.totals for row in found)]
     routed = any(row.about.route for row in found)
     table = [["REQUEST", "START", "MS", "LINES", "ERRORS", "STATUS", "USER", "PATH"]]
     table[0] += ["ROUTE"] if routed else []
     table[0] += [safe(name.upper()) for name in totals]
     for row in found:
-        start = "" if row.extent.start is None else iso(row.extent.start)
+        start = row.extent.start
+        begun = "" if start is None else clock.full(start)
         numbers = [f"{row.duration:.1f}", str(row.lines), str(row.errors)]
         about = row.about
         texts = [about.status, about.user, about.path]
@@ -94,7 +96,7 @@ def rows(found: Sequence[Row], order: Order) -> list[list[str]]:
             total_text(row.totals[name]) if name in row.totals else ""
             for name in totals
         ]
-        table.append([safe(row.id), start, *numbers, *map(safe, texts), *sums])
+        table.append([safe(row.id), begun, *numbers, *map(safe, texts), *sums])
     return table
 
 

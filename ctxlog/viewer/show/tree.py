@@ -10,7 +10,7 @@ from ctxlog.terminal import paint
 from ctxlog.viewer.group.parts import Part
 from ctxlog.viewer.group.summary import Extent
 from ctxlog.viewer.group.tree import walk
-from ctxlog.viewer.recognize.scales import iso
+from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import count_text, safe
 from ctxlog.viewer.show.times import duration_text
 from ctxlog.viewer.show.waterfall import bar_text
@@ -19,7 +19,7 @@ _NARROWEST = 24
 
 
 def tree_text(
-    roots: Sequence[Part], traces: Sequence[str], width: int, color: bool
+    roots: Sequence[Part], traces: Sequence[str], width: int, look: Look
 ) -> str:
     """
     Return trees for a terminal.
@@ -28,7 +28,7 @@ def tree_text(
         roots: The parts at the top.
         traces: The ids of the traces that they are of.
         width: How many columns the terminal has.
-        color: Whether it shows colors.
+        look: In which colors and times it shows them.
     """
     parts = list(walk(roots))
     extent = Extent()
@@ -41,10 +41,11 @@ def tree_text(
     named = [safe(part.service) for part, _ in parts]
     widths = [_widest(column) for column in (times, titles, named, took)]
     columns = _Columns(widths, width)
-    shown = [_header(parts, traces, services, extent, color)]
+    shown = [_header(parts, traces, services, extent, look)]
     cells = zip(times, titles, named, took, strict=True)
     for (part, _), row in zip(parts, cells, strict=True):
-        shown.append(_row(part, row, columns, _bar(part, extent, columns.bar), color))
+        bar = _bar(part, extent, columns.bar)
+        shown.append(_row(part, row, columns, bar, look.color))
     return "\n".join(shown) + "\n"
 
 
@@ -70,7 +71,7 @@ def _header(
     traces: Sequence[str],
     services: Sequence[str],
     extent: Extent,
-    color: bool,
+    look: Look,
 ) -> str:
     found = [part for part, _ in parts]
     lines, errors = (
@@ -81,7 +82,7 @@ def _header(
     head = [f"trace {one}" for one in traces] or ids
     facts = [
         *head,
-        "" if extent.start is None else iso(extent.start),
+        "" if extent.start is None else look.clock.full(extent.start),
         duration_text(extent.seconds),
         count_text(len(services), "service") if services else "",
         count_text(lines, "line"),
@@ -89,7 +90,7 @@ def _header(
     ]
     text = "  ".join(safe(fact) for fact in facts if fact)
     failed = any(one.failed for one in found)
-    return paint(text, "1;31" if failed else "1", color)
+    return paint(text, "1;31" if failed else "1", look.color)
 
 
 def _offset(part: Part, extent: Extent) -> str:
