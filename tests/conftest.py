@@ -18,7 +18,8 @@ import hypothesis
 import pytest
 
 import ctxlog
-from tests.helpers import ALL_PROMISED, LogEnvironment
+from ctxlog.__main__ import main
+from tests.helpers import ALL_PROMISED, LogEnvironment, Run
 from tests.reruns import (
     pytest_collection_modifyitems,
     pytest_sessionfinish,
@@ -31,6 +32,7 @@ __all__ = [
     "pytest_report_header",
     "pytest_sessionfinish",
     "pytest_terminal_summary",
+    "run",
 ]
 
 # No test may depend on the clock, so nothing has a deadline and slowness is not
@@ -187,3 +189,19 @@ def log_env() -> Iterator[LogEnvironment]:
     environment = LogEnvironment()
     yield environment
     environment.close()
+
+
+@pytest.fixture
+def run(capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
+    """Run the command line in this process: exit code, output, complaints."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as stopped:
+            code = int(str(stopped.code))
+        sys.stderr.flush()
+        out, err = capfdbinary.readouterr()
+        return code, out.decode(), err.decode()
+
+    return run

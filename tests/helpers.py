@@ -27,6 +27,9 @@ from ctxlog.line.event import Encoder, Event
 #: is installed.
 ROOT = Path(__file__).resolve().parent.parent
 
+#: The fixture that runs the command line: exit code, output, complaints.
+Run = Callable[..., tuple[int, str, str]]
+
 #: Whether this environment promises every optional library.
 ALL_PROMISED = os.environ.get("CTXLOG_TEST_ALL", "") not in ("", "0")
 

@@ -18,7 +18,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ctxlog
-from ctxlog.__main__ import main
 from ctxlog._names import BUFFERED, SUPPRESSED, get_names
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
@@ -34,27 +33,12 @@ from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import LinePrinter
 from ctxlog.viewer.show.table import Order, grouped, groups
 from tests.aggregators.web import serving
-from tests.helpers import need
-
-Run = Callable[..., tuple[int, str, str]]
+from tests.helpers import Run, need
 
 BEGIN = 1_795_858_237.25
 
 each_schema = pytest.mark.parametrize("schema", SCHEMAS)
 each_case = pytest.mark.parametrize("case", ["camel", "snake"])
-
-
-@pytest.fixture
-def run(capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
-    """Run the command line in this process: exit code, output, complaints."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        code = main([str(word) for word in words])
-        sys.stderr.flush()
-        out, err = capfdbinary.readouterr()
-        return code, out.decode(), err.decode()
-
-    return run
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctxlog.__main__ import main
 from ctxlog.aggregators.split import unwrapped
 from ctxlog.context.adapter import View
 from ctxlog.line.encoder import LineEncoder
@@ -29,7 +28,7 @@ from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import LinePrinter
 from tests.aggregators.test_split import SPLITS, Split, docker
-from tests.helpers import need
+from tests.helpers import Run, need
 
 #: A line as each logger documents it, its id, level, message and time.
 FORMATS = {
@@ -58,24 +57,6 @@ FORMATS = {
     "google": '{"severity":"ERROR","time":"2026-01-01T00:00:00Z","message":"broke",'
     '"logging.googleapis.com/trace":"a1"}',
 }
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
-    """Run the command line in this process: exit code, output, complaints."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        try:
-            code = main([str(word) for word in words])
-        except SystemExit as stopped:
-            code = int(str(stopped.code))
-        sys.stderr.flush()
-        out, err = capfdbinary.readouterr()
-        return code, out.decode(), err.decode()
-
-    return run
 
 
 def line(request: str, message: str = "m", **more: Any) -> bytes:

@@ -7,37 +7,20 @@ Each store is a stub that evaluates what it is asked.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from ctxlog.__main__ import main
 from tests.aggregators.clickhouse_stub import ClickHouse
 from tests.aggregators.elastic_stub import Elasticsearch
 from tests.aggregators.loki_stub import Loki
 from tests.aggregators.shop import BEGIN, QUESTIONS, lines_of
 from tests.aggregators.vlogs_stub import VictoriaLogs
 from tests.aggregators.web import Answer, serving
-from tests.helpers import need
+from tests.helpers import Run, need
 
 need("urllib3")
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
-    """Run the command line in this process: exit code, output, complaints."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        code = main([str(word) for word in words])
-        sys.stderr.flush()
-        out, err = capfdbinary.readouterr()
-        return code, out.decode(), err.decode()
-
-    return run
 
 
 STORES = {

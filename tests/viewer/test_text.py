@@ -5,8 +5,6 @@ Lines that are text: what each format says, which lines are entries, and by whic
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctxlog.__main__ import main
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import iso
 from ctxlog.viewer.recognize.text import begins
 from ctxlog.viewer.recognize.text_formats import FORMATS
 from ctxlog.viewer.recognize.text_times import written
+from tests.helpers import Run
 
 NOON = 1769860800.0  # 2026-01-31T12:00:00Z
 NAMES = Names(latest=NOON + 7200)
 UUID = "4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c"
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
-    """Run the command line in this process: exit code, output, complaints."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        try:
-            code = main([str(word) for word in words])
-        except SystemExit as stopped:
-            code = int(str(stopped.code))
-        sys.stderr.flush()
-        out, err = capfdbinary.readouterr()
-        return code, out.decode(), err.decode()
-
-    return run
 
 
 def record(text: str) -> Record:
