@@ -11,7 +11,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -95,7 +96,7 @@ def test_the_lines_of_all_services_by_when_they_begin(
     code, out, err = run(*files, "-r", "req-A")
     header, *lines = out.splitlines()
     assert (code, err) == (0, "")
-    assert header == "req-A  POST  /orders  500  200.0 ms"
+    assert header == "req-A  POST  /orders  500  2026-11-25T06:50:00.000Z  200.0 ms"
     shown = [re.sub(r"\|.*\|", "|", line).split() for line in lines]
     assert [" ".join(words) for words in shown] == [
         "shop | 0.0 INFO Handling an order",
@@ -121,6 +122,64 @@ def test_bars_stand_where_the_time_went(run: Run, files: tuple[str, str]) -> Non
     assert point.index("·") / space == pytest.approx(30 / 200, abs=0.05)
     assert task.rstrip().endswith("█")
     assert task.index("█") / space == pytest.approx(140 / 200, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown", "ahead"),
+    [
+        ((), "2026-11-25T06:50:00.000Z", 0),
+        (("--tz", "+05:30"), "2026-11-25T12:20:00.000+05:30", 19_800_000),
+        (("--tz", "America/New_York"), "2026-11-25T01:50:00.000-05:00", -18_000_000),
+    ],
+)
+def test_times_in_a_zone(
+    run: Run, files: tuple[str, str], zone: Sequence[str], shown: str, ahead: int
+) -> None:
+    """When the request began is said in the zone, and the page knows it."""
+    page = Path(files[0]).with_suffix(".html")
+    _, out, _ = run(*files, "-r", "req-A", *zone)
+    assert out.splitlines()[0].split("  ")[4] == shown
+    run(*files, "-r", "req-A", *zone, "--html", str(page))
+    assert data_of(page.read_text(encoding="utf-8"))["head"]["ahead"] == ahead
+
+
+def test_the_systems_zone(
+    run: Run, files: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --local times are those of the system's zone."""
+    if not hasattr(time, "tzset"):
+        pytest.skip("the zone of a process cannot be set here")
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "XYZ-03:00")
+        time.tzset()
+        _, out, _ = run(*files, "-r", "req-A", "--local")
+    time.tzset()
+    assert "2026-11-25T09:50:00.000+03:00" in out
+
+
+@pytest.mark.parametrize("zone", ["+14:00", "-14:00"])
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_the_ends_of_the_calendar(run: Run, tmp_path: Path, at: str, zone: str) -> None:
+    """A time that no calendar has in this zone, or by its duration, is shown."""
+    log, page = tmp_path / "x.log", tmp_path / "x.html"
+    log.write_text(_line(0, "INFO", "x", timestamp=at, durationMs=9e9))
+    assert run(str(log), "-r", "req-A", f"--tz={zone}")[0] == 0
+    assert run(str(log), "-r", "req-A", f"--tz={zone}", "--html", str(page))[0] == 0
+
+
+def test_hidden_fields(run: Run, files: tuple[str, str]) -> None:
+    """What is hidden is on no line of the page, and in no lane."""
+    page = Path(files[0]).with_suffix(".html")
+    hide = ("--hide", "task", "--hide", "durationMs")
+    _, out, _ = run(*files, "-r", "req-A", *hide)
+    assert {line.split("|")[0].strip() for line in out.splitlines()[1:]} == {
+        *("shop", "payments", "worker"),
+    }
+    run(*files, "-r", "req-A", *hide, "--html", str(page))
+    rows = data_of(page.read_text(encoding="utf-8"))["rows"]
+    names = {name for row in rows for name in row[9][::2]}
+    assert names == {"service", "method", "path", "status"}
+    assert {row[7] for row in rows} == {"shop", "payments", "worker"}
 
 
 @pytest.mark.parametrize(("given", "code"), [("req-", 2), ("nobody", 1)])
@@ -258,7 +317,7 @@ def browse(page: Path, script: str) -> str:
 def test_the_page_in_a_browser(run: Run, files: tuple[str, str]) -> None:
     """Lines can be chosen, errors are marked, a line opens and has an address."""
     page = Path(files[0]).with_suffix(".html")
-    run(*files, "-r", "req-A", "--html", str(page))
+    run(*files, "-r", "req-A", "--tz", "+05:30", "--html", str(page))
     script = """
       const shown = () => document.querySelectorAll(".row").length;
       const choose = (field, value) => {
@@ -279,6 +338,7 @@ def test_the_page_in_a_browser(run: Run, files: tuple[str, str]) -> None:
       found.push(bar.offsetWidth > bar.parentNode.offsetWidth * 0.4);
       pane.go("#line-5");
       found.push(document.querySelector(".detail .whole").textContent);
+      found.push(document.querySelector(".detail dd").textContent);
       document.title = JSON.stringify(found);
     """
     document = browse(page, script)
@@ -287,6 +347,7 @@ def test_the_page_in_a_browser(run: Run, files: tuple[str, str]) -> None:
     assert json.loads(unescape(title[1])) == [
         *(6, 2, 1, "1 of 6 lines", 2, 1, True),
         "<script>alert(1)</script> & refused",
+        "2026-11-25T12:20:00.080+05:30",
     ]
 
 

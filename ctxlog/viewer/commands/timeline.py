@@ -17,6 +17,7 @@ from ctxlog.viewer.commands.common import (
     explained,
     reader_of,
 )
+from ctxlog.viewer.group.collected import Request
 from ctxlog.viewer.show.waterfall import Waterfall, waterfall_text
 from ctxlog.viewer.web.page import html_page
 
@@ -44,23 +45,21 @@ def run(chosen: argparse.Namespace) -> int:
             return 2
         number = len(collected)
         for request in collected:
-            if not _lay_out(Waterfall(request), chosen):
+            if not _lay_out(request, chosen):
                 return 2
     return exit_code("timeline", reader, number, chosen)
 
 
-def _lay_out(waterfall: Waterfall, chosen: argparse.Namespace) -> bool:
-    """Print a waterfall, or write its page; whether that could be done."""
+def _lay_out(request: Request, chosen: argparse.Namespace) -> bool:
+    """Print a request as a waterfall, or write its page; whether that could be done."""
     if chosen.html is not None:
         try:
-            Path(chosen.html).write_bytes(encoded(html_page(waterfall.request)))
+            Path(chosen.html).write_bytes(encoded(html_page(request, chosen.look)))
         except OSError as error:
             complain("timeline", f"{chosen.html}: {error}")
             return False
         return True
-    width = chosen.look.width or 100
-    sys.stdout.buffer.write(
-        encoded(waterfall_text(waterfall, width, chosen.look.color))
-    )
+    text = waterfall_text(Waterfall(request, chosen.look))
+    sys.stdout.buffer.write(encoded(text))
     sys.stdout.flush()
     return True

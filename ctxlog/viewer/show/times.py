@@ -6,10 +6,13 @@ from __future__ import annotations
 
 from datetime import datetime, timezone, tzinfo
 
+_FIRST = datetime.min.replace(tzinfo=timezone.utc)
+_LAST = datetime.max.replace(tzinfo=timezone.utc)
+
 
 class Clock:
     """
-    Writes times as they are in one time zone.
+    Writes times as they are in one time zone; what no calendar has as its nearest day.
 
     Args:
         zone: The time zone; None for that of the system.
@@ -19,9 +22,17 @@ class Clock:
         self.zone = zone
 
     def _at(self, time: float) -> datetime:
-        if self.zone is None:
-            return datetime.fromtimestamp(time).astimezone()
-        return datetime.fromtimestamp(time, self.zone)
+        try:
+            if self.zone is None:
+                return datetime.fromtimestamp(time).astimezone()
+            return datetime.fromtimestamp(time, self.zone)
+        except (ValueError, OverflowError, OSError):  # not within the years 1 to 9999
+            return _FIRST if time < 0 else _LAST
+
+    def offset(self, time: float) -> float:
+        """Return how many seconds the zone is ahead of UTC."""
+        ahead = self._at(time).utcoffset()
+        return 0.0 if ahead is None else ahead.total_seconds()
 
     def full(self, time: float) -> str:
         """Return the day, the time to the millisecond, and the offset to UTC."""

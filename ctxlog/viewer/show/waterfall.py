@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from ctxlog.terminal import paint
 from ctxlog.viewer.group.collected import Request
 from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import header, legend, level_name, safe, waited
 from ctxlog.viewer.show.times import duration_text
 
 _SERVICES = ("service", "service.name", "resource.service.name", "app", "name")
 _TASKS = ("task", "taskName", "task_name")
 _THREADS = ("threadName", "thread", "thread_name", "record.thread.name")
+#: How many columns there are where no terminal says it.
+_WIDTH = 100
+#: With nothing hidden.
+_ALL = Look()
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Waterfall:
 
     Args:
         request: The request.
+        look: How lines look; lanes have no part that is hidden.
 
     Attributes:
         length: The request's duration in milliseconds.
@@ -59,8 +65,8 @@ class Waterfall:
         lanes: The lanes, by when they begin.
     """
 
-    def __init__(self, request: Request) -> None:
-        self.request = request
+    def __init__(self, request: Request, look: Look) -> None:
+        self.request, self.look = request, look
         bars = [_bar(entry.record) for entry in request.entries]
         timed = [bar for bar in bars if bar is not None]
         start = min((begin for begin, _, _ in timed), default=0.0)
@@ -68,7 +74,7 @@ class Waterfall:
         last: dict[str, float] = {}
         steps = []
         for begin, end, record in sorted(timed, key=lambda bar: bar[1]):
-            lane = lane_of(record)
+            lane = lane_of(record, look)
             gap = end - last.get(lane, start)
             last[lane] = end
             steps.append(Step(begin - start, end - start, gap, lane, record))
@@ -84,31 +90,36 @@ def _bar(record: Record) -> tuple[float, float, Record] | None:
     return begin * 1000, end * 1000, record
 
 
-def lane_of(record: Record) -> str:
-    """Return which service, task and thread wrote a line; empty if none is named."""
-    parts = [_named(record, names) for names in (_SERVICES, _TASKS, _THREADS)]
+def lane_of(record: Record, look: Look = _ALL) -> str:
+    """
+    Return which service, task and thread wrote a line; empty if none is named.
+
+    Those that are hidden are left out.
+    """
+    parts = [_named(record, names, look) for names in (_SERVICES, _TASKS, _THREADS)]
     return " / ".join(part for part in parts if part)
 
 
-def service_of(record: Record) -> str:
-    """Return which service wrote a line; empty if none is named."""
-    return _named(record, _SERVICES)
+def service_of(record: Record, look: Look = _ALL) -> str:
+    """Return which service wrote a line; empty if none is named, or it is hidden."""
+    return _named(record, _SERVICES, look)
 
 
-def _named(record: Record, names: Sequence[str]) -> str:
+def _named(record: Record, names: Sequence[str], look: Look) -> str:
     for name in names:
-        found = record.get(name)
+        found = None if look.hides(name) else record.get(name)
         if isinstance(found, (str, int)):
             return str(found)
     return ""
 
 
-def waterfall_text(waterfall: Waterfall, width: int, color: bool) -> str:
-    """Return a waterfall for a terminal that is so many columns wide."""
-    request = waterfall.request
-    facts = [duration_text(waterfall.length / 1000), *legend(request)]
-    shown = [header(request, facts, color)]
-    space = max(min(width // 3, 50), 10)
+def waterfall_text(waterfall: Waterfall) -> str:
+    """Return a waterfall as text."""
+    request, look = waterfall.request, waterfall.look
+    start = "" if request.start is None else look.clock.full(request.start)
+    facts = [start, duration_text(waterfall.length / 1000), *legend(request)]
+    shown = [header(request, facts, look.color)]
+    space = max(min((look.width or _WIDTH) // 3, 50), 10)
     lanes = max(map(len, waterfall.lanes), default=0)
     for step in waterfall.steps:
         bar = _drawn(step, waterfall.length, space)
@@ -120,7 +131,7 @@ def waterfall_text(waterfall: Waterfall, width: int, color: bool) -> str:
         text = f"{step.end:>9.1f}{mark} {level:<8}  {message}{lasted}"
         lane = f"{safe(step.lane):<{lanes}}  " if lanes else ""
         code = "31" if step.failed else "36"
-        shown.append(f"{lane}|{paint(bar, code, color)}| {text}".rstrip())
+        shown.append(f"{lane}|{paint(bar, code, look.color)}| {text}".rstrip())
     return "\n".join(shown) + "\n"
 
 

@@ -11,11 +11,14 @@ from typing import Any
 from ctxlog.viewer.group.collected import LogLine, Request
 from ctxlog.viewer.recognize.flat import flat
 from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import kept_texts, level_name, total_text
 from ctxlog.viewer.show.waterfall import lane_of, service_of
 
 # Deeper members are shown as JSON.
 _DEPTH = 6
+#: In UTC, with all fields.
+_ALL = Look()
 
 
 class Sheet:
@@ -25,10 +28,13 @@ class Sheet:
     Args:
         request: The request.
         others: The other requests of its trace.
+        look: In which time zone it is shown, and without which fields.
     """
 
-    def __init__(self, request: Request, others: Sequence[Request] = ()) -> None:
-        self._request = request
+    def __init__(
+        self, request: Request, others: Sequence[Request] = (), look: Look = _ALL
+    ) -> None:
+        self._request, self._look = request, look
         self._requests = [request, *others]
         found: list[tuple[float, int, LogLine]] = []
         for number, one in enumerate(self._requests):
@@ -57,6 +63,7 @@ class Sheet:
             "user": about.user,
             "start": None if request.start is None else request.start * 1000,
             "zero": self._start * 1000,
+            "ahead": self._look.clock.offset(self._start) * 1000,
             "took": request.seconds * 1000,
             "length": (self._end - self._start) * 1000,
             "errors": request.errors,
@@ -97,10 +104,10 @@ class Sheet:
                 level_name(record.level) or record.level_word[:20],
                 int(record.failed) + 2 * int(record.is_buffered),
                 number,
-                service_of(record),
-                lane_of(record),
+                service_of(record, self._look),
+                lane_of(record, self._look),
                 record.message,
-                _texts(record),
+                _texts(record, self._look),
                 stack + "".join(below),
             ]
             if raw:
@@ -108,10 +115,12 @@ class Sheet:
             yield row
 
 
-def _texts(record: Record) -> list[str]:
-    """Return the names and the texts of a line's fields, in turn."""
+def _texts(record: Record, look: Look) -> list[str]:
+    """Return the names and the texts of a line's fields that are shown, in turn."""
     texts: list[str] = []
     for path, value in flat(record.fields, _DEPTH):
+        if look.hidden and look.hides(path):
+            continue
         texts += (path, value if isinstance(value, str) else _json(value))
     return texts
 

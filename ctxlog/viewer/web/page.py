@@ -10,6 +10,7 @@ import hashlib
 from html import escape
 
 from ctxlog.viewer.group.collected import Request
+from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.web.assets import text_of
 from ctxlog.viewer.web.lines import Sheet, written
 
@@ -17,11 +18,11 @@ from ctxlog.viewer.web.lines import Sheet, written
 _PLAIN = 1 << 18
 
 
-def html_page(request: Request) -> str:
+def html_page(request: Request, look: Look) -> str:
     """Return the page: searchable lines, errors marked, light or dark as wanted."""
     about = request.about
     title = " ".join(part for part in (about.method, about.path, request.id) if part)
-    sheet = Sheet(request)
+    sheet = Sheet(request, look=look)
     data = written({"head": sheet.head(), "rows": list(sheet.rows(raw=False))})
     kind = "application/json"
     packed = data.encode("utf-8", "replace")

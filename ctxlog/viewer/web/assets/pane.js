@@ -103,7 +103,7 @@ class Pane {
     };
     add("", head.id, "id");
     add("user", head.user);
-    add("began", head.start === null ? "" : iso(head.start));
+    add("began", head.start === null ? "" : iso(head.start, head.ahead));
     add("took", duration(head.took));
     add("", count(head.lines, "line"));
     if (head.errors) add("", count(head.errors, "error"), "bad");
@@ -237,7 +237,7 @@ class Pane {
     if (row[REQUEST]) made.classList.add("other");
     const link = make("a", "time", row[BEGIN] === null ? "" : this.since(row[BEGIN]));
     link.href = `#line-${index + 1}`;
-    link.title = row[BEGIN] === null ? "" : iso(this.head.zero + row[BEGIN]);
+    link.title = row[BEGIN] === null ? "" : this.moment(row);
     if (row[FLAGS] & 2) link.append("~");
     const track = make("div", "track");
     if (row[BEGIN] !== null) {
@@ -273,6 +273,10 @@ class Pane {
     return made;
   }
 
+  moment(row) {
+    return iso(this.head.zero + row[BEGIN], this.head.ahead);
+  }
+
   since(begin) {
     return `+${begin < 100 ? begin.toFixed(1) : Math.round(begin).toLocaleString("en")}`;
   }
@@ -285,7 +289,7 @@ class Pane {
     const add = (name, text) => {
       list.append(make("dt", "", plain(name)), make("dd", "", plain(text)));
     };
-    if (row[BEGIN] !== null) add("begins", iso(this.head.zero + row[BEGIN]));
+    if (row[BEGIN] !== null) add("begins", this.moment(row));
     if (row[TOOK]) add("took", duration(row[TOOK]));
     if (this.head.requests.length > 1) add("request", this.head.requests[row[REQUEST]]);
     const fields = row[FIELDS];

@@ -26,9 +26,16 @@ function duration(ms) {
   return `${minutes}m${String(seconds % 60).padStart(2, "0")}s`;
 }
 
-function iso(ms) {
-  const moment = new Date(ms);
-  return Number.isNaN(moment.getTime()) ? "" : moment.toISOString();
+// A moment, in a zone that is so many milliseconds ahead of UTC.
+function iso(ms, ahead = 0) {
+  const moment = new Date(ms + ahead);
+  if (Number.isNaN(moment.getTime())) return "";
+  const text = moment.toISOString();
+  const minutes = Math.round(Math.abs(ahead) / 60000);
+  if (!minutes) return text;
+  const parts = [Math.floor(minutes / 60), minutes % 60];
+  const offset = parts.map((part) => String(part).padStart(2, "0")).join(":");
+  return `${text.slice(0, -1)}${ahead < 0 ? "-" : "+"}${offset}`;
 }
 
 function count(number, noun) {
