@@ -15,6 +15,8 @@ import pytest
 from ctxlog.__main__ import main
 from ctxlog.viewer import read
 from ctxlog.viewer.commands._configuration import _KEYS
+from ctxlog.viewer.query.watch import Watch
+from ctxlog.viewer.recognize.keys import Names
 from tests.helpers import need
 
 Captured = pytest.CaptureFixture[str]
@@ -65,6 +67,111 @@ def test_where_the_file_may_be(folder: Path, place: str, capsys: Captured) -> No
     header, line = _shown(capsys)
     assert header.startswith("k-1  2026-01-31T14:00:00.000+02:00")
     assert line.split() == ["+0.0", "x"]
+
+
+SERVICES = """
+[services]
+"api-*.log" = "api"
+worker = "jobs"
+"worker-mail.log" = "mail"
+"shop/logs/" = "shop"
+"*" = "others"
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "service"),
+    [
+        ("api-1.log", "api"),
+        ("web/api-2.log", "api"),
+        ("worker.log", "jobs"),
+        ("worker-7.log.1", "jobs"),
+        ("worker-mail.log", "mail"),
+        ("shop/logs/a/app.log", "shop"),
+        ("myshop/logs/app.log", "others"),
+        ("API-1.log", "others"),
+    ],
+)
+@pytest.mark.parametrize("place", ["ctxlog.toml", "pyproject.toml"])
+def test_the_service_of_a_file(
+    folder: Path, file: str, service: str, place: str, capsys: Captured
+) -> None:
+    """
+    By its name, by a pattern, or by how it begins; the first counts, but for a name.
+    """
+    head = "tool.ctxlog." if place == "pyproject.toml" else ""
+    text = SERVICES.replace("[services]", f"[{head}services]")
+    (folder / place).write_text(text, encoding="utf-8")
+    log = folder / file
+    log.parent.mkdir(parents=True, exist_ok=True)
+    line = {**LINE, "requestID": "r-1", "timestamp": "2026-01-31T12:00:00Z"}
+    log.write_text(json.dumps(line), encoding="utf-8")
+    assert main(["show", str(log)]) == 0
+    assert f"service={service}\n" in capsys.readouterr().out
+    assert main(["timeline", "-r", "r-1", str(log)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith(f"{service}  |")
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"service": "own"},
+        {"service.name": "own"},
+        {"app": "own"},
+        {"dd.service": "own"},
+    ],
+)
+def test_what_a_line_says_of_its_service_wins(
+    folder: Path, own: dict[str, str], capsys: Captured
+) -> None:
+    """
+    It knows better than the name of its file.
+    """
+    (folder / "ctxlog.toml").write_text(SERVICES, encoding="utf-8")
+    lines = [{**LINE, "requestID": "r-1"}, {**LINE, "requestID": "r-1", **own}]
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    (folder / "api-1.log").write_text(text, encoding="utf-8")
+    assert main(["show", "../api-1.log", "-r", "r-1"]) == 0
+    _, first, second = capsys.readouterr().out.splitlines()
+    assert ("service=api" in first, "service=api" in second) == (True, False)
+
+
+def test_each_file_has_its_service(folder: Path, capsys: Captured) -> None:
+    """
+    Also where the lines of several are one request, and outside of requests.
+    """
+    (folder / "ctxlog.toml").write_text(SERVICES, encoding="utf-8")
+    for number, name in enumerate(("api-1.log", "worker.log", "api-2.log")):
+        at = {"timestamp": f"2026-01-31T12:00:0{number}Z"}
+        lines = [{**at, "requestID": "r-1", "level": "ERROR"}, {**at, "level": "ERROR"}]
+        text = "".join(f"{json.dumps(line)}\n" for line in lines)
+        (folder / name).write_text(text, encoding="utf-8")
+    names = ["../api-1.log", "../worker.log", "../api-2.log"]
+    expected = ["api", "jobs", "api"]
+    assert main(["show", *names, "--errors"]) == 0
+    assert re.findall(r"service=(\w+)", capsys.readouterr().out) == expected * 2
+    assert main(["tree", *names, "-r", "r-1"]) == 0
+    assert set(re.findall(r"api|jobs|worker", capsys.readouterr().out)) <= {*expected}
+
+
+def test_a_line_that_is_followed_has_the_service_of_its_file() -> None:
+    """
+    Each of the files that are followed has its own.
+    """
+    watch = Watch(Names(services=(("api-*", "api"),)), [])
+    line = json.dumps({"requestID": "r-1", "message": "x"}).encode()
+    records = [watch.add(name, line)[0].record for name in ("a/api-1.log", "b.log")]
+    assert [one and one.says("service") for one in records] == ["api", None]
+
+
+@pytest.mark.parametrize("wrong", ["1", "[]", '{ "a" = 1 }', '{ "" = "a" }'])
+def test_a_wrong_table_of_services(folder: Path, wrong: str, capsys: Captured) -> None:
+    """
+    It is told in one sentence.
+    """
+    (folder / "ctxlog.toml").write_text(f"services = {wrong}", encoding="utf-8")
+    assert main(["show", "../app.log"]) == 2
+    assert "services" in capsys.readouterr().err
 
 
 def test_the_nearest_file_counts(folder: Path, capsys: Captured) -> None:

@@ -31,6 +31,7 @@ _KEYS = {
     "id-regex": "a list of texts",
     "hide": "a list of texts",
     "tz": "a text",
+    "services": "a table of texts",
     "color": f"one of: {', '.join(COLORS)}",
 }
 #: What a file has if it may have a table of ctxlog's. Most projects have none: their
@@ -125,6 +126,10 @@ def _checked(file: Path, section: str, found: Mapping[str, Any]) -> dict[str, An
 
 
 def _is_allowed(allowed: str, value: object) -> bool:
+    if allowed == "a table of texts":
+        return isinstance(value, dict) and all(
+            name and isinstance(one, str) and one for name, one in value.items()
+        )
     if allowed == "a list of texts":
         return isinstance(value, list) and all(isinstance(one, str) for one in value)
     if allowed.startswith("one of"):

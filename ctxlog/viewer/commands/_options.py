@@ -28,6 +28,8 @@ def add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--explain", action="store_true", help="print what stores would be asked"
     )
+    # what no option says: only the configuration file has a table of services
+    parser.set_defaults(services={})
     add = parser.add_argument_group("fields of other loggers").add_argument
     add("--id-field", metavar="NAME", help="the field that has the request's id")
     add("--time-field", metavar="NAME", help="the field that has the time")

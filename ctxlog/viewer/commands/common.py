@@ -89,6 +89,7 @@ def names_of(chosen: argparse.Namespace) -> Names:
         chosen.duration_field,
         id_patterns=tuple(chosen.id_regex),
         latest=_latest(chosen.files),
+        services=tuple(chosen.services.items()),
     )
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 import struct
 import tempfile
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from itertools import islice
 from math import isnan, nan
-from operator import gt
+from operator import gt, itemgetter
 from typing import IO, overload
 
 from ctxlog.viewer.group.summary import About, Extent, Kept, Totals
@@ -112,7 +113,7 @@ class Request:
         batches = False
         for place in places:
             line, below = self._collected.line(place)
-            records = self._collected.read(line)
+            records = self._collected.read(line, place)
             if len(records) > 1:  # a batch has those of others, in any order
                 batches = True
                 records = [
@@ -204,7 +205,7 @@ class _Entries(Sequence[LogLine]):
 
     def _read(self, place: int) -> LogLine:
         line, below = self._collected.line(place)
-        records = self._collected.read(line)
+        records = self._collected.read(line, place)
         if len(records) > 1:
             records = [one for one in records if (one.request or OUTSIDE) == self._id]
         return LogLine(line, records[0], below, place)
@@ -224,7 +225,8 @@ class Collected:
     """
 
     def __init__(self, names: Names) -> None:
-        self._names = names
+        # Each with the place from which on lines are read with it.
+        self._names = [(0, names)]
         self.is_trace = False
         self._file: IO[bytes] = BytesIO()
         self._end = 0
@@ -266,6 +268,11 @@ class Collected:
         """Return a request."""
         return Request(request, self._requests[request], self)
 
+    def begin(self, names: Names) -> None:
+        """Say that the lines which come from now on are to be read with other names."""
+        if names is not self._names[-1][1]:
+            self._names.append((self._end, names))
+
     def add(
         self, hit: Hit, requests: Sequence[tuple[str, tuple[float, float] | None]]
     ) -> None:
@@ -305,9 +312,10 @@ class Collected:
         line = self._file.read(size)
         return line, BytesIO(self._file.read(below)).readlines() if below else []
 
-    def read(self, line: bytes) -> Sequence[Record]:
-        """Return what a line says."""
-        return Record.read(line, self._names)
+    def read(self, line: bytes, place: int) -> Sequence[Record]:
+        """Return what the line that is kept at a place says."""
+        last = bisect_right(self._names, place, key=itemgetter(0))
+        return Record.read(line, self._names[last - 1][1])
 
     def is_new(self, place: int) -> bool:
         """Whether the line at a place is asked for by the first of its requests."""

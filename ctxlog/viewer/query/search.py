@@ -75,6 +75,7 @@ class Reader:
         criteria: Sequence[Criterion] = (),
     ) -> None:
         self._sources, self.names = sources, names
+        self._of_files: dict[str, Names] = {}
         self._torn: set[tuple[str, int]] = set()
         self._outside: Collected | None = None
         self.problems: list[str] = []
@@ -139,6 +140,14 @@ class Reader:
             yield source, one
             self.is_partial |= one.is_partial
 
+    def _names_for(self, source: Source | Store) -> Names:
+        if not self.names.services or isinstance(source, Store):
+            return self.names
+        names = self._of_files.get(source.name)
+        if names is None:
+            names = self._of_files[source.name] = self.names.within(source.name)
+        return names
+
     def _note_torn(self, source: Source | Store, torn: Iterable[int]) -> None:
         self._torn.update((source.name, position) for position in torn)
 
@@ -146,15 +155,16 @@ class Reader:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def _hits(self, lines: Lines) -> Iterator[tuple[Hit, Sequence[Record]]]:
+    def _hits(self, lines: Lines) -> Iterator[tuple[Names, Hit, Sequence[Record]]]:
         """Yield the lines that are looked for and are objects, with their records."""
         # To hand over every line would take longer than to find it.
         alone = isinstance(lines.scan, Every)
         for source, hits in self._found(lines, _as_they_are, alone=alone):
             torn: list[int] = []
-            for hit, records in _entries(hits, self.names, torn):
+            names = self._names_for(source)
+            for hit, records in _entries(hits, names, torn):
                 if records:
-                    yield hit, records
+                    yield names, hit, records
             self._note_torn(source, torn)
 
     def rows(
@@ -238,8 +248,9 @@ class Reader:
         alone = self._alone(criteria)
         for source, made in self._found(self._meant(criteria), make, alone=alone):
             self._note_torn(source, made.torn)
+            names = self._names_for(source)
             for hit, records in made.outside:
-                self._keep_outside(hit, records)
+                self._keep_outside(names, hit, records)
             for request, held in made.held.items():
                 left = missing.get(request)
                 if left is None:
@@ -251,10 +262,11 @@ class Reader:
                     yield request
 
     def _keep_outside(
-        self, hit: Hit, spans: Sequence[tuple[float, float] | None]
+        self, names: Names, hit: Hit, spans: Sequence[tuple[float, float] | None]
     ) -> None:
         if self._outside is None:
             self._outside = Collected(self.names)
+        self._outside.begin(names)
         self._outside.add(hit, [(OUTSIDE, span) for span in spans])
 
     @contextmanager
@@ -390,7 +402,7 @@ class Reader:
         """Return the requests of which a line names one of some traces."""
         requests = {
             request
-            for _, records in self._hits(lines)
+            for _, _, records in self._hits(lines)
             for record in records
             if (request := record.request) is not None
             and (record.trace or "").startswith(tuple(wanted))
@@ -407,17 +419,18 @@ class Reader:
     ) -> Collected:
         collected = Collected(self.names)
         looks_outside = any(one.outside for one in outside)
-        for hit, records in self._hits(lines):
+        for names, hit, records in self._hits(lines):
             requests = [
                 (request, record.span)
                 for record in records
                 if (request := record.request) is not None and wanted(request)
             ]
+            collected.begin(names)
             collected.add(hit, requests)
             if looks_outside:
                 spans = _outside(hit, records, outside)
                 if spans:
-                    self._keep_outside(hit, spans)
+                    self._keep_outside(names, hit, spans)
         return collected
 
 

@@ -87,6 +87,7 @@ class Watch:
         most_held: int = MOST_HELD,
     ) -> None:
         self._names = names
+        self._of_files: dict[str, Names] = {}
         self._criteria = list(criteria)
         self._wanted = wanted
         self._slow = slow
@@ -104,7 +105,10 @@ class Watch:
 
     def add(self, name: str, line: bytes) -> list[Shown]:
         """Take a line of a file; return what is to be printed now."""
-        records = Record.read(line, self._names) or (None,)
+        names = self._of_files.get(name)
+        if names is None:
+            names = self._of_files[name] = self._names.within(name)
+        records = Record.read(line, names) or (None,)
         return [one for record in records for one in self._add(name, line, record)]
 
     def _add(self, name: str, line: bytes, record: Record | None) -> list[Shown]:

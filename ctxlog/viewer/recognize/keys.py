@@ -10,9 +10,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ctxlog.viewer.recognize._objects import WRAPPED_TIME
+from ctxlog.viewer.recognize.services import service_of_file
 
 #: What a line may say, and the names of each, the most telling first.
 WORDS: Mapping[str, Sequence[str]] = {
@@ -261,6 +262,8 @@ class Names:
         duration: The field of how long something took.
         id_patterns: Patterns whose first group is a request's id in a line of text.
         latest: Seconds since the epoch: no line without a year is later. None for now.
+        services: Patterns of files' names, each with the service whose lines they have.
+        of_file: The service of lines that do not name their own; empty if none.
     """
 
     id: str | None = None
@@ -270,6 +273,8 @@ class Names:
     duration: str | None = None
     id_patterns: tuple[re.Pattern[str], ...] = field(default=(), compare=False)
     latest: float | None = field(default=None, compare=False)
+    services: Sequence[tuple[str, str]] = field(default=(), compare=False)
+    of_file: str = field(default="", compare=False)
 
     @functools.cached_property
     def own(self) -> bool:
@@ -280,6 +285,11 @@ class Names:
     def ids(self) -> Sequence[str]:
         """The paths under which a request's id may stand, as most write them."""
         return (self.id,) if self.id else IDS
+
+    def within(self, file: str) -> Names:
+        """Return the names for the lines of a file."""
+        service = service_of_file(self.services, file) if self.services else ""
+        return replace(self, of_file=service) if service else self
 
     def of(self, what: str) -> str | None:
         """Return the user's name of what a line may say; None if it is guessed."""

@@ -66,6 +66,10 @@ class Record:
             found = objects(line, lambda text: read_text(text, names))
         else:
             found = read_text(line, names)
+        if names.of_file:
+            for members in found:
+                if cls(members, names).says("service") is None:
+                    members["service"] = names.of_file
         return [cls(members, names) for members in found]
 
     def get(self, path: str) -> Any:
