@@ -4,6 +4,7 @@ The pages, driven by keys and a mouse in headless Chromium.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from ctxlog.__main__ import main
-from tests.helpers import need
+from tests.helpers import LIMIT, need
 from tests.viewer.serving import line, serving, written
 
 need("playwright", "starlette", "uvicorn")
@@ -24,6 +25,8 @@ pytestmark = pytest.mark.skipif(
     CHROMIUM is None,
     reason="there is no chromium on this machine: apt-get install chromium",
 )
+
+expect.set_options(timeout=LIMIT * 1000)
 
 
 @pytest.fixture(scope="module")
@@ -130,19 +133,81 @@ def test_what_is_written_appears(page: Page, tmp_path: Path) -> None:
         page.goto("about:blank")
 
 
-def test_no_value_becomes_markup(page: Page, tmp_path: Path) -> None:
-    """A line shows its tags as text, in the list, in the request, in the raw line."""
-    evil = "<img src=x onerror=alert(1)>"
-    log = tmp_path / "x.log"
-    fields = {"path": evil, "method": evil, "user": evil, evil: evil, "service": evil}
-    log.write_text(line(0, "ERROR", evil, evil, **fields))
+def test_a_press_counts_though_the_list_is_made_anew(
+    page: Page, tmp_path: Path
+) -> None:
+    """What was pressed opens, also if a line is written before it is let go."""
+    log = written(tmp_path)
     with serving([log]) as address:
         page.goto(address)
+        page.locator(".entry", has_text="req-47").hover()
+        page.mouse.down()
+        with log.open("a", encoding="utf-8") as file:
+            file.write(line(5000, "INFO", "new", "req-new"))
+        expect(page.locator(".entry")).to_have_count(51)
+        page.mouse.up()
+        expect(page.locator(".facts .id")).to_have_text("req-47")
+        page.goto("about:blank")
+
+
+def test_the_fields_choose(page: Page, address: str) -> None:
+    """Requests by several fields at once, and its lines by theirs."""
+    page.goto(address)
+    page.locator("#more").click()
+    page.locator("[name=level]").select_option("error")
+    page.locator("[name=request]").fill("req-1")
+    expect(page.locator(".entry .id")).to_have_text(["req-19"])
+    page.locator(".entry").click()
+    expect(page.locator(".row")).to_have_count(2)
+    page.locator(".filters select").first.select_option("error")
+    expect(page.locator(".row")).to_have_count(1)
+    page.locator(".filters input[type=search]").fill("nowhere")
+    expect(page.locator(".filters output")).to_have_text("0 of 2 lines")
+
+
+EVIL = [
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(1)</script>",
+    "\"'><svg/onload=alert(1)>",
+    "${alert(1)}{{alert(1)}}&lt;b&gt;",
+    "javascript:alert(1)",
+]
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_no_value_becomes_markup(page: Page, tmp_path: Path, evil: str) -> None:
+    """A line shows its tags as text: in the list, the request, the raw line, alone."""
+    log, alone = tmp_path / "x.log", tmp_path / "x.html"
+    fields = {"path": evil, "method": evil, "user": evil, evil: evil, "service": evil}
+    other = line(1, "INFO", evil, evil, service="other")
+    log.write_text(line(0, "ERROR", evil, evil, **fields) + other)
+    assert main(["timeline", str(log), "-r", evil, "--html", str(alone)]) == 0
+    with serving([log]) as address:
+        for where in (address, alone.as_uri()):
+            page.goto(where)
+            if where == address:
+                page.locator(".entry").click()
+            page.locator(".row").first.click()
+            expect(page.locator(".detail .whole")).to_have_text(evil)
+            expect(page.locator("option", has_text=evil)).to_have_count(1)
+            if where == address:
+                page.keyboard.press("r")
+                raw = json.dumps(evil)[1:-1]
+                expect(page.locator("pre.raw")).to_contain_text(raw)
+            assert page.locator("img, svg, script:not([src]) ~ script").count() == 0
+        page.goto("about:blank")
+
+
+def test_no_value_controls_what_is_shown(page: Page, tmp_path: Path) -> None:
+    """Marks of direction and control characters are shown as what they are."""
+    log = tmp_path / "x.log"
+    log.write_text(line(0, "ERROR", "a\u202eb\x1b[31m\x00\u2066c", "req-\u202eA"))
+    with serving([log]) as address:
+        page.goto(address)
+        expect(page.locator(".entry .name")).to_have_text(r"req-\u202eA")
         page.locator(".entry").click()
-        page.locator(".row").click()
-        page.keyboard.press("r")
-        expect(page.locator("pre.raw")).to_contain_text(evil)
-        assert page.locator("img").count() == 0
+        shown = r"a\u202eb\u001b[31m\u0000\u2066c"
+        expect(page.locator(".row .message")).to_have_text(shown)
         page.goto("about:blank")
 
 

@@ -33,6 +33,12 @@ class Pane {
     this.space.append(this.window);
     this.scroller.append(this.space);
     root.append(this.header, this.form, this.axis, this.scroller);
+    onPress(this.window, ".row", ({ id }, target) => {
+      if (target.closest("a") || String(getSelection())) return;
+      const index = Number(id.slice("line-".length)) - 1;
+      this.at = this.shown.indexOf(index);
+      this.toggle(index);
+    });
     this.scroller.addEventListener("scroll", () => this.later(), { passive: true });
     new ResizeObserver(() => this.resized()).observe(this.scroller);
   }
@@ -230,7 +236,6 @@ class Pane {
     const kind = failed ? "row bad" : row[LEVEL] >= 30 ? "row warn" : "row";
     const made = make("div", kind);
     made.id = `line-${index + 1}`;
-    made.dataset.at = position;
     made.setAttribute("role", "listitem");
     if (position === this.at) made.classList.add("current");
     if (index === this.open) made.classList.add("open");
@@ -265,11 +270,6 @@ class Pane {
       make("span", "lane", plain(row[LANE])),
       text,
     );
-    made.addEventListener("click", (event) => {
-      if (event.target === link || String(getSelection())) return;
-      this.at = position;
-      this.toggle(index);
-    });
     return made;
   }
 

@@ -16,6 +16,29 @@ function plain(text) {
   );
 }
 
+// To press on one of the parts acts, also if they are made anew before it is let go:
+// no click would reach the part then.
+function onPress(parent, parts, act) {
+  let down = null;
+  parent.addEventListener("pointerdown", (event) => {
+    down = event.button ? null : event;
+  });
+  parent.addEventListener("pointercancel", () => {
+    down = null; // it scrolls
+  });
+  const done = (event, begun) => {
+    const part = begun.target.closest(parts);
+    const moved = Math.hypot(event.clientX - begun.clientX, event.clientY - begun.clientY);
+    if (part && moved < 8) act(part, begun.target);
+  };
+  parent.addEventListener("pointerup", (event) => {
+    if (down) done(event, down);
+    down = null;
+  });
+  // a program that reads the page aloud clicks without a pointer
+  parent.addEventListener("click", (event) => event.detail || done(event, event));
+}
+
 function duration(ms) {
   if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
   if (ms < 60000) return `${(ms / 1000).toFixed(ms < 10000 ? 2 : 1)} s`;

@@ -18,8 +18,8 @@ let rows = [];
 let current = null; // the id of the request at the cursor
 let opened = null; // and of the one on the right
 let limit = 300;
-let version = -1;
 let asked = 0;
+let turns = 0;
 
 function selection() {
   const given = new URLSearchParams();
@@ -102,7 +102,6 @@ function entry([id, start, took, lines, errors, failed, method, path, status, us
     make("span", "", errors ? count(errors, "error") : count(lines, "line")),
   );
   made.append(first, second);
-  made.addEventListener("click", () => show(id));
   return made;
 }
 
@@ -114,29 +113,36 @@ async function show(id, stay = false) {
   keep();
   draw();
   const before = stay ? [pane.scroller.scrollTop, pane.open, pane.at] : null;
-  if (!stay) history.replaceState(null, "", location.pathname + location.search);
-  const answer = await fetch(`api/request?${new URLSearchParams({ id })}`);
-  let head = null;
-  for await (const made of pieces(answer)) {
-    if (opened !== id) return;
-    if (made.error) return say(plain(made.error));
-    if (head) pane.add(made);
-    else pane.show(head = made);
+  if (!stay) {
+    history.replaceState(null, "", location.pathname + location.search);
+    pane.scroller.focus();
   }
+  const turn = ++turns; // another one may begin before all of it is there
+  let head = null;
+  try {
+    for await (const made of pieces(`api/request?${new URLSearchParams({ id })}`)) {
+      if (turn !== turns) return;
+      if (made.error) return say(plain(made.error));
+      if (head) pane.add(made);
+      else pane.show(head = made);
+    }
+  } catch {
+    return say("The server has ended.");
+  }
+  if (turn !== turns) return;
   if (!head) return say("This request is not there any more.");
   if (before) {
     [, pane.open, pane.at] = before;
     pane.draw();
     pane.scroller.scrollTop = before[0];
-  } else {
-    pane.go(wantedLine);
-    wantedLine = "";
-    pane.scroller.focus();
   }
+  pane.go(wantedLine);
+  wantedLine = "";
 }
 
 // The values of an answer that has one on each line, as they come.
-async function* pieces(answer) {
+async function* pieces(address) {
+  const answer = await fetch(address);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let parts = [];
   for (;;) {
@@ -221,6 +227,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   acts[key]();
 });
+onPress(list, ".entry", ({ dataset }) => show(dataset.id));
 byId("help").addEventListener("click", () => keys.showModal());
 keys.addEventListener("click", () => keys.close());
 byId("back").addEventListener("click", back);
@@ -253,18 +260,22 @@ chosen();
 if (address.get("r")) show(address.get("r"));
 
 const events = new EventSource("api/events");
-let waiting = false;
 const seen = new Map();
+let news = null; // the latest that has not been looked at
+let looking = false;
 events.addEventListener("message", async ({ data }) => {
-  const state = JSON.parse(data);
-  if (state.version === version || waiting) return;
-  version = state.version;
-  waiting = true;
-  await load();
-  const grown = state.recent[opened];
-  if (grown !== undefined && seen.get(opened) !== grown) {
-    seen.set(opened, grown);
-    await show(opened, true);
+  news = JSON.parse(data);
+  if (looking) return; // it is looked at below, after what is asked for now
+  looking = true;
+  while (news) {
+    const { recent } = news;
+    news = null;
+    await load();
+    const grown = recent[opened];
+    if (grown !== undefined && seen.get(opened) !== grown) {
+      seen.set(opened, grown);
+      await show(opened, true);
+    }
   }
-  waiting = false;
+  looking = false;
 });
