@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 
 from ctxlog.__main__ import main
 from ctxlog.viewer.group.paths import template_of
+from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.show.histogram import histogram_text, intervals
+from ctxlog.viewer.show.look import Look
 
 Captured = pytest.CaptureFixture[str]
 
@@ -85,7 +88,7 @@ def test_objects(log: str, capsys: Captured) -> None:
         "durationMs": 20.0,
         "lines": 1,
         "errors": 1,
-        "failed": True,
+        "failed": 1,
         "method": "GET",
         "path": "/users/18?x=1",
         "status": 503,
@@ -140,11 +143,93 @@ def test_requests_over_time(log: str, capsys: Captured) -> None:
     assert first == {"start": "2026-01-31T12:00:10.000Z", "requests": 2, "failed": 1}
 
 
+def test_a_line_of_another_year(log: str, capsys: Captured) -> None:
+    """
+    It is there; what is between it and the others is said, and takes one row.
+    """
+    with Path(log).open("a", encoding="utf-8") as file:
+        for number, year in ((5, "1970"), (6, "2099"), (7, "9999"), (8, "0001")):
+            at = f"{year}-01-31T12:00:00Z"
+            file.write(_line(number, 0, "/health", 200, timestamp=at))
+    assert main(["top", log, "--over", "10s"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 5 + 7 + 4
+    assert [row.split()[0] for row in rows if row.count("-") == 2] == [
+        *("0001-01-31", "1970-01-31", "2026-01-31", "2099-01-31", "9999-01-31")
+    ]
+    assert rows[5] == "... 176,722,561 intervals without a request left out"
+    assert main(["top", log, "--over", "10s", "--json"]) == 0
+    found = list(map(json.loads, capsys.readouterr().out.splitlines()))
+    assert [one["requests"] for one in found] == [1, 1, 2, 0, 2, 1, 1]
+
+
+def test_requests_without_a_time(log: str, capsys: Captured) -> None:
+    """
+    They are counted in a row of their own.
+    """
+    with Path(log).open("a", encoding="utf-8") as file:
+        file.write(_line(5, 0, "/health", 500, timestamp=None))
+        file.write(_line(6, 0, "/health", 200, timestamp="soon"))
+    assert main(["top", log, "--over", "10s"]) == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last == "without a time: 2 requests  1 failed"
+    assert main(["top", log, "--over", "10s", "--json"]) == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    assert json.loads(last) == {"start": None, "requests": 2, "failed": 1}
+
+
+def test_failed_is_a_number_of_requests(log: str, capsys: Captured) -> None:
+    """
+    In the objects of requests, of groups and of intervals.
+    """
+    for words in ([], ["--by", "path"], ["--over", "10s"]):
+        assert main(["top", log, "--json", *words]) == 0
+        found = list(map(json.loads, capsys.readouterr().out.splitlines()))
+        assert {type(one["failed"]) for one in found} == {int}
+        assert sum(one["failed"] for one in found) == 1
+
+
+def test_too_many_intervals(tmp_path: Path, capsys: Captured) -> None:
+    """
+    It is said what would make fewer, and there are no rows.
+    """
+    file = tmp_path / "many.log"
+    stamps = (f"2026-01-31T12:{n // 60:02}:{n % 60:02}Z" for n in range(2100))
+    lines = (_line(n, 0, "/", 200, timestamp=at) for n, at in enumerate(stamps))
+    file.write_text("".join(lines), encoding="utf-8")
+    assert main(["top", str(file), "--over", "1s"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "intervals are too many" in err
+    assert main(["top", str(file), "--over", "1m"]) == 0
+
+
+@given(
+    st.lists(st.none() | st.floats(-1e11, 1e12, allow_nan=False), max_size=30),
+    st.floats(0.001, 1e9),
+)
+def test_every_request_is_in_an_interval(
+    starts: list[float | None], seconds: float
+) -> None:
+    """
+    None is lost, whatever the times are, and all intervals that are told are rows.
+    """
+    rows = []
+    for number, start in enumerate(starts):
+        row = Row(str(number))
+        row.extent.start = row.extent.end = start
+        rows.append(row)
+    found = intervals(rows, seconds)
+    assert sum(one.number for one in found) == len(rows)
+    assert len(found) <= 21 * len(rows)
+    assert histogram_text(found, Look()).count("\n") >= len(found)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--over", "1ms"], "intervals are too many"),
         (["--over", "0s"], "needs a time"),
+        (["--over", "0.1ms"], "1ms at least"),
         (["--over", "1m", "--by", "path"], "neither --by nor --sort"),
     ],
 )

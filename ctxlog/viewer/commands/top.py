@@ -94,7 +94,7 @@ def run(chosen: argparse.Namespace) -> int:
     try:
         text = _text(list(found.values()), order, chosen)
     except ValueError as error:
-        complain("top", f"--over: {error}")
+        complain("top", f"--over: {error}; a longer time makes fewer")
         return 2
     sys.stdout.buffer.write(encoded(text))
     sys.stdout.flush()
@@ -107,8 +107,8 @@ def _wrong(chosen: argparse.Namespace) -> str:
         return "--weighted is about groups: it needs --by"
     if chosen.over is not None and (chosen.by or chosen.sort):
         return "--over is sorted by time: it goes with neither --by nor --sort"
-    if chosen.over == 0:
-        return "--over needs a time such as 1m"
+    if chosen.over is not None and chosen.over < 0.001:
+        return "--over needs a time such as 1m, and 1ms at least"
     return ""
 
 

@@ -12,9 +12,8 @@ from math import inf
 
 from ctxlog.viewer.group.paths import template_of
 from ctxlog.viewer.group.summary import READY_MADE, Row, Total
-from ctxlog.viewer.recognize.scales import iso
 from ctxlog.viewer.show.printing import safe, total_text
-from ctxlog.viewer.show.times import Clock
+from ctxlog.viewer.show.times import UTC, Clock
 
 _NUMBERS: dict[str, Callable[[Row], float]] = {
     "duration": lambda row: row.duration,
@@ -105,11 +104,11 @@ def row_object(row: Row) -> dict[str, object]:
     about, start = row.about, row.extent.start
     said = {
         "request": row.id,
-        "start": None if start is None else iso(start),
+        "start": None if start is None else UTC.full(start),
         "durationMs": round(row.duration, 3),
         "lines": row.lines,
         "errors": row.errors,
-        "failed": row.failed,
+        "failed": int(row.failed),
         "method": about.method,
         "path": about.path,
         "route": about.route,
@@ -226,12 +225,13 @@ def groups(found: Sequence[Group], by: str, order: Order) -> list[list[str]]:
 
 def group_object(group: Group, by: str, order: Order) -> dict[str, object]:
     """Return a group as an object of JSON, with the means of its totals."""
+    failed = sum(weight for row, weight in group.rows if row.failed)
     totals = {name: group.total(name) for name in order.counts}
     shares = [round(value, 3) for value in group.shares]
     return {
         by: group.name or None,
         "requests": round(group.number, 3),
-        "failed": round(group.failed, 6),
+        "failed": round(failed, 3),
         **dict(zip(("p50", "p95", "p99"), shares, strict=True)),
         "totals": {
             name: _total_object(one) for name, one in totals.items() if one is not None

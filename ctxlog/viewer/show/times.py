@@ -45,7 +45,7 @@ class Clock:
 
     def day(self, time: float) -> str:
         """Return the day."""
-        return self._at(time).strftime("%Y-%m-%d")
+        return self._at(time).date().isoformat()
 
 
 #: Times as they are in UTC.
