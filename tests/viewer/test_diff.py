@@ -104,6 +104,58 @@ def test_durations_differ_if_one_is_much_longer(
     assert second.endswith("durationMs=20.0 → 880.0")
 
 
+def _differing(tmp_path: Path, equal: int, end: str = "end") -> str:
+    """Return the name of a file with two requests that differ after some steps."""
+    file = tmp_path / "app.log"
+    ends = {"a": {"user": {"id": 1, "name": {"first": "x"}}}}
+    ends["b"] = {"user": {"id": 2, "name": {"first": "x"}}, "n": {"m": {"x": 1}}}
+    lines = []
+    for one in "ab":
+        lines += [_line(one, at, f"step {'i' * (at + 1)}") for at in range(equal)]
+        lines += [_line(one, 500, end if one == "a" else "end", **ends[one])]
+        lines += [_line(one, 600, f"step {'i' * (at + 1)}") for at in range(equal)]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(file)
+
+
+@pytest.mark.parametrize(("equal", "shown"), [(1, 1), (3, 3), (4, 0), (12, 0)])
+def test_many_equal_steps_are_one_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], equal: int, shown: int
+) -> None:
+    """
+    It says how many there are, before a difference and after it.
+    """
+    assert main(["diff", "a", "b", _differing(tmp_path, equal)]) == 0
+    rows = _rows(capsys)[2:]
+    assert sum("step i" in row for row in rows) == 2 * shown
+    told = [] if shown else [f"... {equal} equal lines"]
+    assert [row for row in rows if row.startswith("...")] == told * 2
+
+
+def test_members_of_objects_are_compared_one_by_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    They are shown as `a.b=`, and those that do not differ are not.
+    """
+    assert main(["diff", "a", "b", _differing(tmp_path, 0)]) == 0
+    assert _rows(capsys)[2].endswith("INFO end user.id=1 → 2 n.m.x=(none) → 1")
+    assert main(["diff", "a", "b", _differing(tmp_path, 1, "over")]) == 0
+    rows = _rows(capsys)
+    assert rows[3].endswith("over logger=shop.orders user.id=1 user.name.first=x")
+
+
+def test_a_difference_that_is_hidden_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Its step is equal to the other one.
+    """
+    hide = ("--hide", "user.*", "--hide", "n.m.x")
+    assert main(["diff", "a", "b", _differing(tmp_path, 2), *hide]) == 0
+    assert _rows(capsys)[2:] == ["... 5 equal lines"]
+
+
 def test_a_request_that_is_missing(
     log: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

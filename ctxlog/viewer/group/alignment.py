@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from ctxlog.viewer.group.collected import LogLine
+from ctxlog.viewer.recognize.flat import flat
 from ctxlog.viewer.recognize.record import Record
 
 # What differs between requests that do the same: numbers, ids, quoted values.
@@ -22,6 +23,8 @@ _VALUES = re.compile(
 _MOST_EXACT = 4000
 # A duration differs if it is so many times as long, and by so many seconds.
 _RATIO, _LEAST = 2.0, 0.01
+# How deep the members of objects are compared one by one.
+_DEEPEST = 8
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def _changed(
     if first.level != second.level:
         found["level"] = (first.level, second.level)
     ids = _ids(first) | _ids(second)
-    one, other = first.fields, second.fields
+    one, other = (dict(flat(each.fields, _DEEPEST)) for each in (first, second))
     took = [record.took for record in (first, second)]
     for name in dict.fromkeys([*one, *other]):
         values = one.get(name), other.get(name)

@@ -5,6 +5,8 @@ What one request did that another one did not, as text.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
+from operator import attrgetter
 
 from ctxlog.terminal import paint
 from ctxlog.viewer.group.alignment import Pair
@@ -14,12 +16,15 @@ from ctxlog.viewer.show.printing import (
     header,
     level_name,
     safe,
+    shown_fields,
     since,
     value_text,
 )
 from ctxlog.viewer.show.times import duration_text
 
 _CODES = {"-": "31", "+": "32", "~": "33"}
+#: The most steps without a difference that are shown in a row.
+_MOST_EQUAL = 3
 
 
 def diff_text(
@@ -29,15 +34,31 @@ def diff_text(
     Return both requests as one list of steps.
 
     Before each step stands `-` if only the first request has it, `+` if only the second
-    has, `~` if a value differs; then the milliseconds at which each came to it.
+    has, `~` if a value differs; then the milliseconds at which each came to it. Of many
+    steps in a row without a difference it is said how many there are.
     """
     shown = [
         f"{mark} {header(one, [duration_text(one.seconds)], look.color)}"
         for mark, one in (("-", first), ("+", second))
     ]
-    for pair in pairs:
-        shown.extend(_row(first, second, pair, look))
+    steps = (_without(pair, look) for pair in pairs)
+    for differs, run in groupby(steps, key=attrgetter("differs")):
+        number, rows = 0, []
+        for number, pair in enumerate(run, 1):
+            if differs or number <= _MOST_EQUAL:
+                rows += _row(first, second, pair, look)
+        if not differs and number > _MOST_EQUAL:
+            rows = [f"  ... {number:,} equal lines"]
+        shown += rows
     return "\n".join(shown) + "\n"
+
+
+def _without(pair: Pair, look: Look) -> Pair:
+    """Return a step without the values that are hidden."""
+    kept = {
+        name: values for name, values in pair.changed.items() if not look.hides(name)
+    }
+    return Pair(pair.first, pair.second, kept)
 
 
 def _row(first: Request, second: Request, pair: Pair, look: Look) -> list[str]:
@@ -58,14 +79,11 @@ def _row(first: Request, second: Request, pair: Pair, look: Look) -> list[str]:
     if mark in "+-":
         text += [
             f"{safe(name)}={safe(value_text(value))}"
-            for name, value in line.record.fields.items()
-            if not look.hides(name)
+            for name, value in shown_fields(line.record, look).items()
         ]
     for name, values in pair.changed.items():
         if name == "message":
             text[0] = " → ".join(safe(str(value)) for value in values)
-            continue
-        if look.hides(name):
             continue
         if name == "level":
             before, after = (level_name(int(str(value))) for value in values)

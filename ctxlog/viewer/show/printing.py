@@ -133,7 +133,7 @@ def request_texts(
         if time is not None and look.clock.day(time) != day:
             day = look.clock.day(time)
             yield f"{day}\n"
-        fields = _shown_fields(entry.record, look)
+        fields = shown_fields(entry.record, look)
         yield "\n".join(_entry(request, entry, _news(fields, above), look)) + "\n"
         above = fields
 
@@ -171,7 +171,7 @@ class LinePrinter:
         if record is None:
             return safe(line.decode("utf-8", "replace").rstrip("\r\n")) + "\n"
         look = self._look
-        request, fields = record.request, _shown_fields(record, look)
+        request, fields = record.request, shown_fields(record, look)
         news = _news(fields, self._above.pop(request, {}))
         self._above[request] = fields if len(line) <= _LONG else {}
         if len(self._above) > _MOST_ABOVE:
@@ -192,7 +192,7 @@ class LinePrinter:
         return "\n".join(shown) + "\n"
 
 
-def _shown_fields(record: Record, look: Look) -> Mapping[str, Any]:
+def shown_fields(record: Record, look: Look) -> Mapping[str, Any]:
     """Return a line's fields that are shown: `a.b` where a value is an object."""
     fields = dict(flat(record.fields, _DEEPEST))
     if record.is_buffered:
