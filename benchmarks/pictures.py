@@ -1,5 +1,5 @@
 """
-The pictures of docs/web.md: `ctxlog web` with the lines of a made-up shop, in Chromium.
+The pictures of docs/web.md: pages with the lines of a made-up shop, in Chromium.
 
     python benchmarks/pictures.py
 
@@ -15,12 +15,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 _PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 _STACK = """Traceback (most recent call last):
@@ -80,51 +80,111 @@ def _lines() -> Iterator[tuple[float, dict[str, Any]]]:
         yield line(1, level, f"{method} {path} {status}", shop, **about)
 
 
-def _write(folder: Path) -> list[str]:
-    files = {name: folder / f"{name}.log" for name in ("shop", "payments")}
-    opened = {name: file.open("w", encoding="utf-8") for name, file in files.items()}
-    for at, fields in sorted(_lines(), key=lambda item: item[0]):
+def _import(number: int) -> Iterator[tuple[float, dict[str, Any]]]:
+    """Yield the lines of one request that imports a file of orders."""
+    chance = random.Random(7)
+    base = {"service": "shop", "requestID": "5d0c7e91b2a4"}
+    about = {"method": "POST", "path": "/imports", "user": {"name": "alice"}}
+    yield 0.0, {"level": "INFO", "message": "import begins", **base, **about}
+    at = 0.2
+    for count in range(number - 2):
+        order, task = f"o-{10000 + count // 5}", f"worker-{count // 5 % 4 + 1}"
+        took = chance.lognormvariate(1.0, 0.8)
+        at += took / 1800
+        line = {"level": "DEBUG", **base, "task": task, "order": order}
+        step = count % 5
+        if step == 0:
+            line |= {"message": "row read", "position": count // 5 + 1}
+        elif step == 1:
+            line["message"] = "SELECT * FROM products WHERE sku = ?"
+            line |= {"rows": 1, "durationMs": round(took, 2)}
+        elif step == 2:
+            line |= {"level": "INFO", "message": "GET stock/items 200"}
+            line["durationMs"] = round(took * 6, 2)
+        elif step == 3:
+            line |= {"message": "INSERT INTO orders", "durationMs": round(took, 2)}
+        elif chance.random() < 0.03:
+            line |= {"level": "ERROR", "message": "order refused: no stock"}
+        elif chance.random() < 0.1:
+            line |= {"level": "WARNING", "message": "price differs from the catalog"}
+        else:
+            line |= {"level": "INFO", "message": "order imported"}
+        yield at, line
+    about |= {"status": 207, "durationMs": round(at * 1000 + 5, 2)}
+    message = "POST /imports 207"
+    yield at + 0.005, {"level": "INFO", "message": message, **base, **about}
+
+
+def _written(folder: Path, lines: Iterable[tuple[float, dict[str, Any]]]) -> list[str]:
+    """Write lines in the order of time, a file for each service; return its files."""
+    folder.mkdir()
+    texts: dict[str, list[str]] = {}
+    for at, fields in sorted(lines, key=lambda item: item[0]):
         time = datetime.fromtimestamp(1769860800 + at, timezone.utc).isoformat()
         whole = {"timestamp": time.replace("+00:00", "Z"), **fields}
-        opened[fields["service"]].write(json.dumps(whole) + "\n")
-    for file in opened.values():
-        file.close()
-    return [str(file) for file in files.values()]
+        texts.setdefault(fields["service"], []).append(json.dumps(whole) + "\n")
+    for name, some in texts.items():
+        (folder / f"{name}.log").write_text("".join(some), encoding="utf-8")
+    return [str(folder / f"{name}.log") for name in texts]
+
+
+def _pictures_of_web(browser: Browser, folder: Path) -> None:
+    """Make the pictures of `ctxlog web`."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "ctxlog", "web", *_written(folder / "shop", _lines())],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    address = server.stdout.readline().strip()
+    try:
+        for name, width, scheme in (
+            ("web", 1100, "light"),
+            ("web-dark", 1100, "dark"),
+            ("web-phone", 390, "light"),
+        ):
+            page = browser.new_page(
+                viewport={"width": width, "height": 580}, color_scheme=scheme
+            )
+            page.goto(address + "?errors=1" * (scheme == "dark"))
+            page.locator(".entry.bad").first.click()
+            page.locator(".row.bad").last.click()
+            page.locator(".detail").wait_for()
+            page.screenshot(path=_PICTURES / f"{name}.png")
+            page.close()
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait()
+
+
+def _pictures_of_pages(browser: Browser, folder: Path) -> None:
+    """Make the pictures of `ctxlog timeline --html`; print how large its pages are."""
+    for number, widths in ((2_000, (1100, 390)), (100_000, (1100,))):
+        files = _written(folder / str(number), _import(number))
+        made = folder / f"{number}.html"
+        command = ["timeline", *files, "-r", "5d0c", "--html", str(made)]
+        subprocess.run([sys.executable, "-m", "ctxlog", *command], check=True)
+        lines = sum(Path(file).stat().st_size for file in files)
+        print(f"{number} lines, {lines} bytes: a page of {made.stat().st_size}")
+        for width in widths:
+            page = browser.new_page(viewport={"width": width, "height": 580})
+            page.goto(f"{made.as_uri()}#line-{number // 2}")
+            page.locator(".detail").wait_for()
+            kind = "-phone" if width < 500 else ""
+            page.screenshot(path=_PICTURES / f"timeline-{number}{kind}.png")
+            page.close()
 
 
 def main() -> None:
     """Make the pictures."""
     _PICTURES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "ctxlog", "web", *_write(Path(folder))],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert server.stdout is not None
-        address = server.stdout.readline().strip()
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        try:
-            for name, width, scheme in (
-                ("web", 1100, "light"),
-                ("web-dark", 1100, "dark"),
-                ("web-phone", 390, "light"),
-            ):
-                page = browser.new_page(
-                    viewport={"width": width, "height": 580}, color_scheme=scheme
-                )
-                page.goto(address + "?errors=1" * (scheme == "dark"))
-                page.locator(".entry.bad").first.click()
-                page.locator(".row.bad").last.click()
-                page.locator(".detail").wait_for()
-                page.screenshot(path=_PICTURES / f"{name}.png")
-                page.close()
-        finally:
-            browser.close()
-            server.send_signal(signal.SIGINT)
-            server.wait()
+        _pictures_of_web(browser, Path(name))
+        _pictures_of_pages(browser, Path(name))
+        browser.close()
 
 
 if __name__ == "__main__":

@@ -125,13 +125,14 @@ class Pane {
   ruler() {
     const length = this.head.length;
     const scale = make("div", "scale");
-    for (const at of ticks(length, 5)) {
+    this.axis.replaceChildren(scale);
+    const room = Math.floor(scale.clientWidth / 45); // texts beside each other
+    for (const at of ticks(length, Math.min(Math.max(room, 1), 5))) {
       const tick = make("span", "tick", at ? duration(at) : "0");
       tick.style.left = `${length ? (at / length) * 100 : 0}%`;
       if (length && at && at / length > 0.85) continue; // its text has no room
       scale.append(tick);
     }
-    this.axis.replaceChildren(scale);
   }
 
   add(rows) {
@@ -184,12 +185,15 @@ class Pane {
   }
 
   resized() {
+    const before = this.narrow;
     this.narrow = this.scroller.clientWidth < 640;
     this.root.classList.toggle("narrow", this.narrow);
     // rows end before the scroll bar, and so does the axis
     const bar = this.scroller.offsetWidth - this.scroller.clientWidth;
     this.axis.style.paddingRight = `${bar}px`;
+    if (this.head) this.ruler();
     this.draw();
+    if (this.narrow !== before && this.at >= 0) this.reveal(); // rows are as high anew
   }
 
   later() {
@@ -256,9 +260,11 @@ class Pane {
     text.append(make("span", "message",
       plain(row[MESSAGE].slice(0, LONGEST)) || "(no message)"));
     const fields = row[FIELDS];
+    const lanes = row[LANE].split(" / ");
     let news = "";
     for (let i = 0; i < fields.length && news.length < LONGEST; i += 2) {
-      if (fields[i + 1] === row[SERVICE] || QUIET.test(fields[i])) continue;
+      if (lanes.includes(fields[i + 1]) || QUIET.test(fields[i])) continue;
+      if (row[TOOK] && Number(fields[i + 1]) === row[TOOK]) continue; // in its column
       news += `  ${fields[i]}=${fields[i + 1].slice(0, 80)}`;
     }
     text.append(make("span", "news", plain(news)));
@@ -278,6 +284,7 @@ class Pane {
   }
 
   since(begin) {
+    if (this.head.length >= 1e5) return `+${(begin / 1000).toFixed(2)} s`;
     return `+${begin < 100 ? begin.toFixed(1) : Math.round(begin).toLocaleString("en")}`;
   }
 
@@ -339,6 +346,7 @@ class Pane {
     const match = /^#line-(\d+)$/.exec(hash);
     const index = match ? Number(match[1]) - 1 : -1;
     if (!this.rows[index]) return;
+    this.resized(); // its size may not have been told yet
     if (!this.shown.includes(index)) {
       this.search.value = "";
       this.level.value = 0;
