@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from ctxlog.aggregators.split import unwrapped
 from ctxlog.viewer.query.criteria import Criterion, failing
 from ctxlog.viewer.query.watch import Watch
-from ctxlog.viewer.read.tail import Tail, _Merged, followed
+from ctxlog.viewer.read.tail import Seen, Tail, _Merged, followed
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.show.look import Look
@@ -301,6 +301,88 @@ def test_a_file_that_appears_later(tmp_path: Path) -> None:
         started(running, other)
         path.write_text(line("req-A", "first"), encoding="utf-8")
         running.until_text("first")
+
+
+def _written(path: Path, *messages: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(line("r1", message) for message in messages)
+
+
+def test_a_directory(tmp_path: Path) -> None:
+    """All files of text are followed, also those that appear later, and no others."""
+    (tmp_path / "deep").mkdir()
+    _written(tmp_path / "a.log", "of before")
+    _written(tmp_path / "deep" / "b.log", "of before")
+    with following(str(tmp_path)) as process:
+        started(process, tmp_path / "a.log")
+        (tmp_path / "x.bin").write_bytes(b"\0\1\2\n")
+        (tmp_path / "x.gz").write_bytes(b"\x1f\x8b\n" * 9)
+        (tmp_path / "empty.log").touch()
+        _written(tmp_path / ".hidden", "hidden")
+        _written(tmp_path / "deep" / "b.log", "of a folder")
+        _written(tmp_path / "c.log", "first", "second")
+        process.until_text("of a folder")
+        process.until_text("second")
+        _written(tmp_path / "empty.log", "no longer empty")
+        printed = process.until_text("no longer empty")
+    text = "".join(printed)
+    assert text.count("first") == 1
+    assert "of before" not in text
+    assert "hidden" not in text
+    assert "x1f" not in text
+
+
+def test_a_directory_whose_files_are_rotated(tmp_path: Path) -> None:
+    """No line is printed twice, and none is lost, whatever the names are."""
+    log, first = tmp_path / "app.log", tmp_path / "app.log.1"
+    _written(log, "of before")
+    _written(first, "of before")
+    with following(str(tmp_path), "--all") as process:
+        process.until(lambda printed: "".join(printed).count("of before") == 2)
+        for number in range(1, 4):
+            log.replace(tmp_path / "app-2.log" if number == 2 else first)
+            _written(log, f"line {number}")
+            process.until_text(f"line {number}")
+        (tmp_path / "app.log.2").write_bytes(log.read_bytes())  # and is truncated then
+        log.write_bytes(b"")
+        _written(tmp_path / "last.log", "last")
+        process.until_text("last")
+        _written(log, "after it")
+        printed = process.until_text("after it")
+    messages = [text.split()[3:5] for text in printed]
+    assert sorted(messages) == sorted(
+        [["of", "before"]] * 2
+        + [["line", str(number)] for number in range(1, 4)]
+        + [["last"], ["after", "it"]]
+    )
+
+
+def test_what_was_read_under_another_name(tmp_path: Path) -> None:
+    """A file that was renamed goes on where it was left; its successor is a new one."""
+    log, old = tmp_path / "a.log", tmp_path / "b.log"
+    seen: Seen = {}
+    log.write_bytes(b"1\n2\n")
+    tail = Tail(str(log), from_start=True, seen=seen)
+    assert list(tail.read()) == [b"1\n", b"2\n"]
+    log.replace(old)
+    other = Tail(str(old), from_start=True, seen=seen)
+    with old.open("ab") as file:
+        file.write(b"3\n")
+    log.write_bytes(b"4\n5\n6\n")
+    assert [*other.read(), *tail.read()] == [b"3\n", b"4\n", b"5\n", b"6\n"]
+    tail.close()
+    other.close()
+
+
+def test_a_file_with_the_number_of_a_deleted_one(tmp_path: Path) -> None:
+    """Another content is that of another file, and all of it is read."""
+    log = tmp_path / "a.log"
+    log.write_bytes(b"1\n2\n3\n")
+    there = log.stat()
+    seen: Seen = {(there.st_dev, there.st_ino): (4, b"7\n8\n")}
+    tail = Tail(str(log), from_start=True, seen=seen)
+    assert list(tail.read()) == [b"1\n", b"2\n", b"3\n"]
+    tail.close()
 
 
 def test_standard_input_ends_it() -> None:

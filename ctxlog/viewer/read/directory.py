@@ -20,23 +20,69 @@ def files_of(names: Iterable[str]) -> Iterator[str]:
     names; hidden ones are left out.
     """
     for name in names:
-        if not os.path.isdir(name):
+        if os.path.isdir(name):
+            yield from filter(_is_readable, _below(name))
+        else:
             yield name
-            continue
-        for folder, folders, files in os.walk(name):
-            folders[:] = sorted(one for one in folders if not one.startswith("."))
-            for file in sorted(files):
-                path = os.path.join(folder, file)
-                if not file.startswith(".") and _is_text(path):
+
+
+class Growing:
+    """
+    The files of directories that may grow: text, also such as appears later.
+
+    What is compressed does not grow by lines, and of an empty file it is not known yet
+    whether it is text; files that cannot be read are left out.
+
+    Args:
+        folders: The names of the directories.
+    """
+
+    def __init__(self, folders: Iterable[str]) -> None:
+        self._folders = list(folders)
+        self._known: set[str] = set()
+        # Their sizes when it was seen that they are no text.
+        self._others: dict[str, int] = {}
+
+    def new(self) -> Iterator[str]:
+        """Yield the names of the files that were not there the last time."""
+        for folder in self._folders:
+            for path in _below(folder):
+                if path not in self._known and self._is_text(path):
+                    self._known.add(path)
                     yield path
 
+    def _is_text(self, path: str) -> bool:
+        try:
+            size = os.stat(path).st_size
+            if not size or self._others.get(path) == size:
+                return False
+            head = _head(path)
+        except OSError:
+            return False
+        if b"\0" in head or head.startswith(_PACKED):
+            self._others[path] = size
+            return False
+        return True
 
-def _is_text(path: str) -> bool:
-    if not os.path.isfile(path):  # a pipe or a socket
-        return False
+
+def _below(name: str) -> Iterator[str]:
+    for folder, folders, files in os.walk(name):
+        folders[:] = sorted(one for one in folders if not one.startswith("."))
+        for file in sorted(files):
+            path = os.path.join(folder, file)
+            # neither a pipe nor a socket
+            if not file.startswith(".") and os.path.isfile(path):
+                yield path
+
+
+def _head(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(_HEAD)
+
+
+def _is_readable(path: str) -> bool:
     try:
-        with open(path, "rb") as file:
-            head = file.read(_HEAD)
+        head = _head(path)
     except OSError:
         return True  # that it cannot be read is told with the others
     return head.startswith(_PACKED) or b"\0" not in head

@@ -7,20 +7,35 @@ from __future__ import annotations
 import heapq
 import os
 import queue
+import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 from itertools import count
 from math import inf
-from typing import IO
+from typing import IO, TypeAlias
 
 from ctxlog.aggregators.split import Joiner
+from ctxlog.viewer.read.directory import Growing
 from ctxlog.viewer.read.store import StoreTail
 
 _PAUSE = 0.1
+# Seconds after which directories are looked at again.
+_LOOK = 1.0
 _BLOCK = 1 << 20
 # So many lines wait at most for those of other files.
 _MOST_HELD = 10_000
+
+
+#: By device and inode how far files were read, and how they begin.
+Seen: TypeAlias = dict[tuple[int, int], tuple[int, bytes]]
+_HEAD = 256
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 class Tail:
@@ -31,21 +46,39 @@ class Tail:
         name: The file's name; it need not be there yet.
         from_start: Whether to begin with what it has by now; of a file that appears
             later, or takes the place of another, everything is read anyway.
+        seen: How far each file was read, also by others: what was renamed is not read
+            again under its new name.
     """
 
-    def __init__(self, name: str, *, from_start: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        from_start: bool,
+        seen: Seen | None = None,
+    ) -> None:
         self.name = name
+        self._seen: Seen = {} if seen is None else seen
         self._rest = b""
         self._joiner = Joiner()
         self._file: IO[bytes] | None = self._opened()
         if self._file is not None and not from_start:
-            self._file.seek(0, os.SEEK_END)
+            there = os.fstat(self._file.fileno())
+            head = self._file.read(min(_HEAD, there.st_size))
+            self._seen.setdefault(_identity(there), (there.st_size, head))
 
     def _opened(self) -> IO[bytes] | None:
         try:
-            return open(self.name, "rb")
+            file = open(self.name, "rb")
         except FileNotFoundError:
             return None
+        # A new file may have the number of one that was deleted.
+        identity = _identity(os.fstat(file.fileno()))
+        _, head = self._seen.get(identity, (0, b""))
+        if file.read(len(head)) != head:
+            del self._seen[identity]
+        file.seek(0)
+        return file
 
     def read(self) -> Iterator[bytes]:
         """Yield the lines that have been written since the last time."""
@@ -63,10 +96,16 @@ class Tail:
             self._file = self._opened()
 
     def _grown(self, file: IO[bytes]) -> Iterator[bytes]:
-        if os.fstat(file.fileno()).st_size < file.tell():
-            file.seek(0)
+        there = os.fstat(file.fileno())
+        identity = _identity(there)
+        begin, head = self._seen.get(identity, (0, b""))
+        if there.st_size < begin:
+            begin, head = self._seen[identity] = 0, b""
             self._rest = b""
+        file.seek(begin)
         while block := file.read(_BLOCK):
+            head = head or block[:_HEAD]
+            self._seen[identity] = file.tell(), head
             *whole, self._rest = (self._rest + block).split(b"\n")
             for line in whole:
                 yield from self._joined(line + b"\n")
@@ -104,7 +143,8 @@ def followed(
     Ends when standard input does, if that is all there is to read; else never.
 
     Args:
-        names: The files; `-` is standard input.
+        names: The files; `-` is standard input; of a directory all files that are
+            text, also those that appear later.
         stores: The stores.
         from_start: Whether to begin with what the files have by now.
         time_of: Returns the time of a line, in seconds since the epoch; None if it has
@@ -114,21 +154,34 @@ def followed(
         UnavailableError: if a store does not answer the first time.
         RefusedError: if a store refuses what it is asked.
     """
+    seen: Seen = {}
+    opened = partial(Tail, seen=seen)
+    folders = Growing(filter(os.path.isdir, names))
+    has_folders = any(map(os.path.isdir, names))
+    files = [name for name in names if name != "-" and not os.path.isdir(name)]
     tails: list[Tail | StoreTail] = [*stores]
-    tails += [Tail(name, from_start=from_start) for name in names if name != "-"]
+    tails += [opened(name, from_start=from_start) for name in (*files, *folders.new())]
+    look = time.monotonic() + _LOOK
     typed: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     open_input = "-" in names
-    if open_input and not tails:
+    if open_input and not tails and not has_folders:
         yield from (("-", line) for line in _typed())
         return
     if open_input:
         threading.Thread(target=_type, args=(typed,), daemon=True).start()
-    several = len(tails) + open_input > 1
+    several = len(tails) + open_input > 1 or has_folders
     merged = _Merged(time_of)
     try:
         while True:
-            new = [(tail.name, tail.read()) for tail in tails]
-            new += [("-", _taken(typed))] if open_input else []
+            if has_folders and time.monotonic() >= look:
+                known = {tail.name for tail in tails}
+                tails += [
+                    opened(name, from_start=_unrotated(name) not in known)
+                    for name in folders.new()
+                ]
+                look = time.monotonic() + _LOOK
+            new = [("-", _taken(typed))] if open_input else []
+            new += [(tail.name, tail.read()) for tail in tails]
             if several:
                 yield from merged.look(new)
             else:
@@ -140,6 +193,11 @@ def followed(
 
 
 _pause = threading.Event()
+
+
+def _unrotated(name: str) -> str:
+    """Return which file is kept under a name, if it is as of one that was rotated."""
+    return re.sub(r"[.-]\d[\dT._-]*$", "", name)
 
 
 class _Merged:
