@@ -5,6 +5,7 @@ Finding by bytes finds what reading every line would.
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
 import signal
@@ -222,6 +223,25 @@ def test_several_processes_find_the_same(
         by_one = meant(scan(source, lines))
         by_two = meant(found(source, lines, list, processes=2, part=size))
     assert by_two == by_one
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("size", [10, 64, 1000])
+def test_every_line_of_many_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, packed: bool
+) -> None:
+    """Each is found once, also the last one of a block of nothing but objects."""
+    for name in ("_BLOCK", "_HEAD"):
+        monkeypatch.setattr(f"ctxlog.viewer.read.source.{name}", size)
+    content = [f'{{"requestID":"r-{number}"}}\n'.encode() for number in range(200)]
+    path = tmp_path / "app.log"
+    data = b"".join(content)
+    path.write_bytes(gzip.compress(data) if packed else data)
+    hits = [hit for _, some in scan(Source(str(path)), Every(Names())) for hit in some]
+    assert [hit.line for hit in hits] == content
+    assert [hit.position for hit in hits] == [
+        sum(map(len, content[:number])) for number in range(200)
+    ]
 
 
 @settings(deadline=None)

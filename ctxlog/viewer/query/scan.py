@@ -39,7 +39,8 @@ def scan(
             hits.append(above)
             above = None
         if above is None and type(lines) is Every and (alone := _alone(block)):
-            *hits, above = alone
+            hits += alone[:-1]
+            above = alone[-1]
             yield block.stop, hits
             continue
         for start in _with_torn(lines(block), block):
