@@ -146,10 +146,14 @@ class Request:
         errors, about, kept, totals = 0, About(), Kept(), Totals()
         for entry in self.entries:
             record = entry.record
+            kept.add(record)
+            if record.is_bare:
+                errors += record.level >= 40
+                about.user = record.user or about.user
+                continue
             took = record.took
             errors += record.failed
             about.add(record, took)
-            kept.add(record)
             if took is not None:
                 totals.read(record)
         return errors, about, kept, totals

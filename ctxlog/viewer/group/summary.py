@@ -4,9 +4,10 @@ The summary of a request, read off its lines.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from ctxlog.viewer.recognize.forms import moment
 from ctxlog.viewer.recognize.record import Record
 
 
@@ -25,7 +26,13 @@ class Extent:
     end: float | None = None
 
     def add(self, begin: float, end: float) -> None:
-        """Take a line into account: when what it speaks of began, and its time."""
+        """
+        Take a line into account: when what it speaks of began, and its time.
+
+        NaN stands for a time that is not known.
+        """
+        if begin != begin or end != end:
+            return
         if self.start is None or begin < self.start:
             self.start = begin
         if self.end is None or end > self.end:
@@ -197,6 +204,47 @@ class Kept:
         self.dropped += record.dropped_lines
 
 
+@dataclass(slots=True)
+class Sum:
+    """
+    What lines of a request say that tell nothing but time, level and user.
+
+    Attributes:
+        lines: How many there are.
+        errors: How many of these are errors.
+        first: The first time, as it is written.
+        last: The last one.
+        user: The user of the last line that names one.
+    """
+
+    lines: int
+    errors: int
+    first: bytes
+    last: bytes
+    user: bytes
+
+
+class Sums(dict[bytes, Sum]):
+    """Such sums by request."""
+
+    def add(self, lines: Iterable[tuple[bytes, int, bytes, bytes]]) -> None:
+        """Take lines into account: the time, level, request and user of each."""
+        for time, level, request, user in lines:
+            if not (time and request):
+                continue
+            known = self.get(request)
+            if known is None:
+                self[request] = Sum(1, level >= 40, time, time, user)
+                continue
+            known.lines += 1
+            known.errors += level >= 40
+            if time > known.last:
+                known.last = time
+            elif time < known.first:
+                known.first = time
+            known.user = user or known.user
+
+
 class Row:
     """
     The summary of a request, after all its lines have been read.
@@ -232,6 +280,13 @@ class Row:
             counts: The names of the totals that are of interest.
         """
         self.lines += 1
+        if record.is_bare:
+            self.errors += (failed := record.level >= 40)
+            self.failed = self.failed or failed
+            self.about.user = record.user or self.about.user
+            if (time := record.time) is not None:
+                self.extent.add(time, time)
+            return
         failed = record.failed
         self.errors += failed
         time, took = record.time, record.took
@@ -243,6 +298,14 @@ class Row:
             self.totals.read(record, counts)
             if record.is_completion:
                 self._weigh(record.sample_rate, took)
+
+    def tell(self, lines: Sum) -> None:
+        """Take into account lines that were summed up."""
+        self.lines += lines.lines
+        self.errors += lines.errors
+        self.failed = self.failed or lines.errors > 0
+        self.about.user = lines.user.decode("utf-8", "replace") or self.about.user
+        self.extent.add(moment(lines.first), moment(lines.last))
 
     def merge(self, later: Row) -> None:
         """Take into account what another one knows, of lines that come later."""

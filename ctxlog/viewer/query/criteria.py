@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import math
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from datetime import timezone, tzinfo
 
 from ctxlog.aggregators import Condition, Operator
 from ctxlog.viewer.query.moments import EXAMPLES, length, moment
-from ctxlog.viewer.query.needles import Matches, Shown, text_needle, with_text
+from ctxlog.viewer.query.needles import Matches, Plain, Shown, text_needle, with_text
 from ctxlog.viewer.query.patterns import Pattern
 from ctxlog.viewer.recognize import in_bytes
 from ctxlog.viewer.recognize.keys import SPELLINGS, WORDS, spellings
@@ -43,7 +44,7 @@ class Criterion:
     """
 
     holds: Callable[[Record, bytes], bool]
-    scan: Matches | Shown | None = None
+    scan: Matches | Shown | Plain | None = None
     asked: Sequence[Condition] = ()
     since: float | None = None
     until: float | None = None
@@ -59,7 +60,7 @@ def _condition(field: str, operator: Operator, *values: str) -> Condition:
 #: Lines that make their request one that failed.
 failing = Criterion(
     lambda record, _line: record.failed,
-    Matches((), _FAILING),
+    Plain(40, patterns=_FAILING),
     (
         _condition("level", "in", *level_texts(40)),
         _condition("status", "between", "500", "599"),
@@ -182,6 +183,8 @@ def _is_asked(text: str) -> bool:
 def _printed(text: str) -> Matches | None:
     """Return what finds the lines that have a value which is printed as *text*."""
     # A number such as 1e3 is printed otherwise than it is written.
+    if re.fullmatch(r"-?\d{1,15}", text):
+        return with_text(text)
     if not text[:1].isalpha() or text in _WORDS_PRINTED:
         return None
     return with_text(text)
@@ -211,6 +214,7 @@ def by_level(text: str) -> Criterion:
         raise argparse.ArgumentTypeError(f"{text!r} is no level such as warning")
     return Criterion(
         lambda record, _: record.level >= least,
+        Plain(least),
         asked=(_condition("level", "in", *level_texts(least)),),
         outside=True,
     )
@@ -253,11 +257,17 @@ def by_field(text: str) -> Criterion:
 
 def by_since(text: str, zone: tzinfo | None = timezone.utc) -> Criterion:
     least = _moment(text, zone)
-    return Criterion(lambda record, _: (record.time or 0) >= least, since=least)
+    return Criterion(
+        lambda record, _: (record.time or 0) >= least,
+        Plain(within=(least, math.inf)),
+        since=least,
+    )
 
 
 def by_until(text: str, zone: tzinfo | None = timezone.utc) -> Criterion:
     most = _moment(text, zone)
     return Criterion(
-        lambda record, _: record.time is not None and record.time <= most, until=most
+        lambda record, _: record.time is not None and record.time <= most,
+        Plain(within=(-math.inf, most)),
+        until=most,
     )

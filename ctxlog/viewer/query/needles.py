@@ -5,12 +5,14 @@ The lines of a block that may be meant, found by their bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import NamedTuple
 
-from ctxlog.viewer.read.source import Block
+from ctxlog.viewer.read.source import Block, Hit
 from ctxlog.viewer.recognize import in_bytes
+from ctxlog.viewer.recognize.forms import Forms, Told
 from ctxlog.viewer.recognize.keys import FIRST, Names, plain
 from ctxlog.viewer.recognize.text import begins
 
@@ -47,6 +49,98 @@ class Every:
                 yield start
 
 
+class Brief(NamedTuple):
+    """
+    The entries of a block, as briefly as they can be told.
+
+    Attributes:
+        told: What those of a form say; None if there is none.
+        read: The others, by the numbers of their lines.
+    """
+
+    told: Told | None
+    read: Mapping[int, Hit]
+
+
+class Briefly:
+    """
+    Every line that is an entry, without the text below it, as briefly as it is told.
+
+    Args:
+        names: The user's names, which may tell an entry.
+    """
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self._forms = Forms()
+
+    def __call__(self, block: Block) -> Brief:
+        """Return these lines."""
+        names = self.names
+        told = None if names.own else self._forms.told(block.data, block.stop)
+        read: dict[int, Hit] = {}
+        if told is None:
+            for number, (start, line) in enumerate(block.lines()):
+                if start in block.torn or begins(line, names):
+                    read[number] = Hit(block.position + start, line, [])
+        elif told.others:
+            starts = told.starts(told.others)
+            for number, start in zip(told.others, starts, strict=True):
+                line = told.lines[number]
+                if start in block.torn or begins(line, names):
+                    read[number] = Hit(block.position + start, line, [])
+        return Brief(told, read)
+
+
+class Plain:
+    """
+    The lines that may be meant by their levels or times, where their forms tell these.
+
+    Args:
+        least: The least level on logging's scale; None for any.
+        within: The first and the last time, in seconds since the epoch; None for any.
+        patterns: What else lines have that are meant, of those that have no form.
+        names: The user's names.
+    """
+
+    def __init__(
+        self,
+        least: int | None = None,
+        within: tuple[float, float] | None = None,
+        patterns: Sequence[re.Pattern[bytes]] = (),
+        names: Names = NAMES,
+    ) -> None:
+        self.names = names
+        self._least, self._within, self._patterns = least, within, patterns
+        self._forms = Forms()
+
+    def named(self, names: Names) -> Plain:
+        """Return the same for a user's names."""
+        return Plain(self._least, self._within, self._patterns, names)
+
+    def __call__(self, block: Block) -> Iterable[int]:
+        """Return where these lines begin."""
+        told = None if self.names.own else self._forms.told(block.data, block.stop)
+        if told is None or told.share < _LEAST_SHARE:
+            if self._patterns:
+                return Matches((), self._patterns, self.names)(block)
+            return Every(self.names)(block)
+        if self._within is not None:
+            found = told.within(*self._within)
+        else:
+            found = told.from_level(self._least or 0)
+        entries = (
+            number
+            for number in found
+            if told.times[number] or begins(told.lines[number], self.names)
+        )
+        return told.starts(entries) if found else ()
+
+
+#: Of a smaller share of lines with a form it is not worth to look for forms.
+_LEAST_SHARE = 0.5
+
+
 def _texts(block: Block, names: Names) -> Iterator[int]:
     """Yield where the entries of a block begin that are not JSON alone."""
     if not is_json(block):
@@ -71,6 +165,10 @@ class Matches:
     needles: Sequence[bytes]
     patterns: Sequence[re.Pattern[bytes]] = ()
     names: Names = NAMES
+
+    def named(self, names: Names) -> Matches:
+        """Return the same for a user's names."""
+        return replace(self, names=names)
 
     def __call__(self, block: Block) -> list[int]:
         """Return where these lines begin."""
@@ -235,8 +333,8 @@ class AnyOf:
         names: The user's names, which may tell an entry.
     """
 
-    def __init__(self, scans: Iterable[Matches | Shown], names: Names) -> None:
-        self._scans = [replace(scan, names=names) for scan in scans]
+    def __init__(self, scans: Iterable[Matches | Shown | Plain], names: Names) -> None:
+        self._scans = [scan.named(names) for scan in scans]
         self.names = names
 
     def __call__(self, block: Block) -> Iterable[int]:
@@ -283,6 +381,10 @@ class Shown:
         # What has a digit is on fewer lines.
         rare = [word for word in words if re.search(rb"\d", word)] or words
         return cls(max(rare, key=len), folded) if words else None
+
+    def named(self, names: Names) -> Shown:
+        """Return the same for a user's names."""
+        return replace(self, names=names)
 
     def __call__(self, block: Block) -> Iterable[int]:
         """Return where these lines begin, or the ones that they stand below."""

@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ctxlog.viewer.query.needles import Scan
-from ctxlog.viewer.query.scan import scan
+from ctxlog.viewer.query.needles import Briefly, Scan
+from ctxlog.viewer.query.scan import pieces
 from ctxlog.viewer.read.progress import LEAST
-from ctxlog.viewer.read.source import BROKEN, Hit, Source
+from ctxlog.viewer.read.source import BROKEN, Source
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -34,8 +34,8 @@ def is_large(size: int) -> bool:
 
 def found(
     source: Source,
-    lines: Scan,
-    then: Callable[[list[Hit]], _T],
+    lines: Scan | Briefly,
+    then: Callable[[list[Any]], _T],
     *,
     processes: int | None = None,
     part: int | None = None,
@@ -65,7 +65,7 @@ def found(
         if workers:
             yield from _in_turn(workers, parts)
             return
-    for size, hits in scan(source, lines):
+    for size, hits in pieces(source, lines):
         yield size, then(hits)
 
 
@@ -98,8 +98,8 @@ class _Worker(Generic[_T]):
     def __init__(
         self,
         name: str,
-        lines: Scan,
-        then: Callable[[list[Hit]], _T],
+        lines: Scan | Briefly,
+        then: Callable[[list[Any]], _T],
         parts: Sequence[tuple[int, int]],
     ) -> None:
         context = of_processes()
@@ -139,8 +139,8 @@ class _Worker(Generic[_T]):
 
 def _workers(
     name: str,
-    lines: Scan,
-    then: Callable[[list[Hit]], _T],
+    lines: Scan | Briefly,
+    then: Callable[[list[Any]], _T],
     parts: Sequence[tuple[int, int]],
     number: int,
 ) -> list[_Worker[_T]]:
@@ -170,8 +170,8 @@ def _in_turn(
 def _work(
     sender: Connection,
     name: str,
-    lines: Scan,
-    then: Callable[[list[Hit]], object],
+    lines: Scan | Briefly,
+    then: Callable[[list[Any]], object],
     parts: Sequence[tuple[int, int]],
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other one is told, too
@@ -181,8 +181,8 @@ def _work(
     source = Source(name)
     try:
         for begin, end in parts:
-            pieces = scan(source, lines, begin, end)
-            sender.send((then([hit for _, hits in pieces for hit in hits]), None))
+            found = pieces(source, lines, begin, end)
+            sender.send((then([hit for _, hits in found for hit in hits]), None))
     except BrokenPipeError:
         return
     except BROKEN as error:

@@ -6,10 +6,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ctxlog.viewer.query.needles import NAMES, Every, Scan, is_json, start_of
+from ctxlog.viewer.query.needles import (
+    NAMES,
+    Brief,
+    Briefly,
+    Every,
+    Scan,
+    is_json,
+    start_of,
+)
 from ctxlog.viewer.read.source import Block, Hit, Source
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.text import begins, stream
+
+
+def pieces(
+    source: Source, lines: Scan | Briefly, begin: int = 0, end: int | None = None
+) -> Iterator[tuple[int, list[Hit] | list[Brief]]]:
+    """Do as `scan` does, or yield the entries of each block briefly."""
+    if isinstance(lines, Briefly):
+        for block in source.blocks(begin, end):
+            yield block.stop, [lines(block)]
+    else:
+        yield from scan(source, lines, begin, end)
 
 
 def scan(

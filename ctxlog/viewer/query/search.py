@@ -11,18 +11,28 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from ctxlog.aggregators import Condition, Question
 from ctxlog.viewer.group.collected import OUTSIDE, Collected
 from ctxlog.viewer.group.sameness import Once
-from ctxlog.viewer.group.summary import READY_MADE, Extent, Row
+from ctxlog.viewer.group.summary import READY_MADE, Extent, Row, Sums
 from ctxlog.viewer.query.criteria import Criterion
-from ctxlog.viewer.query.needles import AnyOf, Every, Ids, Matches, Scan, text_needle
+from ctxlog.viewer.query.needles import (
+    AnyOf,
+    Brief,
+    Briefly,
+    Every,
+    Ids,
+    Matches,
+    Scan,
+    text_needle,
+)
 from ctxlog.viewer.query.processes import can_fork, found, is_large
 from ctxlog.viewer.read.progress import Progress
 from ctxlog.viewer.read.source import BROKEN, Hit, Source
 from ctxlog.viewer.read.store import FAILED, Store
+from ctxlog.viewer.recognize.forms import moment
 from ctxlog.viewer.recognize.keys import Names, spellings
 from ctxlog.viewer.recognize.record import Record
 
@@ -49,7 +59,7 @@ class Lines:
         questions: What stores are asked, one after the other.
     """
 
-    scan: Scan
+    scan: Scan | Briefly
     questions: Sequence[Question] = (Question(),)
 
 
@@ -94,7 +104,7 @@ class Reader:
         return len(self._torn)
 
     def _found(
-        self, lines: Lines, then: Callable[[list[Hit]], _T], *, alone: bool = False
+        self, lines: Lines, then: Callable[[list[Any]], _T], *, alone: bool = False
     ) -> Iterator[tuple[Source | Store, _T]]:
         """Yield what *then* makes of the lines that are looked for."""
         sizes = [source.size for source in self._sources]
@@ -198,7 +208,7 @@ class Reader:
             lines = Lines(Matches([needle], (), self.names), [self._beginning(prefix)])
             rows = self._rows(lines, _Rows(self.names, counts, prefix=prefix))
         else:
-            every = Lines(Every(self.names), [self._within])
+            every = Lines(Briefly(self.names), [self._within])
             rows = self._rows(every, _Rows(self.names, counts))
         if slow is not None:
             return {
@@ -346,7 +356,7 @@ class Reader:
     def lasting(self, seconds: float) -> Iterator[str]:
         """Yield the ids of requests that took so long, or longer."""
         extents: dict[str, Extent] = {}
-        every = Lines(Every(self.names), [self._within])
+        every = Lines(Briefly(self.names), [self._within])
         for source, (found_extents, torn) in self._found(every, _Extents(self.names)):
             for request, extent in found_extents.items():
                 extents.setdefault(request, Extent()).merge(extent)
@@ -466,7 +476,7 @@ def _new(
     source: Source | Store,
     lines: Lines,
     once: Once,
-    then: Callable[[list[Hit]], _T],
+    then: Callable[[list[Any]], _T],
 ) -> Iterator[tuple[int, _T]]:
     """Yield what *then* makes of the lines of a source that no other one had."""
     once.begin()
@@ -481,7 +491,10 @@ def _pieces(source: Source | Store, lines: Lines) -> Iterator[tuple[int, list[Hi
         for question in lines.questions:
             yield from ((0, hits) for hits in source.hits(question))
     else:
-        yield from found(source, lines.scan, _as_they_are)
+        which = lines.scan
+        if isinstance(which, Briefly):  # whether a line is new its bytes tell
+            which = Every(which.names)
+        yield from found(source, which, _as_they_are)
 
 
 def _entries(
@@ -508,19 +521,31 @@ class _Extents:
 
     names: Names
 
-    def __call__(self, hits: list[Hit]) -> tuple[dict[str, Extent], list[int]]:
+    def __call__(
+        self, pieces: list[Hit | Brief]
+    ) -> tuple[dict[str, Extent], list[int]]:
         extents: dict[str, Extent] = {}
         torn: list[int] = []
-        for _, records in _entries(hits, self.names, torn):
-            for record in records:
-                request, span = record.request, record.span
-                if request is not None:
-                    extent = extents.get(request)
-                    if extent is None:
-                        extent = extents[request] = Extent()
-                    if span is not None:
-                        extent.add(*span)
+        for told, hits in _briefs(pieces):
+            for written, (first, last) in told.spans().items() if told else ():
+                extent = extents.setdefault(written.decode(), Extent())
+                extent.add(moment(first), moment(last))
+            for _, records in _entries(hits.values(), self.names, torn):
+                for record in records:
+                    request, span = record.request, record.span
+                    if request is not None:
+                        extent = extents.setdefault(request, Extent())
+                        if span is not None:
+                            extent.add(*span)
         return extents, torn
+
+
+def _briefs(pieces: list[Hit | Brief]) -> Iterator[Brief]:
+    """Yield what lines say in brief; those of a store are read."""
+    read = [one for one in pieces if isinstance(one, Hit)]
+    if read:
+        yield Brief(None, dict(enumerate(read)))
+    yield from (one for one in pieces if isinstance(one, Brief))
 
 
 class _Made(NamedTuple):
@@ -587,22 +612,48 @@ class _Rows:
             one.holds(record, line) for one in self.criteria
         )
 
-    def __call__(self, hits: list[Hit]) -> tuple[dict[str, Row], list[int]]:
+    def __call__(self, pieces: list[Hit | Brief]) -> tuple[dict[str, Row], list[int]]:
         rows: dict[str, Row] = {}
         torn: list[int] = []
-        for hit, records in _entries(hits, self.names, torn):
-            for record in records:
-                request = record.request
-                if request is None and not record.is_whole:
-                    continue
-                key = _ALONE % hit.position if request is None else request
-                row = rows.get(key)
-                if row is None:
-                    if not self._is_meant(hit, record, request):
-                        continue
-                    row = rows[key] = Row(request or "-")
-                row.add(record, self.counts)
+        for told, read in _briefs(pieces):
+            sums = Sums()
+            at, lines = 0, iter(told.said() if told is not None else ())
+            for number, hit in read.items():
+                sums.add(islice(lines, number - at))
+                next(lines, None)
+                at = number + 1
+                for _, records in _entries([hit], self.names, torn):
+                    self._add(rows, hit, records, sums)
+            sums.add(lines)
+            for request in [*sums]:
+                self._settle(rows, request.decode(), sums)
         return rows, torn
+
+    def _add(
+        self,
+        rows: dict[str, Row],
+        hit: Hit,
+        records: Sequence[Record],
+        sums: Sums,
+    ) -> None:
+        for record in records:
+            request = record.request
+            if request is None and not record.is_whole:
+                continue
+            key = _ALONE % hit.position if request is None else request
+            self._settle(rows, key, sums)
+            row = rows.get(key)
+            if row is None:
+                if not self._is_meant(hit, record, request):
+                    continue
+                row = rows[key] = Row(request or "-")
+            row.add(record, self.counts)
+
+    def _settle(self, rows: dict[str, Row], request: str, sums: Sums) -> None:
+        """Add the lines of a request that were told briefly up to now."""
+        known = sums.pop(request.encode("utf-8", "surrogatepass"), None)
+        if known is not None and is_named(request, self.prefix):
+            rows.setdefault(request, Row(request)).tell(known)
 
 
 def _scan(criteria: Sequence[Criterion], names: Names) -> Scan:

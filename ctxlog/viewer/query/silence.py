@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ctxlog.viewer.read.source import BROKEN, Source
+from ctxlog.viewer.read.source import BROKEN, Block, Source
 from ctxlog.viewer.recognize.flat import flat
+from ctxlog.viewer.recognize.forms import Forms
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 
 #: How many bytes of each file are looked at, at most.
-_MOST = 64 << 20
+_MOST = 4 << 20
 _HEAD = 1024
 # Fields that may be ids: by their name, or by what stands there.
 _NAMED = re.compile(
@@ -54,14 +55,13 @@ class Seen:
 
     def read(self, source: Source, names: Names) -> None:
         """Look at a file, or as much of it as takes a moment."""
-        before, size = self.lines, 0
+        before, size, forms = self.lines, 0, Forms()
         try:
             for block in source.blocks():
                 if not size and b"\0" in block.data[:_HEAD]:
                     self.binary.append(source.name)
                     return
-                for _, line in block.lines():
-                    self._add(line, names)
+                self._look(block, forms, names)
                 size += block.stop
                 if size > _MOST:
                     self.whole = False
@@ -70,6 +70,21 @@ class Seen:
             return
         if self.lines == before:
             self.empty.append(source.name)
+
+    def _look(self, block: Block, forms: Forms, names: Names) -> None:
+        told = None if names.own else forms.told(block.data, block.stop)
+        if told is None:
+            for _, line in block.lines():
+                self._add(line, names)
+            return
+        others = {*told.others}
+        for number, request in enumerate(told.requests):
+            if number in others or not request:
+                self._add(told.lines[number], names)
+            else:
+                self.lines += 1
+                self.entries += 1
+                self.requests.add(request.decode())
 
     def _add(self, line: bytes, names: Names) -> None:
         if not line.strip():
@@ -145,7 +160,8 @@ def reason(
         f"{_count(len(seen.requests), 'request')}, "
         f"{_count(seen.unread, 'line')} could not be read"
     )
-    return f"{missed(wanted, asked)}; {known}"
+    where = "" if seen.whole else "at the beginning "
+    return f"{missed(wanted, asked)}; {where}{known}"
 
 
 def missed(wanted: Sequence[str], asked: Sequence[str]) -> str:

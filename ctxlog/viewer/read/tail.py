@@ -19,7 +19,6 @@ from typing import IO, TypeAlias
 
 from ctxlog.aggregators.split import Joiner
 from ctxlog.viewer.read.directory import Growing
-from ctxlog.viewer.read.source import MARK
 from ctxlog.viewer.read.store import StoreTail
 
 _PAUSE = 0.1
@@ -105,8 +104,7 @@ class Tail:
             self._rest = b""
         file.seek(begin)
         while block := file.read(_BLOCK):
-            if not head:
-                head, block = block[:_HEAD], block.removeprefix(MARK)
+            head = head or block[:_HEAD]
             self._seen[identity] = file.tell(), head
             *whole, self._rest = (self._rest + block).split(b"\n")
             for line in whole:

@@ -60,6 +60,20 @@ _DEPTH = 64
 Reader = Callable[[bytes], Sequence[dict[str, Any]]]
 
 
+def simple(text: bytes) -> dict[str, Any] | None:
+    """Return an object that is as it stands, as most are; None if `objects()` tells."""
+    try:
+        members = loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if type(members) is not dict or not _MARKS.isdisjoint(members):
+        return None
+    for value in members.values():
+        if type(value) is float and not -(2.0**63) < value < 2.0**63:
+            return None
+    return members
+
+
 def objects(text: bytes, read: Reader | None = None) -> Sequence[dict[str, Any]]:
     """
     Return what *text* has, without its wrapping; nothing if it is no object.

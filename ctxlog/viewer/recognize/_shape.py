@@ -16,6 +16,9 @@ from ctxlog.viewer.recognize.keys import (
     MORE_HOMES,
     OF_REQUESTS,
     OWN,
+    SPREAD,
+    STACK_HEADS,
+    WORDS,
     may_hold,
     plain,
     rank,
@@ -33,58 +36,57 @@ _MOST = 4096
 
 class Shape:
     """
-    The names of an object's members, and where such an object says what.
+    The names of an object's members and of those inside, and where it says what.
 
     Most lines of a file have the same few.
 
     Attributes:
-        format: The format that these names tell.
+        format: The format that the names of its members tell.
         may_begin: Whether the time may be when what took a while began.
         own: The members that are the time, the level, the message, or say again what
             others do.
-        elapsed: Names of the time since a request began, which is no duration.
     """
 
     __slots__ = (
+        "_bare",
         "_best",
-        "_flat",
-        "_inner",
-        "_members",
-        "_of_requests",
-        "_possible",
-        "elapsed",
+        "_outline",
+        "_places",
+        "_plain_fields",
         "format",
         "may_begin",
         "own",
     )
 
-    def __init__(self, members: tuple[str, ...]) -> None:
-        self._members = members
-        self.format: Format = format_of(members)
-        self.elapsed: Sequence[str] = ()
-        if not _LOGGERS.isdisjoint(members):
-            self.elapsed = ELAPSED if _is_ctxlogs(members) else ELAPSED[1:]
-        again = [name for name, other in AGAIN if other in members]
-        self.may_begin = self.format.begins or any(
-            plain(one) in BEGINS for one in members
-        )
-        self.own = frozenset((*OWN, *self.elapsed, *again))
-        # By what is asked for: the places, and the members that may have more inside.
-        self._flat: dict[str, tuple[Sequence[Place], Sequence[str]]] = {}
+    def __init__(self, outline: _Outline) -> None:
+        self._outline = outline
+        self.format, self.own = outline.format, outline.own
+        self.may_begin = outline.may_begin
+        self._places: dict[str, Sequence[Place]] = {}
         self._best: dict[str, str | None] = {}
-        self._inner: dict[tuple[str, object], Sequence[Place]] = {}
-        self._possible: dict[str, Sequence[str]] = {}
-        self._of_requests: dict[str, str | None] = {}
+        self._bare: bool | None = None
+        self._plain_fields: Sequence[str] | None = None
 
     @staticmethod
     def of(members: dict[str, Any]) -> Shape:
         """The shape of an object."""
-        key = tuple(members)
-        shape = _shapes.get(key)
+        names = tuple(members)
+        outline = _outlines.get(names)
+        if outline is None:
+            if len(_outlines) >= _MOST:
+                _outlines.clear()
+            outline = _outlines[names] = _Outline(names)
+        form = tuple(
+            [
+                _form(value, _DEPTH) if type(value) in _NESTED else None
+                for value in map(members.__getitem__, outline.holders)
+            ]
+        )
+        shape = outline.shapes.get(form)
         if shape is None:
-            if len(_shapes) >= _MOST:
-                _shapes.clear()
-            shape = _shapes[key] = Shape(key)
+            if len(outline.shapes) >= _MOST:
+                outline.shapes.clear()
+            shape = outline.shapes[form] = Shape(outline)
         return shape
 
     def places(self, what: str, members: dict[str, Any]) -> Sequence[Place]:
@@ -95,43 +97,96 @@ class Shape:
             what: One of the keys of `WORDS`, or `duration`.
             members: The object.
         """
-        places, holders = self._flat.get(what) or self._outer(what)
-        for name in holders:
-            if type(members[name]) in _NESTED:
-                break
-        else:
-            return places
-        form = what, tuple([_form(members[name], _DEPTH) for name in holders])
-        found = self._inner.get(form)
-        if found is None:
-            if len(self._inner) >= _MOST:
-                self._inner.clear()
-            found = self._inner[form] = self._sorted(what, members)
-        return found
+        places = self._places.get(what)
+        if places is None:
+            places = self._places[what] = self._outline.sorted(what, members)
+        return places
 
-    def _outer(self, what: str) -> tuple[Sequence[Place], Sequence[str]]:
-        flat = self._flat.get(what)
-        if flat is None:
-            holders = [name for name in self._members if self._may_hold(what, [name])]
-            flat = self._sorted(what, dict.fromkeys(self._members)), holders
-            self._flat[what] = flat
-        return flat
-
-    def best(self, what: str) -> str | None:
+    def best(self, what: str, members: dict[str, Any]) -> str | None:
         """Return the member that says something before all others; None if unclear."""
         try:
             return self._best[what]
         except KeyError:
-            places, holders = self._outer(what)
+            places = self.places(what, members)
             best = places[0] if places and isinstance(places[0], str) else None
-            if best is not None and holders:
-                named = best in self.format.places(what)[:1]
-                if not named and rank(what, best.split(".")) != 0:
-                    best = None
             if what == "level" and best not in OWN:
                 best = None  # not any word, such as of a status, is a level
             self._best[what] = best
             return best
+
+    def is_bare(self, members: dict[str, Any]) -> bool:
+        """Whether such an object says nothing about how its request was answered."""
+        if self._bare is None:
+            self._bare = "controller" not in members and not any(
+                self.places(what, members) for what in _OF_ANSWERS
+            )
+        return self._bare
+
+    def plain_fields(self, members: dict[str, Any]) -> Sequence[str]:
+        """
+        Return the members that are fields, where nothing is to be taken out of them.
+
+        Nothing, too, if that must be looked at. The id is that of `best()`.
+        """
+        known = self._plain_fields
+        if known is None:
+            known = self._plain_fields = self._find_plain_fields(members)
+        return known
+
+    def _find_plain_fields(self, members: dict[str, Any]) -> Sequence[str]:
+        own, request = self.own, self.best("id", members)
+        if request is None or len(self.places("id", members)) > 1:
+            return ()
+        for what in ("time", "level", "message"):
+            places = self.places(what, members)
+            if places and places[0] not in own:
+                return ()
+        if self.places("traceback", members) or not members.keys().isdisjoint(_ODD):
+            return ()
+        names = [name for name in members if name not in own and name != request]
+        return () if any(plain(name) in SPREAD for name in names) else tuple(names)
+
+    def possible(self, path: str) -> Sequence[str]:
+        """Where a path may stand that is written as it is: mostly nowhere."""
+        return self._outline.possible(path)
+
+    def of_requests(self, what: str) -> str | None:
+        """Return where what ctxlog says of a request's lines is; None if nowhere."""
+        return self._outline.of_requests(what)
+
+
+class _Outline:
+    """
+    The names of an object's members, without those inside.
+
+    Attributes:
+        format: The format that these names tell.
+        may_begin: Whether the time may be when what took a while began.
+        own: The members that are the time, the level, the message, or say again what
+            others do.
+        holders: The members of which the names inside matter.
+        shapes: The shapes of objects with these members, by their forms inside.
+    """
+
+    def __init__(self, members: tuple[str, ...]) -> None:
+        self._members = members
+        self.format: Format = format_of(members)
+        self._elapsed: Sequence[str] = ()
+        if not _LOGGERS.isdisjoint(members):
+            self._elapsed = ELAPSED if _is_ctxlogs(members) else ELAPSED[1:]
+        again = [name for name, other in AGAIN if other in members]
+        self.may_begin = self.format.begins or any(
+            plain(one) in BEGINS for one in members
+        )
+        self.own = frozenset((*OWN, *self._elapsed, *again))
+        self.holders = [
+            name
+            for name in members
+            if any(self._may_hold(what, [name]) for what in (*WORDS, "duration"))
+        ]
+        self.shapes: dict[object, Shape] = {}
+        self._possible: dict[str, Sequence[str]] = {}
+        self._of_requests: dict[str, str | None] = {}
 
     def _may_hold(self, what: str, names: Sequence[str]) -> bool:
         if may_hold(what, _parts(names)):
@@ -139,7 +194,8 @@ class Shape:
         begin = ".".join(names) + "."
         return any(path.startswith(begin) for path in self.format.places(what))
 
-    def _sorted(self, what: str, members: dict[str, Any]) -> Sequence[Place]:
+    def sorted(self, what: str, members: dict[str, Any]) -> Sequence[Place]:
+        """Return where an object says something, the most telling place first."""
         own = self.format.places(what)
         found = []
         for number, path in enumerate(self._paths(what, members, ())):
@@ -149,7 +205,7 @@ class Shape:
             order: tuple[int, ...]
             if written in own:
                 telling = own.index(written) - len(own)
-            elif what == "duration" and written in self.elapsed:
+            elif what == "duration" and written in self._elapsed:
                 continue
             else:
                 telling = rank(what, _parts(names))
@@ -209,7 +265,11 @@ class Shape:
 
 
 _NESTED = frozenset({dict, list})
-_shapes: dict[tuple[str, ...], Shape] = {}
+_outlines: dict[tuple[str, ...], _Outline] = {}
+#: What only lines say that are about how a request was answered, or about a call.
+_OF_ANSWERS = ("status", "path", "request line", "method", "route", "duration")
+#: Members of which fields are made in a way of their own, or which hold a traceback.
+_ODD = frozenset({"record", "text"}) | STACK_HEADS
 
 
 def _parts(names: Sequence[str]) -> list[str]:
@@ -221,6 +281,11 @@ def _form(value: Any, depth: int) -> object:
     if type(value) is dict:
         if depth == 0:
             return ()
+        for one in value.values():
+            if type(one) in _NESTED:
+                break
+        else:
+            return tuple(value)
         return tuple(
             [
                 (name, _form(one, depth - 1)) if type(one) in _NESTED else name

@@ -97,6 +97,9 @@ WORDS: Mapping[str, Sequence[str]] = {
     ).split(),
 }
 
+#: What stands for a request's id where there is none: ctxlog's word, those of access
+#: logs, and Datadog's trace.
+NO_ID = re.compile(r"(?:N/A|-|null|none|(?:0x)?[0-]+)?", re.IGNORECASE)
 #: The name of an id that comes before all others, without case and separators.
 FIRST = "requestid"
 

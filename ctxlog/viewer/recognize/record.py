@@ -10,13 +10,14 @@ from typing import Any, cast
 
 from ctxlog.viewer.recognize._levels import level_of
 from ctxlog.viewer.recognize._messages import filled, placed, request_line
-from ctxlog.viewer.recognize._objects import objects
+from ctxlog.viewer.recognize._objects import objects, simple
 from ctxlog.viewer.recognize._shape import Place, Shape, at, inner, without
 from ctxlog.viewer.recognize._tracebacks import as_text, beside, within
 from ctxlog.viewer.recognize.keys import (
     BEGINS,
     CALLS,
     COMPLETIONS,
+    NO_ID,
     OWN,
     SPREAD,
     STACK_HEADS,
@@ -30,9 +31,6 @@ from ctxlog.viewer.recognize.scales import level_number, number
 from ctxlog.viewer.recognize.text import read as read_text
 from ctxlog.viewer.recognize.times import duration, of_parts, seconds
 
-#: What stands for a request's id where there is none: ctxlog's word, those of access
-#: logs, and Datadog's trace.
-_NO_ID = re.compile(r"(?:N/A|-|null|none|(?:0x)?[0-]+)?", re.IGNORECASE)
 _MAY_BE_NO_ID = frozenset({"", "N", "-", "n", "0"})
 _NOT_AT_THE_END = frozenset({"", "\n"})
 _TRACE = re.compile(r"projects/[^/]+/traces/.+")
@@ -62,7 +60,10 @@ class Record:
 
         That is one record, or all that a batch of OpenTelemetry's has.
         """
-        if line.startswith(b"{"):
+        if line[:1] == b"{":
+            members = None if names.of_file else simple(line)
+            if members is not None:
+                return (cls(members, names),)
             found = objects(line, lambda text: read_text(text, names))
         else:
             found = read_text(line, names)
@@ -94,15 +95,18 @@ class Record:
             found = self.get(name)
             return [] if found is None else [(name, found)]
         members = self.members
+        places = self._shape.places(what, members)
+        if not places:
+            return ()
         found_at = [
             (place, members[place] if type(place) is str else inner(members, place))
-            for place in self._shape.places(what, members)
+            for place in places
         ]
         return [one for one in found_at if one[1] is not None]
 
     def _best(self, what: str) -> Any:
         """Return what stands where most have it; None if it must be looked for."""
-        place = None if self.names.own else self._shape.best(what)
+        place = None if self.names.own else self._shape.best(what, self.members)
         return None if place is None else self.members[place]
 
     def _first(self, what: str) -> str | None:
@@ -120,6 +124,11 @@ class Record:
         return self._first(what)
 
     @property
+    def is_bare(self) -> bool:
+        """Whether it says nothing about how its request, or a call, was answered."""
+        return not self.names.own and self._shape.is_bare(self.members)
+
+    @property
     def request(self) -> str | None:
         """The request's id; None if the line belongs to none."""
         found = self._best("id")
@@ -129,7 +138,7 @@ class Record:
             if type(found) is list and found:
                 found = found[0]  # the values of a header
             if type(found) is str:
-                if found[:1] not in _MAY_BE_NO_ID or not _NO_ID.fullmatch(found):
+                if found[:1] not in _MAY_BE_NO_ID or not NO_ID.fullmatch(found):
                     return found
             elif type(found) is int:
                 return str(found)
@@ -273,7 +282,12 @@ class Record:
     @property
     def user(self) -> str | None:
         """The user of the request."""
-        return next(iter(self.users), None)
+        members = self.members
+        for place in self._shape.places("user", members):
+            found = members[place] if type(place) is str else inner(members, place)
+            if found and found != "-" and type(found) not in (dict, list):
+                return str(found)
+        return None
 
     @property
     def users(self) -> Sequence[str]:
@@ -375,6 +389,8 @@ class Record:
         time = self.time
         if time is None:
             return None
+        if self.is_bare:
+            return time, time
         took = self.took or 0.0
         if took and self._shape.may_begin:
             if self._shape.format.begins or plain(_name(self._time[0])) in BEGINS:
@@ -384,6 +400,12 @@ class Record:
     @property
     def fields(self) -> dict[str, Any]:
         """The fields besides its time, level, request, message and traceback."""
+        members = self.members
+        if not self.names.own:
+            names = self._shape.plain_fields(members)
+            request = self._best("id") if names else None
+            if type(request) is str and request[:1] not in _MAY_BE_NO_ID:
+                return {name: members[name] for name in names if members[name] != {}}
         found: dict[str, Any] = {}
         for name, value in self._rest().items():
             if name == "record" and _is_logurus(self.members[name]):

@@ -1,0 +1,181 @@
+"""
+Forms of lines: what is told by their bytes is what they say when they are read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.query.search import Reader
+from ctxlog.viewer.read.source import Source
+from ctxlog.viewer.recognize.formats import FORMATS, Format
+from ctxlog.viewer.recognize.forms import Forms, Told, moment
+from ctxlog.viewer.recognize.keys import Names
+from ctxlog.viewer.recognize.record import Record
+
+NAMES = Names()
+#: Texts that are ids, or not, and others that look like the end of a value.
+texts = st.sampled_from(
+    ["r-1", "a" * 32, "0", "00", "0x00", "N/A", "n", "null", "-", "", '"', '","x":"y']
+) | st.text(max_size=8)
+levels = st.sampled_from(["INFO", "error", "warn", "TRACE", "Boo", "", 30, 50, 4, None])
+times = st.sampled_from(
+    [
+        "2026-01-31T12:00:00.000100Z",
+        "2026-01-31T12:00:00.000099Z",
+        "2026-13-31T12:00:00.000100Z",
+        "2026-01-31T12:00:00Z",
+        "2026-01-31T12:00:00.000100+02:00",
+        1769860800123,
+        1769860800.5,
+    ]
+)
+
+
+def block(lines: list[dict[str, Any]]) -> bytes:
+    """Return lines as JSON."""
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def told(data: bytes) -> Told:
+    """Return what lines say, after the forms of these lines have been learned."""
+    forms = Forms()
+    known = forms.told(data, len(data))
+    assert known is not None
+    return forms.told(data, len(data)) or known
+
+
+def agree(known: Told) -> int:
+    """Hold what is told against what is read; return how many lines are told."""
+    others = {*known.others}
+    for number, (time, level, request, user) in enumerate(known.said()):
+        if number not in others:
+            (record,) = Record.read(known.lines[number], NAMES)
+            assert record.is_bare
+            assert record.time == moment(time) or math.isnan(moment(time))
+            assert record.level == level
+            assert (record.request or "") == request.decode()
+            assert (record.user or "") == user.decode()
+    return len(known.lines) - len(others)
+
+
+LINE = {
+    "timestamp": "2026-01-31T12:00:00.000100Z",
+    "level": "INFO",
+    "requestID": "r-1",
+    "message": "m",
+    "user": {"id": "u-1", "name": "Alice"},
+    "rows": 3,
+}
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "timestamp": times,
+                "level": levels,
+                "requestID": texts,
+                "message": texts,
+                "user": st.fixed_dictionaries({"id": texts, "name": texts}),
+                "rows": st.integers() | st.floats() | st.booleans() | st.none(),
+            },
+            optional={"trace_id": texts, "tags": st.lists(texts, max_size=2)},
+        )
+    )
+)
+def test_what_is_told_is_what_is_read(lines: list[dict[str, Any]]) -> None:
+    """Of any values a line is told as it is read, or it is one of the others."""
+    agree(told(block([LINE, LINE, *lines, *lines])))
+
+
+def test_lines_of_one_form_are_told() -> None:
+    """They need not be read, whatever their texts are."""
+    data = block(
+        [{**LINE, "requestID": f"r-{n}", "message": "\n" * n} for n in range(9)]
+    )
+    assert agree(told(data)) == 9
+
+
+def test_lines_of_several_forms_are_told() -> None:
+    """Those that begin alike, and those that have the same elsewhere."""
+    other = {"lvl": 30, "ts": 1769860800123, "msg": "m", "req_id": "r-2"}
+    lines = [LINE, {**LINE, "order": "o-7"}, dict(reversed(LINE.items()))]
+    assert agree(told(block(lines * 2))) == 6
+    assert agree(told(block([other] * 2))) == 2
+
+
+def test_a_line_about_an_answer_is_read() -> None:
+    """It says more than its time, level, request and user."""
+    lines = [LINE, LINE, {**LINE, "status": 200}, {**LINE, "durationMs": 3}] * 2
+    assert told(block(lines)).others == [2, 3, 6, 7]
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [b'{"timestamp":"2026\n', b'{"a":"\n', b"Traceback\n", b'"\n', b"\n", b'{"a'],
+)
+def test_lines_that_are_no_objects_are_read(torn: bytes) -> None:
+    """None of them takes a line beside it along."""
+    data = block([LINE, LINE]) + torn + block([LINE])
+    known = Forms().told(data, len(data))
+    assert known is None or agree(known) >= 2
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+def test_each_format_is_told_as_it_is_read(form: Format) -> None:
+    """The samples of all formats agree, or have to be read."""
+    data = (form.sample.rstrip("\n") + "\n").encode() * 4
+    forms = Forms()
+    for _ in range(2):
+        known = forms.told(data, len(data))
+        assert known is None or agree(known) >= 0
+
+
+def test_rows_are_those_of_lines_that_are_read(tmp_path: Path) -> None:
+    """A file is summed up by its forms as it is line by line."""
+    lines = [
+        {
+            **LINE,
+            "timestamp": f"2026-01-31T12:00:{n % 7:02}.{n:06}Z",
+            "level": "ERROR" if n % 11 == 0 else "INFO",
+            "requestID": f"r-{n % 5}" if n % 13 else "N/A",
+            "user": {"id": f"u-{n % 3}", "name": '"'},
+            **({"status": 500, "path": "/a", "method": "GET"} if n % 17 == 0 else {}),
+            **({"durationMs": n} if n % 19 == 0 else {}),
+        }
+        for n in range(600)
+    ]
+    file = tmp_path / "app.log"
+    file.write_bytes(block(lines) + b"Traceback\n" + block(lines[:9]))
+    read: dict[str, Row] = {}
+    for line in file.read_bytes().splitlines():
+        for record in Record.read(line, NAMES):
+            if record.request is not None:
+                read.setdefault(record.request, Row(record.request)).add(record)
+    rows = Reader([Source(str(file))], NAMES).rows()
+    found = {name: row for name, row in rows.items() if name in read}
+    assert {name: facts(row) for name, row in found.items()} == {
+        name: facts(row) for name, row in read.items()
+    }
+    lasting = Reader([Source(str(file))], NAMES).lasting(2.0)
+    assert set(lasting) == {
+        name for name, row in read.items() if row.extent.seconds >= 2.0
+    }
+
+
+def facts(row: Row) -> tuple[object, ...]:
+    """Return all that a row says."""
+    about = row.about
+    return (
+        (row.lines, row.errors, row.failed, row.extent, row.totals, row.weight),
+        (about.user, about.status, about.method, about.path, about.route),
+    )
