@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ctxlog.viewer.recognize.keys import Names
@@ -194,6 +194,7 @@ _CONTENT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=60)
 
 
 @given(_CONTENT, _CONTENT)
+@example('an ERROR {"code": 7}', "f")
 def test_a_traceback_stays_below(content: str, name: str) -> None:
     """No line of a traceback is an entry, whatever it tells of."""
     word = "".join(one for one in name if one.isascii() and one.isalnum()) or "f"

@@ -125,7 +125,10 @@ class Entries:
             return objects(line)
         text = _text(line)
         members = self._text(text)
-        if start > 0 and (members is not None or _WORDS.match(line, 0, start)):
+        is_entry = members is not None or (
+            _WORDS.match(line, 0, start) and not _TRACE.match(text)
+        )
+        if start > 0 and is_entry:
             within = objects(line[start:])
             if within and members is not None:
                 head = self._text(_text(line[:start])) or {}
