@@ -176,6 +176,10 @@ def test_requests_without_a_time(log: str, capsys: Captured) -> None:
     assert main(["top", log, "--over", "10s", "--json"]) == 0
     *_, last = capsys.readouterr().out.splitlines()
     assert json.loads(last) == {"start": None, "requests": 2, "failed": 1}
+    assert main(["top", log, "--over", "10s", "-n", "1"]) == 0
+    _, first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("12:00:10")
+    assert last.startswith("without a time")
 
 
 def test_failed_is_a_number_of_requests(log: str, capsys: Captured) -> None:

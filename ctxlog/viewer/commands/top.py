@@ -115,7 +115,10 @@ def _wrong(chosen: argparse.Namespace) -> str:
 def _text(found: Sequence[Row], order: Order, chosen: argparse.Namespace) -> str:
     limit = chosen.limit
     if chosen.over is not None:
-        shown = intervals(found, chosen.over)[:limit]
+        every = intervals(found, chosen.over)
+        # Requests without a time are said, however few rows are wanted.
+        shown = [*every[:limit]]
+        shown += [one for one in every[len(shown) :] if one.begin is None]
         if chosen.json:
             return _objects([interval_object(one) for one in shown])
         return histogram_text(shown, chosen.look)
