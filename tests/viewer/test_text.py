@@ -4,6 +4,8 @@ Lines that are text: what each format says, which lines are entries, and by whic
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -227,6 +229,59 @@ def test_hostile_text_never_raises(line: bytes) -> None:
     for found in Record.read(line, NAMES):
         assert isinstance(found.message, str)
         assert found.time is None or iso(found.time)
+
+
+@pytest.mark.parametrize(
+    "form", ["utf-16-le", "utf-16-be", "utf-8-sig", "utf-8-sig.gz"]
+)
+def test_marks_of_the_byte_order(run: Run, tmp_path: Path, form: str) -> None:
+    """A file in UTF-16 is text, and a mark is no part of the first line."""
+    encoding, packed = form.removesuffix(".gz"), form.endswith(".gz")
+    file, text = tmp_path / "a.log", ""
+    for number in range(3000):
+        said = {
+            "requestID": f"r{number}",
+            "level": "ERROR",
+            "message": "gr\xfc\xdf\u20ac",
+        }
+        text += json.dumps(said, ensure_ascii=False) + "\r\n"
+    mark = "" if encoding == "utf-8-sig" else "\ufeff"
+    data = f"{mark}{text}".encode(encoding)
+    file.write_bytes(gzip.compress(data) if packed else data)
+    for words in ((file,), (file, "--errors"), (tmp_path,)):
+        code, out, err = run("show", *words, "--format", "{requestID} {message}")
+        assert (code, err) == (0, "")
+        lines = [f"r{number} gr\xfc\xdf\u20ac" for number in range(3000)]
+        assert out.splitlines() == lines
+
+
+@pytest.mark.parametrize("end", [b"", b"{", b"\0\xd8", b"\0\xd8{"])
+def test_a_torn_end_of_utf_16(run: Run, tmp_path: Path, end: bytes) -> None:
+    """The lines before it are read."""
+    file = tmp_path / "a.log"
+    file.write_bytes('{"requestID":"r1","message":"x"}\n'.encode("utf-16") + end)
+    code, out, _ = run("show", file)
+    assert code == 0
+    assert out.startswith("r1  0.0 ms  1 line  0 errors\n")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ('{"requestID":"r1"}\n'.encode("utf-16"), "UTF-16; convert it with iconv"),
+        (gzip.compress(b""), "compressed"),
+    ],
+)
+def test_what_cannot_be_followed(
+    run: Run, tmp_path: Path, data: bytes, said: str
+) -> None:
+    """It is said in a sentence, and nothing is printed."""
+    file = tmp_path / "a.log"
+    file.write_bytes(data)
+    code, out, err = run("follow", file)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
 
 
 def test_show_groups_text_by_id(run: Run, tmp_path: Path) -> None:

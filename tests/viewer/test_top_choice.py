@@ -258,6 +258,18 @@ def test_intervals_that_cannot_be(
         ("/d/2026-01-31", "/d/{}"),
         ("/by/ann@example.org", "/by/{}"),
         ("/t/01HN3ZKJ8V6Q5R4S3T2W1X0Y9Z", "/t/{}"),
+        ("/docs/annual-report-2024", "/docs/annual-report-2024"),
+        ("/docs/report_1999_final", "/docs/report_1999_final"),
+        ("/docs/2024-annual-report/17", "/docs/2024-annual-report/{}"),
+        ("/docs/AnnualReport2024", "/docs/AnnualReport2024"),
+        ("/archive/2024", "/archive/{}"),
+        ("/docs/annual-report-2024-01-31", "/docs/{}"),
+        ("/docs/annual-report-20240131", "/docs/{}"),
+        ("/c/abcdef2024", "/c/{}"),
+        ("/o/o-2024", "/o/{}"),
+        ("/o/order-20241", "/o/{}"),
+        ("/o/order-7f3a2024bc", "/o/{}"),
+        ("/t/01HN3ZKJ8V6Q5R4S3T2W1X2024", "/t/{}"),
         ("/health", "/health"),
         ("/v1/api/deadbeef", "/v1/api/deadbeef"),
         ("/", "/"),
@@ -271,7 +283,40 @@ def test_templates(path: str, template: str) -> None:
     assert template_of(path) == template
 
 
-@given(st.lists(st.one_of(st.integers(0), st.uuids()), min_size=1, max_size=4))
+_WORD = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJ", min_size=3, max_size=9)
+
+
+@given(st.lists(_WORD, min_size=1, max_size=4), st.integers(1900, 2099), st.data())
+def test_words_with_a_year_stay(
+    words: list[str], year: int, data: st.DataObject
+) -> None:
+    """
+    Wherever the year stands: they are the name of something.
+    """
+    parts: list[str] = list(words)
+    parts.insert(data.draw(st.integers(0, len(words))), str(year))
+    path = "/docs/" + data.draw(st.sampled_from("-_")).join(parts)
+    assert template_of(path) == path
+
+
+def test_a_long_segment_takes_no_longer_than_others() -> None:
+    """
+    No pattern goes back and forth in it.
+    """
+    for text in ("a" * 50_000, "a-" * 25_000, "2024-a" * 9000, "a-2024" * 9000):
+        assert template_of(f"/x/{text}!") == "/x/{}"
+
+
+_ID = st.one_of(
+    st.integers(0),
+    st.uuids(),
+    st.integers(1 << 36, 1 << 64)
+    .map("{:x}".format)
+    .filter(lambda one: not one.isalpha()),
+)
+
+
+@given(st.lists(_ID, min_size=1, max_size=4))
 def test_any_ids_are_one_template(ids: list[object]) -> None:
     """
     Whatever ids stand in a path.

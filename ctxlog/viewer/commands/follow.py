@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -21,6 +22,7 @@ from ctxlog.viewer.commands.common import (
 )
 from ctxlog.viewer.query.search import beginning
 from ctxlog.viewer.query.watch import Watch, in_order
+from ctxlog.viewer.read.source import why_it_cannot_grow
 from ctxlog.viewer.read.store import FAILED, Store
 from ctxlog.viewer.read.tail import followed
 from ctxlog.viewer.recognize.keys import Names
@@ -56,6 +58,11 @@ def run(chosen: argparse.Namespace) -> int:
         if is_address(name)
     ]
     files = [name for name in given if not is_address(name)]
+    for name in files:
+        problem = _problem(name)
+        if problem:
+            complain("follow", f"{name}: {problem}")
+            return 2
     try:
         lines = followed(
             files,
@@ -69,6 +76,14 @@ def run(chosen: argparse.Namespace) -> int:
         complain("follow", str(error))
         return 2
     return 0
+
+
+def _problem(name: str) -> str:
+    """Return why a file cannot be followed; empty if it can, or is not there yet."""
+    if name == "-" or not os.path.isfile(name):
+        return ""
+    with open(name, "rb") as file:
+        return why_it_cannot_grow(file.read(8))
 
 
 def _time_of(names: Names, line: bytes) -> float | None:

@@ -6,12 +6,19 @@ from __future__ import annotations
 
 import re
 
+# Words and a year, as names have: annual-report-2024.
+_DATED = (
+    r"(?=[^/]*[A-Za-z]{3})(?:[A-Za-z]|(?<=[A-Za-z])[_-])*"
+    r"(?:19|20)\d\d(?:[_-][A-Za-z]+)*"
+)
 _VARYING = re.compile(
     r"\d[\d.,:_-]*"  # numbers, days
     r"|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"  # UUIDs
     r"|(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,}"  # hashes
-    r"|(?=[^/]*\d)(?=[^/]*[A-Za-z])[A-Za-z0-9_-]{16,}"  # tokens, ULIDs
+    rf"|(?!{_DATED}\Z)(?:"
+    r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[A-Za-z0-9_-]{16,}"  # tokens, ULIDs
     r"|[a-zA-Z]{1,12}[-_]\d[\w-]*"  # o-17
+    r")"
     r"|[^/@]+@[^/@]+"  # mail addresses
     r"|[^/]{64,}"
 )
@@ -21,8 +28,8 @@ def template_of(path: str) -> str:
     """
     Return a path with `{}` in place of what varies: `/users/17` is `/users/{}`.
 
-    Numbers, days, UUIDs, hashes, long tokens and mail addresses vary. The query and the
-    host are left out.
+    Numbers, days, UUIDs, hashes, long tokens and mail addresses vary; words with a year
+    do not. The query and the host are left out.
     """
     path = re.split(r"[?#]", path, maxsplit=1)[0]
     path = re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*", "", path)

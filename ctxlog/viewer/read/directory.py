@@ -7,16 +7,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
-# What has a zero byte here is no text; compressed files begin with these bytes.
+from ctxlog.viewer.read.source import is_made, why_it_cannot_grow
+
+# What has a zero byte here is no text.
 _HEAD = 1024
-_PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 
 
 def files_of(names: Iterable[str]) -> Iterator[str]:
     """
     Yield names of files, with those of the files in a directory instead of its own.
 
-    These are all files below it that are text or compressed, in the order of their
+    These are all files below it that are text, or compressed, in the order of their
     names; hidden ones are left out.
     """
     for name in names:
@@ -30,8 +31,8 @@ class Growing:
     """
     The files of directories that may grow: text, also such as appears later.
 
-    What is compressed does not grow by lines, and of an empty file it is not known yet
-    whether it is text; files that cannot be read are left out.
+    What is compressed does not grow by lines, UTF-16 is not followed, and of an empty
+    file it is not known yet whether it is text; files that cannot be read are left out.
 
     Args:
         folders: The names of the directories.
@@ -59,7 +60,7 @@ class Growing:
             head = _head(path)
         except OSError:
             return False
-        if b"\0" in head or head.startswith(_PACKED):
+        if b"\0" in head or why_it_cannot_grow(head):
             self._others[path] = size
             return False
         return True
@@ -85,4 +86,4 @@ def _is_readable(path: str) -> bool:
         head = _head(path)
     except OSError:
         return True  # that it cannot be read is told with the others
-    return head.startswith(_PACKED) or b"\0" not in head
+    return is_made(head) or b"\0" not in head

@@ -1,7 +1,8 @@
 """
 Files, compressed files and standard input as blocks of whole lines.
 
-Compressed files are known by their content, so under any name and on standard input.
+Compressed files and UTF-16 are known by their content, so under any name and on
+standard input.
 
 Blocks are read, not mapped: a mapped file that shrinks ends the process.
 """
@@ -9,6 +10,7 @@ Blocks are read, not mapped: a mapped file that shrinks ends the process.
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import lzma
 import os
@@ -25,12 +27,17 @@ from ctxlog.aggregators.split import Joined, Joiner, is_collected, may_have_part
 from ctxlog.viewer.read.spread import gathered, is_spread
 
 _BLOCK = 1 << 20
-#: How compressed files begin, and by what they are read.
-_COMPRESSED: Sequence[tuple[bytes, Callable[[IO[bytes]], IO[bytes]]]] = (
+#: What some programs write before UTF-8.
+MARK = codecs.BOM_UTF8
+#: How files in UTF-16 begin.
+_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+#: How other files begin that are no UTF-8, and by what they are read as such.
+_MADE: Sequence[tuple[bytes, Callable[[IO[bytes]], IO[bytes]]]] = (
     (b"\x1f\x8b", lambda file: cast(IO[bytes], gzip.GzipFile(fileobj=file))),
     (b"BZh", bz2.open),
     (b"\xfd7zXZ\0", lzma.open),
     (b"\x28\xb5\x2f\xfd", lambda file: _unzstd(file)),
+    *((mark, lambda file: _narrowed(file)) for mark in _WIDE),
 )
 _HEAD = 64 << 10
 
@@ -126,7 +133,7 @@ class Source:
                 head = file.read(_HEAD)
         except OSError:
             return False
-        return _unpacks(head) is not None or is_spread(head)
+        return _unpacks(head) is not None or is_spread(head.removeprefix(MARK))
 
     def _opened(self) -> IO[bytes]:
         if self._kept is None:
@@ -159,6 +166,8 @@ class Source:
         is_made = self._is_made
         with self._opened() as file:
             if not is_made:
+                if begin == 0 and file.read(len(MARK)) == MARK:
+                    begin = len(MARK)
                 yield from _joined(_in_place(file, begin, end), begin)
                 return
             unpack = _unpacks(file.read(_HEAD))
@@ -205,8 +214,8 @@ def _in_place(file: IO[bytes], begin: int, end: int | None) -> Iterator[Block]:
 
 
 def _unpacks(head: bytes) -> Callable[[IO[bytes]], IO[bytes]] | None:
-    """Return what reads a compressed file that begins so; None if it is none."""
-    return next((read for begin, read in _COMPRESSED if head.startswith(begin)), None)
+    """Return what reads a file that begins so as UTF-8; None if none is needed."""
+    return next((read for begin, read in _MADE if head.startswith(begin)), None)
 
 
 def _unzstd(file: IO[bytes]) -> IO[bytes]:
@@ -215,9 +224,26 @@ def _unzstd(file: IO[bytes]) -> IO[bytes]:
     return _zstd.unpacked(file)
 
 
+def _narrowed(file: IO[bytes]) -> IO[bytes]:
+    """Return what reads UTF-16 as UTF-8."""
+    return cast(IO[bytes], codecs.EncodedFile(file, "utf-8", "utf-16", "replace"))
+
+
+def is_made(head: bytes) -> bool:
+    """Return whether a file that begins so is compressed, or UTF-16."""
+    return _unpacks(head) is not None
+
+
+def why_it_cannot_grow(head: bytes) -> str:
+    """Return why a file that begins so is not followed; empty if it is."""
+    if head.startswith(_WIDE):
+        return "UTF-16; convert it with iconv -f UTF-16 -t UTF-8"
+    return "compressed, so that it does not grow" if _unpacks(head) else ""
+
+
 def _whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
     """Yield the bytes of a stream, with each object on one line."""
-    head = stream.read(_HEAD)
+    head = stream.read(_HEAD).removeprefix(MARK)
     if is_spread(head):
         yield from gathered(head, stream)
         return

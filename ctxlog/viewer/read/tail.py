@@ -19,6 +19,7 @@ from typing import IO, TypeAlias
 
 from ctxlog.aggregators.split import Joiner
 from ctxlog.viewer.read.directory import Growing
+from ctxlog.viewer.read.source import MARK
 from ctxlog.viewer.read.store import StoreTail
 
 _PAUSE = 0.1
@@ -104,7 +105,8 @@ class Tail:
             self._rest = b""
         file.seek(begin)
         while block := file.read(_BLOCK):
-            head = head or block[:_HEAD]
+            if not head:
+                head, block = block[:_HEAD], block.removeprefix(MARK)
             self._seen[identity] = file.tell(), head
             *whole, self._rest = (self._rest + block).split(b"\n")
             for line in whole:
