@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,28 @@ def test_the_question_is_explained(run: Run, both: tuple[Path, str]) -> None:
         assert (code, err) == (0, "")
         assert out.startswith(f"{address}:\n\n")
         assert "order received" not in out
+
+
+@pytest.mark.parametrize("trace", ["traceID", "trace_id"])
+@pytest.mark.parametrize("name", STORES)
+def test_a_tree_is_joined(run: Run, tmp_path: Path, name: str, trace: str) -> None:
+    """Requests of one trace are found by its id, in both spellings of its field."""
+    log = tmp_path / "app.log"
+    with log.open("w", encoding="utf-8") as file:
+        for number, (request, said) in enumerate(zip("ABC", "112", strict=True)):
+            time = datetime.fromtimestamp(BEGIN + number, timezone.utc).isoformat()
+            fields = {"timestamp": time, "level": "INFO", "message": f"step {number}"}
+            fields |= {
+                "requestID": f"req-{request}",
+                trace: f"t-{said}",
+                "service": "a",
+            }
+            file.write(json.dumps(fields) + "\n")
+    lines = log.read_bytes().splitlines(keepends=True)
+    with serving(STORES[name](lines)) as server:
+        found = run("tree", f"{name}://127.0.0.1:{server.port}", "-r", "req-A")
+    assert found == run("tree", log, "-r", "req-A")
+    assert "step 1" in found[1]
 
 
 # What goes wrong -------------------------------------------------------------------

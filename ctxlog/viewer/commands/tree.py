@@ -26,7 +26,7 @@ from ctxlog.viewer.query.criteria import Criterion
 from ctxlog.viewer.query.needles import Matches, text_needle
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.read.source import Source
-from ctxlog.viewer.recognize.keys import WORDS, spellings
+from ctxlog.viewer.recognize.keys import in_stores
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.traces import trace_key, trace_pieces
 from ctxlog.viewer.show.tree import tree_text
@@ -152,7 +152,7 @@ class _Known:
 
 
 def _condition(what: str, values: Sequence[str], how: Operator = "in") -> Condition:
-    return Condition(what, how, tuple(values), spellings(WORDS[what]))
+    return Condition(what, how, tuple(values), in_stores(what))
 
 
 def _joined(reader: Reader, known: _Known) -> Sequence[tuple[str, str, Record]]:

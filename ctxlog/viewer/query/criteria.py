@@ -17,7 +17,7 @@ from ctxlog.viewer.query.moments import EXAMPLES, length, moment
 from ctxlog.viewer.query.needles import Matches, Plain, Shown, text_needle, with_text
 from ctxlog.viewer.query.patterns import Pattern
 from ctxlog.viewer.recognize import in_bytes
-from ctxlog.viewer.recognize.keys import SPELLINGS, WORDS, spellings
+from ctxlog.viewer.recognize.keys import SPELLINGS, in_stores, spellings
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import level_number, level_texts
 from ctxlog.viewer.recognize.traces import trace_key, trace_pieces
@@ -120,7 +120,7 @@ def by_traces(keys: Collection[str]) -> Criterion:
     return Criterion(
         lambda record, _: record.trace is not None and trace_key(record.trace) in keys,
         Matches(list(map(text_needle, pieces))),
-        (Condition("trace", "contains", values, spellings(WORDS["trace"])),),
+        (Condition("trace", "contains", values, in_stores("trace")),),
     )
 
 

@@ -328,6 +328,17 @@ def spellings(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{home}{path}" for path in paths for home in HOMES)
 
 
+def in_stores(what: str) -> tuple[str, ...]:
+    """Return the names of what a line may say, also in camel case, as of stores."""
+    paths = list(WORDS[what])
+    for name in WORDS[what]:
+        if re.fullmatch(r"[a-z]+(_[a-z]+)+", name):
+            head, *more = name.split("_")
+            camel = head + "".join(map(str.capitalize, more))
+            paths += dict.fromkeys((camel, re.sub("Id$", "ID", camel)))
+    return spellings(paths)
+
+
 #: What a store is asked for: the names of a field by its meaning.
 SPELLINGS = {
     "level": tuple(
