@@ -1,17 +1,20 @@
 """
-`ctxlog web` as a process of its own, and lines for it to read.
+`ctxlog web` as a process of its own, lines for it to read, and what it is asked.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from tests.helpers import LIMIT, clean_environment
 
@@ -30,6 +33,13 @@ def line(at: float, level: str, message: str, request: str, **more: object) -> s
         "message": message,
         **more,
     }
+    return json.dumps(fields) + "\n"
+
+
+def without_id(at: float, level: str, message: str, **more: object) -> str:
+    """A line without an id."""
+    fields = json.loads(line(at, level, message, "", **more))
+    del fields["requestID"]
     return json.dumps(fields) + "\n"
 
 
@@ -58,8 +68,8 @@ def written(folder: Path) -> Path:
 
 
 @contextmanager
-def serving(files: Sequence[Path]) -> Iterator[str]:
-    """Serve the page of some files; its address."""
+def serving(files: Sequence[Path | str]) -> Iterator[str]:
+    """Serve the page of some files and stores; its address."""
     process = subprocess.Popen(
         [sys.executable, "-Im", "ctxlog", "web", *map(str, files)],
         stdout=subprocess.PIPE,
@@ -76,3 +86,69 @@ def serving(files: Sequence[Path]) -> Iterator[str]:
         process.send_signal(signal.SIGINT)
         process.wait(LIMIT)
         process.stdout.close()
+
+
+class Asked:
+    """An answer of the server."""
+
+    def __init__(self, address: str, path: str, host: str | None = None) -> None:
+        where = urlsplit(address)
+        assert where.hostname is not None
+        connection = http.client.HTTPConnection(where.hostname, where.port, LIMIT)
+        headers = {"Host": host} if host is not None else {}
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        self.status, self.headers = answer.status, answer.headers
+        self.body = answer.read()
+        connection.close()
+
+    @property
+    def json(self) -> Any:
+        """The JSON of the answer."""
+        return json.loads(self.body)
+
+
+def told(address: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Read the page's events until one says something; return it."""
+    where = urlsplit(address)
+    assert where.hostname is not None
+    connection = http.client.HTTPConnection(where.hostname, where.port, LIMIT)
+    connection.request("GET", where.path + "api/events")
+    answer = connection.getresponse()
+    try:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        while some := answer.readline():
+            if some.startswith(b"data: "):
+                state: dict[str, Any] = json.loads(some[6:])
+                if until(state):
+                    return state
+    finally:
+        answer.close()
+        connection.close()
+    raise AssertionError("the events have ended")
+
+
+def listed(address: str, **selection: str) -> dict[str, Any]:
+    """The requests that are listed, once all of them are known."""
+    path = urlsplit(address).path + "api/requests?" + urlencode(selection)
+
+    def is_known(_: dict[str, Any]) -> bool:
+        return bool(Asked(address, path).json["state"]["done"])
+
+    if not is_known({}):
+        told(address, is_known)
+    found: dict[str, Any] = Asked(address, path).json
+    return found
+
+
+def ids(found: dict[str, Any]) -> list[str]:
+    """The ids of the requests that are listed."""
+    return [row[0] for row in found["rows"]]
+
+
+def opened(address: str, **asked: str) -> tuple[dict[str, Any], list[Any]]:
+    """The head and the lines of a request; nothing if there is no such one."""
+    path = urlsplit(address).path + "api/request?" + urlencode(asked)
+    pieces = list(map(json.loads, Asked(address, path).body.splitlines()))
+    head = pieces.pop(0) if pieces else {}
+    return head, [row for piece in pieces for row in piece]

@@ -4,44 +4,32 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 
 from ctxlog.__main__ import main
 from ctxlog.viewer.web.selection import Selection
-from tests.helpers import LIMIT, need
-from tests.viewer.serving import line, serving, written
+from tests.helpers import need
+from tests.viewer.serving import (
+    Asked,
+    ids,
+    line,
+    listed,
+    opened,
+    serving,
+    told,
+    without_id,
+    written,
+)
 
 need("starlette", "uvicorn")
 
 pytestmark = pytest.mark.real_server
-
-
-class Asked:
-    """An answer of the server."""
-
-    def __init__(self, address: str, path: str, host: str | None = None) -> None:
-        where = urlsplit(address)
-        assert where.hostname is not None
-        connection = http.client.HTTPConnection(where.hostname, where.port, LIMIT)
-        headers = {"Host": host} if host is not None else {}
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        self.status, self.headers = answer.status, answer.headers
-        self.body = answer.read()
-        connection.close()
-
-    @property
-    def json(self) -> Any:
-        """The JSON of the answer."""
-        return json.loads(self.body)
 
 
 @pytest.fixture(scope="module")
@@ -55,44 +43,6 @@ def address(log: Path) -> Iterator[str]:
     """The address of the page of that log."""
     with serving([log]) as found:
         yield found
-
-
-def told(address: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """Read the page's events until one says something; return it."""
-    where = urlsplit(address)
-    assert where.hostname is not None
-    connection = http.client.HTTPConnection(where.hostname, where.port, LIMIT)
-    connection.request("GET", where.path + "api/events")
-    answer = connection.getresponse()
-    try:
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        while some := answer.readline():
-            if some.startswith(b"data: "):
-                state: dict[str, Any] = json.loads(some[6:])
-                if until(state):
-                    return state
-    finally:
-        answer.close()
-        connection.close()
-    raise AssertionError("the events have ended")
-
-
-def listed(address: str, **selection: str) -> dict[str, Any]:
-    """The requests that are listed, once all of them are known."""
-    path = urlsplit(address).path + "api/requests?" + urlencode(selection)
-
-    def is_known(_: dict[str, Any]) -> bool:
-        return bool(Asked(address, path).json["state"]["done"])
-
-    if not is_known({}):
-        told(address, is_known)
-    found: dict[str, Any] = Asked(address, path).json
-    return found
-
-
-def ids(found: dict[str, Any]) -> list[str]:
-    """The ids of the requests that are listed."""
-    return [row[0] for row in found["rows"]]
 
 
 def test_the_newest_request_comes_first(address: str) -> None:
@@ -146,9 +96,7 @@ def test_what_cannot_be_read_is_said(address: str, selection: dict[str, str]) ->
 
 def test_a_request_has_its_lines(address: str) -> None:
     """First its head, then its lines by when they begin, as they stand in the file."""
-    asked = Asked(address, urlsplit(address).path + "api/request?id=req-09")
-    head, *pieces = map(json.loads, asked.body.splitlines())
-    rows = [row for piece in pieces for row in piece]
+    head, rows = opened(address, id="req-09")
     assert (head["id"], head["status"], head["errors"]) == ("req-09", "503", 1)
     assert [row[8] for row in rows] == ["order 9 received", "POST /orders"]
     assert json.loads(rows[1][11])["status"] == 503
@@ -209,11 +157,70 @@ def test_a_trace_is_joined(tmp_path: Path) -> None:
         + line(2, "INFO", "another", "req-C", traceID="t-2")
     )
     with serving([shop, other]) as address:
-        path = urlsplit(address).path + "api/request?id=req-A"
-        head, *pieces = map(json.loads, Asked(address, path).body.splitlines())
+        head, rows = opened(address, id="req-A")
     assert head["requests"] == ["req-A", "req-B"]
-    rows = [(row[5], row[6], row[8]) for piece in pieces for row in piece]
-    assert rows == [(0, "shop", "order"), (1, "payments", "refused")]
+    assert [(row[5], row[6], row[8]) for row in rows] == [
+        (0, "shop", "order"),
+        (1, "payments", "refused"),
+    ]
+
+
+# Lines outside of requests ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page of a log with three lines outside of requests, of which two failed."""
+    log = written(tmp_path_factory.mktemp("log"))
+    with log.open("a", encoding="utf-8") as file:
+        file.write(without_id(-60, "INFO", "starting"))
+        file.write(without_id(-59, "ERROR", "cannot start", port=80))
+        file.write(without_id(3600, "CRITICAL", "out of memory"))
+    with serving([log]) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("selection", "lines", "errors"),
+    [
+        ({}, ["cannot start", "out of memory"], 2),
+        ({"errors": "1"}, ["cannot start", "out of memory"], 2),
+        ({"level": "critical"}, ["out of memory"], 1),
+        ({"grep": "start"}, ["starting", "cannot start"], 1),
+        ({"grep": "start", "errors": "1"}, ["cannot start"], 1),
+        ({"grep": "start", "level": "critical"}, [], 0),
+        ({"until": "2026-01-31T12:00:00Z"}, ["cannot start"], 1),
+        ({"grep": "t", "since": "2026-01-31T12:50:00Z"}, ["out of memory"], 1),
+        ({"user": "alice"}, [], 0),
+        ({"request": "req-1"}, [], 0),
+        ({"slow": "1ms"}, [], 0),
+    ],
+)
+def test_lines_outside_of_requests_are_an_entry(
+    beside: str, selection: dict[str, str], lines: list[str], errors: int
+) -> None:
+    """Errors, or all that is searched for: as many are listed as it has when opened."""
+    found = listed(beside, **selection)
+    entry = found["outside"]
+    assert (entry or [None] * 5)[3:5] == ([len(lines), errors] if lines else [None] * 2)
+    assert all(ids(found))
+    _, rows = opened(beside, id="", **selection)
+    assert [row[8] for row in rows] == lines
+
+
+def test_lines_outside_of_requests_are_told(tmp_path: Path) -> None:
+    """Those that are written are counted once, among errors and what is searched."""
+    log = written(tmp_path)
+    with serving([log]) as address:
+        assert listed(address)["outside"] is None
+        assert listed(address, grep="disk")["outside"] is None
+        with log.open("a", encoding="utf-8") as file:
+            file.write(without_id(9000, "WARNING", "disk is nearly full"))
+            file.write(without_id(9001, "ERROR", "disk is full"))
+        told(address, lambda state: "" in state["recent"])
+        assert listed(address)["outside"][3] == 1
+        assert listed(address, grep="disk")["outside"][3] == 2
+        assert listed(address, grep="full")["outside"][3] == 2
 
 
 HOSTILE = [

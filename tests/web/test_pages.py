@@ -211,6 +211,31 @@ def test_no_value_controls_what_is_shown(page: Page, tmp_path: Path) -> None:
         page.goto("about:blank")
 
 
+def test_lines_outside_of_requests_come_first(page: Page, tmp_path: Path) -> None:
+    """A start-up that failed is an entry of its own, which grows and is searched."""
+    log = written(tmp_path)
+    fields = {"level": "ERROR", "message": "cannot start", "service": "shop"}
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(fields) + "\n")
+    with serving([log]) as address:
+        page.goto(address)
+        first = page.locator(".entry").first
+        expect(first.locator(".name")).to_have_text("outside of requests")
+        expect(page.locator("#count")).to_have_text("50 requests · 5 failed")
+        first.click()
+        expect(page.locator("h1")).to_have_text("outside of requests")
+        expect(page.locator(".row .message")).to_have_text(["cannot start"])
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**fields, "message": "cannot stop"}) + "\n")
+        stop = ["cannot start", "cannot stop"]
+        expect(page.locator(".row .message")).to_have_text(stop)
+        page.locator("[name=grep]").fill("stop")
+        expect(page.locator(".row .message")).to_have_text(stop[1:])
+        page.goto(page.url)
+        expect(page.locator(".row .message")).to_have_text(stop[1:])
+        page.goto("about:blank")
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_is_cut_off(page: Page, address: str, width: int) -> None:
     """No part is wider than the window, the list, a request and an open line."""

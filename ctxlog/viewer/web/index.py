@@ -7,17 +7,19 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ctxlog.aggregators import is_address
+from ctxlog.viewer.group.collected import OUTSIDE
 from ctxlog.viewer.group.summary import Row
 from ctxlog.viewer.query.needles import Every
 from ctxlog.viewer.query.scan import scan
 from ctxlog.viewer.read.source import BROKEN, Hit, Source
 from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.web.outside import Outside
 from ctxlog.viewer.web.reading import Given, Job, Piece, matching, pieces, summed_up
-from ctxlog.viewer.web.selection import Selection, Wish
+from ctxlog.viewer.web.selection import ERRORS, Selection, Wish
 
 _PAUSE = 0.25
 _BARS = 96
@@ -38,7 +40,8 @@ class Index:
         self._given, self._changed = given, changed
         self._lock = threading.Lock()
         self._rows: dict[str, Row] = {}
-        self._answers: OrderedDict[Wish, _Answer] = OrderedDict()
+        self._outside = Outside()
+        self._answers: OrderedDict[tuple[Wish, ...], _Answer] = OrderedDict()
         self._problems: list[str] = []
         self._read, self._done = 0, False
         self._recent: OrderedDict[str, int] = OrderedDict()
@@ -68,7 +71,7 @@ class Index:
         try:
             for made in self._job.results():
                 if isinstance(made, Piece):
-                    self._add(made.rows, older=made.older)
+                    self._add(made.rows, made.outside, older=made.older)
                     self._read += made.size
                 else:
                     self._problems.append(made)
@@ -78,8 +81,9 @@ class Index:
         self._done = True
         self._note()
 
-    def _add(self, rows: Mapping[str, Row], *, older: bool) -> None:
+    def _add(self, rows: Mapping[str, Row], outside: Outside, *, older: bool) -> None:
         with self._lock:
+            self._outside.merge(outside)
             for request, row in rows.items():
                 known = self._rows.get(request)
                 if known is None:
@@ -100,7 +104,9 @@ class Index:
         while not self._stopped.wait(_PAUSE):
             for file in self._files:
                 try:
-                    hits = file.news(Every(names))
+                    with self._lock:  # an answer reads as far, or looks at what comes
+                        answers = list(self._answers.values())
+                        hits = file.news(Every(names))
                 except BROKEN as error:
                     problem = f"{file.name}: {error}"
                     if problem not in self._problems:  # it is looked at again and again
@@ -108,35 +114,43 @@ class Index:
                         self._note()
                     continue
                 if hits:
-                    rows = summed_up(hits, names)
-                    self._add(rows, older=False)
-                    self._answer(hits)
-                    self._note()
-                    for request in rows:
-                        self._recent[request] = self._version
-                        self._recent.move_to_end(request)
-                    while len(self._recent) > _MOST_CHANGED:
-                        self._recent.popitem(last=False)
-                    self._changed()
+                    rows, outside = summed_up(hits, names)
+                    self._add(rows, outside, older=False)
+                    is_held = self._look(hits, answers)
+                    self._grow([*rows, OUTSIDE] if outside or is_held else [*rows])
 
-    def _answer(self, hits: list[Hit]) -> None:
-        answers = list(self._answers.values())
+    def _grow(self, requests: Sequence[str]) -> None:
+        """Note that these have new lines."""
+        with self._lock:
+            for request in requests:
+                self._recent[request] = self._version + 1
+                self._recent.move_to_end(request)
+            while len(self._recent) > _MOST_CHANGED:
+                self._recent.popitem(last=False)
+        self._note()
+
+    def _look(self, hits: list[Hit], answers: list[_Answer]) -> bool:
+        """Note lines in answers; return whether one outside of requests holds."""
+        outside = False
         for hit in hits if answers else ():
             for record in Record.read(hit.line, self._given.names):
-                for answer in answers:
-                    answer.look(record, hit.line)
+                held = [answer.look(record, hit.whole) for answer in answers]
+                outside |= record.request is None and any(held)
+        return outside
 
     def state(self) -> dict[str, Any]:
         """Return how far it has come, and which requests have grown of late."""
-        answers = list(self._answers.values())
+        with self._lock:
+            answers, recent = list(self._answers.values()), dict(self._recent)
+            version = self._version
         return {
-            "version": self._version,
+            "version": version,
             "requests": len(self._rows),
             "read": self._read,
             "total": self._total,
             "done": self._done and all(answer.done for answer in answers),
             "problems": self._problems[:20],
-            "recent": dict(self._recent),
+            "recent": recent,
         }
 
     def listed(self, selection: Selection, limit: int) -> dict[str, Any]:
@@ -148,6 +162,9 @@ class Index:
             limit: How many requests are listed at most.
         """
         answers = [self._answer_of(wish) for wish in selection.wishes]
+        outside = Outside() if not selection.outside else self._outside
+        if selection.outside not in ((), ERRORS):
+            outside = self._answer_of(*selection.outside).outside
         with self._lock:
             rows = [
                 row
@@ -157,7 +174,9 @@ class Index:
             ]
         shown = [row for row in rows if selection.is_within(row)]
         shown.sort(key=lambda row: row.extent.start or 0.0, reverse=True)
+        alone = outside.row(selection.since, selection.until)
         return {
+            "outside": None if alone is None else _summary(alone),
             "rows": [_summary(row) for row in shown[:limit]],
             "matched": len(shown),
             "failed": sum(row.failed for row in shown),
@@ -167,44 +186,67 @@ class Index:
             "state": self.state(),
         }
 
-    def _answer_of(self, wish: Wish) -> _Answer:
+    def _answer_of(self, *wishes: Wish) -> _Answer:
         with self._lock:
-            answer = self._answers.get(wish)
+            answer = self._answers.get(wishes)
             if answer is None:
-                answer = _Answer(self._given, wish, self._note)
-                self._answers[wish] = answer
+                ends = {file.name: file.end for file in self._files}
+                answer = _Answer(self._given, wishes, ends, self._note)
+                self._answers[wishes] = answer
                 while len(self._answers) > _MOST_ANSWERS:
                     _, oldest = self._answers.popitem(last=False)
                     oldest.end()
-            self._answers.move_to_end(wish)
+            self._answers.move_to_end(wishes)
             return answer
 
 
 class _Answer:
-    """The requests for which one thing holds, found while they are shown."""
+    """
+    The requests for which something holds, found while they are shown.
 
-    def __init__(self, given: Given, wish: Wish, changed: Callable[[], None]) -> None:
+    Attributes:
+        ids: Their ids.
+        outside: The lines outside of requests for which all of it holds.
+        done: Whether everything has been read.
+    """
+
+    def __init__(
+        self,
+        given: Given,
+        wishes: Sequence[Wish],
+        ends: Mapping[str, int],
+        changed: Callable[[], None],
+    ) -> None:
         self.ids: set[str] = set()
+        self.outside = Outside()
         self.done = False
-        self._criterion, self._changed = wish.criterion(), changed
-        self._job = Job(matching, given, wish)
+        self._criteria = [wish.criterion() for wish in wishes]
+        self._changed = changed
+        self._job = Job(matching, given, wishes, ends)
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
         try:
-            for ids in self._job.results():
-                self.ids.update(ids)
+            for made in self._job.results():
+                if isinstance(made, Outside):
+                    self.outside.merge(made)
+                else:
+                    self.ids.update(made)
                 self._changed()
         finally:
             self.done = True
             self._changed()
 
-    def look(self, record: Record, line: bytes) -> None:
-        """Take a line into account that was written since."""
-        request = record.request
-        if request is not None and not self._criterion.is_risky:
-            if self._criterion.holds(record, line):
-                self.ids.add(request)
+    def look(self, record: Record, line: bytes) -> bool:
+        """Take a line into account that was written since; return whether it holds."""
+        for one in self._criteria:
+            if one.is_risky or not one.holds(record, line):
+                return False
+        if record.request is not None:
+            self.ids.add(record.request)
+        elif any(one.outside for one in self._criteria):
+            self.outside.add(record)
+        return True
 
     def end(self) -> None:
         """End its reading."""

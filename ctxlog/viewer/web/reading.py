@@ -7,24 +7,27 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ctxlog.aggregators import is_address
+from ctxlog.viewer.group.collected import Collected
 from ctxlog.viewer.group.summary import Row
 from ctxlog.viewer.query.criteria import by_traces
 from ctxlog.viewer.query.needles import Every
 from ctxlog.viewer.query.scan import scan
 from ctxlog.viewer.query.search import Reader
-from ctxlog.viewer.read.source import BROKEN, Hit, Source
+from ctxlog.viewer.read.source import BROKEN, Block, Hit, Source
 from ctxlog.viewer.read.store import FAILED, source_of
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.traces import trace_key
 from ctxlog.viewer.web.lines import Sheet
-from ctxlog.viewer.web.selection import Wish
+from ctxlog.viewer.web.outside import Outside
+from ctxlog.viewer.web.selection import ERRORS, Wish
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -49,9 +52,43 @@ class Given:
     files: Sequence[str]
     names: Names
 
-    def reader(self) -> Reader:
-        """Return what reads all of it."""
-        return Reader([source_of(name) for name in self.files], self.names)
+    def reader(self, ends: Mapping[str, int] | None = None) -> Reader:
+        """
+        Return what reads all of it.
+
+        Args:
+            ends: Where files end whose later lines are not read.
+        """
+        known = ends or {}
+        sources = [
+            _Known(name, known[name]) if name in known else source_of(name)
+            for name in self.files
+        ]
+        return Reader(sources, self.names)
+
+
+class _Known(Source):
+    """A file as far as it was known; later lines are looked at as they come."""
+
+    def __init__(self, name: str, end: int) -> None:
+        super().__init__(name)
+        self._end = end
+
+    @property
+    def size(self) -> int | None:
+        """How many bytes are read."""
+        size = super().size
+        return None if size is None else min(size, self._end)
+
+    def blocks(self, begin: int = 0, end: int | None = None) -> Iterator[Block]:
+        """Yield its blocks."""
+        return super().blocks(begin, self._end if end is None else min(end, self._end))
+
+    def parts(self, size: int) -> Iterator[tuple[int, int]]:
+        """Yield its ranges."""
+        for begin, end in super().parts(size):
+            if begin < self._end:
+                yield begin, min(end, self._end)
 
 
 @dataclass(frozen=True)
@@ -61,18 +98,21 @@ class Piece:
 
     Attributes:
         rows: A row for each of these requests.
+        outside: The errors among them that are outside of requests.
         size: How many bytes these lines have.
         older: Whether they are older than all that was read before.
     """
 
     rows: dict[str, Row]
+    outside: Outside
     size: int
     older: bool
 
 
-def summed_up(hits: Sequence[Hit], names: Names) -> dict[str, Row]:
-    """Return what lines say of their requests."""
+def summed_up(hits: Sequence[Hit], names: Names) -> tuple[dict[str, Row], Outside]:
+    """Return what lines say of their requests, and the errors outside of requests."""
     rows: dict[str, Row] = {}
+    outside = Outside()
     for hit in hits:
         for record in Record.read(hit.line, names):
             request = record.request
@@ -81,7 +121,9 @@ def summed_up(hits: Sequence[Hit], names: Names) -> dict[str, Row]:
                 if row is None:
                     row = rows[request] = Row(request)
                 row.add(record)
-    return rows
+            elif record.failed:
+                outside.add(record)
+    return rows, outside
 
 
 def pieces(given: Given, ends: dict[str, int]) -> Iterator[Piece | str]:
@@ -100,13 +142,16 @@ def pieces(given: Given, ends: dict[str, int]) -> Iterator[Piece | str]:
                 yield from _from_end(source, ends[name], given.names)
             else:
                 for size, hits in scan(source, Every(given.names)):
-                    yield Piece(summed_up(hits, given.names), size, older=False)
+                    yield Piece(*summed_up(hits, given.names), size, older=False)
         except BROKEN as error:
             yield f"{name}: {error.__class__.__name__}: {error}"
     stores = [name for name in given.files if is_address(name)]
     if stores:
         reader = Given(stores, given.names).reader()
-        yield Piece(reader.rows(), 0, older=True)
+        # a line that is a whole request, and has no id, cannot be opened
+        rows = {key: row for key, row in reader.rows().items() if key == row.id}
+        with _outside(reader, ERRORS) as collected:
+            yield Piece(rows, Outside.of(collected), 0, older=True)
         yield from reader.problems
 
 
@@ -115,7 +160,7 @@ def _from_end(source: Source, end: int, names: Names) -> Iterator[Piece]:
     for begin, stop in reversed(ranges):
         found = scan(source, Every(names), begin, min(stop, end))
         hits = [hit for _, some in found for hit in some]
-        yield Piece(summed_up(hits, names), min(stop, end) - begin, older=True)
+        yield Piece(*summed_up(hits, names), min(stop, end) - begin, older=True)
 
 
 def _changed(name: str) -> float:
@@ -125,12 +170,35 @@ def _changed(name: str) -> float:
         return 0.0
 
 
-def matching(given: Given, wish: Wish) -> Iterator[list[str]]:
-    """Yield the ids of requests with a line for which something holds."""
-    reader = given.reader()
-    found, at_once = reader.matching([wish.criterion()]), 1 if reader.is_large else 100
+@contextmanager
+def _outside(reader: Reader, wishes: Sequence[Wish]) -> Iterator[Collected]:
+    """Collect the lines outside of requests for which all of this holds."""
+    for _ in reader.matching([wish.criterion() for wish in wishes]):
+        pass
+    with reader.outside() as collected:
+        yield collected
+
+
+def matching(
+    given: Given, wishes: Sequence[Wish], ends: Mapping[str, int]
+) -> Iterator[list[str] | Outside]:
+    """
+    Yield the ids of requests with lines for which these things hold.
+
+    The lines outside of requests for which all of them hold come last.
+
+    Args:
+        given: What is read.
+        wishes: What must hold.
+        ends: Where files end that may grow; later lines are not read.
+    """
+    reader = given.reader(ends)
+    found = reader.matching([wish.criterion() for wish in wishes])
+    at_once = 1 if reader.is_large else 100
     while some := list(islice(found, at_once)):
         yield some
+    with reader.outside() as collected:
+        yield Outside.of(collected)
 
 
 def opened(given: Given, request: str) -> Iterator[Any]:
@@ -155,6 +223,13 @@ def opened(given: Given, request: str) -> Iterator[Any]:
     with reader.collect(ids) as collected:
         others = [one for one in collected if one.id != request]
         yield from _sheet(Sheet(collected.request(request), others))
+
+
+def opened_outside(given: Given, wishes: Sequence[Wish]) -> Iterator[Any]:
+    """Yield the lines outside of requests for which all of this holds, as a request."""
+    with _outside(given.reader(), wishes) as collected:
+        for lines in collected:
+            yield from _sheet(Sheet(lines))
 
 
 def _sheet(sheet: Sheet) -> Iterator[Any]:

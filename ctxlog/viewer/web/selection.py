@@ -22,12 +22,18 @@ _OF_LINES: Mapping[str, Callable[[str], Criterion]] = {
     "field": criteria.by_field,
     "grep": criteria.by_grep,
 }
+#: What else must hold for a line outside of requests.
+_OF_OTHERS: Mapping[str, Callable[[str], Criterion]] = {
+    "errors": lambda _: criteria.failing,
+    "since": criteria.by_since,
+    "until": criteria.by_until,
+}
 
 
 @dataclass(frozen=True)
 class Wish:
     """
-    Something that must hold for a line of a request.
+    Something that must hold for a line.
 
     Attributes:
         name: The option's name.
@@ -39,7 +45,11 @@ class Wish:
 
     def criterion(self) -> Criterion:
         """Return the criterion of `ctxlog show`."""
-        return _OF_LINES[self.name](self.text)
+        return (_OF_LINES.get(self.name) or _OF_OTHERS[self.name])(self.text)
+
+
+#: What holds for the lines outside of requests that are listed unasked.
+ERRORS = (Wish("errors", "1"),)
 
 
 class Selection:
@@ -50,7 +60,9 @@ class Selection:
         given: The values of the options, by their names; empty ones count as not given.
 
     Attributes:
-        wishes: What must hold for lines.
+        wishes: What must hold for lines of a request.
+        outside: What must hold for a line outside of requests, beside its time; empty
+            if none is meant.
 
     Raises:
         ValueError: if a value cannot be read.
@@ -72,6 +84,15 @@ class Selection:
             raise ValueError(str(error)) from None
         self._errors = text("errors") not in ("", "0")
         self._request = text("request")
+        self.outside: tuple[Wish, ...] = ()
+        if not self._request and self._slow is None:
+            chosen = (*self.wishes, *(ERRORS if self._errors else ())) or ERRORS
+            # Who asks for a user or a path means requests.
+            if any(wish.criterion().outside for wish in chosen):
+                self.outside = chosen
+        times = [Wish(name, text(name)) for name in ("since", "until") if text(name)]
+        #: The same, and what must hold for its time.
+        self.outside_within = (*self.outside, *times)
 
     def holds(self, row: Row) -> bool:
         """Return whether what needs no line and no time holds for a request."""

@@ -14,10 +14,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from ctxlog.errors import requires
+from ctxlog.viewer.group.collected import OUTSIDE
 from ctxlog.viewer.web.assets import text_of
 from ctxlog.viewer.web.index import Index
 from ctxlog.viewer.web.lines import written
-from ctxlog.viewer.web.reading import Given, Job, opened
+from ctxlog.viewer.web.reading import Given, Job, opened, opened_outside
 from ctxlog.viewer.web.selection import Selection
 
 with requires("starlette", extra="web"):
@@ -148,7 +149,15 @@ class Page:
         return _json({**found, "files": list(self._given.files)})
 
     def _open(self, request: Request) -> Response:
-        job = Job(opened, self._given, request.query_params.get("id", ""))
+        chosen = request.query_params
+        if chosen.get("id", OUTSIDE) != OUTSIDE:
+            job = Job(opened, self._given, chosen["id"])
+        else:
+            try:
+                wishes = Selection(chosen).outside_within
+            except ValueError as error:
+                return _json({"error": str(error)}, 400)
+            job = Job(opened_outside, self._given, wishes)
 
         def lines() -> Iterator[bytes]:
             try:

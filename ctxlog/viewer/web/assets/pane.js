@@ -93,9 +93,10 @@ class Pane {
   describe() {
     const head = this.head;
     const title = make("h1");
-    const name = [head.method, head.path].filter(Boolean).join(" ");
+    const outside = head.id === OUTSIDE;
+    const name = outside ? OUTSIDE_NAME : [head.method, head.path].filter(Boolean).join(" ");
     title.append(make("span", "name", plain(name || head.id)));
-    if (head.status) {
+    if (head.status && !outside) {
       const bad = head.status >= "5" || head.errors;
       title.append(make("span", bad ? "status bad" : "status", plain(head.status)));
     }
@@ -108,12 +109,12 @@ class Pane {
       facts.append(fact);
     };
     add("", head.id, "id");
-    add("user", head.user);
+    if (!outside) add("user", head.user);
     add("began", head.start === null ? "" : iso(head.start, head.ahead));
     add("took", duration(head.took));
     add("", count(head.lines, "line"));
     if (head.errors) add("", count(head.errors, "error"), "bad");
-    if (head.route !== head.path) add("route", head.route);
+    if (head.route !== head.path && !outside) add("route", head.route);
     for (const [total, text] of head.totals) add(total, `${text} ms`);
     for (const text of head.kept) add("", text);
     if (head.requests.length > 1) {

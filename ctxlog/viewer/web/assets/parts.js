@@ -61,6 +61,10 @@ function iso(ms, ahead = 0) {
   return `${text.slice(0, -1)}${ahead < 0 ? "-" : "+"}${offset}`;
 }
 
+// The id of the lines of no request, and what stands for it.
+const OUTSIDE = "";
+const OUTSIDE_NAME = "outside of requests";
+
 function count(number, noun) {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }

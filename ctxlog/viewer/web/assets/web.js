@@ -14,7 +14,8 @@ const histogram = new Histogram(byId("histogram"), (since, until) => {
 // What is seen of a choice without its field: a time in the histogram.
 const SEEN = new Set(["grep", "errors", "since", "until"]);
 let files = [];
-let rows = [];
+let rows = []; // of requests, and before them of the lines outside of them
+let isMore = false;
 let current = null; // the id of the request at the cursor
 let opened = null; // and of the one on the right
 let limit = 300;
@@ -51,7 +52,9 @@ async function load() {
     byId("count").textContent = plain(found.error);
     return;
   }
-  ({ files, rows } = found);
+  files = found.files;
+  rows = found.outside ? [found.outside, ...found.rows] : found.rows;
+  isMore = found.matched > found.rows.length;
   histogram.show(found.bars, found.since, found.until);
   tell(found);
   draw();
@@ -70,7 +73,7 @@ function tell({ matched, failed, state }) {
 
 function draw() {
   list.replaceChildren(...rows.map(entry));
-  if (rows.length >= limit) {
+  if (isMore) {
     const more = make("button", "", "Older requests");
     more.type = "button";
     more.addEventListener("click", () => {
@@ -90,7 +93,8 @@ function entry([id, start, took, lines, errors, failed, method, path, status, us
   made.classList.toggle("opened", id === opened);
   const first = make("div", "first");
   first.append(
-    make("span", "name", plain([method, path].filter(Boolean).join(" ") || id)),
+    make("span", "name",
+      plain([method, path].filter(Boolean).join(" ") || id || OUTSIDE_NAME)),
     make("span", "code", plain(status)),
     make("span", "took", duration(took)),
   );
@@ -120,7 +124,9 @@ async function show(id, stay = false) {
   const turn = ++turns; // another one may begin before all of it is there
   let head = null;
   try {
-    for await (const made of pieces(`api/request?${new URLSearchParams({ id })}`)) {
+    const asked = id === OUTSIDE ? selection() : new URLSearchParams();
+    asked.set("id", id);
+    for await (const made of pieces(`api/request?${asked}`)) {
       if (turn !== turns) return;
       if (made.error) return say(plain(made.error));
       if (head) pane.add(made);
@@ -130,7 +136,10 @@ async function show(id, stay = false) {
     return say("The server has ended.");
   }
   if (turn !== turns) return;
-  if (!head) return say("This request is not there any more.");
+  if (!head) {
+    return say(id === OUTSIDE ? "No line outside of requests is meant."
+      : "This request is not there any more.");
+  }
   if (before) {
     [, pane.open, pane.at] = before;
     pane.draw();
@@ -164,10 +173,13 @@ function back() {
 
 function command() {
   const words = ["ctxlog", "show", ...files];
-  if (opened !== null && document.body.classList.contains("one")) {
+  const isOpen = opened !== null && document.body.classList.contains("one");
+  if (isOpen && opened !== OUTSIDE) {
     words.push("-r", opened);
   } else {
-    for (const [name, value] of selection()) {
+    const given = selection();
+    if (isOpen && !given.has("grep") && !given.has("level")) given.set("errors", "1");
+    for (const [name, value] of given) {
       if (name === "errors") words.push("--errors");
       else words.push(`--${name}`, value);
     }
@@ -195,6 +207,10 @@ function chosen() {
     && ![...selection().keys()].some((name) => !SEEN.has(name));
   keep();
   load();
+  if (opened === OUTSIDE) { // which lines these are has been chosen anew
+    pane.open = null;
+    show(OUTSIDE, true);
+  }
 }
 
 function move(by) {
@@ -257,7 +273,7 @@ for (const [name, value] of address) {
 }
 list.focus();
 chosen();
-if (address.get("r")) show(address.get("r"));
+if (address.has("r")) show(address.get("r"));
 
 const events = new EventSource("api/events");
 const seen = new Map();
