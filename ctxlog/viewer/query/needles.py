@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -37,9 +37,11 @@ class Every:
 
     Attributes:
         names: The user's names, which may tell an entry.
+        forms: What tells the requests and times of most; None if all are to be read.
     """
 
     names: Names = NAMES
+    forms: Forms | None = field(default=None, compare=False)
 
     def __call__(self, block: Block) -> Iterator[int]:
         """Return where these lines begin."""

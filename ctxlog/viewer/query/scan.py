@@ -5,6 +5,8 @@ Lines found by their bytes, with the text below them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from io import BytesIO
+from itertools import zip_longest
 
 from ctxlog.viewer.query.needles import (
     NAMES,
@@ -16,6 +18,7 @@ from ctxlog.viewer.query.needles import (
     start_of,
 )
 from ctxlog.viewer.read.source import Block, Hit, Source
+from ctxlog.viewer.recognize.forms import moment
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.text import begins, stream
 
@@ -57,7 +60,7 @@ def scan(
         if above is not None and not _followed(above, block, 0, names):
             hits.append(above)
             above = None
-        if above is None and type(lines) is Every and (alone := _alone(block)):
+        if above is None and type(lines) is Every and (alone := _alone(block, lines)):
             hits += alone[:-1]
             above = alone[-1]
             yield block.stop, hits
@@ -80,7 +83,7 @@ def scan(
     yield 0, [above]
 
 
-def _alone(block: Block) -> list[Hit]:
+def _alone(block: Block, every: Every) -> list[Hit]:
     """Return all lines of a block that has nothing but objects; nothing of another."""
     if (
         block.torn
@@ -88,10 +91,22 @@ def _alone(block: Block) -> list[Hit]:
         or not block.data.endswith(b"\n", 0, block.stop)
     ):
         return []
-    hits, position = [], block.position
-    for line in block.data[: block.stop - 1].split(b"\n"):
-        hits.append(Hit(position, line + b"\n", []))
-        position += len(line) + 1
+    told = None
+    if every.forms is not None and not every.names.own:
+        told = every.forms.told(block.data, block.stop)
+    lines = BytesIO(block.data[: block.stop]) if told is None else told.lines
+    said: list[tuple[str, float] | None] = []
+    if told is not None:
+        said = [
+            (request.decode("utf-8", "replace"), moment(time)) if time else None
+            for time, _, request, _ in told.said()
+        ]
+        for number in told.others:
+            said[number] = None
+    position, hits = block.position, []
+    for line, one in zip_longest(lines, said):
+        hits.append(Hit(position, line, [], one))
+        position += len(line)
     return hits
 
 

@@ -32,7 +32,7 @@ from ctxlog.viewer.query.processes import can_fork, found, is_large
 from ctxlog.viewer.read.progress import Progress
 from ctxlog.viewer.read.source import BROKEN, Hit, Source
 from ctxlog.viewer.read.store import FAILED, Store
-from ctxlog.viewer.recognize.forms import moment
+from ctxlog.viewer.recognize.forms import Forms, moment
 from ctxlog.viewer.recognize.keys import Names, spellings
 from ctxlog.viewer.recognize.record import Record
 
@@ -173,7 +173,7 @@ class Reader:
             torn: list[int] = []
             names = self._names_for(source)
             for hit, records in _entries(hits, names, torn):
-                if records:
+                if records or hit.said is not None:
                     yield names, hit, records
             self._note_torn(source, torn)
 
@@ -377,7 +377,8 @@ class Reader:
                 `outside`, if every request is asked for.
         """
         if wanted is None:
-            every = Lines(Every(self.names), [self._within])
+            forms = None if criteria else Forms()
+            every = Lines(Every(self.names, forms), [self._within])
             return self._collected(every, lambda _: True, criteria)
         scan = Ids(wanted, self.names) if wanted else Matches([])
         return self._collected(Lines(scan, self._of(wanted)), wanted.__contains__)
@@ -430,12 +431,17 @@ class Reader:
         collected = Collected(self.names)
         looks_outside = any(one.outside for one in outside)
         for names, hit, records in self._hits(lines):
+            collected.begin(names)
+            if hit.said is not None and not records:
+                told, time = hit.said
+                if told and wanted(told):
+                    collected.add(hit, [(told, (time, time))])
+                continue
             requests = [
                 (request, record.span)
                 for record in records
                 if (request := record.request) is not None and wanted(request)
             ]
-            collected.begin(names)
             collected.add(hit, requests)
             if looks_outside:
                 spans = _outside(hit, records, outside)
@@ -501,7 +507,7 @@ def _entries(
     hits: Iterable[Hit], names: Names, torn: list[int]
 ) -> Iterator[tuple[Hit, Sequence[Record]]]:
     """
-    Yield lines with their records.
+    Yield lines with their records; none of those whose forms tell what matters.
 
     Args:
         hits: The lines.
@@ -509,6 +515,9 @@ def _entries(
         torn: Takes where lines begin that could not be read, and began as an object.
     """
     for hit in hits:
+        if hit.said is not None:
+            yield hit, ()
+            continue
         records = Record.read(hit.line, names)
         if not records and hit.line.lstrip().startswith(b"{"):
             torn.append(hit.position)

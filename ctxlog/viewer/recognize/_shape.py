@@ -45,6 +45,7 @@ class Shape:
         may_begin: Whether the time may be when what took a while began.
         own: The members that are the time, the level, the message, or say again what
             others do.
+        is_marked: Whether ctxlog says of it that it waited, or stands for others.
     """
 
     __slots__ = (
@@ -54,6 +55,7 @@ class Shape:
         "_places",
         "_plain_fields",
         "format",
+        "is_marked",
         "may_begin",
         "own",
     )
@@ -61,7 +63,7 @@ class Shape:
     def __init__(self, outline: _Outline) -> None:
         self._outline = outline
         self.format, self.own = outline.format, outline.own
-        self.may_begin = outline.may_begin
+        self.may_begin, self.is_marked = outline.may_begin, outline.is_marked
         self._places: dict[str, Sequence[Place]] = {}
         self._best: dict[str, str | None] = {}
         self._bare: bool | None = None
@@ -164,6 +166,7 @@ class _Outline:
         may_begin: Whether the time may be when what took a while began.
         own: The members that are the time, the level, the message, or say again what
             others do.
+        is_marked: Whether ctxlog says of it that it waited, or stands for others.
         holders: The members of which the names inside matter.
         shapes: The shapes of objects with these members, by their forms inside.
     """
@@ -187,6 +190,7 @@ class _Outline:
         self.shapes: dict[object, Shape] = {}
         self._possible: dict[str, Sequence[str]] = {}
         self._of_requests: dict[str, str | None] = {}
+        self.is_marked = any(self.of_requests(what) for what in OF_REQUESTS)
 
     def _may_hold(self, what: str, names: Sequence[str]) -> bool:
         if may_hold(what, _parts(names)):

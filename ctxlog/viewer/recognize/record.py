@@ -361,17 +361,23 @@ class Record:
     @property
     def is_buffered(self) -> bool:
         """Whether it waited in a buffer before it was written."""
+        if not self._shape.is_marked:
+            return False
         found = self._of_requests("buffered")
         return found is True or found == "true"
 
     @property
     def dropped_lines(self) -> int:
         """How many lines of its request, before it, had no room in the buffer."""
+        if not self._shape.is_marked:
+            return 0
         return max(int(number(self._of_requests("dropped lines")) or 0), 0)
 
     @property
     def sample_rate(self) -> float:
         """How many requests its request stands for: 1 unless that is of a sample."""
+        if not self._shape.is_marked:
+            return 1.0
         return max(number(self._of_requests("sample rate")) or 1.0, 1.0)
 
     def _of_requests(self, what: str) -> Any:

@@ -130,11 +130,13 @@ def request_texts(
     day = "" if request.start is None else look.clock.day(request.start)
     for entry in entries:
         time = entry.record.time
-        if time is not None and look.clock.day(time) != day:
-            day = look.clock.day(time)
+        if time is not None and (today := look.clock.day(time)) != day:
+            day = today
             yield f"{day}\n"
         fields = shown_fields(entry.record, look)
-        yield "\n".join(_entry(request, entry, _news(fields, above), look)) + "\n"
+        news = _news(fields, above)
+        since = _since(request, time)
+        yield "\n".join(_entry(entry, since, news, look)) + "\n"
         above = fields
 
 
@@ -194,7 +196,9 @@ class LinePrinter:
 
 def shown_fields(record: Record, look: Look) -> Mapping[str, Any]:
     """Return a line's fields that are shown: `a.b` where a value is an object."""
-    fields = dict(flat(record.fields, _DEEPEST))
+    fields = record.fields
+    if any(type(value) is dict for value in fields.values()):
+        fields = dict(flat(fields, _DEEPEST))
     if record.is_buffered:
         for name in _MARKED:
             fields.pop(name, None)
@@ -216,6 +220,8 @@ def _news(
 
 def value_text(value: object) -> str:
     """Return a value as text: as JSON, unless it is a single word."""
+    if type(value) is int:
+        return str(value)
     if isinstance(value, str) and _BARE.fullmatch(value):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -260,23 +266,31 @@ def _painted_level(record: Record, color: bool) -> str:
 
 
 def _entry(
-    request: Request, entry: LogLine, news: Sequence[tuple[str, str]], look: Look
+    entry: LogLine, since: str, news: Sequence[tuple[str, str]], look: Look
 ) -> list[str]:
     record = entry.record
     level = _painted_level(record, look.color)
-    head = f"{since(request, record):>10}{waited(record)} {level}  "
+    head = f"{since:>10}{waited(record)} {level}  "
     shown = _under(head, 22, record, news, look)
-    below = record.stack.splitlines()
-    below += [line.decode("utf-8", "replace").rstrip("\r\n") for line in entry.below]
-    shown.extend(f"{'':12}{safe(line)}".rstrip() for line in below)
+    stack = record.stack
+    if stack or entry.below:
+        below = stack.splitlines()
+        below += [
+            line.decode("utf-8", "replace").rstrip("\r\n") for line in entry.below
+        ]
+        shown.extend(f"{'':12}{safe(line)}".rstrip() for line in below)
     return shown
 
 
 def since(request: Request, record: Record) -> str:
     """Return how long after a request's begin a line was written, in milliseconds."""
-    if record.time is None or request.start is None:
+    return _since(request, record.time)
+
+
+def _since(request: Request, time: float | None) -> str:
+    if time is None or request.start is None:
         return ""
-    return f"+{(record.time - request.start) * 1000:.1f}"
+    return f"+{(time - request.start) * 1000:.1f}"
 
 
 def count_text(number: int, noun: str) -> str:

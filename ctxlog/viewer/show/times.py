@@ -4,6 +4,7 @@ Times and durations as people read them.
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timezone, tzinfo
 
 _FIRST = datetime.min.replace(tzinfo=timezone.utc)
@@ -20,6 +21,7 @@ class Clock:
 
     def __init__(self, zone: tzinfo | None = timezone.utc) -> None:
         self.zone = zone
+        self._second, self._day = math.nan, ""
 
     def _at(self, time: float) -> datetime:
         try:
@@ -45,7 +47,10 @@ class Clock:
 
     def day(self, time: float) -> str:
         """Return the day."""
-        return self._at(time).date().isoformat()
+        second = time // 1  # most lines have that of the line before
+        if second != self._second:
+            self._second, self._day = second, self._at(time).date().isoformat()
+        return self._day
 
 
 #: Times as they are in UTC.
