@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -322,15 +323,15 @@ def test_a_file_that_vanishes_is_a_problem_of_the_file(
         list(pieces)
 
 
-class _Vanishing(Every):
+@dataclass
+class _Vanishing:
     """Takes the file away while it is read."""
 
-    def __init__(self, path: str) -> None:
-        object.__setattr__(self, "path", path)
+    path: str
 
     def __call__(self, block: Block) -> Iterator[int]:
-        Path(self.path).unlink(missing_ok=True)  # type: ignore[attr-defined]
-        return super().__call__(block)
+        Path(self.path).unlink(missing_ok=True)
+        return Every()(block)
 
 
 _KILLED = """

@@ -26,8 +26,10 @@ Scan = Callable[[Block], Iterable[int]]
 def is_json(block: Block) -> bool:
     """Whether each line of a block begins as an object."""
     data, stop = block.data, block.stop
-    objects = data.count(b"\n{", 0, stop) + data.startswith(b"{")
-    return objects >= data.count(b"\n", 0, stop)
+    return data.startswith(b"{", 0, stop) and not _NO_OBJECT.search(data, 0, stop)
+
+
+_NO_OBJECT = re.compile(rb"\n[^{]")
 
 
 @dataclass(frozen=True)
@@ -394,12 +396,16 @@ class Shown:
             return Every(self.names)(block)
         if self.folded:
             block = replace(block, data=block.data.lower())
-        starts = {*Matches([self.piece], [_ODD_ESCAPES])(block)}
+        starts = {*Matches([self.piece])(block)}
+        odd = _ODD_ESCAPES.finditer(block.data, 0, block.stop)
+        starts.update(start_of(block, match.start()) for match in odd)
         last = start_of(block, block.stop - 1)
         starts.add(last)  # what stands below it is in the next block
         if not is_json(block):
             for start, line in block.lines():
-                if start and not line.startswith(b"{"):
+                if not line.startswith(b"{"):
                     starts.add(last)
+                    if begins(line, self.names):
+                        starts.add(start)
                 last = start
         return sorted(starts)

@@ -60,7 +60,11 @@ def scan(
         if above is not None and not _followed(above, block, 0, names):
             hits.append(above)
             above = None
-        if above is None and type(lines) is Every and (alone := _alone(block, lines)):
+        if (
+            above is None
+            and isinstance(lines, Every)
+            and (alone := _alone(block, lines))
+        ):
             hits += alone[:-1]
             above = alone[-1]
             yield block.stop, hits
