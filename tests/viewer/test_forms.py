@@ -56,7 +56,8 @@ def told(data: bytes) -> Told:
 def agree(known: Told) -> int:
     """Hold what is told against what is read; return how many lines are told."""
     others = {*known.others}
-    for number, (time, level, request, user) in enumerate(known.said()):
+    for number, said in enumerate(known.said()):
+        time, level, request, user, path, method = said
         if number not in others:
             (record,) = Record.read(known.lines[number], NAMES)
             assert record.is_bare
@@ -64,6 +65,8 @@ def agree(known: Told) -> int:
             assert record.level == level
             assert (record.request or "") == request.decode()
             assert (record.user or "") == user.decode()
+            asked = (record.path or "", record.method or "")
+            assert (path.decode(), method.decode() if path else asked[1]) == asked
     return len(known.lines) - len(others)
 
 

@@ -146,10 +146,11 @@ class Request:
         errors, about, kept, totals = 0, About(), Kept(), Totals()
         for entry in self.entries:
             record = entry.record
-            kept.add(record)
+            if record.is_marked:
+                kept.add(record)
             if record.is_bare:
                 errors += record.level >= 40
-                about.user = record.user or about.user
+                about.add_bare(record)
                 continue
             took = record.took
             errors += record.failed

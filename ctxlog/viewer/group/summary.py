@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from ctxlog.viewer.recognize.forms import moment
+from ctxlog.viewer.recognize.forms import Said, moment
 from ctxlog.viewer.recognize.record import Record
 
 
@@ -99,12 +99,22 @@ class About:
         self._note_route(record.route, status is not None, took)
         method = record.method
         if status is None:
-            self._last_method = method or self._last_method
-            self._last_path = path or self._last_path
+            self.ask(method, path or "")
             return
         if took >= self._took:
             self._took, self.status = took, str(status)
             self._method, self._path = method or "", path or ""
+
+    def add_bare(self, record: Record) -> None:
+        """Take a line into account that says nothing of an answer."""
+        self.user = record.user or self.user
+        if record.asks and (path := record.path) is not None and not record.is_call:
+            self.ask(record.method, path)
+
+    def ask(self, method: str | None, path: str) -> None:
+        """Note what a line that says nothing of an answer says was asked for."""
+        self._last_method = method or self._last_method
+        self._last_path = path or self._last_path
 
     def _note_route(self, route: str | None, is_of_status: bool, took: float) -> None:
         rank, known = (is_of_status, took), self._route_rank
@@ -207,7 +217,7 @@ class Kept:
 @dataclass(slots=True)
 class Sum:
     """
-    What lines of a request say that tell nothing but time, level and user.
+    What lines of a request say that tell nothing of an answer.
 
     Attributes:
         lines: How many there are.
@@ -215,6 +225,8 @@ class Sum:
         first: The first time, as it is written.
         last: The last one.
         user: The user of the last line that names one.
+        path: The path of the last line that names one.
+        method: The method of the last line that names one beside a path.
     """
 
     lines: int
@@ -222,19 +234,22 @@ class Sum:
     first: bytes
     last: bytes
     user: bytes
+    path: bytes
+    method: bytes
 
 
 class Sums(dict[bytes, Sum]):
     """Such sums by request."""
 
-    def add(self, lines: Iterable[tuple[bytes, int, bytes, bytes]]) -> None:
-        """Take lines into account: the time, level, request and user of each."""
-        for time, level, request, user in lines:
+    def add(self, lines: Iterable[Said]) -> None:
+        """Take lines into account."""
+        for time, level, request, user, path, method in lines:
             if not (time and request):
                 continue
             known = self.get(request)
             if known is None:
-                self[request] = Sum(1, level >= 40, time, time, user)
+                method = method if path else b""
+                self[request] = Sum(1, level >= 40, time, time, user, path, method)
                 continue
             known.lines += 1
             known.errors += level >= 40
@@ -243,6 +258,8 @@ class Sums(dict[bytes, Sum]):
             elif time < known.first:
                 known.first = time
             known.user = user or known.user
+            if path:
+                known.path, known.method = path, method or known.method
 
 
 class Row:
@@ -283,7 +300,7 @@ class Row:
         if record.is_bare:
             self.errors += (failed := record.level >= 40)
             self.failed = self.failed or failed
-            self.about.user = record.user or self.about.user
+            self.about.add_bare(record)
             if (time := record.time) is not None:
                 self.extent.add(time, time)
             return
@@ -305,6 +322,7 @@ class Row:
         self.errors += lines.errors
         self.failed = self.failed or lines.errors > 0
         self.about.user = lines.user.decode("utf-8", "replace") or self.about.user
+        self.about.ask(lines.method.decode(), lines.path.decode("utf-8", "replace"))
         self.extent.add(moment(lines.first), moment(lines.last))
 
     def merge(self, later: Row) -> None:

@@ -103,7 +103,7 @@ def _alone(block: Block, every: Every) -> list[Hit]:
     if told is not None:
         said = [
             (request.decode("utf-8", "replace"), moment(time)) if time else None
-            for time, _, request, _ in told.said()
+            for time, request in zip(told.times, told.requests, strict=True)
         ]
         for number in told.others:
             said[number] = None

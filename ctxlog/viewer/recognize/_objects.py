@@ -52,6 +52,11 @@ _MARKS = frozenset(
     + [*_LISTS, *_PAIRS, "resourceLogs"]
 )
 
+#: And one of these: `time` and `date` alone are of any line.
+_WRAPPING = frozenset(
+    [name for name, _, _ in _WRAPPERS] + [*_LISTS, *_PAIRS, "resourceLogs"]
+)
+
 # Values within values of OpenTelemetry's that are read.
 _DEPTH = 64
 
@@ -66,7 +71,9 @@ def simple(text: bytes) -> dict[str, Any] | None:
         members = loads(text)
     except (ValueError, RecursionError):
         return None
-    if type(members) is not dict or not _MARKS.isdisjoint(members):
+    if type(members) is not dict:
+        return None
+    if not _MARKS.isdisjoint(members) and not _WRAPPING.isdisjoint(members):
         return None
     for value in members.values():
         if type(value) is float and not -(2.0**63) < value < 2.0**63:

@@ -49,6 +49,7 @@ class Shape:
     """
 
     __slots__ = (
+        "_asks",
         "_bare",
         "_best",
         "_outline",
@@ -66,6 +67,7 @@ class Shape:
         self.may_begin, self.is_marked = outline.may_begin, outline.is_marked
         self._places: dict[str, Sequence[Place]] = {}
         self._best: dict[str, str | None] = {}
+        self._asks: bool | None = None
         self._bare: bool | None = None
         self._plain_fields: Sequence[str] | None = None
 
@@ -123,6 +125,14 @@ class Shape:
                 self.places(what, members) for what in _OF_ANSWERS
             )
         return self._bare
+
+    def asks(self, members: dict[str, Any]) -> bool:
+        """Whether such an object may say what was asked for: a path."""
+        if self._asks is None:
+            self._asks = any(
+                self.places(what, members) for what in ("path", "request line")
+            )
+        return self._asks
 
     def plain_fields(self, members: dict[str, Any]) -> Sequence[str]:
         """
@@ -271,7 +281,7 @@ class _Outline:
 _NESTED = frozenset({dict, list})
 _outlines: dict[tuple[str, ...], _Outline] = {}
 #: What only lines say that are about how a request was answered, or about a call.
-_OF_ANSWERS = ("status", "path", "request line", "method", "route", "duration")
+_OF_ANSWERS = ("status", "route", "duration")
 #: Members of which fields are made in a way of their own, or which hold a traceback.
 _ODD = frozenset({"record", "text"}) | STACK_HEADS
 

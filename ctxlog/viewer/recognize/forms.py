@@ -12,18 +12,21 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from io import BytesIO
-from itertools import accumulate, islice
+from itertools import accumulate, islice, repeat
 from operator import gt, itemgetter
 from typing import Any, NamedTuple
 
 from ctxlog.viewer.recognize._levels import level_of
 from ctxlog.viewer.recognize._objects import simple
 from ctxlog.viewer.recognize._shape import Place, Shape, inner
-from ctxlog.viewer.recognize.keys import NO_ID
+from ctxlog.viewer.recognize.keys import CALLS, NO_ID
 from ctxlog.viewer.recognize.times import seconds
+
+#: The time, level, request, user, path and method of a line.
+Said = tuple[bytes, int, bytes, bytes, bytes, bytes]
 
 # Of so many lines that have no form yet one is looked for at a time, and in all.
 _MOST_AT_ONCE, _MOST_TRIED = 40, 800
@@ -44,11 +47,16 @@ _LIST = rb'\[(?:[^\[\]{}"\\\n]|"[^"\\\n]*")*\]'
 _CLOCK = rb"\d\d\d\d-[01]\d-[0-3]\dT[012]\d:[0-5]\d:[0-5]\d"
 _ISO = re.compile(rb'"%s(\.\d+)?(Z|[+-]\d\d:?\d\d)"' % _CLOCK)
 _EPOCH = re.compile(rb"([1-9]\d{8,18})(\.\d{1,12})?")
+_NONE = rb"(?!)"
 #: Values that say something, as texts and as numbers; what is odd is looked at apart.
 _CAPTURED: Mapping[str, tuple[bytes, bytes]] = {
     "level": (rb'"([^"]+)"', rb"(\d{1,4})"),
     "id": (rb'"([^"]+)"', rb"([1-9]\d{0,17})"),
     "user": (rb'"([^"\\-][^"\\]*)"', rb"([1-9]\d{0,17})"),
+    "path": (rb'"([^"\\]+)"', _NONE),
+    "method": (rb'"([A-Za-z][A-Za-z-]{1,19})"', _NONE),
+    # What is no call of another service, whose path is not that of the request.
+    "logger": (rb'"(?!%s")[^"]*"' % re.escape(CALLS.encode()), _NONE),
 }
 
 
@@ -78,10 +86,14 @@ class _Form(NamedTuple):
         return self[2:]
 
 
-class _Leaf(NamedTuple):
-    """The groups of the time, level, request and user of lines of a form."""
+#: What is told of lines, in the order of `Said`.
+_ROLES = ("time", "level", "id", "user", "path", "method")
 
-    groups: tuple[int, int, int, int]
+
+class _Leaf(NamedTuple):
+    """The groups of what is told of lines of a form, in the order of `Said`."""
+
+    groups: tuple[int, ...]
     form: _Form
 
 
@@ -152,13 +164,11 @@ class Told:
     Of a line it is what a `Record` of it says, and that it says nothing else of its
     request: `Record.is_bare`.
 
-    Attributes:
-        times: The time of each line as it is written, or nothing if the line has to be
-            read. All that are there sort as texts.
-        levels: The level of each on logging's scale, -1 if the line has to be read.
-        requests: The request of each, or nothing if it names none.
-        odd: Requests that are none, and those that are written with escapes: lines that
-            name these have to be read.
+    Args:
+        data: The lines.
+        stop: Where in *data* they end.
+        rows: The groups of each line.
+        leaves: What these mean, by the number of the group that is the line's end.
     """
 
     def __init__(
@@ -173,22 +183,51 @@ class Told:
         if common is None:
             rows = [_picked(row, leaves) for row in rows]
             common = _PICKED
-        (time, level, request, user), form = common
-        self._rows, self._user = rows, user
-        self.times = [row[time] for row in rows]
-        known = _Levels(form)
-        if form.level is None:
-            self.levels = [known[row[level]] for row in rows]
-        else:
-            self.levels = [form.level if time else -1 for time in self.times]
-        self.requests = [row[request] for row in rows]
-        self.odd = {one for one in set(self.requests) if one and _is_odd(one)}
+        self._rows, (self._groups, self._form) = rows, common
 
-    def said(self) -> Iterator[tuple[bytes, int, bytes, bytes]]:
-        """Yield the time, level, request and user of each line."""
-        user = self._user
-        users = [row[user] for row in self._rows]
-        return zip(self.times, self.levels, self.requests, users, strict=True)
+    @cached_property
+    def times(self) -> Sequence[bytes]:
+        """
+        The time of each line as it is written; nothing if the line has to be read.
+
+        All that are there sort as texts.
+        """
+        group = self._groups[0]
+        return [row[group] for row in self._rows]
+
+    @cached_property
+    def levels(self) -> Sequence[int]:
+        """The level of each on logging's scale; -1 if the line has to be read."""
+        group, level = self._groups[1], self._form.level
+        if level is not None:
+            return [level if time else -1 for time in self.times]
+        known = _Levels(self._form)
+        return [known[row[group]] for row in self._rows]
+
+    @cached_property
+    def requests(self) -> Sequence[bytes]:
+        """The request of each; nothing if it names none."""
+        group = self._groups[2]
+        return [row[group] for row in self._rows]
+
+    @cached_property
+    def odd(self) -> Collection[bytes]:
+        """
+        Requests that are none, and those that are written with escapes.
+
+        Lines that name one have to be read.
+        """
+        return {one for one in set(self.requests) if one and _is_odd(one)}
+
+    def said(self) -> Iterator[Said]:
+        """Yield what each line says."""
+        user, path, method = [
+            [row[group] for row in self._rows] if group else repeat(b"")
+            for group in self._groups[3:]
+        ]
+        return zip(  # noqa: B905 - what no line says has no end
+            self.times, self.levels, self.requests, user, path, method
+        )
 
     @cached_property
     def lines(self) -> Sequence[bytes]:
@@ -243,7 +282,7 @@ class Told:
         if any(map(gt, times, islice(times, 1, None))):
             pairs.sort(key=itemgetter(1))
         last, first = dict(pairs), dict(reversed(pairs))
-        known = last.keys() - self.odd - {b""}
+        known = last.keys() - {*self.odd, b""}
         return {one: (first[one], last[one]) for one in known}
 
 
@@ -300,16 +339,21 @@ def _form(line: bytes) -> _Form | None:
 
 def _roles(shape: Shape, members: dict[str, Any]) -> dict[tuple[str, ...], str] | None:
     """Return what stands at which path; None if the like may stand elsewhere, too."""
+    asked = ("path", "method", "logger") if shape.asks(members) else ()
+    if shape.places("request line", members):
+        return None
     roles: dict[tuple[str, ...], str] = {}
-    for what in ("id", "time", "level", "user"):
+    for what in ("id", "time", "level", "user", *asked):
         for place in shape.places(what, members):
-            path = (place,) if isinstance(place, str) else place
+            path = [place] if isinstance(place, str) else place
             value = inner(members, path)
-            if what == "user" and (value is None or isinstance(value, (dict, list))):
-                continue
-            if not all(isinstance(step, str) for step in path) or path in roles:
+            skipped = {"user": (dict, list, type(None)), "logger": (dict, type(None))}
+            if isinstance(value, skipped.get(what, ())):
+                continue  # the next one counts
+            names = tuple(step for step in path if isinstance(step, str))
+            if len(names) < len(path) or names in roles:
                 return None
-            roles[path] = what  # type: ignore[index]
+            roles[names] = what
             break
     if "id" not in roles.values() and "trace" in members:
         return None
@@ -473,9 +517,7 @@ def _compiled(
         if (form := node.form) is not None:
             count += 1
             at = {role: above[token] for token, role in form.roles}
-            time, level, request, user = map(at.get, ("time", "level", "id", "user"))
-            groups = (time or 0, level or 0, request or 0, user or 0)
-            leaves[count] = _Leaf(groups, form)
+            leaves[count] = _Leaf(tuple(at.get(role, 0) for role in _ROLES), form)
             return rb"(\n)"
         found = []
         for token, below in node.next.items():
@@ -500,17 +542,19 @@ def _common(leaves: Sequence[_Leaf]) -> _Leaf | None:
     form = leaves[0].form
     if any(leaf.form.reading != form.reading for leaf in leaves):
         return None
-    return _Leaf((groups[0], groups[1], groups[2], groups[3]), form)
+    return _Leaf(tuple(groups), form)
 
 
 def _picked(row: tuple[bytes, ...], leaves: Mapping[int, _Leaf]) -> tuple[bytes, ...]:
-    """Return a line's time, level on logging's scale, request and user."""
+    """Return what a line says in the order of `_PICKED`, its level as a number."""
     if row[-1]:
-        return b"", b"-1", b"", b""
+        return b"", b"", b"-1", b"", b"", b"", b""
     groups, form = leaves[row.index(b"\n")]
-    time, level, request, user = (row[group] for group in groups)
-    return time, b"%d" % _level(level, form), request, user
+    time, level, *others = (row[group] for group in groups)
+    return b"", time, b"%d" % _level(level, form), *others
 
 
-#: How the rows of `_picked` are read.
-_PICKED = _Leaf((0, 1, 2, 3), _Form((), (), (), None, ("levelno", ""), True))
+#: How the rows of `_picked` are read; their first group is empty, too.
+_PICKED = _Leaf(
+    (1, 2, 3, 4, 5, 6), _Form((), (), (), None, ("levelno", ""), is_number=True)
+)

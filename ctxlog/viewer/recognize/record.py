@@ -129,6 +129,11 @@ class Record:
         return not self.names.own and self._shape.is_bare(self.members)
 
     @property
+    def asks(self) -> bool:
+        """Whether it may say what was asked for: a path."""
+        return self.names.own or self._shape.asks(self.members)
+
+    @property
     def request(self) -> str | None:
         """The request's id; None if the line belongs to none."""
         found = self._best("id")
@@ -359,9 +364,14 @@ class Record:
         return self.path is not None and self.method is not None
 
     @property
+    def is_marked(self) -> bool:
+        """Whether it may have waited in a buffer, or stand for other requests."""
+        return self._shape.is_marked
+
+    @property
     def is_buffered(self) -> bool:
         """Whether it waited in a buffer before it was written."""
-        if not self._shape.is_marked:
+        if not self.is_marked:
             return False
         found = self._of_requests("buffered")
         return found is True or found == "true"
@@ -369,14 +379,14 @@ class Record:
     @property
     def dropped_lines(self) -> int:
         """How many lines of its request, before it, had no room in the buffer."""
-        if not self._shape.is_marked:
+        if not self.is_marked:
             return 0
         return max(int(number(self._of_requests("dropped lines")) or 0), 0)
 
     @property
     def sample_rate(self) -> float:
         """How many requests its request stands for: 1 unless that is of a sample."""
-        if not self._shape.is_marked:
+        if not self.is_marked:
             return 1.0
         return max(number(self._of_requests("sample rate")) or 1.0, 1.0)
 

@@ -8,6 +8,7 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from ctxlog.terminal import hue, paint
@@ -133,8 +134,8 @@ def request_texts(
         if time is not None and (today := look.clock.day(time)) != day:
             day = today
             yield f"{day}\n"
-        fields = shown_fields(entry.record, look)
-        news = _news(fields, above)
+        fields = entry.record.fields
+        news = _news(entry.record, fields, above, look)
         since = _since(request, time)
         yield "\n".join(_entry(entry, since, news, look)) + "\n"
         above = fields
@@ -173,8 +174,8 @@ class LinePrinter:
         if record is None:
             return safe(line.decode("utf-8", "replace").rstrip("\r\n")) + "\n"
         look = self._look
-        request, fields = record.request, shown_fields(record, look)
-        news = _news(fields, self._above.pop(request, {}))
+        request, fields = record.request, record.fields
+        news = _news(record, fields, self._above.pop(request, {}), look)
         self._above[request] = fields if len(line) <= _LONG else {}
         if len(self._above) > _MOST_ABOVE:
             self._above.popitem(last=False)
@@ -196,32 +197,53 @@ class LinePrinter:
 
 def shown_fields(record: Record, look: Look) -> Mapping[str, Any]:
     """Return a line's fields that are shown: `a.b` where a value is an object."""
-    fields = record.fields
-    if any(type(value) is dict for value in fields.values()):
-        fields = dict(flat(fields, _DEEPEST))
+    return _shown(record, dict(flat(record.fields, _DEEPEST)), look)
+
+
+def _shown(record: Record, fields: Mapping[str, Any], look: Look) -> Mapping[str, Any]:
+    """Return fields without those that are hidden, or are shown as a mark."""
     if record.is_buffered:
-        for name in _MARKED:
-            fields.pop(name, None)
+        fields = {name: fields[name] for name in fields if name not in _MARKED}
     if look.hidden:
         fields = {name: fields[name] for name in fields if not look.hides(name)}
     return fields
 
 
 def _news(
-    fields: Mapping[str, Any], above: Mapping[str, Any]
+    record: Record, fields: Mapping[str, Any], above: Mapping[str, Any], look: Look
 ) -> Sequence[tuple[str, str]]:
-    """Return the names and texts of the fields that differ from the line above."""
-    return [
-        (safe(name), safe(value_text(value)))
+    """
+    Return the names and texts of the fields that differ from the line above.
+
+    Args:
+        record: The line.
+        fields: Its fields.
+        above: Those of the line above.
+        look: How lines look.
+    """
+    new = {
+        name: value
         for name, value in fields.items()
         if name not in above or above[name] != value
+    }
+    if any(type(value) is dict for value in new.values()):
+        known = {name: above[name] for name in new if name in above}
+        before = dict(flat(known, _DEEPEST))
+        new = {
+            name: value
+            for name, value in flat(new, _DEEPEST)
+            if name not in before or before[name] != value
+        }
+    return [
+        (safe(name), safe(value_text(value)))
+        for name, value in _shown(record, new, look).items()
     ]
 
 
 def value_text(value: object) -> str:
     """Return a value as text: as JSON, unless it is a single word."""
-    if type(value) is int:
-        return str(value)
+    if type(value) is int or (type(value) is float and isfinite(value)):
+        return repr(value)
     if isinstance(value, str) and _BARE.fullmatch(value):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
