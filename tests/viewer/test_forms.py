@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.query.needles import Ids
 from ctxlog.viewer.query.search import Reader
-from ctxlog.viewer.read.source import Source
+from ctxlog.viewer.read.source import Block, Source
 from ctxlog.viewer.recognize.formats import FORMATS, Format
 from ctxlog.viewer.recognize.forms import Forms, Told, moment
 from ctxlog.viewer.recognize.keys import Names
@@ -182,3 +183,30 @@ def facts(row: Row) -> tuple[object, ...]:
         (row.lines, row.errors, row.failed, row.extent, row.totals, row.weight),
         (about.user, about.status, about.method, about.path, about.route),
     )
+
+
+def test_lines_of_wanted_requests_are_found() -> None:
+    """All of them, wherever the id stands, and few of the others."""
+    lines = [
+        {
+            "level": 30,
+            "time": 1769860800123 + n,
+            "req": {"id": f"r-{n % 40}" if n % 13 else "-", "url": "/a"},
+            **({"requestId": "r-7"} if n % 17 == 0 else {}),
+            **({"responseTime": 3, "res": {"statusCode": 200}} if n % 19 == 0 else {}),
+            "msg": "m",
+        }
+        for n in range(400)
+    ]
+    wanted = {f"r-{n}" for n in range(20)}
+    data = block(lines[:200]) + b"Traceback\n" + block(lines[200:])
+    starts = Ids(wanted, NAMES)(Block(0, data, len(data)))
+    found = {data[start : data.index(b"\n", start)] for start in starts}
+    every = data.splitlines()
+    meant = {
+        line
+        for line in every
+        if any(one.request in wanted for one in Record.read(line, NAMES))
+    }
+    assert meant <= found
+    assert len(found) < 0.8 * len(every)

@@ -213,6 +213,7 @@ class Ids:
         self._odd = any(
             _ESCAPED.search(request) or set(",}") & set(request) for request in wanted
         )
+        self._forms = Forms()
         self._few: Matches | None = None
         if len(wanted) <= 8:
             self._few = Matches([text_needle(request) for request in wanted])
@@ -225,6 +226,8 @@ class Ids:
             return Every(self.names)(block)
         starts = self._usual(block)
         if starts is None:
+            starts = self._told(block)
+        if starts is None:
             hits = self._general.finditer(block.data, 0, block.stop)
             starts = [
                 start_of(block, match.start())
@@ -235,6 +238,22 @@ class Ids:
                 or match[1].partition(b" ")[0] in self._known
             ]
         return sorted({*starts, *_texts(block, self.names)})
+
+    def _told(self, block: Block) -> list[int] | None:
+        """The lines of a block of which most have forms; None for another block."""
+        told = None if self.names.own else self._forms.told(block.data, block.stop)
+        if told is None or told.share < _LEAST_SHARE:
+            return None
+        known = self._known
+        found = [
+            number
+            for number, request in enumerate(told.requests)
+            if request and request in known
+        ]
+        read = [
+            number for number in told.others if begins(told.lines[number], self.names)
+        ]
+        return told.starts([*found, *read])
 
     def _usual(self, block: Block) -> list[int] | None:
         """
