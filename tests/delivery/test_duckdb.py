@@ -17,6 +17,7 @@ from ctxlog.aggregators import Condition, Question, RefusedError, UnavailableErr
 from ctxlog.line.vendors import SCHEMAS
 from tests.aggregators.shop import BEGIN, QUESTIONS, lines_of
 from tests.helpers import Run, need, run_python
+from tests.viewer.serving import ids, listed, opened, serving, written
 
 duckdb: Any = need("duckdb")
 
@@ -250,3 +251,14 @@ def test_a_database_is_only_read(tmp_path: Path) -> None:
     with pytest.raises(RefusedError):
         list(aggregators.reader(f"duckdb:{store}?table=x").lines(Question()))
     assert not (tmp_path / "none.db").exists()
+
+
+def test_the_page_has_a_database_as_a_store(tmp_path: Path) -> None:
+    """The requests of DuckDB's file are listed, searched and opened."""
+    need("starlette", "uvicorn")
+    _, store = database(tmp_path, written(tmp_path).read_bytes().splitlines(True))
+    with serving([f"duckdb:{store}"]) as address:
+        assert listed(address)["matched"] == 50
+        assert ids(listed(address, grep="order 17 received")) == ["req-17"]
+        head, lines = opened(address, id="req-09")
+        assert (head["status"], len(lines)) == ("503", 2)

@@ -100,17 +100,3 @@ def test_a_store_that_is_gone_is_said() -> None:
         assert name.removeprefix("vlogs://") in found["state"]["problems"][0]
         head, _ = opened(address, id="req-A")
         assert head == {}
-
-
-def test_a_database_is_a_store(tmp_path: Path) -> None:
-    """DuckDB's file is listed and searched."""
-    duckdb = need("duckdb")
-    log, file = written(tmp_path), tmp_path / "lines.duckdb"
-    with duckdb.connect(str(file)) as connection:
-        rows = f"SELECT * FROM read_json_auto('{log}', format = 'newline_delimited')"
-        connection.execute(f"CREATE TABLE lines AS {rows}")
-    with serving([f"duckdb:{file}"]) as address:
-        assert listed(address)["matched"] == 50
-        assert ids(listed(address, grep="order 17 received")) == ["req-17"]
-        head, lines = opened(address, id="req-09")
-        assert (head["status"], len(lines)) == ("503", 2)
