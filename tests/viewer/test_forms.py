@@ -1,5 +1,5 @@
 """
-Forms of lines: what is told by their bytes is what they say when they are read.
+Forms of lines: the bytes tell the same of a line as reading it does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ctxlog.viewer.query.needles import Ids
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.read.source import Block, Source
 from ctxlog.viewer.recognize.formats import FORMATS, Format
-from ctxlog.viewer.recognize.forms import Forms, Told, moment
+from ctxlog.viewer.recognize.forms import Forms, Told, seconds_of
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 
@@ -62,7 +62,7 @@ def agree(known: Told) -> int:
         if number not in others:
             (record,) = Record.read(known.lines[number], NAMES)
             assert record.is_bare
-            assert record.time == moment(time) or math.isnan(moment(time))
+            assert record.time == seconds_of(time) or math.isnan(seconds_of(time))
             assert record.level == level
             assert (record.request or "") == request.decode()
             assert (record.user or "") == user.decode()

@@ -148,10 +148,6 @@ class Request:
             record = entry.record
             if record.is_marked:
                 kept.add(record)
-            if record.is_bare:
-                errors += record.level >= 40
-                about.add_bare(record)
-                continue
             took = record.took
             errors += record.failed
             about.add(record, took)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from ctxlog.viewer.recognize.forms import Said, moment
+from ctxlog.viewer.recognize.forms import Said, seconds_of
 from ctxlog.viewer.recognize.record import Record
 
 
@@ -88,6 +88,10 @@ class About:
     def add(self, record: Record, took: float | None) -> None:
         """Take a line into account, and how many seconds what it speaks of took."""
         self.user = record.user or self.user
+        if record.is_bare:
+            if record.asks and (path := record.path) is not None and not record.is_call:
+                self.ask(record.method, path)
+            return
         status, path = record.status, record.path
         took = took or 0.0
         if status is None and path is None:  # as of most lines
@@ -104,12 +108,6 @@ class About:
         if took >= self._took:
             self._took, self.status = took, str(status)
             self._method, self._path = method or "", path or ""
-
-    def add_bare(self, record: Record) -> None:
-        """Take a line into account that says nothing of an answer."""
-        self.user = record.user or self.user
-        if record.asks and (path := record.path) is not None and not record.is_call:
-            self.ask(record.method, path)
 
     def ask(self, method: str | None, path: str) -> None:
         """Note what a line that says nothing of an answer says was asked for."""
@@ -297,13 +295,6 @@ class Row:
             counts: The names of the totals that are of interest.
         """
         self.lines += 1
-        if record.is_bare:
-            self.errors += (failed := record.level >= 40)
-            self.failed = self.failed or failed
-            self.about.add_bare(record)
-            if (time := record.time) is not None:
-                self.extent.add(time, time)
-            return
         failed = record.failed
         self.errors += failed
         time, took = record.time, record.took
@@ -323,7 +314,7 @@ class Row:
         self.failed = self.failed or lines.errors > 0
         self.about.user = lines.user.decode("utf-8", "replace") or self.about.user
         self.about.ask(lines.method.decode(), lines.path.decode("utf-8", "replace"))
-        self.extent.add(moment(lines.first), moment(lines.last))
+        self.extent.add(seconds_of(lines.first), seconds_of(lines.last))
 
     def merge(self, later: Row) -> None:
         """Take into account what another one knows, of lines that come later."""

@@ -96,43 +96,35 @@ class Briefly:
         return Brief(told, read)
 
 
+@dataclass(frozen=True)
 class Plain:
     """
     The lines that may be meant by their levels or times, where their forms tell these.
 
-    Args:
+    Attributes:
         least: The least level on logging's scale; None for any.
         within: The first and the last time, in seconds since the epoch; None for any.
         patterns: What else lines have that are meant, of those that have no form.
         names: The user's names.
     """
 
-    def __init__(
-        self,
-        least: int | None = None,
-        within: tuple[float, float] | None = None,
-        patterns: Sequence[re.Pattern[bytes]] = (),
-        names: Names = NAMES,
-    ) -> None:
-        self.names = names
-        self._least, self._within, self._patterns = least, within, patterns
-        self._forms = Forms()
-
-    def named(self, names: Names) -> Plain:
-        """Return the same for a user's names."""
-        return Plain(self._least, self._within, self._patterns, names)
+    least: int | None = None
+    within: tuple[float, float] | None = None
+    patterns: Sequence[re.Pattern[bytes]] = ()
+    names: Names = NAMES
+    _forms: Forms = field(default_factory=Forms, init=False, compare=False)
 
     def __call__(self, block: Block) -> Iterable[int]:
         """Return where these lines begin."""
         told = None if self.names.own else self._forms.told(block.data, block.stop)
         if told is None or told.share < _LEAST_SHARE:
-            if self._patterns:
-                return Matches((), self._patterns, self.names)(block)
+            if self.patterns:
+                return Matches((), self.patterns, self.names)(block)
             return Every(self.names)(block)
-        if self._within is not None:
-            found = told.within(*self._within)
+        if self.within is not None:
+            found = told.within(*self.within)
         else:
-            found = told.from_level(self._least or 0)
+            found = told.from_level(self.least or 0)
         entries = (
             number
             for number in found
@@ -169,10 +161,6 @@ class Matches:
     needles: Sequence[bytes]
     patterns: Sequence[re.Pattern[bytes]] = ()
     names: Names = NAMES
-
-    def named(self, names: Names) -> Matches:
-        """Return the same for a user's names."""
-        return replace(self, names=names)
 
     def __call__(self, block: Block) -> list[int]:
         """Return where these lines begin."""
@@ -357,7 +345,7 @@ class AnyOf:
     """
 
     def __init__(self, scans: Iterable[Matches | Shown | Plain], names: Names) -> None:
-        self._scans = [scan.named(names) for scan in scans]
+        self._scans = [replace(scan, names=names) for scan in scans]
         self.names = names
 
     def __call__(self, block: Block) -> Iterable[int]:
@@ -404,10 +392,6 @@ class Shown:
         # What has a digit is on fewer lines.
         rare = [word for word in words if re.search(rb"\d", word)] or words
         return cls(max(rare, key=len), folded) if words else None
-
-    def named(self, names: Names) -> Shown:
-        """Return the same for a user's names."""
-        return replace(self, names=names)
 
     def __call__(self, block: Block) -> Iterable[int]:
         """Return where these lines begin, or the ones that they stand below."""

@@ -18,7 +18,7 @@ from ctxlog.viewer.query.needles import (
     start_of,
 )
 from ctxlog.viewer.read.source import Block, Hit, Source
-from ctxlog.viewer.recognize.forms import moment
+from ctxlog.viewer.recognize.forms import seconds_of
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.text import begins, stream
 
@@ -102,7 +102,7 @@ def _alone(block: Block, every: Every) -> list[Hit]:
     said: list[tuple[str, float] | None] = []
     if told is not None:
         said = [
-            (request.decode("utf-8", "replace"), moment(time)) if time else None
+            (request.decode("utf-8", "replace"), seconds_of(time)) if time else None
             for time, request in zip(told.times, told.requests, strict=True)
         ]
         for number in told.others:

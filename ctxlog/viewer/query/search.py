@@ -32,7 +32,7 @@ from ctxlog.viewer.query.processes import can_fork, found, is_large
 from ctxlog.viewer.read.progress import Progress
 from ctxlog.viewer.read.source import BROKEN, Hit, Source
 from ctxlog.viewer.read.store import FAILED, Store
-from ctxlog.viewer.recognize.forms import Forms, moment
+from ctxlog.viewer.recognize.forms import Forms, seconds_of
 from ctxlog.viewer.recognize.keys import Names, spellings
 from ctxlog.viewer.recognize.record import Record
 
@@ -538,7 +538,7 @@ class _Extents:
         for told, hits in _briefs(pieces):
             for written, (first, last) in told.spans().items() if told else ():
                 extent = extents.setdefault(written.decode(), Extent())
-                extent.add(moment(first), moment(last))
+                extent.add(seconds_of(first), seconds_of(last))
             for _, records in _entries(hits.values(), self.names, torn):
                 for record in records:
                     request, span = record.request, record.span

@@ -75,10 +75,7 @@ def simple(text: bytes) -> dict[str, Any] | None:
         return None
     if not _MARKS.isdisjoint(members) and not _WRAPPING.isdisjoint(members):
         return None
-    for value in members.values():
-        if type(value) is float and not -(2.0**63) < value < 2.0**63:
-            return None
-    return members
+    return None if _is_rounded(members) else members
 
 
 def objects(text: bytes, read: Reader | None = None) -> Sequence[dict[str, Any]]:
@@ -123,11 +120,17 @@ def _read(text: bytes) -> Any:
         members = loads(text)
     except (ValueError, RecursionError):
         return json.loads(text.decode("utf-8", "replace"))
-    if type(members) is dict:
-        for value in members.values():
-            if type(value) is float and not -(2.0**63) < value < 2.0**63:
-                return json.loads(text)
+    if type(members) is dict and _is_rounded(members):
+        return json.loads(text)
     return members
+
+
+def _is_rounded(members: dict[str, Any]) -> bool:
+    """Whether a member may be an integer that the fast decoder has rounded."""
+    for value in members.values():
+        if type(value) is float and not -(2.0**63) < value < 2.0**63:
+            return True
+    return False
 
 
 def _unwrapped(members: dict[str, Any], read: Reader | None) -> dict[str, Any]:

@@ -338,6 +338,13 @@ def _begins_in(members: Sequence[str], path: str) -> bool:
     return any(".".join(parts[:end]) in members for end in range(1, len(parts)))
 
 
+def name_of(place: Place) -> str:
+    """Return the last name on the way to a place."""
+    if isinstance(place, str):
+        return place.rpartition(".")[2]
+    return str(place[-1])
+
+
 def inner(members: dict[str, Any], place: Sequence[str | int]) -> Any:
     """Return what stands at a place in inner objects of an object of this shape."""
     found: Any = members

@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 
 from ctxlog.viewer.recognize._levels import level_of
 from ctxlog.viewer.recognize._objects import simple
-from ctxlog.viewer.recognize._shape import Place, Shape, inner
+from ctxlog.viewer.recognize._shape import Shape, inner, name_of
 from ctxlog.viewer.recognize.keys import CALLS, NO_ID
 from ctxlog.viewer.recognize.times import seconds
 
-#: The time, level, request, user, path and method of a line.
+#: What a form tells of a line: its time, level, request, user, path and method.
 Said = tuple[bytes, int, bytes, bytes, bytes, bytes]
 
 # Of so many lines that have no form yet one is looked for at a time, and in all.
@@ -86,12 +86,12 @@ class _Form(NamedTuple):
         return self[2:]
 
 
-#: What is told of lines, in the order of `Said`.
+#: The names of these six, as the places of a line are known by them.
 _ROLES = ("time", "level", "id", "user", "path", "method")
 
 
 class _Leaf(NamedTuple):
-    """The groups of what is told of lines of a form, in the order of `Said`."""
+    """A form, and the numbers of the six groups of its pattern that make a `Said`."""
 
     groups: tuple[int, ...]
     form: _Form
@@ -265,14 +265,14 @@ class Told:
         times = self.times
         last = max(times)
         first = min(filter(None, times), default=last)
-        if not last or moment(last) < since or moment(first) > until:
+        if not last or seconds_of(last) < since or seconds_of(first) > until:
             return [number for number, time in enumerate(times) if not time]
-        if moment(first) >= since and moment(last) <= until:
+        if seconds_of(first) >= since and seconds_of(last) <= until:
             return [*range(len(times))]
         return [
             number
             for number, time in enumerate(times)
-            if not (time and (moment(time) < since or moment(time) > until))
+            if not (time and (seconds_of(time) < since or seconds_of(time) > until))
         ]
 
     def spans(self) -> dict[bytes, tuple[bytes, bytes]]:
@@ -286,7 +286,7 @@ class Told:
         return {one: (first[one], last[one]) for one in known}
 
 
-def moment(time: bytes) -> float:
+def seconds_of(time: bytes) -> float:
     """
     Return a time that was told as seconds since the epoch.
 
@@ -392,7 +392,7 @@ class _Walk:
             place = shape.places("level", members)[0]
             path = (place,) if isinstance(place, str) else place
             is_number = isinstance(inner(members, path), int)
-            level, scale = None, (_name(place), shape.format.scale)
+            level, scale = None, (name_of(place), shape.format.scale)
         tokens, found = tuple(self._tokens), tuple(self._found)
         return _Form(tokens, found, self._time, level, scale, is_number)
 
@@ -482,10 +482,6 @@ class _Walk:
 
 class _NoFormError(Exception):
     """A line has no form."""
-
-
-def _name(place: Place) -> str:
-    return place.rpartition(".")[2] if isinstance(place, str) else str(place[-1])
 
 
 class _Node:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from ctxlog.viewer.recognize._levels import level_of
 from ctxlog.viewer.recognize._messages import filled, placed, request_line
 from ctxlog.viewer.recognize._objects import objects, simple
-from ctxlog.viewer.recognize._shape import Place, Shape, at, inner, without
+from ctxlog.viewer.recognize._shape import Place, Shape, at, inner, name_of, without
 from ctxlog.viewer.recognize._tracebacks import as_text, beside, within
 from ctxlog.viewer.recognize.keys import (
     BEGINS,
@@ -196,7 +196,7 @@ class Record:
             level: int | None
             if place in OWN and (level := level_number(found)):  # as most write it
                 return place, level, found
-            level = level_of(found, _name(place), form.scale)
+            level = level_of(found, name_of(place), form.scale)
             if level:
                 return place, level, str(found)
             if level is not None and not unknown:
@@ -312,6 +312,8 @@ class Record:
     @property
     def took(self) -> float | None:
         """How many seconds what it speaks of took; None if it does not say."""
+        if self.is_bare:
+            return None
         for place, found in self._all("duration"):
             taken = None
             if isinstance(found, str):
@@ -405,11 +407,9 @@ class Record:
         time = self.time
         if time is None:
             return None
-        if self.is_bare:
-            return time, time
         took = self.took or 0.0
         if took and self._shape.may_begin:
-            if self._shape.format.begins or plain(_name(self._time[0])) in BEGINS:
+            if self._shape.format.begins or plain(name_of(self._time[0])) in BEGINS:
                 return time, time + took
         return time - took, time
 
@@ -480,7 +480,7 @@ class Record:
     @property
     def says_failed(self) -> bool:
         """Whether its status says so, not only that of a call of another service."""
-        return (self.status or 0) >= 500 and not self.is_call
+        return not self.is_bare and (self.status or 0) >= 500 and not self.is_call
 
 
 # What is found, by what is asked for: where, and what it is.
@@ -489,13 +489,6 @@ _OF_LINES: Sequence[tuple[str, Callable[[Record], tuple[Any, ...]]]] = (
     ("level", lambda record: record._level),
     ("message", lambda record: record._message),
 )
-
-
-def _name(place: Place) -> str:
-    """The last name on the way to a place."""
-    if isinstance(place, str):
-        return place.rpartition(".")[2]
-    return str(place[-1])
 
 
 def _is(found: object, request: str | None) -> bool:
