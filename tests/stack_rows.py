@@ -1,7 +1,7 @@
 """
-The README's table 'Pick your stack', and a program for each library that it names.
+The page 'Pick your stack', and a program for each library that its tables name.
 
-The column 'write' is read off the README and put into the program as it stands; before
+The column 'write' is read off the page and put into the program as it stands; before
 it comes only `import ctxlog` beside the libraries' own imports. One request
 or job goes through, and the line that the program logs about it must be stamped.
 """
@@ -20,7 +20,7 @@ __all__ = ["PROGRAMS", "Program", "Row", "check", "programs", "rows"]
 @dataclass(frozen=True)
 class Row:
     """
-    A row of the table.
+    A row of a table.
 
     Attributes:
         uses: The libraries of the first column, item by item.
@@ -32,11 +32,13 @@ class Row:
 
 
 def rows(text: str) -> list[Row]:
-    """Return the rows of the table in the README's text."""
-    _, _, table = text.partition("## Pick your stack")
+    """Return the rows of a page's tables that begin with 'you use' and 'write'."""
     found = []
-    for line in table.partition("\n## ")[0].splitlines():
-        if not line.startswith("| ") or line.startswith("| you use"):
+    wanted = False
+    for line in text.splitlines():
+        heading = line.startswith("| you use | write |")
+        wanted = heading or (wanted and line.startswith("|"))
+        if not wanted or heading or line.startswith("|--"):
             continue
         uses, write = line.removeprefix("| ").split(" | ")[:2]
         items = uses.replace("`", "").split(", ")
@@ -1176,7 +1178,7 @@ sys.exit(pytest.main(options))
 
 PROGRAMS = [*_SERVERS, *_EDGES, *_LOGGERS, *_CLIENTS, *_TASKS, *_OTHERS]
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "pick-your-stack.md").read_text(encoding="utf-8")
 
 
 def programs(where: str) -> list[Program]:
@@ -1195,11 +1197,11 @@ def written(program: Program, table: list[Row]) -> str:
 
 
 def check(program: Program, tmp_path: Path, **environment: str) -> None:
-    """Run a program with what the README says, and judge its line."""
+    """Run a program with what the page says, and judge its line."""
     if program.needs:
         need(*program.needs)
     script = tmp_path / "program.py"
-    script.write_text(written(program, rows(README)), encoding="utf-8")
+    script.write_text(written(program, rows(PAGE)), encoding="utf-8")
     # The C core of gRPC notes on standard error how connections ended, if it is late.
     env = clean_environment(GRPC_VERBOSITY="ERROR", **environment)
     done = run_python(str(script), cwd=tmp_path, env=env)

@@ -1,5 +1,5 @@
 """
-Each row of the README's table 'Pick your stack', as it stands there.
+Each row of the page 'Pick your stack', as it stands there.
 
 The rows whose library is not in the group `adapters` are run by `tests/stacks` and
 `tests/tasks`, in environments of their own.
@@ -19,17 +19,24 @@ from tests.stack_rows import PROGRAMS, Program, Row
 
 @pytest.mark.parametrize("program", stack_rows.programs("tests"), ids=str)
 def test_row(program: Program, tmp_path: Path) -> None:
-    """The README's code for a stack stamps the line of a request or a job."""
+    """The page's code for a stack stamps the line of a request or a job."""
     stack_rows.check(program, tmp_path)
 
 
-TABLE = stack_rows.rows(stack_rows.README)
+TABLE = stack_rows.rows(stack_rows.PAGE)
 
 
 def test_every_row_has_a_program() -> None:
-    """Each library that the table names has a program, and nothing else has one."""
+    """Each library that the tables name has a program, and nothing else has one."""
     named = [use for row in TABLE for use in row.uses]
     assert sorted(named) == sorted({program.use for program in PROGRAMS})
+
+
+def test_the_readme_says_what_the_page_says() -> None:
+    """The rows of the README's shorter table are rows of the page."""
+    shown = stack_rows.rows((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert shown
+    assert [row for row in shown if row not in TABLE] == []
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.uses[0])
@@ -57,18 +64,26 @@ def test_every_program_is_run_somewhere() -> None:
         assert f'programs("{where}")' in Path(runners[where]).read_text("utf-8")
 
 
-_TABLE = """
-## Pick your stack
+_TABLES = """
+| D | `e` | |
 
 | you use | write | example |
 |---|---|---|
 | A, `B`, ... | `a.b(x)` first in `C` ([more](docs/a.md#b)) | [a](b) |
 
-## After
-| D | `e` | |
+| another | table |
+|---|---|
+| D | `e` |
+
+| you use | write |
+|---|---|
+| F | `g` |
 """
 
 
 def test_rows_are_read() -> None:
     """The first column is split into items, the second into its code."""
-    assert stack_rows.rows(_TABLE) == [Row(("A", "B"), ("a.b(x)", "C"))]
+    assert stack_rows.rows(_TABLES) == [
+        Row(("A", "B"), ("a.b(x)", "C")),
+        Row(("F",), ("g",)),
+    ]

@@ -1,5 +1,5 @@
 """
-The rows of the README's table 'Pick your stack' whose library is installed here only.
+The rows of the page 'Pick your stack' whose library is installed here only.
 """
 
 from __future__ import annotations
@@ -14,5 +14,5 @@ from tests.stack_rows import Program
 
 @pytest.mark.parametrize("program", stack_rows.programs("tests/stacks"), ids=str)
 def test_row(program: Program, tmp_path: Path) -> None:
-    """The README's code for a stack stamps the line of a request."""
+    """The page's code for a stack stamps the line of a request."""
     stack_rows.check(program, tmp_path)

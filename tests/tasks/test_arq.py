@@ -104,7 +104,7 @@ def test_a_deferred_job(running_shop: Shop) -> None:
     "program", stack_rows.programs("tests/tasks/test_arq.py"), ids=str
 )
 def test_readme_row(program: Program, redis: str, tmp_path: Path) -> None:
-    """The README's code for a queue stamps the line of a job."""
+    """The code for a queue of 'Pick your stack' stamps the line of a job."""
     # A database of its own: the worker of the other tests would take its job.
     database = redis.rpartition("/")[0] + "/1"
     stack_rows.check(program, tmp_path, BROKER=database)

@@ -1,5 +1,5 @@
 """
-The rows of the README's table 'Pick your stack' whose library is installed here only.
+The rows of the page 'Pick your stack' whose library is installed here only.
 """
 
 from __future__ import annotations
@@ -14,6 +14,6 @@ from tests.stack_rows import Program
 
 @pytest.mark.parametrize("program", stack_rows.programs("tests/tasks"), ids=str)
 def test_row(program: Program, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """The README's code for a queue stamps the line of a job."""
+    """The page's code for a queue stamps the line of a job."""
     broker = request.getfixturevalue("redis") if program.broker else ""
     stack_rows.check(program, tmp_path, BROKER=broker)
