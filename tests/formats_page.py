@@ -8,12 +8,10 @@ from typing import Any
 
 from ctxlog.viewer.recognize._objects import objects
 from ctxlog.viewer.recognize._shape import Shape, without
-from ctxlog.viewer.recognize.formats import FORMATS, Format
+from ctxlog.viewer.recognize.formats import FORMATS, TEXTS, Format, TextFormat
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import iso
-from ctxlog.viewer.recognize.text_formats import FORMATS as TEXT_FORMATS
-from ctxlog.viewer.recognize.text_formats import TextFormat
 from ctxlog.viewer.show.printing import level_name
 from tests.helpers import ROOT
 
@@ -46,8 +44,7 @@ Lines of these formats are read, too, and those of logfmt. What begins with a ti
 maybe a level, is read as that. A time without a year, or without a day, is the last one
 before the file was written; one without a zone is in UTC. What is found in the message,
 such as `request_id=...`, or `[req-...]` and an UUID in brackets, is the request's id;
-`--id-regex` finds others. These rows are made of the table in
-`ctxlog/viewer/recognize/text_formats.py`.
+`--id-regex` finds others. These rows are made of the same table.
 """
 # The day of the samples, at one o'clock in the afternoon.
 _CLOCK = 1769864400.0
@@ -64,7 +61,7 @@ _PARTS = (
 
 def page() -> str:
     """Return the page."""
-    texts = map(_text_section, TEXT_FORMATS)
+    texts = map(_text_section, TEXTS)
     return "\n".join([_HEAD, *map(_section, FORMATS), _TEXT_HEAD, *texts])
 
 

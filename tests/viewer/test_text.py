@@ -14,11 +14,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ctxlog.viewer.recognize.formats import TEXTS
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import iso
 from ctxlog.viewer.recognize.text import begins
-from ctxlog.viewer.recognize.text_formats import FORMATS
 from ctxlog.viewer.recognize.text_times import written
 from tests.helpers import Run
 
@@ -33,10 +33,10 @@ def record(text: str) -> Record:
     return found
 
 
-@pytest.mark.parametrize("declared", FORMATS, ids=lambda one: one.name)
+@pytest.mark.parametrize("declared", TEXTS, ids=lambda one: one.name)
 def test_each_sample_is_of_its_format(declared: Any) -> None:
     """A format's own row is the first that takes its sample."""
-    takes = [one.name for one in FORMATS if one.form.fullmatch(declared.sample)]
+    takes = [one.name for one in TEXTS if one.form.fullmatch(declared.sample)]
     assert takes[0] == declared.name
     assert begins(declared.sample.encode(), NAMES)
 
@@ -89,7 +89,7 @@ SAID: dict[str, _Said] = {
 def test_what_each_format_says(name: str) -> None:
     """Time, level, id, method, path, status and duration are those of the sample."""
     after, level, request, method, path, status, took = SAID[name]
-    declared = next(one for one in FORMATS if one.name.startswith(name))
+    declared = next(one for one in TEXTS if one.name.startswith(name))
     found = record(declared.sample)
     assert found.time == (None if after is None else pytest.approx(NOON + after))
     assert (found.level, found.request, found.method) == (level, request, method)

@@ -14,8 +14,8 @@ from typing import Any
 
 from ctxlog.viewer.recognize import text_logfmt as logfmt
 from ctxlog.viewer.recognize._objects import objects
+from ctxlog.viewer.recognize.formats import TextFormat, texts_from
 from ctxlog.viewer.recognize.scales import iso, seconds
-from ctxlog.viewer.recognize.text_formats import FORMATS, TextFormat
 from ctxlog.viewer.recognize.text_prefixes import Prefixed, prefixed
 from ctxlog.viewer.recognize.text_times import written
 
@@ -165,7 +165,7 @@ class Entries:
             pairs = logfmt.pairs(text)
             if pairs is not None:
                 return self._logfmt(pairs)
-        for one in FORMATS:
+        for one in texts_from(text[:1]):
             match = one.form.fullmatch(text)
             if match is not None:
                 members = self._matched(one, match)

@@ -4,11 +4,15 @@ The formats that are known, one small declaration each: a new format is a row.
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Collection, Sequence
 
 from ctxlog.viewer.recognize.formats import (
     clouds,
     dotnet,
+    erlang,
+    general,
     go,
     java,
     javascript,
@@ -19,6 +23,7 @@ from ctxlog.viewer.recognize.formats import (
     systems,
 )
 from ctxlog.viewer.recognize.formats._format import Format as Format
+from ctxlog.viewer.recognize.formats._text import TextFormat as TextFormat
 
 #: All of them. Of those that an object's names tell the first one counts.
 FORMATS: Sequence[Format] = (
@@ -32,6 +37,22 @@ FORMATS: Sequence[Format] = (
     *python.FORMATS,
     *javascript.FORMATS,
     *go.FORMATS,
+    *erlang.FORMATS,
+)
+#: Those of text. The first that matches counts; those that match more come later.
+TEXTS: Sequence[TextFormat] = (
+    *proxies.TEXTS,
+    *systems.TEXTS,
+    *clouds.TEXTS,
+    *java.TEXTS,
+    *dotnet.TEXTS,
+    *ruby.TEXTS,
+    *php.TEXTS,
+    *python.TEXTS,
+    *javascript.TEXTS,
+    *go.TEXTS,
+    *erlang.TEXTS,
+    *general.TEXTS,
 )
 _ANY = Format("JSON of any kind")
 _TOLD = [(frozenset(one.known_by.split()), one) for one in FORMATS if one.known_by]
@@ -41,3 +62,9 @@ def format_of(members: Collection[str]) -> Format:
     """Return the format that the names of an object's members tell."""
     names = set(members)
     return next((one for known_by, one in _TOLD if known_by <= names), _ANY)
+
+
+@functools.lru_cache(1024)
+def texts_from(first: str) -> Sequence[TextFormat]:
+    """Return the formats of text whose lines may begin with a character."""
+    return [one for one in TEXTS if not one.first or re.match(f"[{one.first}]", first)]

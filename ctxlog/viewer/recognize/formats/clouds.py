@@ -5,6 +5,7 @@ Formats of the services of Amazon, Google and others.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
+from ctxlog.viewer.recognize.formats._text import ISO, LEVEL, TextFormat
 
 FORMATS = (
     Format(
@@ -170,5 +171,30 @@ FORMATS = (
             "level": "attributes.status",
             "message": "attributes.message",
         },
+    ),
+)
+
+#: Of text.
+TEXTS = (
+    TextFormat(
+        "AWS Lambda (Node.js)",
+        "2026-01-31T12:00:00.250Z\t4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c\tERROR\trefused",
+        rf"(?P<time>{ISO})\t(?P<request_id>[0-9a-f-]{{36}})\t(?P<level>{LEVEL})\t"
+        r"(?P<message>.*)",
+        first="0-9",
+    ),
+    TextFormat(
+        "AWS Lambda (Python)",
+        "[ERROR]\t2026-01-31T12:00:00.250Z\t4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c\tno",
+        rf"\[(?P<level>{LEVEL})\]\t(?P<time>{ISO})\t(?P<request_id>[0-9a-f-]{{36}})\t"
+        r"(?P<message>.*)",
+        first=r"\[",
+    ),
+    TextFormat(
+        "AWS Lambda (platform)",
+        "REPORT RequestId: 4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c\tDuration: 12.5 ms",
+        r"(?P<message>(?:START|END|REPORT) RequestId: (?P<request_id>[0-9a-f-]{36})"
+        r"(?:\s+Duration: (?P<ms>[\d.]+) ms)?.*)",
+        first="SER",
     ),
 )

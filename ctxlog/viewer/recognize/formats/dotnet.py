@@ -5,6 +5,7 @@ Formats of the loggers of .NET.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
+from ctxlog.viewer.recognize.formats._text import TextFormat
 
 FORMATS = (
     Format(
@@ -54,5 +55,16 @@ FORMATS = (
         "NLog",
         '{"time":"2026-01-31 12:00:00.1230","level":"ERROR","logger":"Shop.Payments",'
         '"message":"payment refused","properties":{"RequestId":"7f3a91c2"}}',
+    ),
+)
+
+#: Of text.
+TEXTS = (
+    TextFormat(
+        "ASP.NET Core (console)",
+        "fail: Shop.Orders[7]",
+        r"(?P<level>trce|dbug|info|warn|fail|crit): (?P<logger>[A-Z][\w.`+]*)"
+        r"\[(?P<eventId>\d+)\](?P<message>)",
+        first="tdiwfc",
     ),
 )

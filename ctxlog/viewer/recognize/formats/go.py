@@ -5,6 +5,7 @@ Formats of the loggers of Go and Rust.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
+from ctxlog.viewer.recognize.formats._text import CLOCK, DAY, TextFormat
 
 FORMATS = (
     Format(
@@ -64,17 +65,24 @@ FORMATS = (
         '"target":"shop::payments","span":{"name":"charge"},'
         '"spans":[{"request_id":"7f3a91c2","name":"request"},{"name":"charge"}]}',
     ),
-    Format(
-        "LoggerJSON, Datadog",
-        '{"message":"payment refused","request_id":"7f3a91c2",'
-        '"syslog":{"hostname":"shop-1","severity":"error",'
-        '"timestamp":"2026-01-31T12:00:00.123Z"},"logger":{"thread_name":"<0.1.0>"}}',
-        known_by="message syslog",
-        found={"time": "syslog.timestamp", "level": "syslog.severity"},
+)
+
+#: Of text.
+TEXTS = (
+    TextFormat(
+        "klog, glog",
+        "E0131 12:00:00.250000       1 controller.go:117] reconcile failed",
+        r"(?P<level>[IWEFD])(?P<time>(?:\d{4})?\d{4} \d\d:\d\d:\d\d\.\d{6}) +"
+        r"(?P<thread>\d+) (?P<caller>[^\s\]]+:\d+)\] (?P<message>.*)",
+        first="IWEFD",
     ),
-    Format(
-        "LoggerJSON",
-        '{"message":"payment refused","metadata":{"request_id":"7f3a91c2"},'
-        '"severity":"error","time":"2026-01-31T12:00:00.123Z"}',
+    TextFormat(
+        "Gin",
+        "[GIN] 2026/01/31 - 12:00:00 | 500 |    1.25ms |        10.0.0.7 | POST     "
+        '"/orders"',
+        rf"\[GIN\] (?P<time>{DAY} - {CLOCK}) \| *(?P<status>\d{{3}}) *\| *"
+        r"(?P<took>[\d.]+(?:[mµn]?s)|\d+m[\d.]+s) *\| *(?P<client>\S+) *\| *"
+        r'(?P<method>[A-Z]+) +"(?P<path>[^"]*)".*',
+        first=r"\[",
     ),
 )

@@ -5,6 +5,14 @@ Formats of the loggers of Java.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
+from ctxlog.viewer.recognize.formats._text import (
+    CLOCK,
+    DAY,
+    ISO,
+    LEVEL,
+    LOGGER,
+    TextFormat,
+)
 
 FORMATS = (
     Format(
@@ -61,5 +69,25 @@ FORMATS = (
         '"loggerFqcn":"org.apache.logging.log4j.spi.AbstractLogger",'
         '"contextMap":{"requestId":"7f3a91c2"},"threadId":31,"threadPriority":5}',
         known_by="instant loggerName message",
+    ),
+)
+
+#: Of text.
+TEXTS = (
+    TextFormat(
+        "Spring Boot",
+        "2026-01-31T12:00:00.250Z ERROR 1 --- [shop] [nio-8080-exec-1] "
+        "[65b8f3a1c2d4e5f60718293a4b5c6d7e-9f8e7d6c5b4a3921] c.e.shop.Orders : refused",
+        rf"(?P<time>{ISO}) +(?P<level>{LEVEL}) +(?P<head>\[[^\]]*\] )?(?P<pid>\S+) "
+        rf"--- (?P<heads>(?:\[[^\]]*\] ?){{1,4}}){LOGGER} *: (?P<message>.*)",
+        first="0-9",
+    ),
+    TextFormat(
+        "Logback, Log4j2 (default)",
+        "12:00:00.250 [http-nio-1] ERROR c.e.shop.Orders -- payment refused",
+        rf"(?P<time>(?:{DAY}[T ])?{CLOCK}) \[(?P<thread>[^\]]*)\] "
+        rf"(?P<level>{LEVEL}) +(?P<head>(?:\[[^\]]*\] ?)*){LOGGER} --? "
+        r"(?P<message>.*)",
+        first="0-9",
     ),
 )

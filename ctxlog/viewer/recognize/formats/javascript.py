@@ -5,6 +5,7 @@ Formats of the loggers of JavaScript.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
+from ctxlog.viewer.recognize.formats._text import TextFormat
 
 FORMATS = (
     Format(
@@ -44,5 +45,16 @@ FORMATS = (
         '"logLevelName":"ERROR","path":{"fileName":"payments.ts","fileLine":"9"}}}',
         known_by="_meta",
         found={"time": "_meta.date", "level": "_meta.logLevelName", "message": "0"},
+    ),
+)
+
+#: Of text.
+TEXTS = (
+    TextFormat(
+        "morgan (dev)",
+        "GET /orders/7 500 12.345 ms - 42",
+        r"(?P<method>GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) (?P<path>/\S*) "
+        r"(?P<status>\d{3}) (?P<ms>[\d.]+) ms - (?P<size>\d+|-)",
+        first="GHPDO",
     ),
 )

@@ -5,6 +5,15 @@ Formats of servers and proxies in front of applications.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
+from ctxlog.viewer.recognize.formats._text import (
+    CLF_TIME,
+    CLOCK,
+    DAY,
+    ISO,
+    LEVEL,
+    REQUEST,
+    TextFormat,
+)
 
 FORMATS = (
     Format(
@@ -101,5 +110,58 @@ FORMATS = (
         },
         unit=0.001,
         begins=True,
+    ),
+)
+
+#: Of text.
+TEXTS = (
+    TextFormat(
+        "access log (common, combined; Apache, nginx, gunicorn, Traefik)",
+        '10.0.0.7 - alice [31/Jan/2026:12:00:00 +0000] "GET /orders/7?full=1 HTTP/1.1" '
+        '500 1042 "https://shop.example/" "curl/8.5.0" 4f1c22ab90d34e5c8ab1 0.125',
+        r"(?:[\w.-]+:\d+ )?(?P<client>[\w.:-]{2,255}) \S+ (?P<user>\S+) "
+        rf"\[(?P<time>{CLF_TIME})\] {REQUEST} (?P<status>\d{{3}}|-)"
+        r"(?: (?P<size>\d+|-))?(?P<rest>(?: .*)?)",
+        first=r"\w:",
+    ),
+    TextFormat(
+        "HAProxy (HTTP)",
+        "10.0.0.7:33318 [31/Jan/2026:12:00:00.250] web~ shop/shop1 10/0/30/69/109 200 "
+        '2750 - - ---- 1/1/1/1/0 0/0 {req-7f3a91} {} "GET /orders/7 HTTP/1.1"',
+        rf"(?P<client>[\w.:]+):\d+ \[(?P<time>{CLF_TIME})\] (?P<frontend>\S+) "
+        r"(?P<backend>[^\s/]+/\S+) (?:-?\d+/){4}\+?(?P<ms>\d+) (?P<status>\d{3}|-1) "
+        r"\+?(?P<size>\d+) \S+ \S+ \S{4} \S+ \S+ (?P<rest>(?:\{[^}]*\} ){0,2})"
+        rf"{REQUEST}.*",
+        first=r"\w:",
+        begins=True,
+    ),
+    TextFormat(
+        "Envoy, Istio (access log)",
+        '[2026-01-31T12:00:00.250Z] "GET /orders/7 HTTP/1.1" 503 UF 0 91 12 - "-" '
+        '"curl/8.5.0" "7a0e3f0c-41c8-9d1e-8a52-0d2b6fd1a7c4" "shop" "10.1.0.7:8080"',
+        rf"\[(?P<time>{ISO})\] {REQUEST} (?P<status>\d{{3}}) "
+        r'(?:[^"]*? )?\d+ (?P<size>\d+) (?P<ms>\d+) \S+ '
+        r'(?:"[^"]*" ){2}"(?P<request_id>[^"]*)".*',
+        first=r"\[",
+        begins=True,
+    ),
+    TextFormat(
+        "nginx (error log)",
+        "2026/01/31 12:00:00 [error] 31#31: *12 connect() failed (111: Connection "
+        "refused) while connecting to upstream, client: 10.0.0.7, server: shop, "
+        'request: "GET /orders/7 HTTP/1.1", upstream: "http://10.1.0.7/", host: "shop"',
+        rf"(?P<time>{DAY} {CLOCK}) \[(?P<level>{LEVEL})\] (?P<pid>\d+)#\d+: "
+        r"(?:\*(?P<connection>\d+) )?(?P<message>.*)",
+        first="0-9",
+        within=r', request: "(?P<method>[A-Z]+) (?P<path>[^\s"]+)',
+    ),
+    TextFormat(
+        "Apache (error log)",
+        "[Sat Jan 31 12:00:00.250000 2026] [core:error] [pid 31:tid 32] "
+        "[client 10.0.0.7:51034] AH00124: Request exceeded the limit",
+        rf"\[(?P<time>[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d {CLOCK} \d{{4}})\] "
+        r"\[(?:(?P<module>[\w-]*):)?(?P<level>[a-z]+\d?)\] "
+        r"(?:\[pid (?P<pid>\d+)[^\]]*\] )?(?P<head>(?:\[[^\]]*\] )*)(?P<message>.*)",
+        first=r"\[",
     ),
 )

@@ -5,6 +5,7 @@ Formats of the loggers of Python.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
+from ctxlog.viewer.recognize.formats._text import ISO, LEVEL, REQUEST, TextFormat
 
 FORMATS = (
     Format(
@@ -24,5 +25,72 @@ FORMATS = (
         "python-json-logger",
         '{"asctime":"2026-01-31 12:00:00,123","levelname":"ERROR","name":"shop",'
         '"message":"payment refused","request_id":"7f3a91c2"}',
+    ),
+)
+
+#: Of text.
+TEXTS = (
+    TextFormat(
+        "uvicorn (access)",
+        'INFO:     10.0.0.7:51034 - "GET /orders/7 HTTP/1.1" 200 OK',
+        rf"(?P<level>INFO): {{5}}(?P<client>\S+:\d+) - {REQUEST} (?P<status>\d{{3}})"
+        r"(?: [\w' -]*)?",
+        first="I",
+    ),
+    TextFormat(
+        "uvicorn (messages)",
+        "ERROR:    Exception in ASGI application",
+        r"(?P<level>(?:TRACE|DEBUG|ERROR)(?=: {4})|INFO(?=: {5})|WARNING(?=: {2})|"
+        r"CRITICAL(?=: )): +(?P<message>\S.*)",
+        first="TDEIWC",
+    ),
+    TextFormat(
+        "logging (basicConfig)",
+        "WARNING:shop.orders:stock is low",
+        r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL):(?P<logger>\w[\w.<>-]*):"
+        r"(?P<message>.*)",
+        first="DIWEC",
+    ),
+    TextFormat(
+        "logging (asctime - name - levelname - message)",
+        "2026-01-31 12:00:00,250 - shop.orders - ERROR - payment refused",
+        rf"(?P<time>{ISO}) - (?P<logger>[\w.<>-]+) - (?P<level>{LEVEL}) - "
+        r"(?P<message>.*)",
+        first="0-9",
+    ),
+    TextFormat(
+        "loguru",
+        "2026-01-31 12:00:00.250 | ERROR    | shop.orders:place:42 - payment refused",
+        rf"(?P<time>{ISO}) \| (?P<level>[A-Z]+) *\| (?P<logger>[^\s:]+:\S+:\d+) - "
+        r"(?P<message>.*)",
+        first="0-9",
+    ),
+    TextFormat(
+        "gunicorn (error log)",
+        "[2026-01-31 12:00:00 +0000] [7] [ERROR] Worker (pid:9) was sent SIGKILL!",
+        rf"\[(?P<time>{ISO})\] \[(?P<pid>\d+)\] \[(?P<level>{LEVEL})\] "
+        r"(?P<message>.*)",
+        first=r"\[",
+    ),
+    TextFormat(
+        "Celery",
+        "[2026-01-31 12:00:00,250: ERROR/ForkPoolWorker-1] Task shop.mail"
+        "[4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c] raised unexpected: OSError()",
+        rf"\[(?P<time>{ISO}): (?P<level>{LEVEL})/(?P<process>[^\]]+)\] "
+        r"(?P<message>.*)",
+        first=r"\[",
+        within=r"Task (?P<route>[\w.]{1,200})\[(?P<request_id>[0-9a-f-]{36})\]"
+        r"(?: succeeded in (?P<s>[\d.]+)s)?",
+    ),
+    TextFormat(
+        "OpenStack (oslo.log)",
+        "2026-01-31 12:00:00.250 7 ERROR nova.api [req-4f1c22ab-90d3-4e5c-8ab1-"
+        "7d2e1f0a9b8c alice shop - - -] Unexpected API error",
+        rf"(?:\S+\.log\S* )?(?P<time>{ISO}) (?P<pid>\d+) (?P<level>{LEVEL}) "
+        r"(?P<logger>[\w.]+) \[(?P<request>[^\]]*)\] (?P<message>.*)",
+        first=r"\w",
+        within=r'"(?P<method>[A-Z]{3,20}) (?P<path>\S+) HTTP/[\d.]+"'
+        r"(?: status: (?P<status>\d{3}))?(?: len: (?P<size>\d+))?"
+        r"(?: time: (?P<s>[\d.]+))?",
     ),
 )

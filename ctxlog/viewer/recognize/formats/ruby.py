@@ -5,6 +5,7 @@ Formats of the loggers of Ruby.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
+from ctxlog.viewer.recognize.formats._text import CLOCK, DAY, ISO, LEVEL, TextFormat
 
 FORMATS = (
     Format(
@@ -42,5 +43,43 @@ FORMATS = (
         '{"name":"shop","hostname":"shop-1","pid":71,"level":50,'
         '"time":"2026-01-31T12:00:00.123Z","v":0,"msg":"payment refused",'
         '"request_id":"7f3a91c2"}',
+    ),
+)
+
+#: Of text.
+TEXTS = (
+    TextFormat(
+        "Rails (Logger::Formatter)",
+        "I, [2026-01-31T12:00:00.250000 #7]  INFO -- : [4f1c22ab-90d3-4e5c-8ab1-"
+        '7d2e1f0a9b8c] Started GET "/orders/7" for 10.0.0.7 at 2026-01-31 12:00:00 UTC',
+        rf"[DIWEFA], \[(?P<time>{ISO}) #(?P<pid>\d+)\] +(?P<level>{LEVEL}|ANY) -- "
+        r"(?P<program>[^:]*): (?P<head>(?:\[[\w.:-]+\] )*)(?P<message>.*)",
+        first="DIWEFA",
+        within=r'Started (?P<method>[A-Z]+) "(?P<path>[^"]+)"|'
+        r"Completed (?P<status>\d{3}) .{0,60}? in (?P<ms>[\d.]+)ms",
+    ),
+    TextFormat(
+        "Rails (tagged)",
+        "[4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c] Completed 500 Internal Server Error in "
+        "12ms (ActiveRecord: 1.2ms)",
+        r"(?P<head>\[(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})\] "
+        r"(?:\[[\w.:-]+\] )*)(?P<message>.*)",
+        first=r"\[",
+        within=r'Started (?P<method>[A-Z]+) "(?P<path>[^"]+)"'
+        rf"(?: for \S+ at (?P<time>{DAY} {CLOCK} (?:UTC|[+-]\d{{4}})))?|"
+        r"Completed (?P<status>\d{3}) .{0,60}? in (?P<ms>[\d.]+)ms",
+    ),
+    TextFormat(
+        "Rails (untagged)",
+        'Started GET "/orders/7" for 10.0.0.7 at 2026-01-31 12:00:00 +0000',
+        r'(?P<message>Started (?P<method>[A-Z]+) "(?P<path>[^"]+)" for '
+        rf"(?P<client>\S+) at (?P<time>{DAY} {CLOCK} (?:UTC|[+-]\d{{4}})))",
+        first="S",
+    ),
+    TextFormat(
+        "Rails (untagged, end)",
+        "Completed 200 OK in 12ms (Views: 8.1ms)",
+        r"(?P<message>Completed (?P<status>\d{3}) .{0,60}? in (?P<ms>[\d.]+)ms.*)",
+        first="C",
     ),
 )

@@ -5,6 +5,7 @@ Formats of databases, of systems and of what collects lines.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
+from ctxlog.viewer.recognize.formats._text import CLOCK, DAY, ISO, TextFormat
 
 FORMATS = (
     Format(
@@ -108,5 +109,34 @@ FORMATS = (
         '"timestamp":1769860800.123,"level":3,"_request_id":"7f3a91c2"}',
         known_by="short_message",
         scale="syslog",
+    ),
+)
+
+#: Of text.
+TEXTS = (
+    TextFormat(
+        "PostgreSQL",
+        "2026-01-31 12:00:00.250 UTC [77] shop@orders ERROR:  relation is missing",
+        rf"(?P<time>{DAY} {CLOCK} (?:[A-Z]{{3,5}}|[+-]\d\d(?::?\d\d)?)) "
+        r"\[(?P<pid>\d+)(?:-\d+)?\] (?:(?P<user>[\w.-]+)@(?P<database>\S+) )?"
+        r"(?P<level>DEBUG\d?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DETAIL|HINT|"
+        r"STATEMENT|CONTEXT|QUERY): {1,2}(?P<message>.*)",
+        first="0-9",
+        within=r"^duration: (?P<ms>[\d.]+) ms",
+    ),
+    TextFormat(
+        "Redis, Valkey",
+        "1:M 31 Jan 2026 12:00:00.250 # Out Of Memory allocating 64 bytes",
+        r"(?P<pid>\d+):(?P<role>[A-Z]) "
+        rf"(?P<time>\d\d [A-Z][a-z]{{2}} \d{{4}} {CLOCK}) "
+        r"(?P<level>[.*#-]) (?P<message>.*)",
+        first="0-9",
+    ),
+    TextFormat(
+        "Elasticsearch",
+        "[2026-01-31T12:00:00,250][ERROR][o.e.n.Node] [node-1] failed to start",
+        rf"\[(?P<time>{ISO})\]\[(?P<level>[A-Z]+) *\]\[(?P<logger>[^\]]*)\] ?"
+        r"(?P<message>.*)",
+        first=r"\[",
     ),
 )

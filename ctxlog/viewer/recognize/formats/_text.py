@@ -1,0 +1,62 @@
+"""
+The formats of text logs, one small declaration each: a new format is a row.
+
+The names of a pattern's groups are the names of what they hold. These have a meaning of
+their own: `time` is a time in any form; `ms`, `us` and `s` are durations; `head` has
+words in brackets before the message; `rest` follows a known part of an access log.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
+DAY = r"\d{4}[-/]\d\d[-/]\d\d"
+ISO = rf"{DAY}[T ]{CLOCK}(?:Z| ?[+-]\d\d:?\d\d)?"
+LEVEL = (
+    r"(?i:trace|debug\d?|verbose|fine|finer|finest|config|info|information|notice|"
+    r"success|audit|warn|warning|err|error|severe|crit|critical|fatal|alert|emerg|"
+    r"emergency|panic|dpanic)"
+)
+CLF_TIME = r"\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?:\.\d+)?(?: [+-]\d{4})?"
+#: What a client has sent first may be anything.
+REQUEST = (
+    r'"(?:(?P<method>[A-Z]{3,20}) (?P<path>[^\s"]+)(?: HTTP/[\d.]+)?|(?:[^"\\]|\\.)*)"'
+)
+LOGGER = r"(?P<logger>[\w.$/<>\[\]-]+)"
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """
+    A format of log lines that are not JSON.
+
+    Attributes:
+        name: Its name, as its users call it.
+        sample: A line of it, made after its documentation.
+        pattern: What its lines match, from the beginning to the end.
+        first: Which characters a line of it begins with: the inside of a `[...]` of a
+            regular expression; any if empty.
+        within: What else is found within its message.
+        begins: Whether the time is when what took a while began, not when it ended.
+    """
+
+    name: str
+    sample: str
+    pattern: str
+    first: str = ""
+    within: str = ""
+    begins: bool = False
+
+    @cached_property
+    def form(self) -> re.Pattern[str]:
+        """The pattern, compiled when it is needed first."""
+        first = f"(?=[{self.first}])" if self.first else ""
+        return re.compile(first + self.pattern, re.DOTALL)
+
+    @cached_property
+    def inner(self) -> re.Pattern[str] | None:
+        """The pattern of what is within its message."""
+        return re.compile(self.within) if self.within else None

@@ -1,0 +1,34 @@
+"""
+Formats of text that many loggers share: a time, a level and a message.
+"""
+
+from __future__ import annotations
+
+from ctxlog.viewer.recognize.formats._text import CLOCK, ISO, LEVEL, TextFormat
+
+#: Of text.
+TEXTS = (
+    TextFormat(
+        "a time and a level (Tomcat, Kafka, ZooKeeper, zap, RabbitMQ, MySQL, Quarkus)",
+        "2026-01-31 12:00:00,250 ERROR [io.shop.Orders] (executor-1) payment refused",
+        rf"\[?(?P<time>(?:{ISO}|\d\d-[A-Z][a-z]{{2}}-\d{{4}} {CLOCK}|"
+        rf"\d\d:\d\d:\d\d[.,]\d+))\]?"
+        r"(?P<head>(?:[\s|:-]{1,9}(?:\[[^\]]{0,120}\]|\([^)]{0,120}\)|[\w.@/=-]{1,80}:?)){0,3}?)"
+        rf"[\s|:-]{{0,9}}[\s|:\[(<-](?P<level>{LEVEL})(?![\w.])\s*[\])>]?[\s|:-]*"
+        r"(?P<message>.*)",
+        first=r"\[\d",
+    ),
+    TextFormat(
+        "a level and a time (Log4j, structlog)",
+        "ERROR [2026-01-31 12:00:00,250] io.shop.Orders: payment refused",
+        rf"[\[<]?(?P<level>{LEVEL})[\]>]?[:\s]\s*\[?(?P<time>{ISO})\]?[\s:-]*"
+        r"(?P<message>.*)",
+        first=r"\[<A-Za-z",
+    ),
+    TextFormat(
+        "a time (Go's log, and others)",
+        "2026/01/31 12:00:00 main.go:42: listening",
+        rf"\[?(?P<time>{ISO})\]?(?=[\s:,])[\s:,-]*(?P<message>.*)",
+        first=r"\[\d",
+    ),
+)
