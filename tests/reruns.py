@@ -23,7 +23,7 @@ __all__ = [
 MOST_RERUNS = 3
 
 #: Folders in which each test starts a real server or broker.
-_FOLDERS = {"company", "stacks", "tasks", "web"}
+_FOLDERS = {"company", "migrations", "stacks", "tasks", "web"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,0 +1,3 @@
+"""
+The pages about coming from another library, run with that library.
+"""
