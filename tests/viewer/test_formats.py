@@ -109,6 +109,16 @@ _SAID = {
         path="/api/v1/namespaces/shop/pods",
         user="alice",
     ),
+    "MinIO, audit": replace(_ASKED, message="PutObject", method=None),
+    "Vault, audit": replace(
+        _LOGGED, level=0, message="permission denied", method="read", path="secret/shop"
+    ),
+    "Nextcloud": replace(
+        _LOGGED, time=1769860800.0, method="POST", path="/orders", user="alice"
+    ),
+    "Fastly": replace(_ASKED, time=1769860800.0),
+    "Dropwizard, requests": _ASKED,
+    "Sidekiq": replace(_LOGGED, took=0.041),
     "MongoDB": replace(_LOGGED, request=None, message="Slow query", took=0.041),
     "PostgreSQL": replace(_LOGGED, request=None, user="alice"),
 }

@@ -79,6 +79,41 @@ SAID: dict[str, _Said] = {
     "Gin": (0, 0, None, "POST", "/orders", 500, 1.25),
     "morgan": (None, 0, None, "GET", "/orders/7", 500, 12.345),
     "Elasticsearch": (0.25, 40, None, None, None, None, None),
+    "AWS load balancers": (
+        *(0.25, 0, "Root=1-58337262-36d228ad5d99923122bbe354"),
+        *("GET", "https://shop:443/orders/7", 500, 41),
+    ),
+    "Amazon S3": (0, 0, "3E57427F3EXAMPLE", "GET", "/shop/orders/7", 503, 41),
+    "Amazon CloudFront": (
+        *(0, 0, "SOX4xwn4XV6Q4rgb7XiVGOHms_BGlTAC4KyHmA=="),
+        *("GET", "/orders/7", 502, 41),
+    ),
+    "Azure Functions": (0.25, 40, UUID, None, None, None, 41),
+    "Serilog": (0, 40, None, "GET", "/orders/7", 500, 41.2),
+    "IIS": (0, 0, None, "GET", "/orders/7", 500, 41),
+    "MySQL (error": (0.25, 40, None, None, None, None, None),
+    "MySQL (slow": (0.25, 0, None, None, None, None, None),
+    "CoreDNS": (None, 20, None, None, None, None, 41),
+    "NATS": (0.25, 40, None, None, None, None, None),
+    "Squid": (0.25, 0, None, "GET", "http://shop/orders/7", 503, 41),
+    "Cassandra": (0.25, 40, None, None, None, None, None),
+    "Spark": (0, 40, None, None, None, None, None),
+    "java.util.logging": (0, 0, None, None, None, None, None),
+    "Sidekiq": (0.25, 20, "b4a577edbccf1d805744efa9", None, None, None, 41),
+    "Airflow": (0.25, 40, None, None, None, None, None),
+    "Odoo": (0.25, 20, None, "POST", "/web/dataset", 500, None),
+    "Django": (0, 0, None, "GET", "/orders/7", 500, None),
+    "morgan (tiny": (None, 0, None, "GET", "/orders/7", 500, 12.345),
+    "NestJS": (0, 40, None, None, None, None, None),
+    "hapi": (0.25, 0, None, "get", "/orders/7", 500, 41),
+    "chi": (0, 0, "shop/aBcDeF-000001", "GET", "http://shop/orders/7", 500, 41.2),
+    "Fiber": (0, 0, None, "GET", "/orders/7", 500, 41.2),
+    "zerolog": (0, 40, "7f3a91c2", None, None, None, None),
+    "env_logger": (0, 20, None, "GET", "/orders/7", 500, 41),
+    "Elixir": (0.25, 40, "GAz3kPq2XbVv1aIAAAFh", None, None, 500, 41),
+    "Erlang": (0.25, 40, None, None, None, None, None),
+    "a level in brackets": (None, 40, None, None, None, None, None),
+    "a level (winston": (None, 40, None, None, None, None, None),
     "a time and a level": (0.25, 40, None, None, None, None, None),
     "a level and a time": (0.25, 40, None, None, None, None, None),
     "a time (Go": (0, 0, None, None, None, None, None),
@@ -122,6 +157,17 @@ def test_logfmt(text: str, level: int, message: str, request_id: str | None) -> 
     assert found.message == message or not message
 
 
+def test_pairs_behind_other_words() -> None:
+    """A message of pairs, as lograge writes them after an id, is read as these."""
+    found = record(
+        f"[{UUID}] method=GET path=/orders controller=Orders action=show status=500 "
+        "error='no such order' duration=41.00 view=1.1"
+    )
+    assert (found.request, found.message) == (UUID, "GET /orders 500")
+    assert (found.route, found.took) == ("Orders#show", pytest.approx(0.041))
+    assert found.get("error") == "no such order"
+
+
 @pytest.mark.parametrize(
     "text",
     ["x = 1", "a=b", "key=value other=thing", 'msg="torn', "level=", "= level=info"],
@@ -154,6 +200,16 @@ def test_colors_are_no_part_of_a_line() -> None:
         ("13:00:00,250", NOON, "2026-01-30T13:00:00.250Z"),
         ("2026-01-31 13:00:00 CET", NOON, "2026-01-31T13:00:00+01:00"),
         ("31/Jan/2026:12:00:00 -0500", NOON, "2026-01-31T12:00:00-05:00"),
+        ("2026.01.31 12:00:00", NOON, "2026-01-31T12:00:00Z"),
+        ("2026-01-31, 12:00:00 UTC", NOON, "2026-01-31T12:00:00Z"),
+        ("01/31/2026, 1:02:03 PM", NOON, "2026-01-31T13:02:03Z"),
+        ("01/31/2026, 12:00:00\u202fAM", NOON, "2026-01-31T00:00:00Z"),
+        ("Jan 1, 2026 12:00:00 PM", NOON, "2026-01-01T12:00:00Z"),
+        ("26/01/31 12:00:00", NOON, "2026-01-31T12:00:00Z"),
+        ("260131/120000.250", NOON, "2026-01-31T12:00:00.250Z"),
+        ("3:04PM", NOON, "2026-01-30T15:04:00Z"),
+        ("1-Jan-2026::12:00:00.250000", NOON, "2026-01-01T12:00:00.250000Z"),
+        ("13:00PM", NOON, None),
     ],
 )
 def test_times_without_all_parts(text: str, now: float, expected: str | None) -> None:
@@ -184,6 +240,32 @@ def test_a_collectors_prefix_is_the_service(prefix: str, inner: str) -> None:
     found = record(prefix + inner)
     assert (found.level, found.message) == (40, "no")
     assert found.get("service") == PREFIXES[prefix]
+
+
+@pytest.mark.parametrize(
+    ("line", "time"),
+    [
+        ("2026-01-31T12:00:00.500Z stdout F ", NOON),
+        ("<14>1 2026-01-31T12:00:00.500Z host shop 123 - - ", NOON),
+    ],
+)
+def test_a_time_and_a_level_of_the_line_win(line: str, time: float) -> None:
+    """What the line says of itself counts, not what its collector says."""
+    found = record(line + '{"severity":"error","time":1769860800000,"msg":"no"}')
+    assert (found.time, found.level) == (time, 40)
+
+
+def test_a_level_is_no_host() -> None:
+    """A level between a time and a name is no host of syslog's."""
+    found = record("2026-01-31T12:00:00Z ERROR shop: refused")
+    assert (found.time, found.level, found.get("host")) == (NOON, 40, None)
+
+
+def test_a_level_of_a_collectors() -> None:
+    """What Fly.io says before a line is its level if it says none itself."""
+    prefix = "2026-01-31T12:00:00Z app[148e4d2f] fra [error] "
+    assert record(prefix + "refused").level == 40
+    assert record(prefix + '{"level":"info","msg":"ok"}').level == 20
 
 
 def test_a_service_of_the_line_wins() -> None:

@@ -29,6 +29,7 @@ _WORDS = {
     "debug5": 10,
     "dbug": 10,
     "debg": 10,
+    "debu": 10,
     "dbg": 10,
     "fine": 10,
     "config": 10,
@@ -64,6 +65,7 @@ _WORDS = {
     "crit": 50,
     "fatal": 50,
     "ftl": 50,
+    "fata": 50,
     "f": 50,
     "c": 50,
     "panic": 50,
@@ -98,6 +100,8 @@ SCALES: Mapping[str, Callable[[int], int]] = {
         (5, 20, 30, 40, 50)[level] if 0 <= level <= 4 else 0
     ),
     "Python": lambda level: level if 0 < level <= 100 else 0,
+    "Ruby": lambda level: (10, 20, 30, 40, 50)[level] if 0 <= level <= 4 else 0,
+    "lager": lambda level: (10, 20, 40, 50)[level] if 0 <= level <= 3 else 0,
 }
 
 

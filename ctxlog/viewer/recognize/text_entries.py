@@ -15,6 +15,7 @@ from typing import Any
 from ctxlog.viewer.recognize import text_logfmt as logfmt
 from ctxlog.viewer.recognize._objects import objects
 from ctxlog.viewer.recognize.formats import TextFormat, texts_from
+from ctxlog.viewer.recognize.keys import WORDS, plain
 from ctxlog.viewer.recognize.scales import iso, seconds
 from ctxlog.viewer.recognize.text_prefixes import Prefixed, prefixed
 from ctxlog.viewer.recognize.text_times import written
@@ -42,6 +43,7 @@ _NAMED_ID = re.compile(
     r"([\w.:/+-]{1,128})",
     re.IGNORECASE,
 )
+_PAIRS = re.compile(r"(?<!\S)([A-Za-z][\w.]*)=(\S+)")
 _BRACKETED = re.compile(r"\[([^\]]*)\]")
 _QUOTED_OR_BARE = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s)")
@@ -66,6 +68,11 @@ _LEVELS = {
     "log": "info",
     "fine": "debug",
     "config": "debug",
+    "system": "info",
+    "note": "info",
+    "crash": "error",
+    "supervisor": "error",
+    "progress": "info",
 }
 
 
@@ -223,6 +230,11 @@ class Entries:
         heads = found.pop("head", "") + found.pop("heads", "")
         rest = found.pop("rest", "")
         request = found.pop("request", "")
+        if logfmt.may_be(found.get("message", "")):
+            pairs = logfmt.pairs(found["message"])
+            if pairs is not None:  # all of it, as lograge has it
+                del found["message"]
+                members.update(self._logfmt(pairs))
         members.update(found)
         if request:
             _openstack(members, request)
@@ -230,6 +242,8 @@ class Entries:
             _after_access(members, rest)
         if heads:
             _bracketed(members, heads)
+            for name, value in _PAIRS.findall(heads):
+                members.setdefault(name, value)
         if "message" not in members and "status" in members:
             line = (members.get("method"), members.get("path"), members["status"])
             members["message"] = " ".join(word for word in line if word)
@@ -272,18 +286,25 @@ def _text(line: bytes) -> str:
     return _COLORS.sub("", text) if "\x1b" in text else text
 
 
-_SERVICES = frozenset(
-    "service.name service_name serviceName resource.service.name".split()
-)
+#: What a collector says of a line, and the names under which the line says it itself.
+_OF_COLLECTORS = {
+    "timestamp": frozenset(map(plain, WORDS["time"])),
+    "level": frozenset(map(plain, WORDS["level"])) - {"status"},
+    "service": frozenset({*map(plain, WORDS["service"]), "resourceservicename"}),
+}
 
 
 def _merged(outer: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
+    """Return what both say; the line knows better than its collector."""
     if not outer:
         return inner
-    merged = {**outer, **inner}
-    if not inner.keys().isdisjoint(_SERVICES) and "service" not in inner:
-        merged.pop("service", None)  # the line knows better
-    return merged
+    own = set(map(plain, inner))
+    kept = {
+        name: said
+        for name, said in outer.items()
+        if own.isdisjoint(_OF_COLLECTORS.get(name, ()))
+    }
+    return {**kept, **inner}
 
 
 def _later(text: str, milliseconds: float) -> str:

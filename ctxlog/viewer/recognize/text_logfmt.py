@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import re
 
-_PAIR = re.compile(r'([A-Za-z_@][\w.@/\-]{0,99})=("(?:[^"\\]|\\.)*"|[^\s"]*)(?=\s|$)')
+_PAIR = re.compile(
+    r'([A-Za-z_@][\w.@/\-]{0,99})=("(?:[^"\\]|\\.)*"|\'[^\']*\'|[^\s"]*)(?=\s|$)'
+)
 _BARE = re.compile(r"[\w.@/\-]+(?=\s|$)")
 _SPACE = re.compile(r"\s*")
 #: Keys that a line of logfmt begins with.
@@ -54,6 +56,8 @@ def pairs(text: str) -> dict[str, str] | None:
 
 
 def _unquoted(value: str) -> str:
+    if value.startswith("'") and len(value) > 1:  # as lograge has errors
+        return value[1:-1]
     if not value.startswith('"'):
         return value
     inner = value[1:-1]

@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from ctxlog.viewer.recognize.formats._text import LEVEL
+
 _ISO = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
 _COLOR = rb"(?:\x1b\[[0-9;]*m)*"
 _FORMS = (
@@ -20,13 +22,21 @@ _FORMS = (
         + _ISO
         + rb") (?:app|heroku|[a-z][\w-]{0,30})\[(?P<service>[\w.-]{1,64})\]: ?"
     ),
+    # Fly.io
+    re.compile(
+        rb"(?P<time>"
+        + _ISO
+        + rb") (?:app|proxy|runner|health)\[(?P<service>\w{1,64})\] [a-z]{3} "
+        rb"\[(?P<level>[a-z]{4,8})\] ?"
+    ),
     # a runtime of the Container Runtime Interface
     re.compile(rb"(?P<time>" + _ISO + rb") (?:stdout|stderr) [PF](?::\S*)? "),
     # syslog, RFC 3164, and journalctl; journalctl -o short-iso
     re.compile(
         rb"(?:<(?P<priority>\d{1,3})>)?(?P<time>[A-Z][a-z]{2} [ \d]\d "
-        rb"\d\d:\d\d:\d\d(?:\.\d{1,9})?|" + _ISO + rb") (?P<host>[\w.:-]{1,255}) "
-        rb"(?P<service>[\w./@:+-]{1,128}?)(?:\[(?P<pid>\d+)\])?: ?"
+        rb"\d\d:\d\d:\d\d(?:\.\d{1,9})?|" + _ISO + rb") "
+        rb"(?!" + LEVEL.encode() + rb" )(?P<host>[\w.:-]{1,255}) "
+        rb"(?P<service>[\w./@:+-]{1,128}?)(?:\[(?P<pid>\d+)\])?:(?=[\s{]|$) ?"
     ),
     # syslog, RFC 5424
     re.compile(
@@ -85,7 +95,7 @@ def _read(match: re.Match[bytes], line: bytes) -> Prefixed:
         for name, value in match.groupdict().items()
         if value not in (None, b"-")
     }
-    level = ""
+    level = found.get("level", "")
     if "priority" in found:
         level = _LEVELS[int(found["priority"]) & 7]
     details = tuple((name, found[name]) for name in ("host", "pid") if name in found)

@@ -24,14 +24,17 @@ _ZONES = {
 #: How far a time zone may be ahead of UTC.
 _AHEAD = timedelta(hours=14)
 _CLOCK = r"(?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<part>\d{1,9}))?"
+#: A clock of two times twelve hours.
+_HALVES = r"(?P<clock>(?:0?\d|1[0-2]):\d\d(?::\d\d)?)\s?(?P<half>[AP]M)"
 _ZONE = r"(?: ?(?P<zone>Z|[+-]\d\d:?\d\d|[A-Z]{3,5}))?"
+_EPOCH = re.compile(r"\d{10}\.\d{1,9}")
 _FORMS = [
     re.compile(form)
     for form in (
-        r"(?P<year>\d{4})[-/]?(?P<month>\d\d)[-/]?(?P<day>\d\d)(?:[T ]| - )"
+        r"(?P<year>\d{4})[-/.]?(?P<month>\d\d)[-/.]?(?P<day>\d\d)(?:[T \t]|, | - )"
         + _CLOCK
         + _ZONE,
-        r"(?P<day>\d\d)[/ -](?P<name>[A-Z][a-z]{2})[/ -](?P<year>\d{4})[: ]"
+        r"(?P<day>\d\d?)[/ -](?P<name>[A-Z][a-z]{2})[/ -](?P<year>\d{4})(?:::?| )"
         + _CLOCK
         + _ZONE,
         r"[A-Z][a-z]{2} (?P<name>[A-Z][a-z]{2}) (?P<day>[ \d]\d) "
@@ -39,7 +42,12 @@ _FORMS = [
         + r" (?P<year>\d{4})",
         r"(?P<name>[A-Z][a-z]{2}) (?P<day>[ \d]\d) " + _CLOCK,
         r"(?P<month>\d\d)(?P<day>\d\d) " + _CLOCK,
+        r"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{4}), " + _HALVES,
+        r"(?P<name>[A-Z][a-z]{2}) (?P<day>\d\d?), (?P<year>\d{4}) " + _HALVES,
+        r"(?P<short>\d\d)/?(?P<month>\d\d)/?(?P<day>\d\d)[ /]"
+        r"(?P<clock>\d\d:?\d\d:?\d\d)(?:\.(?P<part>\d{1,9}))?",
         _CLOCK,
+        _HALVES,
     )
 ]
 
@@ -47,6 +55,8 @@ _FORMS = [
 def written(text: str, now: float) -> str | None:
     """
     Return a time as ISO 8601 has it; None if it is none, such as February 30.
+
+    Seconds since the epoch are returned as they are.
 
     A time without a year, or without a day, is the last such time that is not after
     *now*; one without a zone is in UTC. (What has no year may have been written in a
@@ -56,6 +66,8 @@ def written(text: str, now: float) -> str | None:
         text: The time as the line has it.
         now: Seconds since the epoch: when the file was written last.
     """
+    if _EPOCH.fullmatch(text):
+        return text
     for form in _FORMS:
         match = form.fullmatch(text)
         if match is not None:
@@ -67,9 +79,18 @@ def written(text: str, now: float) -> str | None:
     zone = _ZONES.get(zone, zone if zone[0] in "+-" else "Z") if zone else "Z"
     if zone[0] in "+-" and ":" not in zone:
         zone = f"{zone[:3]}:{zone[3:]}"
-    clock = found["clock"] + (f".{part}" if part else "")
-    day = _day(found, clock[:8], now)
-    return None if day is None else f"{day}T{clock}{zone}"
+    clock = _clock(found["clock"] or "", found.get("half"))
+    day = _day(found, clock, now)
+    fraction = f".{part}" if part else ""
+    return None if day is None else f"{day}T{clock}{fraction}{zone}"
+
+
+def _clock(text: str, half: str | None) -> str:
+    """Return hours, minutes and seconds, of 24 hours."""
+    hour, minute, second, *_ = (*re.findall(r"\d\d?", text), "00")
+    if half is not None:
+        hour = f"{int(hour) % 12 + (12 if half == 'PM' else 0):02}"
+    return f"{hour}:{minute}:{second}"
 
 
 def _day(found: dict[str, str | None], clock: str, now: float) -> str | None:
@@ -86,8 +107,10 @@ def _day(found: dict[str, str | None], clock: str, now: float) -> str | None:
         if name not in _MONTHS:
             return None
         month = f"{_MONTHS.index(name) + 1:02}"
-    date = f"{month}-{day.replace(' ', '0')}"
+    date = f"{month}-{day.strip():>02}"
     year = found.get("year")
+    if short := found.get("short"):
+        year = f"20{short}"
     years = [year] if year is not None else range(latest.year, latest.year - 9, -1)
     for one in years:
         try:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
-DAY = r"\d{4}[-/]\d\d[-/]\d\d"
+DAY = r"\d{4}[-/.]\d\d[-/.]\d\d"
 ISO = rf"{DAY}[T ]{CLOCK}(?:Z| ?[+-]\d\d:?\d\d)?"
 LEVEL = (
     r"(?i:trace|debug\d?|verbose|fine|finer|finest|config|info|information|notice|"
     r"success|audit|warn|warning|err|error|severe|crit|critical|fatal|alert|emerg|"
-    r"emergency|panic|dpanic)"
+    r"emergency|panic|dpanic|trc|vrb|dbg|debu|inf|wrn|erro|ftl|fata|pnc)"
 )
 CLF_TIME = r"\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?:\.\d+)?(?: [+-]\d{4})?"
 #: What a client has sent first may be anything.

@@ -5,7 +5,15 @@ Formats of the services of Amazon, Google and others.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
-from ctxlog.viewer.recognize.formats._text import ISO, LEVEL, TextFormat
+from ctxlog.viewer.recognize.formats._text import (
+    CLF_TIME,
+    CLOCK,
+    DAY,
+    ISO,
+    LEVEL,
+    REQUEST,
+    TextFormat,
+)
 
 FORMATS = (
     Format(
@@ -172,6 +180,31 @@ FORMATS = (
             "message": "attributes.message",
         },
     ),
+    Format(
+        "Azure, app logs",
+        '{"time":"2026-01-31T12:00:00.1230000Z","resourceId":"/SUBSCRIPTIONS/1",'
+        '"category":"FunctionAppLogs","level":"Error","properties":'
+        '{"message":"payment refused","functionInvocationId":"7f3a91c2",'
+        '"functionName":"Orders","levelId":4}}',
+        known_by="time resourceId category properties",
+        found={
+            "message": "properties.message properties.Message resultDescription",
+            "status": "properties.ScStatus",
+            "path": "properties.CsUriStem",
+            "method": "properties.CsMethod",
+            "duration": "properties.TimeTaken",
+        },
+        unit=0.001,
+    ),
+    Format(
+        "Fastly",
+        '{"timestamp":"2026-01-31T12:00:00","time_elapsed":41000,"client_ip":'
+        '"10.0.0.9","request":"POST","url":"/orders","response_status":503,'
+        '"request_id":"7f3a91c2"}',
+        known_by="time_elapsed url request",
+        found={"method": "request"},
+        unit=1e-06,
+    ),
 )
 
 #: Of text.
@@ -196,5 +229,47 @@ TEXTS = (
         r"(?P<message>(?:START|END|REPORT) RequestId: (?P<request_id>[0-9a-f-]{36})"
         r"(?:\s+Duration: (?P<ms>[\d.]+) ms)?.*)",
         first="SER",
+    ),
+    TextFormat(
+        "AWS load balancers (application, classic)",
+        "https 2026-01-31T12:00:00.250000Z app/shop/50dc6c495c0c9188 10.0.0.7:51034 "
+        '10.1.0.7:80 0.000 0.041 0.000 500 500 34 366 "GET https://shop:443/orders/7 '
+        'HTTP/1.1" "curl/8.5.0" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 arn:aws:shop '
+        '"Root=1-58337262-36d228ad5d99923122bbe354" "shop" "-" 0',
+        rf"(?:(?:https?|h2|grpcs?|wss?) )?(?P<time>{ISO}) (?P<balancer>\S+) "
+        r"(?P<client>\S+:\d+) (?P<target>\S+) -?[\d.]+ (?P<s>-?[\d.]+) -?[\d.]+ "
+        rf"(?P<status>\d{{3}}|-) (?:\d{{3}}|-) \d+ (?P<size>\d+) {REQUEST} "
+        r'"[^"]*" \S+ \S+(?: \S+ "(?P<trace_id>[^"]*)".*)?',
+        first=r"hgw\d",
+    ),
+    TextFormat(
+        "Amazon S3 (access log)",
+        "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be shop "
+        "[31/Jan/2026:12:00:00 +0000] 10.0.0.7 alice 3E57427F3EXAMPLE REST.GET.OBJECT "
+        'orders/7 "GET /shop/orders/7 HTTP/1.1" 503 SlowDown 113 - 41 - "-" "curl" -',
+        rf"[0-9a-f]{{64}} (?P<bucket>\S+) \[(?P<time>{CLF_TIME})\] (?P<client>\S+) "
+        r"(?P<user>\S+) (?P<request_id>\S+) (?P<operation>[A-Z]+\.\S+) (?P<key>\S+) "
+        rf"{REQUEST} (?P<status>\d{{3}}|-) (?P<error>\S+) (?P<size>\d+|-) \S+ "
+        r"(?P<ms>\d+|-) .*",
+        first="0-9a-f",
+    ),
+    TextFormat(
+        "Amazon CloudFront (standard log)",
+        "2026-01-31\t12:00:00\tFRA2\t2390\t10.0.0.7\tGET\td1.cloudfront.net\t/orders/7"
+        "\t502\t-\tcurl/8.5.0\t-\t-\tError\tSOX4xwn4XV6Q4rgb7XiVGOHms_BGlTAC4KyHmA=="
+        "\tshop.example\thttps\t23\t0.041\t-\tTLSv1.2\tECDHE\tError\tHTTP/2.0\t-\t-",
+        rf"(?P<time>{DAY}\t{CLOCK})\t(?P<edge>\S+)\t(?P<size>\d+)\t(?P<client>\S+)\t"
+        r"(?P<method>[A-Z]+)\t\S+\t(?P<path>\S+)\t(?P<status>\d{3})\t(?:[^\t]*\t){5}"
+        r"(?P<request_id>\S+)\t(?P<host>\S+)\t\S+\t\S+\t(?P<s>[\d.]+)(?:\t.*)?",
+        first="0-9",
+    ),
+    TextFormat(
+        "Azure Functions",
+        "2026-01-31T12:00:00.250 [Error] Executed 'Functions.Orders' (Failed, "
+        "Id=4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c, Duration=41ms)",
+        rf"\[?(?P<time>{ISO})\]? (?:\[(?P<level>{LEVEL})\] )?"
+        r"(?P<message>Execut(?:ing|ed) '(?P<route>[\w.-]+)' \(.*)",
+        first=r"\[\d",
+        within=r"\bId=(?P<request_id>[0-9a-f-]{36})(?:, Duration=(?P<ms>\d+)ms)?",
     ),
 )

@@ -5,7 +5,7 @@ Formats of the loggers of .NET.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
-from ctxlog.viewer.recognize.formats._text import TextFormat
+from ctxlog.viewer.recognize.formats._text import CLOCK, DAY, TextFormat
 
 FORMATS = (
     Format(
@@ -66,5 +66,24 @@ TEXTS = (
         r"(?P<level>trce|dbug|info|warn|fail|crit): (?P<logger>[A-Z][\w.`+]*)"
         r"\[(?P<eventId>\d+)\](?P<message>)",
         first="tdiwfc",
+    ),
+    TextFormat(
+        "Serilog (console)",
+        "[12:00:00 ERR] HTTP GET /orders/7 responded 500 in 41.2 ms",
+        r"\[(?P<time>\d\d:\d\d:\d\d) (?P<level>VRB|DBG|INF|WRN|ERR|FTL)\] "
+        r"(?P<message>.*)",
+        first=r"\[",
+        within=r"HTTP (?P<method>[A-Z]+) (?P<path>\S+) responded (?P<status>\d{3}) in "
+        r"(?P<ms>[\d.]+) ms",
+    ),
+    TextFormat(
+        "IIS, Azure App Service (W3C)",
+        "2026-01-31 12:00:00 10.1.0.7 GET /orders/7 full=1 443 alice 10.0.0.7 "
+        "curl/8.5.0 - 500 0 0 41",
+        rf"(?P<time>{DAY} {CLOCK}) (?:\S+ ){{0,3}}?(?P<method>[A-Z]{{3,17}}) "
+        r"(?P<path>/\S*) (?P<query>\S+) (?P<port>\d+) (?P<user>\S+) "
+        r"(?P<client>[\da-fA-F.:]+) (?:\S+ ){1,6}?(?P<status>\d{3}) \d+ \d+ "
+        r"(?:\d+ \d+ )?(?P<ms>\d+)",
+        first="0-9",
     ),
 )

@@ -31,4 +31,18 @@ TEXTS = (
         rf"\[?(?P<time>{ISO})\]?(?=[\s:,])[\s:,-]*(?P<message>.*)",
         first=r"\[\d",
     ),
+    TextFormat(
+        "a level in brackets (CoreDNS, Maven)",
+        "[ERROR] plugin/errors: 2 shop.example. A: timeout",
+        rf"\[(?P<level>{LEVEL})\]:? +(?P<message>\S.*)",
+        first=r"\[",
+    ),
+    TextFormat(
+        "a level (winston, captains-log, java.util.logging)",
+        "error: payment refused",
+        r"(?P<level>error|warn|warning|notice|info|http|verbose|debug|silly|ERROR|"
+        r"CRITICAL|WARN|WARNING|INFO|DEBUG|SEVERE|CONFIG|FINE|FINER|FINEST): "
+        r"(?P<message>\S.*)",
+        first="ewnihvdsECWIDSF",
+    ),
 )

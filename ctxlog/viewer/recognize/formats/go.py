@@ -5,7 +5,14 @@ Formats of the loggers of Go and Rust.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
-from ctxlog.viewer.recognize.formats._text import CLOCK, DAY, TextFormat
+from ctxlog.viewer.recognize.formats._text import (
+    CLOCK,
+    DAY,
+    ISO,
+    LEVEL,
+    REQUEST,
+    TextFormat,
+)
 
 FORMATS = (
     Format(
@@ -65,6 +72,14 @@ FORMATS = (
         '"target":"shop::payments","span":{"name":"charge"},'
         '"spans":[{"request_id":"7f3a91c2","name":"request"},{"name":"charge"}]}',
     ),
+    Format(
+        "lager",
+        '{"timestamp":"1769860800.123000000","source":"shop","message":'
+        '"payment refused","log_level":2,"data":{"request_id":"7f3a91c2"}}',
+        known_by="timestamp source message log_level",
+        found={"level": "log_level"},
+        scale="lager",
+    ),
 )
 
 #: Of text.
@@ -84,5 +99,38 @@ TEXTS = (
         r"(?P<took>[\d.]+(?:[mµn]?s)|\d+m[\d.]+s) *\| *(?P<client>\S+) *\| *"
         r'(?P<method>[A-Z]+) +"(?P<path>[^"]*)".*',
         first=r"\[",
+    ),
+    TextFormat(
+        "chi",
+        '2026/01/31 12:00:00 [shop/aBcDeF-000001] "GET http://shop/orders/7 HTTP/1.1" '
+        "from 10.0.0.7:51034 - 500 12B in 41.2ms",
+        rf"(?P<time>{ISO}) \[(?P<request_id>[^\s\]/]+/[\w-]+-\d+)\] {REQUEST} from "
+        r"(?P<client>\S+) - (?P<status>\d{3}) (?P<size>\d+)B in "
+        r"(?P<took>[\d.]+(?:[mµn]?s))",
+        first="0-9",
+    ),
+    TextFormat(
+        "Fiber",
+        "12:00:00 | 500 |  41.2ms |  10.0.0.7 | GET     | /orders/7 | refused",
+        rf"(?P<time>{CLOCK}) \| +(?P<status>\d{{3}}) \| +(?P<took>[\d.]+(?:[mµn]?s)) "
+        r"\| +(?P<client>\S+) \| +(?P<method>[A-Z]+) +\| +(?P<path>\S+)"
+        r"(?: +\| (?P<error>.*))?",
+        first="0-9",
+    ),
+    TextFormat(
+        "zerolog (console)",
+        "12:00PM ERR payment refused request_id=7f3a91c2",
+        r"(?P<time>\d{1,2}:\d\d[AP]M) (?P<level>TRC|DBG|INF|WRN|ERR|FTL|PNC) "
+        r"(?P<message>.*)",
+        first="0-9",
+    ),
+    TextFormat(
+        "env_logger, Actix",
+        '[2026-01-31T12:00:00Z INFO  actix_web::middleware::logger] 10.0.0.7 "GET '
+        '/orders/7 HTTP/1.1" 500 12 "-" "curl/8.5.0" 0.041',
+        rf"\[(?P<time>{ISO}) (?P<level>{LEVEL}) +(?P<logger>[\w:-]+)\] (?P<message>.*)",
+        first=r"\[",
+        within=r'^\S+ "(?P<method>[A-Z]{3,17}) (?P<path>\S+)[^"]*" (?P<status>\d{3}) '
+        r'\S+ "[^"]*" "[^"]*" (?P<s>[\d.]+)$',
     ),
 )

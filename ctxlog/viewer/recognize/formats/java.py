@@ -70,6 +70,14 @@ FORMATS = (
         '"contextMap":{"requestId":"7f3a91c2"},"threadId":31,"threadPriority":5}',
         known_by="instant loggerName message",
     ),
+    Format(
+        "Dropwizard, requests",
+        '{"timestamp":1769860800123,"method":"POST","uri":"/orders","status":503,'
+        '"protocol":"HTTP/1.1","requestTime":41,"contentLength":12,'
+        '"remoteAddress":"10.0.0.9","headers":{"X-Request-ID":"7f3a91c2"}}',
+        known_by="timestamp requestTime uri",
+        unit=0.001,
+    ),
 )
 
 #: Of text.
@@ -89,5 +97,12 @@ TEXTS = (
         rf"(?P<level>{LEVEL}) +(?P<head>(?:\[[^\]]*\] ?)*){LOGGER} --? "
         r"(?P<message>.*)",
         first="0-9",
+    ),
+    TextFormat(
+        "java.util.logging (first line)",
+        "Jan 31, 2026 12:00:00 PM com.example.Orders place",
+        r"(?P<time>[A-Z][a-z]{2} \d\d?, \d{4} \d{1,2}:\d\d:\d\d\s[AP]M) "
+        r"(?P<message>(?P<logger>[\w.$]+)(?: [\w<>$]+)?)",
+        first="A-Z",
     ),
 )

@@ -57,4 +57,30 @@ TEXTS = (
         r"(?P<status>\d{3}) (?P<ms>[\d.]+) ms - (?P<size>\d+|-)",
         first="GHPDO",
     ),
+    TextFormat(
+        "morgan (tiny, short)",
+        "10.0.0.7 - GET /orders/7 HTTP/1.1 500 42 - 12.345 ms",
+        r"(?:(?P<client>\S+) (?P<user>\S+) )?(?P<method>[A-Z]{3,17}) (?P<path>/\S*)"
+        r"(?: HTTP/[\d.]+)? (?P<status>\d{3}|-) (?P<size>\d+|-) - (?P<ms>[\d.]+|-) ms",
+        first=r"\w:-",
+    ),
+    TextFormat(
+        "NestJS",
+        "[Nest] 1234  - 01/31/2026, 12:00:00 PM   ERROR [ExceptionsHandler] refused",
+        r"\[Nest\] (?P<pid>\d+) +- "
+        r"(?P<time>\d\d/\d\d/\d{4}, \d{1,2}:\d\d:\d\d\s[AP]M) +(?P<level>[A-Z]+) "
+        r"(?:\[(?P<logger>[^\]]+)\] )?(?P<message>.*)",
+        first=r"\[",
+    ),
+    TextFormat(
+        "hapi (good-console)",
+        "260131/120000.250, [response,api] http://shop:3000: get /orders/7 {} 500 "
+        "(41ms)",
+        r"(?P<time>\d{6}/\d{6}\.\d{3}), "
+        r"\[(?:[^\]]*?\b(?P<level>debug|info|warn|error)\b)?[^\]]*\] "
+        r"(?P<message>.*)",
+        first="0-9",
+        within=r"^https?://\S+: (?P<method>[a-z]+) (?P<path>/\S*) .*?(?P<status>\d{3}) "
+        r"\((?P<ms>\d+)ms\)",
+    ),
 )

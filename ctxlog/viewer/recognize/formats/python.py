@@ -5,7 +5,15 @@ Formats of the loggers of Python.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
-from ctxlog.viewer.recognize.formats._text import ISO, LEVEL, REQUEST, TextFormat
+from ctxlog.viewer.recognize.formats._text import (
+    CLF_TIME,
+    CLOCK,
+    DAY,
+    ISO,
+    LEVEL,
+    REQUEST,
+    TextFormat,
+)
 
 FORMATS = (
     Format(
@@ -92,5 +100,27 @@ TEXTS = (
         within=r'"(?P<method>[A-Z]{3,20}) (?P<path>\S+) HTTP/[\d.]+"'
         r"(?: status: (?P<status>\d{3}))?(?: len: (?P<size>\d+))?"
         r"(?: time: (?P<s>[\d.]+))?",
+    ),
+    TextFormat(
+        "Airflow",
+        "[2026-01-31T12:00:00.250+0000] {taskinstance.py:2905} ERROR - Task failed",
+        rf"\[(?P<time>{DAY}(?:[T ]|, ){CLOCK}(?: ?(?:[+-]\d{{4}}|UTC|Z))?)\] "
+        rf"\{{(?P<caller>[^}}]+)\}} (?P<level>{LEVEL}) - (?P<message>.*)",
+        first=r"\[",
+    ),
+    TextFormat(
+        "Odoo",
+        "2026-01-31 12:00:00,250 7 INFO shop werkzeug: 10.0.0.7 - - [31/Jan/2026 "
+        '12:00:00] "POST /web/dataset HTTP/1.1" 500 - 12 0.010 0.031',
+        rf"(?P<time>{ISO}) (?P<pid>\d+) (?P<level>{LEVEL}) (?P<database>\S+) "
+        r"(?P<logger>[\w.]+): (?P<message>.*)",
+        first="0-9",
+        within=r'"(?P<method>[A-Z]{3,20}) (?P<path>\S+) HTTP/[\d.]+" (?P<status>\d{3})',
+    ),
+    TextFormat(
+        "Django (runserver)",
+        '[31/Jan/2026 12:00:00] "GET /orders/7 HTTP/1.1" 500 145',
+        rf"\[(?P<time>{CLF_TIME})\] {REQUEST} (?P<status>\d{{3}}) (?P<size>\d+)",
+        first=r"\[",
     ),
 )

@@ -44,6 +44,15 @@ FORMATS = (
         '"time":"2026-01-31T12:00:00.123Z","v":0,"msg":"payment refused",'
         '"request_id":"7f3a91c2"}',
     ),
+    Format(
+        "Sidekiq",
+        '{"ts":"2026-01-31T12:00:00.123Z","pid":71,"tid":"2xk","lvl":"ERROR",'
+        '"msg":"payment refused","ctx":{"class":"MailJob","jid":"7f3a91c2",'
+        '"elapsed":0.041}}',
+        known_by="ts tid lvl msg ctx",
+        found={"id": "ctx.jid", "route": "ctx.class", "duration": "ctx.elapsed"},
+        unit=1.0,
+    ),
 )
 
 #: Of text.
@@ -81,5 +90,14 @@ TEXTS = (
         "Completed 200 OK in 12ms (Views: 8.1ms)",
         r"(?P<message>Completed (?P<status>\d{3}) .{0,60}? in (?P<ms>[\d.]+)ms.*)",
         first="C",
+    ),
+    TextFormat(
+        "Sidekiq (text)",
+        "2026-01-31T12:00:00.250Z pid=7 tid=2xk class=MailJob "
+        "jid=b4a577edbccf1d805744efa9 elapsed=0.041 INFO: done",
+        rf"(?P<time>{ISO}) pid=(?P<pid>\d+) tid=(?P<tid>\w+) (?:class=(?P<route>\S+) )?"
+        r"(?:jid=(?P<request_id>\w+) )?(?:[a-z]+=\S+ )*?(?:elapsed=(?P<s>[\d.]+) )?"
+        rf"(?P<level>{LEVEL}): (?P<message>.*)",
+        first="0-9",
     ),
 )

@@ -5,7 +5,7 @@ Formats of databases, of systems and of what collects lines.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
-from ctxlog.viewer.recognize.formats._text import CLOCK, DAY, ISO, TextFormat
+from ctxlog.viewer.recognize.formats._text import CLOCK, DAY, ISO, LEVEL, TextFormat
 
 FORMATS = (
     Format(
@@ -110,6 +110,34 @@ FORMATS = (
         known_by="short_message",
         scale="syslog",
     ),
+    Format(
+        "MinIO, audit",
+        '{"version":"1","time":"2026-01-31T12:00:00.123Z","api":{"name":"PutObject",'
+        '"status":"Slow Down","statusCode":503,"timeToResponse":"41000000ns"},'
+        '"requestID":"7f3a91c2","requestPath":"/orders","userAgent":"mc"}',
+        known_by="api requestPath",
+        found={
+            "message": "api.name",
+            "status": "api.statusCode",
+            "duration": "api.timeToResponse",
+        },
+    ),
+    Format(
+        "Vault, audit",
+        '{"time":"2026-01-31T12:00:00.123Z","type":"response","auth":{"display_name":'
+        '"token-alice"},"request":{"id":"7f3a91c2","operation":"read","path":'
+        '"secret/shop"},"error":"permission denied"}',
+        known_by="time type auth request",
+        found={"message": "error type", "method": "request.operation"},
+    ),
+    Format(
+        "Nextcloud",
+        '{"reqId":"7f3a91c2","level":3,"time":"2026-01-31T12:00:00+00:00",'
+        '"remoteAddr":"10.0.0.9","user":"alice","app":"shop","method":"POST",'
+        '"url":"/orders","message":"payment refused","version":"28.0.1.1"}',
+        known_by="reqId level remoteAddr app",
+        scale="Ruby",
+    ),
 )
 
 #: Of text.
@@ -138,5 +166,56 @@ TEXTS = (
         rf"\[(?P<time>{ISO})\]\[(?P<level>[A-Z]+) *\]\[(?P<logger>[^\]]*)\] ?"
         r"(?P<message>.*)",
         first=r"\[",
+    ),
+    TextFormat(
+        "MySQL (error log)",
+        "2026-01-31T12:00:00.250000Z 12 [ERROR] [MY-012574] [InnoDB] no lock on it",
+        rf"(?P<time>{ISO}) (?P<thread>\d+) "
+        r"\[(?P<level>System|Note|Warning|(?i:error))\] "
+        r"(?:\[(?P<code>MY-\d+)\] \[(?P<subsystem>\w+)\] )?(?P<message>.*)",
+        first="0-9",
+    ),
+    TextFormat(
+        "MySQL (slow query log)",
+        "# Time: 2026-01-31T12:00:00.250000Z",
+        rf"(?P<message># Time: (?P<time>{ISO}))",
+        first="#",
+    ),
+    TextFormat(
+        "CoreDNS (queries)",
+        '[INFO] 10.0.0.7:50759 - 29008 "A IN shop.example. udp 41 false 4096" NOERROR '
+        "qr,rd,ra 68 0.041s",
+        rf"\[(?P<level>{LEVEL})\] (?P<client>\S+:\d+) - (?P<query>\d+) "
+        r'"(?P<message>[^"]*)" (?P<rcode>[A-Z]+) \S+ (?P<size>\d+) (?P<s>[\d.]+)s',
+        first=r"\[",
+    ),
+    TextFormat(
+        "NATS",
+        "[7] 2026/01/31 12:00:00.250000 [ERR] 10.0.0.9:1 - cid:7 - no such user",
+        rf"\[(?P<pid>\d+)\] (?P<time>{ISO}) \[(?P<level>{LEVEL})\] (?P<message>.*)",
+        first=r"\[",
+    ),
+    TextFormat(
+        "Squid",
+        "1769860800.250     41 10.0.0.7 TCP_MISS/503 1234 GET http://shop/orders/7 - "
+        "HIER_DIRECT/10.1.0.7 text/html",
+        r"(?P<time>\d{10}\.\d{3}) +(?P<ms>\d+) (?P<client>\S+) (?P<result>[A-Z_]+)/"
+        r"(?P<status>\d{3}) (?P<size>\d+) (?P<method>[A-Z]+) (?P<path>\S+) "
+        r"(?P<user>\S+) .*",
+        first="0-9",
+    ),
+    TextFormat(
+        "Cassandra",
+        "ERROR [main] 2026-01-31 12:00:00,250 Server.java:7 - payment refused",
+        rf"(?P<level>{LEVEL}) +\[(?P<thread>[^\]]*)\] (?P<time>{ISO}) "
+        r"(?P<caller>\S+:\d+) - (?P<message>.*)",
+        first="A-Z",
+    ),
+    TextFormat(
+        "Spark, Hadoop",
+        "26/01/31 12:00:00 ERROR Executor: payment refused",
+        rf"(?P<time>\d\d/\d\d/\d\d {CLOCK}) (?P<level>{LEVEL}) (?P<logger>[\w.$]+): "
+        r"(?P<message>.*)",
+        first="0-9",
     ),
 )
