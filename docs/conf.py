@@ -7,20 +7,43 @@ sites are not followed.
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS / "_ext"))
 
 project = "ctxlog"
 author = "The ctxlog authors"
 project_copyright = author
 version = release = version_of("ctxlog-json")
 
-extensions = ["myst_parser", "repository"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "public_names",
+    "repository",
+]
 exclude_patterns = ["_ext"]
 nitpicky = True
+nitpick_ignore_regex = [
+    # Types of other libraries and of the standard library: no inventories are fetched.
+    (r"py:.*", r"(?!ctxlog\b).*"),
+    # Type variables.
+    (r"py:class", r"ctxlog\..*\._[A-Z]"),
+]
+nitpick_ignore = [
+    # Types of values that are only passed on: callers neither make nor look into them.
+    ("py:class", "ctxlog._names.Names"),
+    ("py:class", "ctxlog.aggregators._address.Address"),
+    ("py:class", "ctxlog.carrier.trace_context.Trace"),
+    ("py:class", "ctxlog.context._store.Lines"),
+    ("py:class", "ctxlog.line.writer.Writer"),
+    ("py:class", "ctxlog.testing._bench.Bench"),
+]
 suppress_warnings = [
     # Blocks of JSON show what a program printed: a line of text may be among them.
     "misc.highlighting_failure",
@@ -28,6 +51,17 @@ suppress_warnings = [
 
 # Headings have the anchors that GitHub gives them.
 myst_heading_anchors = 4
+
+# Docstrings have code in single backticks.
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+# The libraries of adapters need not be installed, other than those of the group `docs`.
+_SOURCES = (path.read_text("utf-8") for path in DOCS.parent.glob("ctxlog/**/*.py"))
+_LIBRARIES = re.findall(r'requires\("(\w+)"', "".join(_SOURCES))
+autodoc_mock_imports = sorted({*_LIBRARIES} - {"structlog", "loguru"})
+python_maximum_signature_line_length = 80
+napoleon_numpy_docstring = False
 
 html_theme = "furo"
 html_title = "ctxlog"

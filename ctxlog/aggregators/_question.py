@@ -15,8 +15,8 @@ from typing import Literal, TypeAlias
 #: the line as it was written, without its newline.
 LINE_FIELD = "_line"
 
-#: How a field's value, printed as text, is to relate to the values of a condition:
-#: be one of them, begin with one of them, have one of them in it, or be a whole number
+#: How a field's value is to relate to the values of a condition. Printed as text, it
+#: is one of them, begins with one of them, has one of them in it, or is a whole number
 #: from the first to the second of them.
 Operator: TypeAlias = Literal["in", "begins", "contains", "between"]
 

@@ -40,7 +40,7 @@ def apart(fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
 
 class Runner(Protocol):
     """
-    What runs a body step by step.
+    An object that runs a body step by step.
 
     A step is what a coroutine or a generator does between two suspensions. It is
     synchronous, so whatever a runner sets up for a step is undone in the same thread

@@ -130,7 +130,7 @@ _LONG_NAME = 1024
 
 class Redactor:
     """
-    Decides which fields and which parts of texts are replaced by `REDACTED`.
+    Decide which fields and which parts of texts are replaced by `REDACTED`.
 
     Safe to use from any thread. Its methods never raise.
 

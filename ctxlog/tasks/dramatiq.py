@@ -34,7 +34,7 @@ _RUNNING = "_ctxlog_task"
 
 class ContextMiddleware(dramatiq.Middleware):
     """
-    Lets messages carry the context, and gives each one a store and a completion line.
+    Let messages carry the context, and give each one a store and a completion line.
 
     For the processes that send messages and for the workers. A message is sent with
     the id and the trace of the request that sends it, in the option `ctxlog`; it is

@@ -31,7 +31,7 @@ __all__ = ["ContextMiddleware", "install", "uninstall"]
 
 class ContextMiddleware:
     """
-    Lets messages carry the context, and gives each one a store and a completion line.
+    Let messages carry the context, and give each one a store and a completion line.
 
     For `RedisBroker(middlewares=[ContextMiddleware()])` and any other broker, before
     all others, in the processes that publish and in those that consume. A message is

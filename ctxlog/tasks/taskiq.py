@@ -30,7 +30,7 @@ __all__ = ["ContextMiddleware", "install", "uninstall"]
 
 class ContextMiddleware(TaskiqMiddleware):
     """
-    Lets tasks carry the context, and gives each one a store and a completion line.
+    Let tasks carry the context, and give each one a store and a completion line.
 
     For `broker.with_middlewares(ContextMiddleware(), ...)`, before all others, in the
     processes that send tasks and in the workers. A task is sent with the id and the

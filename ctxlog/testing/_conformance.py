@@ -24,7 +24,7 @@ def check_adapter(log: Log, read: Read, *, skip: Iterable[str] = ()) -> None:
 
     For authors of adapters: checks all of `BEHAVIORS`, in the default schema and with
     the names of the process (`request_id_key`, `case`). Each may also be a test of its
-    own:
+    own::
 
         @pytest.mark.parametrize("behavior", BEHAVIORS, ids=str)
         def test_conformance(behavior):
