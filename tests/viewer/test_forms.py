@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,40 @@ LINE = {
 def test_what_is_told_is_what_is_read(lines: list[dict[str, Any]]) -> None:
     """Of any values a line is told as it is read, or it is one of the others."""
     agree(told(block([LINE, LINE, *lines, *lines])))
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"timestamp": times, "level": levels, "requestID": texts},
+            optional={"n": texts},
+        )
+    )
+)
+def test_a_line_that_is_left_out_has_a_lower_level(lines: list[dict[str, Any]]) -> None:
+    """Whatever other lines have, and as often as forms are asked."""
+    data = block([LINE, LINE, *({**LINE, **line} for line in lines * 2)])
+    starts = {match.start() for match in re.finditer(rb"^(?=.)", data, re.MULTILINE)}
+    forms = Forms("level")
+    for _ in range(3):
+        found = forms.from_level(data, len(data), 40)
+        for start in starts.difference(starts if found is None else found):
+            (record,) = Record.read(data[start:].partition(b"\n")[0], NAMES)
+            assert record.level < 40
+        assert found is None or [*found] == sorted({*found} & starts)
+
+
+def test_lines_of_a_level_are_found_among_many() -> None:
+    """Words that are not known yet are looked at once."""
+    words = ["INFO", "DEBUG", "INFO", "ERROR", "Notice", "INFO", "fatal"] * 9
+    lines = [{**LINE, "level": word, "n": "\n" * n} for n, word in enumerate(words)]
+    data = block(lines)
+    bad = [n for n, word in enumerate(words) if word in ("ERROR", "fatal")]
+    forms = Forms("level")
+    for _ in range(3):
+        found = forms.from_level(data, len(data), 40)
+        assert found is not None
+        assert [data.count(b"\n", 0, start) for start in found] == bad
 
 
 def test_lines_of_one_form_are_told() -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ctxlog.viewer.read.source import Block, Hit
 from ctxlog.viewer.recognize import in_bytes
-from ctxlog.viewer.recognize.forms import Forms, Told
+from ctxlog.viewer.recognize.forms import LEAST_SHARE, Forms, Told
 from ctxlog.viewer.recognize.keys import FIRST, Names, plain
 from ctxlog.viewer.recognize.text import begins
 
@@ -72,11 +72,12 @@ class Briefly:
 
     Args:
         names: The user's names, which may tell an entry.
+        asked: What lines are to tell, as `Forms` have it.
     """
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, *asked: str) -> None:
         self.names = names
-        self._forms = Forms()
+        self._forms = Forms(*asked)
 
     def __call__(self, block: Block) -> Brief:
         """Return these lines."""
@@ -112,29 +113,36 @@ class Plain:
     within: tuple[float, float] | None = None
     patterns: Sequence[re.Pattern[bytes]] = ()
     names: Names = NAMES
-    _forms: Forms = field(default_factory=Forms, init=False, compare=False)
+    _forms: Forms = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Ask forms for what matters."""
+        asked = "level" if self.within is None else "time"
+        object.__setattr__(self, "_forms", Forms(asked))
 
     def __call__(self, block: Block) -> Iterable[int]:
         """Return where these lines begin."""
-        told = None if self.names.own else self._forms.told(block.data, block.stop)
-        if told is None or told.share < _LEAST_SHARE:
+        found = None if self.names.own else self._told(block)
+        if found is None:
             if self.patterns:
                 return Matches((), self.patterns, self.names)(block)
             return Every(self.names)(block)
-        if self.within is not None:
-            found = told.within(*self.within)
-        else:
-            found = told.from_level(self.least or 0)
-        entries = (
-            number
-            for number in found
-            if told.times[number] or begins(told.lines[number], self.names)
-        )
-        return told.starts(entries) if found else ()
+        data, names = block.data, self.names
+        return [
+            start
+            for start in found
+            if data.startswith(b"{", start)
+            or begins(next(block.lines(start))[1], names)
+        ]
 
-
-#: Of a smaller share of lines with a form it is not worth to look for forms.
-_LEAST_SHARE = 0.5
+    def _told(self, block: Block) -> Sequence[int] | None:
+        """The lines of a block of which most have forms; None for another block."""
+        if self.within is None:
+            return self._forms.from_level(block.data, block.stop, self.least or 0)
+        told = self._forms.told(block.data, block.stop)
+        if told is None or told.share < LEAST_SHARE:
+            return None
+        return told.starts(told.within(*self.within))
 
 
 def _texts(block: Block, names: Names) -> Iterator[int]:
@@ -201,7 +209,7 @@ class Ids:
         self._odd = any(
             _ESCAPED.search(request) or set(",}") & set(request) for request in wanted
         )
-        self._forms = Forms()
+        self._forms = Forms("id")
         self._few: Matches | None = None
         if len(wanted) <= 8:
             self._few = Matches([text_needle(request) for request in wanted])
@@ -230,7 +238,7 @@ class Ids:
     def _told(self, block: Block) -> list[int] | None:
         """The lines of a block of which most have forms; None for another block."""
         told = None if self.names.own else self._forms.told(block.data, block.stop)
-        if told is None or told.share < _LEAST_SHARE:
+        if told is None or told.share < LEAST_SHARE:
             return None
         known = self._known
         found = [

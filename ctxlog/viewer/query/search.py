@@ -356,7 +356,7 @@ class Reader:
     def lasting(self, seconds: float) -> Iterator[str]:
         """Yield the ids of requests that took so long, or longer."""
         extents: dict[str, Extent] = {}
-        every = Lines(Briefly(self.names), [self._within])
+        every = Lines(Briefly(self.names, "time", "id"), [self._within])
         for source, (found_extents, torn) in self._found(every, _Extents(self.names)):
             for request, extent in found_extents.items():
                 extents.setdefault(request, Extent()).merge(extent)
@@ -377,7 +377,7 @@ class Reader:
                 `outside`, if every request is asked for.
         """
         if wanted is None:
-            forms = None if criteria else Forms()
+            forms = None if criteria else Forms("time", "id")
             every = Lines(Every(self.names, forms), [self._within])
             return self._collected(every, lambda _: True, criteria)
         scan = Ids(wanted, self.names) if wanted else Matches([])

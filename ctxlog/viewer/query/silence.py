@@ -55,7 +55,7 @@ class Seen:
 
     def read(self, source: Source, names: Names) -> None:
         """Look at a file, or as much of it as takes a moment."""
-        before, size, forms = self.lines, 0, Forms()
+        before, size, forms = self.lines, 0, Forms("id")
         try:
             for block in source.blocks():
                 if not size and b"\0" in block.data[:_HEAD]:

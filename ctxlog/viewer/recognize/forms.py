@@ -8,7 +8,6 @@ same kinds: what they say stands at the same places.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
@@ -17,12 +16,19 @@ from functools import cached_property
 from io import BytesIO
 from itertools import accumulate, islice, repeat
 from operator import gt, itemgetter
-from typing import Any, NamedTuple
 
+from ctxlog.viewer.recognize._form import Form, Token, form_of
 from ctxlog.viewer.recognize._levels import level_of
-from ctxlog.viewer.recognize._objects import simple
-from ctxlog.viewer.recognize._shape import Shape, inner, name_of
-from ctxlog.viewer.recognize.keys import CALLS, NO_ID
+from ctxlog.viewer.recognize._patterns import (
+    OTHER,
+    ROLES,
+    Leaf,
+    Node,
+    Pattern,
+    compiled,
+    low_step,
+)
+from ctxlog.viewer.recognize.keys import NO_ID
 from ctxlog.viewer.recognize.times import seconds
 
 #: What a form tells of a line: its time, level, request, user, path and method.
@@ -32,85 +38,34 @@ Said = tuple[bytes, int, bytes, bytes, bytes, bytes]
 _MOST_AT_ONCE, _MOST_TRIED = 40, 800
 _MOST_FORMS = 48
 _HEAD = 64 << 10
-_LONGEST, _DEEPEST, _MOST_VALUES = 16_384, 6, 80
-
-_TOKEN = re.compile(
-    rb'[ \t]*(?:([{}:,])|("(?:[^"\\\n]|\\.)*")'
-    rb"|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)|(true|false|null)"
-    rb'|(\[(?:[^\[\]{}"\\\n]|"[^"\\\n]*")*\]))'
-)
-_END = re.compile(rb"[ \t]*\r?\n?")
-# A quote that is escaped ends no value: another one than the pattern's comes behind it.
-_TEXT = rb'"[^"]*"'
-_NUMBER = rb"-?\d[\d.eE+-]*"
-_LIST = rb'\[(?:[^\[\]{}"\\\n]|"[^"\\\n]*")*\]'
-_CLOCK = rb"\d\d\d\d-[01]\d-[0-3]\dT[012]\d:[0-5]\d:[0-5]\d"
-_ISO = re.compile(rb'"%s(\.\d+)?(Z|[+-]\d\d:?\d\d)"' % _CLOCK)
-_EPOCH = re.compile(rb"([1-9]\d{8,18})(\.\d{1,12})?")
-_NONE = rb"(?!)"
-#: Values that say something, as texts and as numbers; what is odd is looked at apart.
-_CAPTURED: Mapping[str, tuple[bytes, bytes]] = {
-    "level": (rb'"([^"]+)"', rb"(\d{1,4})"),
-    "id": (rb'"([^"]+)"', rb"([1-9]\d{0,17})"),
-    "user": (rb'"([^"\\-][^"\\]*)"', rb"([1-9]\d{0,17})"),
-    "path": (rb'"([^"\\]+)"', _NONE),
-    "method": (rb'"([A-Za-z][A-Za-z-]{1,19})"', _NONE),
-    # What is no call of another service, whose path is not that of the request.
-    "logger": (rb'"(?!%s")[^"]*"' % re.escape(CALLS.encode()), _NONE),
-}
-
-
-class _Form(NamedTuple):
-    """
-    What the lines of a form have in common.
-
-    Attributes:
-        tokens: Patterns that match such a line one after the other.
-        roles: By the number of a token what its group is: `time`, `id`, ...
-        time: How times are written; those that are written alike sort as texts.
-        level: The level of lines that say none; None if they do.
-        scale: The name of the level, and the scale of its numbers.
-        is_number: Whether the level is one.
-    """
-
-    tokens: tuple[bytes, ...]
-    roles: tuple[tuple[int, str], ...]
-    time: tuple[object, ...]
-    level: int | None
-    scale: tuple[str, str]
-    is_number: bool
-
-    @property
-    def reading(self) -> tuple[object, ...]:
-        """How its times and levels are read."""
-        return self[2:]
-
-
-#: The names of these six, as the places of a line are known by them.
-_ROLES = ("time", "level", "id", "user", "path", "method")
-
-
-class _Leaf(NamedTuple):
-    """A form, and the numbers of the six groups of its pattern that make a `Said`."""
-
-    groups: tuple[int, ...]
-    form: _Form
+#: The most words for levels that are told apart; others are read.
+_MOST_WORDS = 24
+#: Of a smaller share of lines with a form it is not worth to look for forms.
+LEAST_SHARE = 0.5
 
 
 class Forms:
-    """The forms of a source's lines, learned while it is read."""
+    """
+    The forms of a source's lines, learned while it is read.
 
-    def __init__(self) -> None:
-        self._forms: dict[tuple[bytes, ...], _Form] = {}
-        self._met: Counter[tuple[bytes, ...]] = Counter()
+    Args:
+        asked: What lines are to tell: some of `time`, `level`, `id`, `user`, `path`,
+            `method`; all if none. The fewer, the faster.
+    """
+
+    def __init__(self, *asked: str) -> None:
+        self._asked = asked or ROLES
+        self._forms: dict[tuple[Token, ...], Form] = {}
+        self._met: Counter[tuple[Token, ...]] = Counter()
         self._left = _MOST_TRIED
         self._time: tuple[object, ...] | None = None
         self._pattern: re.Pattern[bytes] | None = None
-        self._leaves: dict[int, _Leaf] = {}
+        self._leaves: Mapping[int, Leaf] = {}
+        self._low: _Low | None = None
 
-    def __reduce__(self) -> tuple[type[Forms], tuple[()]]:
+    def __reduce__(self) -> tuple[type[Forms], tuple[str, ...]]:
         """Another process learns its own."""
-        return Forms, ()
+        return Forms, self._asked
 
     def told(self, data: bytes, stop: int) -> Told | None:
         """
@@ -125,12 +80,40 @@ class Forms:
         if self._pattern is None:
             return None
         rows = self._pattern.findall(data, 0, stop)
-        ends = data.count(b"\n", 0, stop) + (not data.endswith(b"\n", 0, stop))
-        if len(rows) != ends:
+        if len(rows) != _count(data, stop):
             return None  # a value without an end went on in the next line
         if self._left > 0:
             self._learn(row[-1] for row in rows if row[-1])
-        return Told(data, stop, rows, self._leaves)
+        return Told(data, stop, rows, self._leaves, self._asked)
+
+    def from_level(self, data: bytes, stop: int, least: int) -> Sequence[int] | None:
+        """
+        Return where lines begin that may have a level, or a higher one.
+
+        Args:
+            data: The lines.
+            stop: Where in *data* they end.
+            least: The level on logging's scale, the same each time.
+
+        Returns:
+            Where these lines begin, in order; None if most lines have no form.
+        """
+        if self._low is None:
+            self._low = _Low(least)
+        others = self._low.others(data, stop)
+        if others is None:
+            told = self.told(data, stop)
+            if told is None or told.share < LEAST_SHARE:
+                return None
+            self._low.learn(told.words, self._forms.values())
+            return told.starts(told.from_level(least))
+        if not others:
+            return ()
+        told = self.told(joined := b"".join(others), len(joined))
+        if told is not None:
+            self._low.learn(told.words, self._forms.values())
+            others = [told.lines[number] for number in told.from_level(least)]
+        return _places(others, data)
 
     def _learn(self, lines: Iterable[bytes]) -> None:
         """Find the forms that several lines have."""
@@ -139,7 +122,7 @@ class Forms:
         new = False
         for line in islice(lines, _MOST_AT_ONCE):
             self._left -= 1
-            form = _form(line)
+            form = form_of(line)
             if form is None or form.tokens in self._forms:
                 continue
             if self._time is not None and form.time != self._time:
@@ -150,7 +133,67 @@ class Forms:
                 self._forms[form.tokens] = form
                 new = True
         if new:
-            self._pattern, self._leaves = _compiled(self._forms.values())
+            self._pattern, self._leaves = compiled(self._forms.values(), self._asked)
+
+
+class _Low:
+    """
+    Lines of known forms and with known words for levels below another one.
+
+    Args:
+        least: That level.
+    """
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+        self._words: set[bytes] = set()
+        self._forms: list[Form] = []
+        self._pattern: re.Pattern[bytes] | None = None
+
+    def learn(self, words: Iterable[bytes], forms: Iterable[Form]) -> None:
+        """Take words for levels into account, and forms."""
+        before, known = len(self._words), len(self._forms)
+        self._words.update(islice(words, max(_MOST_WORDS - before, 0)))
+        self._forms = list(forms)
+        if (before, known) == (len(self._words), len(self._forms)):
+            return
+        root = Node()
+        for form in self._forms:
+            low = [word for word in self._words if self._is_low(word, form)]
+            if low or (form.level is not None and form.level < self._least):
+                root.add(form, [low_step(token, low) for token in form.tokens])
+        self._pattern = None
+        if root.next:
+            self._pattern = re.compile(rb"%s|%s" % (Pattern(root).source, OTHER))
+
+    def _is_low(self, word: bytes, form: Form) -> bool:
+        return 0 <= _level(word, form) < self._least
+
+    def others(self, data: bytes, stop: int) -> list[bytes] | None:
+        """Return the other lines; None if there may be many."""
+        if self._pattern is None:
+            return None
+        rows = self._pattern.findall(data, 0, stop)
+        others = [*filter(None, rows)]
+        is_whole = len(rows) == _count(data, stop)
+        return others if is_whole and len(others) < len(rows) * LEAST_SHARE else None
+
+
+def _count(data: bytes, stop: int) -> int:
+    """Return how many lines there are."""
+    return data.count(b"\n", 0, stop) + (not data.endswith(b"\n", 0, stop))
+
+
+def _places(lines: Iterable[bytes], data: bytes) -> list[int]:
+    """Return where lines begin: all that are written like one of them, in order."""
+    places, at = [], 0
+    for line in lines:
+        at = data.find(line, at)
+        while at and data[at - 1] != 10:  # the end of a longer one
+            at = data.find(line, at + 1)
+        places.append(at)
+        at += len(line)
+    return places
 
 
 def _lines(data: bytes) -> list[bytes]:
@@ -167,8 +210,9 @@ class Told:
     Args:
         data: The lines.
         stop: Where in *data* they end.
-        rows: The groups of each line.
-        leaves: What these mean, by the number of the group that is the line's end.
+        rows: The groups of each line; the last one is the line if it has no form.
+        leaves: What these mean; of several, by the group that is the line's end.
+        asked: What lines tell.
     """
 
     def __init__(
@@ -176,10 +220,11 @@ class Told:
         data: bytes,
         stop: int,
         rows: Sequence[tuple[bytes, ...]],
-        leaves: Mapping[int, _Leaf],
+        leaves: Mapping[int, Leaf],
+        asked: Collection[str],
     ) -> None:
-        self._data, self._stop = data, stop
-        common = _common(list(leaves.values()))
+        self._data, self._stop, self._asked = data, stop, asked
+        common = leaves.get(0)
         if common is None:
             rows = [_picked(row, leaves) for row in rows]
             common = _PICKED
@@ -188,7 +233,7 @@ class Told:
     @cached_property
     def times(self) -> Sequence[bytes]:
         """
-        The time of each line as it is written; nothing if the line has to be read.
+        The time of each line as it is written; nothing if it has no form.
 
         All that are there sort as texts.
         """
@@ -200,9 +245,15 @@ class Told:
         """The level of each on logging's scale; -1 if the line has to be read."""
         group, level = self._groups[1], self._form.level
         if level is not None:
-            return [level if time else -1 for time in self.times]
+            return [-1 if row[-1] else level for row in self._rows]
         known = _Levels(self._form)
         return [known[row[group]] for row in self._rows]
+
+    @property
+    def words(self) -> Collection[bytes]:
+        """The words for levels, as they are written."""
+        group = _WRITTEN if self._form is _PICKED.form else self._groups[1]
+        return {row[group] for row in self._rows} if group else ()
 
     @cached_property
     def requests(self) -> Sequence[bytes]:
@@ -242,18 +293,19 @@ class Told:
     @property
     def share(self) -> float:
         """The share of lines that need not be read."""
-        return sum(map(bool, self.times)) / len(self.times)
+        return sum(not row[-1] for row in self._rows) / len(self._rows)
 
     @cached_property
     def others(self) -> Sequence[int]:
         """The numbers of the lines that have to be read."""
-        columns = zip(self.times, self.levels, self.requests, strict=True)
-        odd = self.odd
-        return [
-            number
-            for number, (time, level, request) in enumerate(columns)
-            if not time or level < 0 or request in odd
-        ]
+        found = {number for number, row in enumerate(self._rows) if row[-1]}
+        if "level" in self._asked and -1 in self.levels:
+            levels = enumerate(self.levels)
+            found |= {number for number, level in levels if level < 0}
+        if odd := self.odd:
+            requests = enumerate(self.requests)
+            found |= {number for number, request in requests if request in odd}
+        return sorted(found)
 
     def from_level(self, least: int) -> list[int]:
         """Return the numbers of the lines that may have a level, or a higher one."""
@@ -299,7 +351,7 @@ def seconds_of(time: bytes) -> float:
 class _Levels(dict[bytes, int]):
     """Levels as they are written, on logging's scale; -1 if the line must be read."""
 
-    def __init__(self, form: _Form) -> None:
+    def __init__(self, form: Form) -> None:
         super().__init__()
         self._form = form
 
@@ -317,240 +369,26 @@ def _is_odd(request: bytes) -> bool:
     return "\\" in text or NO_ID.fullmatch(text) is not None
 
 
-def _level(written: bytes, form: _Form) -> int:
+def _level(written: bytes, form: Form) -> int:
     """Return a level as a line has it on logging's scale; -1 if it must be read."""
     if form.level is not None:
         return form.level
-    if not written:
+    if not written or (form.is_number and not written.isdigit()):
         return -1
     found = int(written) if form.is_number else written.decode("utf-8", "replace")
     return level_of(found, *form.scale) or -1
 
 
-def _form(line: bytes) -> _Form | None:
-    """Return the form of a line; None if it has to be read, as all like it."""
-    members = simple(line) if len(line) <= _LONGEST and line[:1] == b"{" else None
-    if members is None:
-        return None
-    shape = Shape.of(members)
-    roles = _roles(shape, members) if shape.is_bare(members) else None
-    return None if roles is None else _Walk(line, roles).form(shape, members)
-
-
-def _roles(shape: Shape, members: dict[str, Any]) -> dict[tuple[str, ...], str] | None:
-    """Return what stands at which path; None if the like may stand elsewhere, too."""
-    asked = ("path", "method", "logger") if shape.asks(members) else ()
-    if shape.places("request line", members):
-        return None
-    roles: dict[tuple[str, ...], str] = {}
-    for what in ("id", "time", "level", "user", *asked):
-        for place in shape.places(what, members):
-            path = [place] if isinstance(place, str) else place
-            value = inner(members, path)
-            skipped = {"user": (dict, list, type(None)), "logger": (dict, type(None))}
-            if isinstance(value, skipped.get(what, ())):
-                continue  # the next one counts
-            names = tuple(step for step in path if isinstance(step, str))
-            if len(names) < len(path) or names in roles:
-                return None
-            roles[names] = what
-            break
-    if "id" not in roles.values() and "trace" in members:
-        return None
-    return roles if "time" in roles.values() else None
-
-
-class _Walk:
-    """
-    Makes the tokens of a line.
-
-    Args:
-        line: The line, which is JSON.
-        roles: What stands at which path.
-    """
-
-    def __init__(self, line: bytes, roles: Mapping[tuple[str, ...], str]) -> None:
-        self._line, self._roles = line, roles
-        self._at = 0
-        self._literal = b""
-        self._tokens: list[bytes] = []
-        self._found: list[tuple[int, str]] = []
-        self._time: tuple[object, ...] | None = None
-
-    def form(self, shape: Shape, members: dict[str, Any]) -> _Form | None:
-        """Return the form, given the shape of the line's object."""
-        try:
-            self._object((), 0)
-        except _NoFormError:
-            return None
-        if self._time is None or _END.fullmatch(self._line, self._at) is None:
-            return None
-        self._tokens.append(re.escape(self._literal) + rb"[ \t]*\r?")
-        level: int | None = shape.format.level
-        scale, is_number = ("", ""), False
-        if any(role == "level" for _, role in self._found):
-            place = shape.places("level", members)[0]
-            path = (place,) if isinstance(place, str) else place
-            is_number = isinstance(inner(members, path), int)
-            level, scale = None, (name_of(place), shape.format.scale)
-        tokens, found = tuple(self._tokens), tuple(self._found)
-        return _Form(tokens, found, self._time, level, scale, is_number)
-
-    def _next(self) -> re.Match[bytes]:
-        match = _TOKEN.match(self._line, self._at)
-        if match is None or len(self._tokens) > _MOST_VALUES:
-            raise _NoFormError
-        self._at = match.end()
-        return match
-
-    def _object(self, above: tuple[str, ...], depth: int) -> None:
-        names: set[str] = set()
-        mark = self._mark(b"{", depth)
-        while mark != b"}":
-            match = self._next()
-            self._literal += match[0]
-            if match[1] == b"}" and not names:
-                return
-            if match[2] is None:
-                raise _NoFormError
-            name = json.loads(match[2])
-            if name in names:  # the last one counts
-                raise _NoFormError
-            names.add(name)
-            self._mark(b":", 0)
-            self._value((*above, name), depth)
-            mark = self._mark(b",}", 0)
-
-    def _mark(self, marks: bytes, depth: int) -> bytes:
-        match = self._next()
-        if match[1] is None or match[1] not in marks or depth > _DEEPEST:
-            raise _NoFormError
-        self._literal += match[0]
-        return match[1]
-
-    def _value(self, path: tuple[str, ...], depth: int) -> None:
-        match = self._next()
-        mark, text, number, word, listed = match.groups()
-        blank = match[0][: len(match[0]) - len(match[0].lstrip())]
-        role = self._roles.get(path)
-        if mark is not None:
-            if mark != b"{" or role is not None:
-                raise _NoFormError
-            self._at = match.start()
-            self._object(path, depth + 1)
-            return
-        self._literal += blank
-        if role is not None:
-            self._capture(role, match[0].lstrip(), text is not None)
-        elif word == b"null":
-            self._literal += word
-        elif word is not None:
-            self._put(rb"(?:true|false)")
-        elif listed is not None:
-            self._put(_LIST)
-        else:
-            self._put(_TEXT if text is not None else _NUMBER)
-
-    def _capture(self, role: str, value: bytes, is_text: bool) -> None:
-        if role == "time":
-            pattern = self._of_time(value)
-        else:
-            pattern = _CAPTURED[role][0 if is_text else 1]
-        if re.fullmatch(pattern, value) is None:
-            raise _NoFormError
-        self._found.append((len(self._tokens), role))
-        self._put(pattern)
-
-    def _of_time(self, value: bytes) -> bytes:
-        """Return the pattern of times that sort as their texts do."""
-        if match := _ISO.fullmatch(value):
-            fraction, zone = match.groups()
-            self._time = ("iso", len(fraction or b""), zone.decode())
-            part = rb"\.\d{%d}" % (len(fraction) - 1) if fraction else b""
-            return rb'"(%s%s%s)"' % (_CLOCK, part, re.escape(zone))
-        if match := _EPOCH.fullmatch(value):
-            whole = len(match[1])
-            self._time = ("epoch", whole, match[2] is None)
-            part = b"" if match[2] is None else rb"\.\d{1,12}"
-            return rb"([1-9]\d{%d}%s)" % (whole - 1, part)
-        raise _NoFormError
-
-    def _put(self, pattern: bytes) -> None:
-        self._tokens.append(re.escape(self._literal) + pattern)
-        self._literal = b""
-
-
-class _NoFormError(Exception):
-    """A line has no form."""
-
-
-class _Node:
-    def __init__(self) -> None:
-        self.next: dict[bytes, _Node] = {}
-        self.form: _Form | None = None
-
-
-def _compiled(
-    forms: Iterable[_Form],
-) -> tuple[re.Pattern[bytes], dict[int, _Leaf]]:
-    """
-    Return a pattern for all lines, of which those with a form share their beginnings.
-
-    Its first group is empty, and the last one has all of a line without a form. The end
-    of a line is the group by which its leaf is known.
-    """
-    root = _Node()
-    for form in forms:
-        node = root
-        for token in form.tokens:
-            node = node.next.setdefault(token, _Node())
-        node.form = form
-    leaves: dict[int, _Leaf] = {}
-    count = 0  # of the groups after the first one
-
-    def pattern(node: _Node, above: tuple[int, ...]) -> bytes:
-        nonlocal count
-        if (form := node.form) is not None:
-            count += 1
-            at = {role: above[token] for token, role in form.roles}
-            leaves[count] = _Leaf(tuple(at.get(role, 0) for role in _ROLES), form)
-            return rb"(\n)"
-        found = []
-        for token, below in node.next.items():
-            group = 0
-            if re.compile(token).groups:
-                count += 1
-                group = count
-            found.append(token + pattern(below, (*above, group)))
-        return found[0] if len(found) == 1 else b"(?:%s)" % b"|".join(found)
-
-    known = pattern(root, ())
-    return re.compile(rb"()(?:%s|([^\n]*\n|[^\n]+))" % known), leaves
-
-
-def _common(leaves: Sequence[_Leaf]) -> _Leaf | None:
-    """Return what is true of all leaves; None if they differ."""
-    groups = []
-    for of_leaves in zip(*(leaf.groups for leaf in leaves), strict=True):
-        if len({number for number in of_leaves if number}) > 1:
-            return None
-        groups.append(max(of_leaves))  # in the others it is empty
-    form = leaves[0].form
-    if any(leaf.form.reading != form.reading for leaf in leaves):
-        return None
-    return _Leaf(tuple(groups), form)
-
-
-def _picked(row: tuple[bytes, ...], leaves: Mapping[int, _Leaf]) -> tuple[bytes, ...]:
+def _picked(row: tuple[bytes, ...], leaves: Mapping[int, Leaf]) -> tuple[bytes, ...]:
     """Return what a line says in the order of `_PICKED`, its level as a number."""
     if row[-1]:
-        return b"", b"", b"-1", b"", b"", b"", b""
+        return b"", b"", b"-1", b"", b"", b"", b"", b"", row[-1]
     groups, form = leaves[row.index(b"\n")]
     time, level, *others = (row[group] for group in groups)
-    return b"", time, b"%d" % _level(level, form), *others
+    return b"", time, b"%d" % _level(level, form), *others, level, b""
 
 
 #: How the rows of `_picked` are read; their first group is empty, too.
-_PICKED = _Leaf(
-    (1, 2, 3, 4, 5, 6), _Form((), (), (), None, ("levelno", ""), is_number=True)
-)
+_PICKED = Leaf((1, 2, 3, 4, 5, 6), Form((), (), None, ("levelno", ""), is_number=True))
+#: Where these rows have the level as it is written.
+_WRITTEN = 7
