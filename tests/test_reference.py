@@ -5,9 +5,15 @@ The reference among the documentation says what the code says.
 from __future__ import annotations
 
 import re
+import sys
 
-from tests import public_names_page
-from tests.helpers import ROOT
+import pytest
+
+import ctxlog
+from ctxlog.config._options import ConfigureOptions
+from ctxlog.config._settings import Settings, read_settings
+from tests import options_page, public_names_page
+from tests.helpers import ROOT, need
 from tests.test_exports import SOURCES, exported
 
 API = ROOT / "docs" / "api"
@@ -25,3 +31,37 @@ def test_the_reference_has_exactly_the_public_modules() -> None:
     documented = re.findall(r"^\.\. public:: (\S+)$", pages, flags=re.MULTILINE)
     public = [module for module, tree in SOURCES.items() if exported(tree) is not None]
     assert sorted(documented) == sorted(public)
+
+
+def test_the_page_of_options_is_written_anew() -> None:
+    """`docs/configuration.md` has each option of `configure()`, as the code has it."""
+    written = options_page.PAGE.read_text(encoding="utf-8")
+    assert written == options_page.page()
+
+
+def test_every_option_has_an_example() -> None:
+    """The examples are those of the options that there are."""
+    assert set(options_page.EXAMPLES) == set(ConfigureOptions.__annotations__)
+
+
+@pytest.mark.parametrize("name", options_page.EXAMPLES)
+def test_the_example_of_a_variable_means_that_of_the_call(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an example passes is allowed, and a variable's text has the same effect."""
+    if name == "loggers":
+        need("structlog")
+    example, text = options_page.EXAMPLES[name]
+    value = eval(example, {"sys": sys, **vars(ctxlog)})
+    default = read_settings({}, ConfigureOptions)
+    called = read_settings({name: value}, ConfigureOptions)
+    assert _told(called, name) != _told(default, name)
+    if text is not None:
+        monkeypatch.setenv(f"CTXLOG_{name.upper()}", text)
+        assert _told(read_settings({}, ConfigureOptions), name) == _told(called, name)
+
+
+def _told(settings: Settings, name: str) -> object:
+    if name in ("to", "stream"):  # a stream is one of the places
+        return settings.to.places
+    return getattr(settings, name)
