@@ -40,6 +40,7 @@ _RUNNING = re.compile(r"Uvicorn running on (http://\S+)")
 
 #: Of how many requests the lines are shown as they came: four each.
 _REQUESTS = 3
+_COLOR = r"\x1b\[[\d;]*m"
 
 
 def run(requests: int, *, everything: bool = False) -> int:
@@ -268,14 +269,14 @@ def _colored() -> bool:
 
 def _cut(text: str, width: int | None) -> str:
     """Return a line as far as a terminal has room for it; colors take none."""
-    if width is None:
+    if width is None or len(re.sub(_COLOR, "", text)) <= width:
         return text
-    shown = ""
-    for piece in re.split(r"(\x1b\[[\d;]*m)", text):
+    shown, width = "", width - 1
+    for piece in re.split(f"({_COLOR})", text):
         room = len(piece) if piece.startswith("\x1b") else max(width, 0)
         shown += piece[:room]
         width -= 0 if piece.startswith("\x1b") else len(piece)
-    return shown
+    return f"{shown}…"
 
 
 def _whole(file: str, request_id: str) -> Iterator[str]:

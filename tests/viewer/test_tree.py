@@ -189,9 +189,10 @@ def test_no_row_is_wider_than_the_terminal(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("NO_COLOR", "1")
     assert main(["tree", "-r", "req-A", str(served)]) == 0
-    rows = capsys.readouterr().out.splitlines()[1:]
+    rows = capsys.readouterr().out.splitlines()
     assert all(len(row) <= width for row in rows)
-    assert len(rows) == 8
+    # The facts about the whole have a row, or two.
+    assert len([row for row in rows if "|" in row]) == 8
 
 
 def test_the_page_shows_what_is_printed(

@@ -19,6 +19,7 @@ from ctxlog.viewer.commands.common import (
 )
 from ctxlog.viewer.group.summary import Row
 from ctxlog.viewer.query.criteria import duration
+from ctxlog.viewer.show.grid import grid_text
 from ctxlog.viewer.show.histogram import histogram_text, interval_object, intervals
 from ctxlog.viewer.show.table import (
     Order,
@@ -126,23 +127,14 @@ def _text(found: Sequence[Row], order: Order, chosen: argparse.Namespace) -> str
         some = grouped(found, chosen.by, order, weighted=chosen.weighted)[:limit]
         if chosen.json:
             return _objects([group_object(one, chosen.by, order) for one in some])
-        return _table(groups(some, chosen.by, order))
+        return grid_text(groups(some, chosen.by, order), chosen.look.width)
     requests = ordered(found, order)[:limit]
     if chosen.json:
         return _objects(map(row_object, requests))
-    return _table(rows(requests, order, chosen.look.clock))
+    return grid_text(rows(requests, order, chosen.look.clock), chosen.look.width)
 
 
 def _objects(found: Iterable[dict[str, object]]) -> str:
     # Escaped, and so is DEL, which JSON leaves: no value drives the terminal.
     texts = (json.dumps(one).replace("\x7f", "\\u007f") for one in found)
     return "".join(f"{text}\n" for text in texts)
-
-
-def _table(table: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = []
-    for row in table:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        lines.append("  ".join(cells).rstrip() + "\n")
-    return "".join(lines)

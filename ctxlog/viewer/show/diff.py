@@ -4,8 +4,9 @@ What one request did that another one did not, as text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import groupby
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain, groupby, repeat
 from operator import attrgetter
 
 from ctxlog.terminal import paint
@@ -21,10 +22,13 @@ from ctxlog.viewer.show.printing import (
     value_text,
 )
 from ctxlog.viewer.show.times import duration_text
+from ctxlog.viewer.show.wrapping import Rows
 
 _CODES = {"-": "31", "+": "32", "~": "33"}
 #: The most steps without a difference that are shown in a row.
 _MOST_EQUAL = 3
+#: The columns before a message, and the fewest that are worth being wrapped.
+_INDENT, _LEAST_ROOM = 33, 20
 
 
 def diff_text(
@@ -37,8 +41,9 @@ def diff_text(
     has, `~` if a value differs; then the milliseconds at which each came to it. Of many
     steps in a row without a difference it is said how many there are.
     """
+    narrower = replace(look, width=look.width and look.width - 2)
     shown = [
-        f"{mark} {header(one, [duration_text(one.seconds)], look.color)}"
+        f"{mark} {header(one, [duration_text(one.seconds)], narrower)}"
         for mark, one in (("-", first), ("+", second))
     ]
     steps = (_without(pair, look) for pair in pairs)
@@ -92,10 +97,29 @@ def _row(first: Request, second: Request, pair: Pair, look: Look) -> list[str]:
             "(none)" if value is None else safe(value_text(value)) for value in values
         )
         text.append(f"{safe(name)}={' → '.join(texts)}")
-    row = f"{mark} {times}  {level_name(line.record.level):<8}  {'  '.join(text)}"
+    head = f"{mark} {times}  {level_name(line.record.level):<8}  "
     rows = [
-        paint(row.rstrip(), _CODES[mark], look.color) if mark != " " else row.rstrip()
+        f"{margin}{row}".rstrip()
+        for row, margin in zip(
+            _in_rows(text, look), chain([head], repeat(" " * len(head))), strict=False
+        )
     ]
+    if mark != " ":
+        rows = [paint(row, _CODES[mark], look.color) for row in rows]
     if mark in "+-":
         rows += [f"{mark} {'':20}{safe(one)}" for one in line.record.stack.splitlines()]
     return rows
+
+
+def _in_rows(texts: Sequence[str], look: Look) -> list[str]:
+    """Return a step's message and values, wrapped below each other at a terminal."""
+    room = None if look.width is None else look.width - _INDENT
+    if room is None or room < _LEAST_ROOM:
+        return ["  ".join(texts)]
+    message, *values = texts
+    rows = Rows(room, color=False)
+    for word in message.expandtabs(4).split(" "):
+        rows.add(" ", (word, ""))
+    for value in values:
+        rows.add("  ", (value, ""))
+    return rows.rows

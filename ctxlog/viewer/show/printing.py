@@ -19,7 +19,7 @@ from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import iso
 from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.times import duration_text
-from ctxlog.viewer.show.wrapping import in_rows
+from ctxlog.viewer.show.wrapping import in_rows, joined
 
 #: Control characters of terminals: C0 without tab, DEL, C1, and marks of direction.
 _CONTROL = re.compile(
@@ -67,13 +67,19 @@ def level_name(level: int) -> str:
     return ""
 
 
-def header(request: Request, facts: Sequence[str], color: bool) -> str:
+def header(request: Request, facts: Sequence[str], look: Look) -> str:
     """Return the line about the whole of a request: what it is about, and facts."""
     about = request.about
     name = "outside of requests" if request.id == OUTSIDE else request.id
     parts = [name, about.method, about.path, about.status, about.user, *facts]
-    text = "  ".join(safe(part) for part in parts if part)
-    return paint(text, "1;31" if request.errors else "1", color)
+    return heading(parts, look, failed=request.errors > 0)
+
+
+def heading(parts: Iterable[str], look: Look, *, failed: bool) -> str:
+    """Return facts as a line, or as the rows that a terminal needs for it."""
+    rows = joined([safe(part) for part in parts if part], look.width)
+    code = "1;31" if failed else "1"
+    return "\n".join(paint(row, code, look.color) for row in rows)
 
 
 def total_text(total: Total) -> str:
@@ -126,7 +132,7 @@ def request_texts(
         count_text(request.errors, "error"),
         *legend(request),
     ]
-    yield f"{header(request, facts, look.color)}\n"
+    yield f"{header(request, facts, look)}\n"
     above: Mapping[str, Any] = {}
     day = "" if request.start is None else look.clock.day(request.start)
     for entry in entries:

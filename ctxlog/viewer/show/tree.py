@@ -10,8 +10,9 @@ from ctxlog.terminal import paint
 from ctxlog.viewer.group.parts import Part
 from ctxlog.viewer.group.summary import Extent
 from ctxlog.viewer.group.tree import walk
+from ctxlog.viewer.show.columns import columns, cut, padded
 from ctxlog.viewer.show.look import Look
-from ctxlog.viewer.show.printing import count_text, safe
+from ctxlog.viewer.show.printing import count_text, heading, safe
 from ctxlog.viewer.show.times import duration_text
 from ctxlog.viewer.show.waterfall import bar_text
 
@@ -39,25 +40,25 @@ def tree_text(
     took = [_took(part) for part, _ in parts]
     titles = [_title(part, lasts) for part, lasts in parts]
     named = [safe(part.service) for part, _ in parts]
-    widths = [_widest(column) for column in (times, titles, named, took)]
-    columns = _Columns(widths, width)
+    needed = [_widest(column) for column in (times, titles, named, took)]
+    widths = _Widths(needed, width)
     shown = [_header(parts, traces, services, extent, look)]
     cells = zip(times, titles, named, took, strict=True)
     for (part, _), row in zip(parts, cells, strict=True):
-        bar = _bar(part, extent, columns.bar)
-        shown.append(_row(part, row, columns, bar, look.color))
+        bar = _bar(part, extent, widths.bar)
+        shown.append(_row(part, row, widths, bar, look.color))
     return "\n".join(shown) + "\n"
 
 
 def _widest(texts: Sequence[str]) -> int:
-    return max(map(len, texts), default=0)
+    return max(map(columns, texts), default=0)
 
 
-class _Columns:
+class _Widths:
     """How many columns each part of a row has, of a terminal of some width."""
 
-    def __init__(self, widths: Sequence[int], width: int) -> None:
-        offset, title, service, took = widths
+    def __init__(self, needed: Sequence[int], width: int) -> None:
+        offset, title, service, took = needed
         self.offset, self.took = offset, took
         self.service = min(service, max(width // 6, 8))
         # Between the cells, beside the bar, and the word at the end.
@@ -88,9 +89,7 @@ def _header(
         count_text(lines, "line"),
         count_text(errors, "error"),
     ]
-    text = "  ".join(safe(fact) for fact in facts if fact)
-    failed = any(one.failed for one in found)
-    return paint(text, "1;31" if failed else "1", look.color)
+    return heading(facts, look, failed=any(one.failed for one in found))
 
 
 def _offset(part: Part, extent: Extent) -> str:
@@ -114,26 +113,22 @@ def _title(part: Part, lasts: Sequence[bool]) -> str:
 
 
 def _row(
-    part: Part, cells: Sequence[str], columns: _Columns, bar: str, color: bool
+    part: Part, cells: Sequence[str], widths: _Widths, bar: str, color: bool
 ) -> str:
     offset, title, service, took = cells
-    title = _cut(title, columns.title).ljust(columns.title)
-    service = _cut(service, columns.service).ljust(columns.service)
+    title = padded(cut(title, widths.title), widths.title)
+    service = padded(cut(service, widths.service), widths.service)
     code = "31" if part.failed else "36"
     shown = [
-        offset.rjust(columns.offset),
+        offset.rjust(widths.offset),
         paint(title, code, color) if part.failed else title,
         service,
         f"|{paint(bar, code, color)}|",
-        took.rjust(columns.took),
+        took.rjust(widths.took),
         "error" if part.failed else "",
     ]
     rest = "  ".join(cell for cell in shown[1:] if cell)
     return f"{shown[0]} {rest}".rstrip()
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _bar(part: Part, extent: Extent, width: int) -> str:

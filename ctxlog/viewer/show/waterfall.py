@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ctxlog.terminal import paint
 from ctxlog.viewer.group.collected import Request
 from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.show.columns import columns, cut, padded
 from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import header, legend, level_name, safe, waited
 from ctxlog.viewer.show.times import duration_text
@@ -19,6 +20,8 @@ _TASKS = ("task", "taskName", "task_name")
 _THREADS = ("threadName", "thread", "thread_name", "record.thread.name")
 #: How many columns there are where no terminal says it.
 _WIDTH = 100
+#: What a terminal of few columns keeps for what stands beside a bar, and for a message.
+_LEAST_BESIDE, _LEAST_MESSAGE = 58, 8
 #: With nothing hidden.
 _ALL = Look()
 
@@ -118,9 +121,12 @@ def waterfall_text(waterfall: Waterfall) -> str:
     request, look = waterfall.request, waterfall.look
     start = "" if request.start is None else look.clock.full(request.start)
     facts = [start, duration_text(waterfall.length / 1000), *legend(request)]
-    shown = [header(request, facts, look.color)]
-    space = max(min((look.width or _WIDTH) // 3, 50), 10)
-    lanes = max(map(len, waterfall.lanes), default=0)
+    shown = [header(request, facts, look)]
+    width = look.width or _WIDTH
+    space = max(min(width // 3, 50, width - _LEAST_BESIDE), 10)
+    lanes = max((columns(safe(lane)) for lane in waterfall.lanes), default=0)
+    if look.width is not None:
+        lanes = min(lanes, max(width // 6, 8))
     for step in waterfall.steps:
         bar = _drawn(step, waterfall.length, space)
         took = step.end - step.begin
@@ -128,8 +134,13 @@ def waterfall_text(waterfall: Waterfall) -> str:
         level = level_name(step.record.level)
         message = safe(step.record.message)
         mark = waited(step.record)
-        text = f"{step.end:>9.1f}{mark} {level:<8}  {message}{lasted}"
-        lane = f"{safe(step.lane):<{lanes}}  " if lanes else ""
+        before = f"{step.end:>9.1f}{mark} {level:<8}  "
+        lane = f"{padded(cut(safe(step.lane), lanes), lanes)}  " if lanes else ""
+        if look.width is not None:
+            taken = columns(lane) + space + len("|| ") + len(before) + len(lasted)
+            room = max(width - taken, _LEAST_MESSAGE)
+            message = cut(message.expandtabs(4), room)
+        text = f"{before}{message}{lasted}"
         code = "31" if step.failed else "36"
         shown.append(f"{lane}|{paint(bar, code, look.color)}| {text}".rstrip())
     return "\n".join(shown) + "\n"
