@@ -40,7 +40,6 @@ from tests.helpers import (
     until_listening,
 )
 
-
 #: The reader's terminal has room for the longest line, so that none is broken.
 ROWS, COLUMNS = 60, 260
 
@@ -136,6 +135,7 @@ class Command:
                 **unmeasured_environment(),
                 "PATH": os.pathsep.join(map(str, programs)),
                 "TERM": "xterm",
+                "COLUMNS": str(COLUMNS),  # in place of what pytest-xdist has set
                 "NO_COLOR": "1",
                 "PAGER": "cat",
                 # Its plugin speaks on standard error where it is installed.
