@@ -154,6 +154,34 @@ def test_each_file_has_its_service(folder: Path, capsys: Captured) -> None:
     assert set(re.findall(r"api|jobs|worker", capsys.readouterr().out)) <= {*expected}
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["-g", "service=jobs"],
+        ["-g", "(?i)SERVICE=JOBS"],
+        ["-g", "=jobs|nothing"],
+        ["--field", "service=jobs"],
+    ],
+    ids=str,
+)
+def test_a_service_of_a_file_is_found(
+    folder: Path, asked: list[str], capsys: Captured
+) -> None:
+    """
+    What is shown of a line's service is found, though it does not stand on the line.
+    """
+    (folder / "ctxlog.toml").write_text(SERVICES, encoding="utf-8")
+    for number, name in enumerate(("api-1.log", "worker.log")):
+        line = {**LINE, "requestID": f"r-{number}", "level": "ERROR"}
+        (folder / name).write_text(f"{json.dumps(line)}\n", encoding="utf-8")
+    names = ["../api-1.log", "../worker.log"]
+    assert main(["show", *names, *asked]) == 0
+    shown = capsys.readouterr().out
+    assert ("r-0" in shown, "r-1" in shown) == (False, True)
+    assert main(["top", *names, *asked, "--json"]) == 0
+    assert '"r-1"' in capsys.readouterr().out
+
+
 def test_a_line_that_is_followed_has_the_service_of_its_file() -> None:
     """
     Each of the files that are followed has its own.

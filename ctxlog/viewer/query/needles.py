@@ -362,6 +362,21 @@ class AnyOf:
             return self._scans[0](block)
         return sorted({start for scan in self._scans for start in scan(block)})
 
+    def within(self, names: Names) -> AnyOf | Every:
+        """
+        Return what finds these lines in a file that says the service of its lines.
+
+        Any line may be meant by a text that is in what is shown of the service.
+        """
+        said = f"service={names.of_file}".encode()
+        for scan in self._scans:
+            if isinstance(scan, Matches) and any(one in said for one in scan.needles):
+                return Every(names)
+            if isinstance(scan, Shown):
+                if scan.piece in (said.lower() if scan.folded else said):
+                    return Every(names)
+        return AnyOf(self._scans, names)
+
 
 #: Words of texts that are put together of what stands elsewhere on a line.
 _PUT_TOGETHER = "Traceback most recent call last File line in None True False null"

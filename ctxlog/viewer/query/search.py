@@ -104,7 +104,7 @@ class Reader:
         return len(self._torn)
 
     def _found(
-        self, lines: Lines, then: Callable[[list[Any]], _T], *, alone: bool = False
+        self, given: Lines, then: Callable[[list[Any]], _T], *, alone: bool = False
     ) -> Iterator[tuple[Source | Store, _T]]:
         """Yield what *then* makes of the lines that are looked for."""
         sizes = [source.size for source in self._sources]
@@ -114,15 +114,21 @@ class Reader:
         if self.has_stores:
             once = Once(self.names, several=len(self._sources) > 1)
         for source in self._sources:
+            lines, make = given, then
+            names = self._names_for(source)
+            if names.of_file and isinstance(given.scan, AnyOf):
+                lines = replace(given, scan=given.scan.within(names))
+            if names.of_file and isinstance(then, (_Matching, _Rows)):
+                make = cast("Callable[[list[Any]], _T]", replace(then, names=names))
             try:
                 if once is not None:
-                    pieces = _new(source, lines, once, then)
+                    pieces = _new(source, lines, once, make)
                 else:
                     processes = 1 if alone else None
                     pieces = found(
                         cast(Source, source),
                         lines.scan,
-                        then,
+                        make,
                         processes=processes,
                         part=_HANDED_OVER if then is _as_they_are else None,
                     )

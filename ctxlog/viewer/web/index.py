@@ -16,6 +16,7 @@ from ctxlog.viewer.group.summary import Row
 from ctxlog.viewer.query.needles import Every
 from ctxlog.viewer.query.scan import scan
 from ctxlog.viewer.read.source import BROKEN, Hit, Source
+from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.web.outside import Outside
 from ctxlog.viewer.web.reading import Given, Job, Piece, matching, pieces, summed_up
@@ -116,7 +117,7 @@ class Index:
                 if hits:
                     rows, outside = summed_up(hits, names)
                     self._add(rows, outside, older=False)
-                    is_held = self._look(hits, answers)
+                    is_held = self._look(hits, names.within(file.name), answers)
                     self._grow([*rows, OUTSIDE] if outside or is_held else [*rows])
 
     def _grow(self, requests: Sequence[str]) -> None:
@@ -129,11 +130,12 @@ class Index:
                 self._recent.popitem(last=False)
         self._note()
 
-    def _look(self, hits: list[Hit], answers: list[_Answer]) -> bool:
+    @staticmethod
+    def _look(hits: list[Hit], names: Names, answers: list[_Answer]) -> bool:
         """Note lines in answers; return whether one outside of requests holds."""
         outside = False
         for hit in hits if answers else ():
-            for record in Record.read(hit.line, self._given.names):
+            for record in Record.read(hit.line, names):
                 held = [answer.look(record, hit.whole) for answer in answers]
                 outside |= record.request is None and any(held)
         return outside
