@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from ctxlog.__main__ import main
 from ctxlog.viewer.group.paths import template_of
 from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.read.source import Block, Source
 from ctxlog.viewer.show.histogram import histogram_text, intervals
 from ctxlog.viewer.show.look import Look
 
@@ -52,6 +54,25 @@ def log(tmp_path: Path) -> str:
     return str(file)
 
 
+def test_several_ids_are_looked_for_at_once(
+    log: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A file is read once, however many ids are given.
+    """
+    reads = []
+    blocks = Source.blocks
+
+    def counted(source: Source, *where: int) -> Iterator[Block]:
+        reads.append(source.name)
+        return blocks(source, *where)
+
+    monkeypatch.setattr(Source, "blocks", counted)
+    assert main(["top", log, "-r", "r-1", "-r", "r-2", "-r", "r-3"]) == 0
+    assert "r-3" in capsys.readouterr().out
+    assert reads == [log]
+
+
 @pytest.mark.parametrize(
     ("words", "ids"),
     [
@@ -61,6 +82,8 @@ def log(tmp_path: Path) -> str:
         (["--slow", "30ms"], ["r-4", "r-3"]),
         (["--path", "/users/*", "--status", "200"], ["r-4", "r-1"]),
         (["-r", "r-1", "-r", "r-3"], ["r-3", "r-1"]),
+        (["-r", "r-1", "-r", "*-3", "-g", "GET"], ["r-3", "r-1"]),
+        (["-r", "*-*"], ["r-4", "r-3", "r-2", "r-1"]),
         (["-g", "health"], ["r-3"]),
         (["--user", "ann"], ["r-2"]),
         (["--since", "2026-01-31 12:00:33"], ["r-4"]),

@@ -102,6 +102,18 @@ def test_a_request_has_its_lines(address: str) -> None:
     assert json.loads(rows[1][11])["status"] == 503
 
 
+def test_times_and_fields_are_shown_as_with_show(log: Path) -> None:
+    """Times are those of a zone, also where they are chosen; fields are left out."""
+    with serving(["--tz=+02:00", "--hide", "us*", log]) as address:
+        found = listed(address, since="2026-01-31 14:48")
+        head, rows = opened(address, id="req-49")
+    assert ids(found) == ["req-49", "req-48"]
+    hours = [found["bars"]["ahead"], found["rows"][0][-1], head["ahead"]]
+    assert hours == [7_200_000] * 3
+    assert rows[0][9] == ["service", "shop"]
+    assert found["words"] == ["--tz=+02:00", "--hide=us*", str(log)]
+
+
 def test_the_token_is_needed(address: str) -> None:
     """Without it, or with another one, there is nothing."""
     path = urlsplit(address).path

@@ -5,6 +5,8 @@ The pages, driven by keys and a mouse in headless Chromium.
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,6 +100,20 @@ def test_the_address_keeps_what_is_chosen(page: Page, address: str) -> None:
     page.goto(page.url)
     expect(page.locator(".entry")).to_have_count(5)
     expect(page.locator(".facts .id")).to_have_text("req-39")
+
+
+def test_what_is_copied_finds_the_same(
+    page: Page, address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The command prints the requests that are listed, by any part of their ids."""
+    page.goto(f"{address}?request=q-3&errors=1")
+    expect(page.locator(".entry")).to_have_count(1)
+    page.goto(f"{address}?request=q-3")
+    expect(page.locator(".entry")).to_have_count(10)
+    _, *words = shlex.split(page.evaluate("command()"))
+    assert main([*words, "--no-pager"]) == 0
+    shown = re.findall(r"^req-\d\d(?=  )", capfd.readouterr().out, re.MULTILINE)
+    assert shown == [f"req-{number}" for number in range(30, 40)]
 
 
 def test_a_time_is_chosen_by_brushing(page: Page, address: str) -> None:

@@ -55,13 +55,19 @@ def add_files(parser: argparse.ArgumentParser) -> None:
 def add_look(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Add the arguments about colors, fields and times; return their group."""
     group = parser.add_argument_group("how they are printed")
-    add = group.add_argument
-    add(
+    group.add_argument(
         "--color",
         choices=COLORS,
         default="auto",
         help="auto (the default): at a terminal, or as NO_COLOR, FORCE_COLOR, TERM say",
     )
+    add_shown(group)
+    return group
+
+
+def add_shown(group: argparse._ArgumentGroup) -> None:
+    """Add the arguments about fields and times to a group."""
+    add = group.add_argument
     add(
         "--hide",
         metavar="FIELD",
@@ -72,7 +78,6 @@ def add_look(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     )
     add("--local", action="store_true", help="times in the system's time zone, not UTC")
     add("--tz", metavar="ZONE", help="times in this zone: Europe/Berlin, +02:00")
-    return group
 
 
 def add_form(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -122,8 +127,8 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         "--request",
         metavar="ID",
         action="append",
-        help="by its id, how that begins, ~ and a part of it, or by its trace; of "
-        "several any may be meant",
+        help="by its id, how that begins, ~ and a part of it, '*' for anything in it, "
+        "or by its trace; of several any may be meant",
     )
     add(
         "--errors",

@@ -34,13 +34,13 @@ def prepare(chosen: argparse.Namespace) -> None:
         ConfigError: if the time zone is not known.
         argparse.ArgumentTypeError: a text is no time.
     """
-    if "color" not in chosen:  # it prints no lines
+    if "tz" not in chosen:  # it shows no lines
         return
     zone = _zone_of(chosen)
     terminal = sys.stdout.isatty()
-    colors = {"always": True, "never": False}
+    colors = {"always": True, "never": False, None: False}
     chosen.look = Look(
-        color=colors.get(chosen.color, wants_color(terminal)),
+        color=colors.get(getattr(chosen, "color", None), wants_color(terminal)),
         clock=Clock(zone),
         hidden=tuple(chosen.hide),
         width=shutil.get_terminal_size().columns if terminal else None,
@@ -162,6 +162,8 @@ def ambiguous(command: str, collected: Collected, *wanted: str) -> bool:
     if collected.is_trace:
         return False
     for text in wanted:
+        if "*" in text:  # of which several may be meant
+            continue
         meant = sorted(one for one in collected.ids if is_named(one, text))
         if len(meant) > 1:
             complain(command, f"{text} is how several requests begin:")

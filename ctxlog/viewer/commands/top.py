@@ -86,10 +86,10 @@ def run(chosen: argparse.Namespace) -> int:
     if wrong:
         complain("top", wrong)
         return 2
-    order, found = Order.of(chosen.sort), {}
-    for request in chosen.request or [None]:
-        criteria = chosen.criteria or []
-        found.update(reader.rows(order.counts, criteria, chosen.slow, request))
+    order = Order.of(chosen.sort)
+    found = reader.rows(
+        order.counts, chosen.criteria or [], chosen.slow, chosen.request or ()
+    )
     if order.total and not any(order.total in row.totals for row in found.values()):
         complain("top", f"no line has a total {order.total!r}")
     try:

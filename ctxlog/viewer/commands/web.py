@@ -6,16 +6,21 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ctxlog.aggregators import is_address
-from ctxlog.viewer.commands._options import add_files
+from ctxlog.viewer.commands._options import add_files, add_shown
 from ctxlog.viewer.commands.common import complain, explained, reader_of
 from ctxlog.viewer.read.directory import files_of
 
+_SHARED = (
+    *("tz", "hide", "id_field", "time_field", "level_field"),
+    *("message_field", "duration_field", "id_regex"),
+)
 _DESCRIPTION = """\
 A page of this machine's own: requests as they are written, and each as a waterfall.
 
@@ -30,6 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_files(parser)
+    add_shown(parser.add_argument_group("how they are shown"))
     parser.add_argument(
         "--port",
         type=int,
@@ -58,8 +64,21 @@ def run(chosen: argparse.Namespace) -> int:
         reader = reader_of(chosen)
         if chosen.explain:
             return explained("web", reader, chosen)
-        serve(Given(named, reader.names), chosen.port)
+        given = Given(named, reader.names, chosen.look, _options(chosen))
+        serve(given, chosen.port)
     return 0
+
+
+def _options(chosen: argparse.Namespace) -> list[str]:
+    """Return the options that `ctxlog show` has, too, as they were given."""
+    words = ["--local"] if chosen.local else []
+    for name in _SHARED:
+        said: object = getattr(chosen, name)
+        for one in said if isinstance(said, list) else [said]:
+            text = one.pattern if isinstance(one, re.Pattern) else one
+            if text is not None:
+                words.append(f"--{name.replace('_', '-')}={text}")
+    return words
 
 
 @contextmanager

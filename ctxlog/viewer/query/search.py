@@ -7,13 +7,15 @@ that may be meant are parsed, and every parsed line is held against the question
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar, cast
 
-from ctxlog.aggregators import Condition, Question
+from ctxlog.aggregators import Condition, Operator, Question
 from ctxlog.viewer.group.collected import OUTSIDE, Collected
 from ctxlog.viewer.group.sameness import Once
 from ctxlog.viewer.group.summary import READY_MADE, Extent, Row, Sums
@@ -188,7 +190,7 @@ class Reader:
         counts: Collection[str] = READY_MADE,
         criteria: Sequence[Criterion] = (),
         slow: float | None = None,
-        prefix: str | None = None,
+        named: Sequence[str] = (),
     ) -> dict[str, Row]:
         """
         Return what lines say of their requests, in one pass if all requests are meant.
@@ -197,22 +199,26 @@ class Reader:
             counts: The names of the totals that are of interest.
             criteria: What must hold, each for any line of a request.
             slow: How many seconds a request takes at least.
-            prefix: How its id begins, or a part of it after a `~`.
+            named: What one of names its id, as `is_named` has it; any id if empty.
         """
         if criteria:
             ids = self._matching(criteria, ())
-            wanted = {one for one in ids if is_named(one, prefix or "")}
+            wanted = {
+                one
+                for one in ids
+                if not named or any(is_named(one, text) for text in named)
+            }
             of_them = Lines(Ids(wanted, self.names), self._of(wanted))
             rows = {}
             if wanted:
                 rows = self._rows(of_them, _Rows(self.names, counts, wanted))
-            if prefix is None:  # lines that are whole requests, and have no id
+            if not named:  # lines that are whole requests, and have no id
                 make = _Rows(self.names, counts, (), criteria=criteria)
                 rows |= self._rows(self._meant(criteria), make, self._alone(criteria))
-        elif prefix is not None:
-            needle = text_needle(prefix)
-            lines = Lines(Matches([needle], (), self.names), [self._beginning(prefix)])
-            rows = self._rows(lines, _Rows(self.names, counts, prefix=prefix))
+        elif named:
+            rows = self._rows(
+                self._named(named), _Rows(self.names, counts, named=named)
+            )
         else:
             every = Lines(Briefly(self.names), [self._within])
             rows = self._rows(every, _Rows(self.names, counts))
@@ -328,6 +334,12 @@ class Reader:
             questions.append(replace(self._within, conditions=(condition,)))
         return questions
 
+    def _named(self, texts: Sequence[str]) -> Lines:
+        """Return the lines on which a request's id is that one of some texts names."""
+        needles = [text_needle(max(one.split("*"), key=len)) for one in texts]
+        questions = [self._beginning(one) for one in texts]
+        return Lines(Matches(needles, (), self.names), questions)
+
     def _beginning(self, prefix: str) -> Question:
         return replace(self._within, conditions=beginning(prefix, self.names))
 
@@ -394,15 +406,12 @@ class Reader:
         Return the lines of requests.
 
         Args:
-            wanted: The id of each, or a text that it begins with, or that one of its
-                parts after a `~` does. Of several requests that begin with a text the
-                one counts alone whose id is the text. Where no request is meant these
-                are traces, and all requests of them are.
+            wanted: The id of each, or what names it, as `is_named` has it. Of several
+                requests that begin with a text the one counts alone whose id is the
+                text. Where no request is meant these are traces, and all requests of
+                them are.
         """
-        lines = Lines(
-            Matches([text_needle(one) for one in wanted], (), self.names),
-            [self._beginning(one) for one in wanted],
-        )
+        lines = self._named(wanted)
         collected = self._collected(
             lines, lambda request: any(is_named(request, one) for one in wanted)
         )
@@ -457,8 +466,19 @@ class Reader:
 
 
 def is_named(request: str, text: str) -> bool:
-    """Return whether a request's id, or a part of it after a `~`, begins so."""
+    """
+    Return whether a request's id, or a part of it after a `~`, begins with a text.
+
+    A text with a `*`, which stands for anything, is held against the whole id.
+    """
+    if "*" in text:
+        return request == text or _glob(text).fullmatch(request) is not None
     return request.startswith(text) or f"~{text}" in request
+
+
+@functools.lru_cache(64)
+def _glob(text: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
 
 
 def _outside(
@@ -478,10 +498,12 @@ def _as_they_are(hits: list[Hit]) -> list[Hit]:
 
 
 def beginning(prefix: str, names: Names) -> tuple[Condition, ...]:
-    """Return what a store is asked for the requests whose ids begin so."""
-    if not prefix:
+    """Return what a store is asked for the requests that a text names."""
+    operator: Operator = "contains" if "*" in prefix else "begins"
+    piece = max(prefix.split("*"), key=len)
+    if not piece:
         return ()
-    return (Condition("request", "begins", (prefix,), spellings(names.ids)),)
+    return (Condition("request", operator, (piece,), spellings(names.ids)),)
 
 
 def _new(
@@ -614,14 +636,17 @@ class _Rows:
     names: Names
     counts: Collection[str] = READY_MADE
     wanted: Collection[str] | None = None
-    prefix: str = ""
+    named: Sequence[str] = ()
     criteria: Sequence[Criterion] = ()
+
+    def _is_named(self, request: str) -> bool:
+        return not self.named or any(is_named(request, one) for one in self.named)
 
     def _is_meant(self, hit: Hit, record: Record, request: str | None) -> bool:
         if self.wanted is None:
-            return is_named(request or "", self.prefix)
+            return self._is_named(request or "")
         if request is not None:
-            return request in self.wanted and is_named(request, self.prefix)
+            return request in self.wanted and self._is_named(request)
         line = hit.whole
         return bool(self.criteria) and all(
             one.holds(record, line) for one in self.criteria
@@ -667,7 +692,7 @@ class _Rows:
     def _settle(self, rows: dict[str, Row], request: str, sums: Sums) -> None:
         """Add the lines of a request that were told briefly up to now."""
         known = sums.pop(request.encode("utf-8", "surrogatepass"), None)
-        if known is not None and is_named(request, self.prefix):
+        if known is not None and self._is_named(request):
             rows.setdefault(request, Row(request)).tell(known)
 
 

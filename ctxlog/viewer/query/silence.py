@@ -167,7 +167,8 @@ def reason(
 def missed(wanted: Sequence[str], asked: Sequence[str]) -> str:
     """Return what was asked for, and is not there; the arguments are the same."""
     if wanted and not asked:
-        return f"no request's id begins with {' or '.join(wanted)}"
+        verb = "is like" if any("*" in one for one in wanted) else "begins with"
+        return f"no request's id {verb} {' or '.join(wanted)}"
     asked = [*(f"-r {one}" for one in wanted), *asked]
     if list(asked) == ["--errors"]:
         return "no request has an error"

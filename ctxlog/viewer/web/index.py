@@ -18,6 +18,7 @@ from ctxlog.viewer.query.scan import scan
 from ctxlog.viewer.read.source import BROKEN, Hit, Source
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
+from ctxlog.viewer.show.times import Clock
 from ctxlog.viewer.web.outside import Outside
 from ctxlog.viewer.web.reading import Given, Job, Piece, matching, pieces, summed_up
 from ctxlog.viewer.web.selection import ERRORS, Selection, Wish
@@ -177,12 +178,13 @@ class Index:
         shown = [row for row in rows if selection.is_within(row)]
         shown.sort(key=lambda row: row.extent.start or 0.0, reverse=True)
         alone = outside.row(selection.since, selection.until)
+        clock = self._given.look.clock
         return {
-            "outside": None if alone is None else _summary(alone),
-            "rows": [_summary(row) for row in shown[:limit]],
+            "outside": None if alone is None else _summary(alone, clock),
+            "rows": [_summary(row, clock) for row in shown[:limit]],
             "matched": len(shown),
             "failed": sum(row.failed for row in shown),
-            "bars": _bars(rows),
+            "bars": _bars(rows, clock),
             "since": selection.since,
             "until": selection.until,
             "state": self.state(),
@@ -307,8 +309,8 @@ def _lines_end(name: str, begin: int) -> int:
     return begin
 
 
-def _summary(row: Row) -> list[Any]:
-    """Return a request as the list has it."""
+def _summary(row: Row, clock: Clock) -> list[Any]:
+    """Return a request as the list has it; last how far its zone is ahead of UTC."""
     about, start = row.about, row.extent.start
     return [
         row.id,
@@ -321,10 +323,11 @@ def _summary(row: Row) -> list[Any]:
         about.path,
         about.status,
         about.user,
+        0 if start is None else clock.offset(start) * 1000,
     ]
 
 
-def _bars(rows: list[Row]) -> dict[str, Any] | None:
+def _bars(rows: list[Row], clock: Clock) -> dict[str, Any] | None:
     """Return how many requests began when, and how many of them failed."""
     starts = [row.extent.start for row in rows if row.extent.start is not None]
     if not starts:
@@ -337,4 +340,9 @@ def _bars(rows: list[Row]) -> dict[str, Any] | None:
             bar = bars[min(int((row.extent.start - first) / step), _BARS - 1)]
             bar[0] += 1
             bar[1] += row.failed
-    return {"first": first * 1000, "step": step * 1000, "bars": bars}
+    return {
+        "first": first * 1000,
+        "ahead": clock.offset(first) * 1000,
+        "step": step * 1000,
+        "bars": bars,
+    }

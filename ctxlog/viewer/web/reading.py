@@ -25,6 +25,7 @@ from ctxlog.viewer.read.store import FAILED, source_of
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.traces import trace_key
+from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.web.lines import Sheet
 from ctxlog.viewer.web.outside import Outside
 from ctxlog.viewer.web.selection import ERRORS, Wish
@@ -47,10 +48,14 @@ class Given:
     Attributes:
         files: The names of files, and the addresses of stores.
         names: The user's own names of fields.
+        look: In which time zone lines are shown, and without which fields.
+        options: What `ctxlog show` is given for the same.
     """
 
     files: Sequence[str]
     names: Names
+    look: Look = Look()
+    options: Sequence[str] = ()
 
     def reader(self, ends: Mapping[str, int] | None = None) -> Reader:
         """
@@ -218,18 +223,18 @@ def opened(given: Given, request: str) -> Iterator[Any]:
             found = reader.matching([by_traces(traces)])
             ids |= set(islice(found, _MOST_OF_TRACE))
         if ids == {request}:
-            yield from _sheet(Sheet(collected.request(request)))
+            yield from _sheet(Sheet(collected.request(request), (), given.look))
             return
     with reader.collect(ids) as collected:
         others = [one for one in collected if one.id != request]
-        yield from _sheet(Sheet(collected.request(request), others))
+        yield from _sheet(Sheet(collected.request(request), others, given.look))
 
 
 def opened_outside(given: Given, wishes: Sequence[Wish]) -> Iterator[Any]:
     """Yield the lines outside of requests for which all of this holds, as a request."""
     with _outside(given.reader(), wishes) as collected:
         for lines in collected:
-            yield from _sheet(Sheet(lines))
+            yield from _sheet(Sheet(lines, (), given.look))
 
 
 def _sheet(sheet: Sheet) -> Iterator[Any]:

@@ -7,10 +7,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timezone, tzinfo
 
 from ctxlog.viewer.group.summary import Row
 from ctxlog.viewer.query import criteria
 from ctxlog.viewer.query.criteria import Criterion
+from ctxlog.viewer.query.search import is_named
 
 #: What lines must be read for; the rest is known of every request.
 _OF_LINES: Mapping[str, Callable[[str], Criterion]] = {
@@ -25,9 +27,8 @@ _OF_LINES: Mapping[str, Callable[[str], Criterion]] = {
 #: What else must hold for a line outside of requests.
 _OF_OTHERS: Mapping[str, Callable[[str], Criterion]] = {
     "errors": lambda _: criteria.failing,
-    "since": criteria.by_since,
-    "until": criteria.by_until,
 }
+_OF_TIMES = {"since": criteria.by_since, "until": criteria.by_until}
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,17 @@ class Wish:
     Attributes:
         name: The option's name.
         text: Its value.
+        zone: The time zone of a time that names none; None for that of the system.
     """
 
     name: str
     text: str
+    zone: tzinfo | None = timezone.utc
 
     def criterion(self) -> Criterion:
         """Return the criterion of `ctxlog show`."""
+        if self.name in _OF_TIMES:
+            return _OF_TIMES[self.name](self.text, self.zone)
         return (_OF_LINES.get(self.name) or _OF_OTHERS[self.name])(self.text)
 
 
@@ -58,6 +63,7 @@ class Selection:
 
     Args:
         given: The values of the options, by their names; empty ones count as not given.
+        zone: The time zone of times that name none; None for that of the system.
 
     Attributes:
         wishes: What must hold for lines of a request.
@@ -68,7 +74,9 @@ class Selection:
         ValueError: if a value cannot be read.
     """
 
-    def __init__(self, given: Mapping[str, str]) -> None:
+    def __init__(
+        self, given: Mapping[str, str], zone: tzinfo | None = timezone.utc
+    ) -> None:
         def text(name: str) -> str:
             return given.get(name, "").strip()
 
@@ -78,8 +86,8 @@ class Selection:
                 wish.criterion()
             self._slow = criteria.duration(text("slow")) if text("slow") else None
             since, until = text("since"), text("until")
-            self.since = criteria.by_since(since).since if since else None
-            self.until = criteria.by_until(until).until if until else None
+            self.since = criteria.by_since(since, zone).since if since else None
+            self.until = criteria.by_until(until, zone).until if until else None
         except argparse.ArgumentTypeError as error:
             raise ValueError(str(error)) from None
         self._errors = text("errors") not in ("", "0")
@@ -90,7 +98,7 @@ class Selection:
             # Who asks for a user or a path means requests.
             if any(wish.criterion().outside for wish in chosen):
                 self.outside = chosen
-        times = [Wish(name, text(name)) for name in ("since", "until") if text(name)]
+        times = [Wish(name, text(name), zone) for name in _OF_TIMES if text(name)]
         #: The same, and what must hold for its time.
         self.outside_within = (*self.outside, *times)
 
@@ -99,7 +107,7 @@ class Selection:
         return (
             (row.failed or not self._errors)
             and (self._slow is None or row.extent.seconds >= self._slow)
-            and (not self._request or self._request in row.id)
+            and (not self._request or is_named(row.id, f"*{self._request}*"))
         )
 
     def is_within(self, row: Row) -> bool:

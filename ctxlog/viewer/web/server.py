@@ -141,12 +141,13 @@ class Page:
 
     def _list(self, request: Request) -> Response:
         try:
-            selection = Selection(request.query_params)
+            selection = Selection(request.query_params, self._given.look.clock.zone)
             limit = int(request.query_params.get("limit", "300"))
         except ValueError as error:
             return _json({"error": str(error)}, 400)
         found = self.index.listed(selection, min(max(limit, 1), _MOST_LISTED))
-        return _json({**found, "files": list(self._given.files)})
+        words = [*self._given.options, *self._given.files]
+        return _json({**found, "words": words})
 
     def _open(self, request: Request) -> Response:
         chosen = request.query_params
@@ -154,7 +155,8 @@ class Page:
             job = Job(opened, self._given, chosen["id"])
         else:
             try:
-                wishes = Selection(chosen).outside_within
+                zone = self._given.look.clock.zone
+                wishes = Selection(chosen, zone).outside_within
             except ValueError as error:
                 return _json({"error": str(error)}, 400)
             job = Job(opened_outside, self._given, wishes)

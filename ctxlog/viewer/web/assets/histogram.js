@@ -20,11 +20,11 @@ class Histogram {
       if (this.from === undefined) return;
       const [from, to] = [Math.min(this.from, this.to), Math.max(this.from, this.to)];
       this.from = undefined;
-      const { first, step, bars } = this.bars;
+      const { first, ahead, step, bars } = this.bars;
       const length = step * bars.length;
       // a click takes the choice back
       if (to - from < 0.005) this.chosen("", "");
-      else this.chosen(iso(first + from * length), iso(first + to * length));
+      else this.chosen(iso(first + from * length, ahead), iso(first + to * length, ahead));
     });
     new ResizeObserver(() => this.draw()).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener(
@@ -51,7 +51,7 @@ class Histogram {
     pen.scale(scale, scale);
     if (!this.bars) return;
     const color = (name) => getComputedStyle(canvas).getPropertyValue(name);
-    const { first, step, bars } = this.bars;
+    const { first, ahead, step, bars } = this.bars;
     const floor = height - 15;
     const most = Math.max(...bars.map(([all]) => all), 1);
     const wide = width / bars.length;
@@ -78,8 +78,8 @@ class Histogram {
     pen.fillStyle = color("--soft");
     pen.font = "11px system-ui, sans-serif";
     const day = length < 864e5 ? [11, 19] : [0, 16];
-    pen.fillText(iso(first).slice(...day).replace("T", " "), 0, height - 3);
+    pen.fillText(iso(first, ahead).slice(...day).replace("T", " "), 0, height - 3);
     pen.textAlign = "right";
-    pen.fillText(iso(first + length).slice(...day).replace("T", " "), width, height - 3);
+    pen.fillText(iso(first + length, ahead).slice(...day).replace("T", " "), width, height - 3);
   }
 }

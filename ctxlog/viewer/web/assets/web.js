@@ -13,7 +13,7 @@ const histogram = new Histogram(byId("histogram"), (since, until) => {
 
 // What is seen of a choice without its field: a time in the histogram.
 const SEEN = new Set(["grep", "errors", "since", "until"]);
-let files = [];
+let words = []; // the options and files of the same `ctxlog show`
 let rows = []; // of requests, and before them of the lines outside of them
 let isMore = false;
 let current = null; // the id of the request at the cursor
@@ -52,7 +52,7 @@ async function load() {
     byId("count").textContent = plain(found.error);
     return;
   }
-  files = found.files;
+  words = found.words;
   rows = found.outside ? [found.outside, ...found.rows] : found.rows;
   isMore = found.matched > found.rows.length;
   histogram.show(found.bars, found.since, found.until);
@@ -84,7 +84,7 @@ function draw() {
   }
 }
 
-function entry([id, start, took, lines, errors, failed, method, path, status, user]) {
+function entry([id, start, took, lines, errors, failed, method, path, status, user, ahead]) {
   const made = make("div", failed ? "entry bad" : "entry");
   made.setAttribute("role", "option");
   made.setAttribute("aria-selected", id === opened);
@@ -100,7 +100,7 @@ function entry([id, start, took, lines, errors, failed, method, path, status, us
   );
   const second = make("div", "second");
   second.append(
-    make("span", "", start === null ? "" : iso(start).slice(0, 23).replace("T", " ")),
+    make("span", "", start === null ? "" : iso(start, ahead).slice(0, 23).replace("T", " ")),
     make("span", "id", plain(id)),
     make("span", "", plain(user)),
     make("span", "", errors ? count(errors, "error") : count(lines, "line")),
@@ -172,19 +172,20 @@ function back() {
 }
 
 function command() {
-  const words = ["ctxlog", "show", ...files];
+  const asked = ["ctxlog", "show", ...words];
   const isOpen = opened !== null && document.body.classList.contains("one");
   if (isOpen && opened !== OUTSIDE) {
-    words.push("-r", opened);
+    asked.push("-r", opened);
   } else {
     const given = selection();
     if (isOpen && !given.has("grep") && !given.has("level")) given.set("errors", "1");
     for (const [name, value] of given) {
-      if (name === "errors") words.push("--errors");
-      else words.push(`--${name}`, value);
+      if (name === "errors") asked.push("--errors");
+      else if (name === "request") asked.push("--request", `*${value.trim()}*`);
+      else asked.push(`--${name}`, value);
     }
   }
-  return words.map(quoted).join(" ");
+  return asked.map(quoted).join(" ");
 }
 
 function say(text) {
