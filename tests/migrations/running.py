@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import re
 import shlex
 import subprocess
@@ -30,13 +31,17 @@ IDS = (
 PORT = "8000"
 
 #: A server's first and last words; what stands between is the log.
-_STARTED = re.compile(r"^.*(?:Uvicorn running on|Quit the server with).*\n", re.M)
+_STARTED = re.compile(r"^.*(?:Uvicorn running on|Quit the server with).*\n+", re.M)
 _STOPPING = re.compile(r"^.*Shutting down.*\n", re.M)
 
 #: What differs from run to run. Times in JSON are left to the comparison.
-_ID = re.compile(r"\b(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
+_ID = re.compile(
+    r"\b(?:[0-9a-f]{16}|[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b"
+)
 _CLIENT = re.compile(r"\b(127\.0\.0\.1):\d+\b")
-_TIME = re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.,]\d+|\b\d\d:\d\d:\d\d\b")
+_TIME = re.compile(
+    r"\b(?:\d{4}-\d\d-\d\d|\d\d/[A-Z][a-z]{2}/\d{4})[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?"
+)
 
 
 class Response:
@@ -155,11 +160,9 @@ class Server:
 
 
 def _argv(command: str) -> list[str]:
-    # -I as elsewhere: the installed ctxlog, not the checkout. Then `python app.py` does
-    # not have its folder on sys.path, which no page needs: each has one file of code.
-    words = shlex.split(command)
-    start = [sys.executable, "-I", "-X", "utf8"]
-    return [*start, *(words[1:] if words[0] == "python" else ["-m", *words])]
+    program, *options = shlex.split(command)
+    module = {"django-admin": "django"}.get(program, program)
+    return [sys.executable, "-s", "-X", "utf8", "-m", module, *options]
 
 
 @dataclass
@@ -175,14 +178,20 @@ class Observed:
     curls: list[Response]
     pair: list[Response]
     failed: Response
+    #: Where it ran, for the files that it wrote.
+    folder: Path
 
 
 def observe(section: Section, folder: Path) -> Observed:
     """Run a section: what its page shows, two requests at once, one that fails."""
     header = section.id_header
     with Server(section, folder) as server:
-        curls = [server.curl(command) for command in section.commands[1:]]
-        server.until_lines(section.log.count("\n"))
+        commands, lines = section.commands[1:], section.log.count("\n")
+        curls = []
+        for number, command in enumerate(commands, start=1):
+            curls.append(server.curl(command))
+            # What a request logs after its response comes before the next request.
+            server.until_lines(lines * number // len(commands))
         shown = server.log
         # The first is answered last; the second begins when the first is inside.
         outer = server.begin("/orders", '["tea"]', {header: IDS[0]})
@@ -190,8 +199,6 @@ def observe(section: Section, folder: Path) -> Observed:
         inner = server.begin("/orders", '["tea", "milk"]', {header: IDS[1]})
         server.until_logged("order received", 2, after=len(shown))
         pair = [inner.end(), outer.end()]
-        # What a request logs after its response, it logs before the next one comes to
-        # its own: both of these have as many lines as the first of the page.
         each = shown.count("\n") // len(curls)
         server.until_lines(shown.count("\n") + 2 * each)
         two = server.log
@@ -203,13 +210,21 @@ def observe(section: Section, folder: Path) -> Observed:
         curls,
         pair[::-1],
         failed,
+        folder,
     )
 
 
-def shown_otherwise(section: Section, shown: str) -> str | None:
+def shown_otherwise(section: Section, printed: str) -> str | None:
     """Return how a log differs from what the page of its section shows, or None."""
     given = "\n".join(section.commands)
-    return difference(_comparable(section.log, given), _comparable(shown, given))
+    wanted = _comparable(section.log, given).splitlines()
+    got = _comparable(printed, given).splitlines()
+    for number, pair in enumerate(zip(wanted, got, strict=False)):
+        # The order of what structlog's context variables hold differs, too.
+        with contextlib.suppress(ValueError):
+            first, second = (json.dumps(json.loads(x), sort_keys=True) for x in pair)
+            wanted[number], got[number] = first, second
+    return difference("\n".join(wanted), "\n".join(got))
 
 
 def _comparable(log: str, given: str) -> str:
@@ -221,5 +236,5 @@ def _comparable(log: str, given: str) -> str:
         made_up = made.setdefault(found[0], f"id{len(made) + 1}")
         return found[0] if found[0] in given else made_up
 
-    log = _TIME.sub(lambda found: re.sub(r"\d", "0", found[0]), log)
+    log = _TIME.sub(lambda found: re.sub(r"\w", "0", found[0]), log)
     return _ID.sub(name, _CLIENT.sub(r"\1:...", log))
