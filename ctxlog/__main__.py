@@ -23,7 +23,11 @@ _READERS = {
     "timeline": "one request as a waterfall, in the terminal or as a page",
     "web": "requests to look at, in a browser, as they are written",
 }
-_SHIP = {"ship": "send the lines of standard input or of files to a store"}
+_OTHERS = {
+    "ship": "send the lines of standard input or of files to a store",
+    "doctor": "what an application lacks until every line has its request's id",
+}
+_MODULES = {"ship": "ctxlog.agent.command", "doctor": "ctxlog.doctor.command"}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -74,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     readers = {
         name: commands.add_parser(name, help=help)
-        for name, help in {**_READERS, **_SHIP}.items()
+        for name, help in {**_READERS, **_OTHERS}.items()
     }
     if words and words[0] in readers:
         command = _command(words[0])
@@ -94,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"ctxlog {words[0]}: {error}", file=sys.stderr)
                 return 2
             chosen = parser.parse_args(words)
-        if words[0] in _SHIP:
+        if words[0] in _OTHERS:
             try:
                 done: int = command.run(chosen)
             except KeyboardInterrupt:  # before it waits for signals
@@ -117,9 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(name: str) -> Any:
     """The module of a command; `ctxlog --help` has no need of it."""
-    if name in _SHIP:
-        return importlib.import_module("ctxlog.agent.command")
-    return importlib.import_module(f"ctxlog.viewer.commands.{name}")
+    module = _MODULES.get(name, f"ctxlog.viewer.commands.{name}")
+    return importlib.import_module(module)
 
 
 def _run(

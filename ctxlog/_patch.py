@@ -57,6 +57,11 @@ class Patch:
         self._installed = False
         self._layers: list[_Layer] = []
 
+    @property
+    def installed(self) -> bool:
+        """Whether it has been installed, and not uninstalled since."""
+        return self._installed
+
     def install(self) -> None:
         """
         Put the wrapper on top.

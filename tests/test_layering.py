@@ -98,6 +98,7 @@ RANKS = {
     "config": 7,
     "testing": 7,
     "demo": 8,
+    "doctor": 8,
     "viewer": 8,
     "agent": 9,
     "__main__": 10,

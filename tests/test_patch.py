@@ -487,7 +487,7 @@ def test_no_patch_is_forgotten() -> None:
     """
     Every module that patches is in one of the two lists above, but for those of
     `config` and `carrier`, which replace functions where they find them, Sanic's, which
-    patches single objects, and those of `testing`, which last for a block.
+    patches single objects, and those of `doctor` and `testing`, which last for a block.
     """
     package = Path(ctxlog.__file__).parent
     patching = {
@@ -496,5 +496,6 @@ def test_no_patch_is_forgotten() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Patch"
     }
-    elsewhere = {"config._later", "carrier.spans", "servers.sanic", "testing._capture"}
+    blocks = {"doctor.application", "testing._capture"}
+    elsewhere = {"config._later", "carrier.spans", "servers.sanic", *blocks}
     assert patching == {*HERE, *THERE, *elsewhere}

@@ -125,6 +125,13 @@ def install(session: aiohttp.ClientSession, **options: Unpack[ClientOptions]) ->
     session.trace_configs.append(config)
 
 
+def _is_installed(session: object) -> bool | None:
+    """Return whether a session of aiohttp has the adapter; None for other objects."""
+    if not isinstance(session, aiohttp.ClientSession):
+        return None
+    return any(isinstance(one, _TraceConfig) for one in session.trace_configs)
+
+
 def uninstall(session: aiohttp.ClientSession) -> None:
     """Undo `install()`. Without it, a no-op."""
     for config in session.trace_configs[:]:

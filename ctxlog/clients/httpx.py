@@ -153,6 +153,13 @@ def install(
     _replace_transports(client, lambda transport: kind(transport, **options))
 
 
+def _is_installed(client: object) -> bool | None:
+    """Return whether a client of httpx has the adapter; None for other objects."""
+    if not isinstance(client, (httpx.Client, httpx.AsyncClient)):
+        return None
+    return isinstance(client._transport, (ContextTransport, AsyncContextTransport))
+
+
 def uninstall(client: httpx.Client | httpx.AsyncClient) -> None:
     """Undo `install()`. Without it, a no-op."""
     kinds = (ContextTransport, AsyncContextTransport)

@@ -47,6 +47,13 @@ def install(client: redis.Redis | redis_asyncio.Redis) -> None:
         client.__class__ = _timed_class(kind)
 
 
+def _is_installed(client: object) -> bool | None:
+    """Return whether a client of Redis has the adapter; None for other objects."""
+    if not isinstance(client, (redis.Redis, redis_asyncio.Redis)):
+        return None
+    return type(client) in _stock
+
+
 def uninstall(client: redis.Redis | redis_asyncio.Redis) -> None:
     """Undo `install()`. Without it, a no-op."""
     kind = type(_checked("uninstall", client))

@@ -92,6 +92,13 @@ def install(session: requests.Session, **options: Unpack[ClientOptions]) -> None
         session.adapters[prefix] = ContextAdapter(adapter, **options)
 
 
+def _is_installed(session: object) -> bool | None:
+    """Return whether a session has the adapter; None for other objects."""
+    if not isinstance(session, requests.Session):
+        return None
+    return any(isinstance(one, ContextAdapter) for one in session.adapters.values())
+
+
 def uninstall(session: requests.Session) -> None:
     """Undo `install()`. Without it, a no-op."""
     for prefix, adapter in session.adapters.items():

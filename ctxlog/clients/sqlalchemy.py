@@ -123,6 +123,13 @@ def install(engine: Engine | AsyncEngine, *, slow_queries: float | None = None) 
         _listeners[sync_engine] = listener
 
 
+def _is_installed(engine: object) -> bool | None:
+    """Return whether an engine has the adapter; None for other objects."""
+    if not isinstance(engine, Engine):
+        return None  # an AsyncEngine has an Engine
+    return engine in _listeners
+
+
 def uninstall(engine: Engine | AsyncEngine) -> None:
     """Undo `install()`. Without it, a no-op."""
     sync_engine = _sync_engine("uninstall", engine)

@@ -99,6 +99,13 @@ def _removing(
     return kept
 
 
+def _is_installed(manager: object) -> bool | None:
+    """Return whether a manager of pools has the adapter; None for other objects."""
+    if not isinstance(manager, urllib3.PoolManager):
+        return None
+    return hasattr(vars(manager).get("urlopen"), "below")
+
+
 def uninstall(manager: urllib3.PoolManager) -> None:
     """Undo `install()`. Without it, a no-op."""
     if hasattr(vars(manager).get("urlopen"), "below"):

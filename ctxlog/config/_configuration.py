@@ -52,6 +52,16 @@ class Configuration:
             self._writer.close(0)
             raise
 
+    @property
+    def settings(self) -> Settings:
+        """The options."""
+        return self._settings
+
+    @property
+    def set_up(self) -> list[str]:
+        """The names of the adapters that are installed by now."""
+        return self._libraries.set_up
+
     def begin(self) -> None:
         """Apply it for the first time."""
         self._redactor_before, self._names_before = get_redactor(), get_names()
@@ -105,9 +115,17 @@ class Configuration:
         handlers = self._tree.outside() if self._stdlib else ()
         self._warn([*handlers, *self._libraries.outside()])
 
+    def look_at(self, name: str) -> None:
+        """Treat what a line of a logger would pass as that would, without a warning."""
+        self._said.update(self._seen(name))
+
     def _check(self, name: str) -> None:
         # Called for the first line of each place in the code.
-        self._warn([*self._tree.check(name), *self._libraries.outside()])
+        self._warn(self._seen(name))
+
+    def _seen(self, name: str) -> list[str]:
+        handlers = self._tree.check(name) if self._stdlib else ()
+        return [*handlers, *self._libraries.outside()]
 
     def _warn(self, sentences: Iterable[str]) -> None:
         """Log sentences that were not logged before, as one line of the stream."""

@@ -57,7 +57,7 @@ def _console_of(handler: logging.Handler, depth: int) -> Console | None:
         return Console(all(on_console)) if any(on_console) else None
     if depth == 0:
         return None
-    inner = list(_inner(handler))
+    inner = list(inner_handlers(handler))
     if not inner:
         unknown = isinstance(handler, QueueHandler)
         return Console(wholly=False, sure=False) if unknown else None
@@ -85,7 +85,7 @@ def _wholly(handler: logging.Handler) -> bool:
     return all(is_console(getattr(sink, "stream", None)) for sink in sinks)
 
 
-def _inner(handler: logging.Handler) -> Iterator[logging.Handler]:
+def inner_handlers(handler: logging.Handler) -> Iterator[logging.Handler]:
     """Yield the handlers that `handler` hands its records to."""
     if isinstance(handler, QueueHandler):
         for listener in _listeners(handler):

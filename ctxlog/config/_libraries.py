@@ -76,6 +76,11 @@ class Libraries:
                 waited_for |= self._waiting(module, adapter, act)
         self._hook = ImportHook(waited_for)
 
+    @property
+    def set_up(self) -> list[str]:
+        """The names of the adapters that are installed by now."""
+        return sorted(self._done)
+
     def begin(self) -> None:
         """Set up what is imported, and wait for the rest."""
         if self._settings.threads:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from types import CodeType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ctxlog._kept import Kept
@@ -29,6 +30,8 @@ _Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 # Newer versions warn of keys that are plain texts.
 _MARK: Any = getattr(web, "RequestKey", lambda name, kind: name)("ctxlog.store", Kept)
 _DEFAULTS = RequestOptions()
+# The code of middlewares that were made with options: all of them have the same.
+_CONFIGURED: set[CodeType] = set()
 
 
 @web.middleware
@@ -73,7 +76,18 @@ def middleware(
     async def configured(request: web.Request, handler: _Handler) -> web.StreamResponse:
         return await _serve(checked, request, handler)
 
+    _CONFIGURED.add(configured.__code__)
     return configured
+
+
+def _is_installed(app: object) -> bool | None:
+    """Return whether an application has the adapter; None for other objects."""
+    if not isinstance(app, web.Application):
+        return None
+    return any(
+        one is middleware or getattr(one, "__code__", None) in _CONFIGURED
+        for one in app.middlewares
+    )
 
 
 async def _serve(

@@ -22,6 +22,7 @@ from ctxlog.servers._frameworks import follow_routes
 from ctxlog.servers._options import RequestOptions, ServerOptions
 from ctxlog.servers._request import EXPOSE, RequestEntry
 from ctxlog.servers._subclass import (
+    middleware_class,
     middleware_of,
     put_middleware,
     take_middleware,
@@ -376,6 +377,12 @@ def install(app: Any, **options: Unpack[ServerOptions]) -> None:
         put_middleware(app, middleware, _make_call)
     except TypeError:  # of a class in C
         raise TypeError(wrong) from None
+
+
+def _is_installed(app: object) -> bool:
+    """Return whether an application has the middleware: put on it, or around it."""
+    around = isinstance(app, ContextMiddleware)
+    return around or middleware_of(middleware_class(type(app))) is not None
 
 
 def uninstall(app: Any) -> None:

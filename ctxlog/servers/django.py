@@ -135,6 +135,14 @@ class ContextMiddleware:
         return entry
 
 
+def _is_installed() -> bool:
+    """Return whether the middleware is in the setting `MIDDLEWARE`."""
+    found = (import_string(name) for name in settings.MIDDLEWARE)
+    return any(
+        isinstance(one, type) and issubclass(one, ContextMiddleware) for one in found
+    )
+
+
 class _Request(RequestEntry):
     """One of Django's requests."""
 

@@ -81,6 +81,13 @@ def uninstall(app: flask.Flask) -> None:
         app.wsgi_app = middleware.app  # type: ignore[method-assign]
 
 
+def _is_installed(app: object) -> bool | None:
+    """Return whether an application has the adapter; None for other objects."""
+    if not isinstance(app, flask.Flask):
+        return None
+    return _NAME in app.extensions
+
+
 class _Middleware(ContextMiddleware):
     """The middleware of one application, which binds the user within Flask."""
 

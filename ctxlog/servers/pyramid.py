@@ -73,6 +73,13 @@ def uninstall(app: Router) -> None:
         app.registry.unregisterHandler(middleware.routed, (IBeforeTraversal,))
 
 
+def _is_installed(app: object) -> bool | None:
+    """Return whether an application has the adapter; None for other objects."""
+    if not isinstance(app, Router):
+        return None
+    return middleware_of(middleware_class(type(app))) is not None
+
+
 def _make_call(owner: Any) -> Callable[..., Iterable[bytes]]:
     """Return the `__call__` of applications that `install()` is called for."""
 

@@ -74,6 +74,13 @@ def uninstall(app: Any) -> None:
         take_subclass(app)
 
 
+def _is_installed(app: object) -> bool | None:
+    """Return whether an application has the adapter; None for other objects."""
+    if not isinstance(app, Sanic):
+        return None
+    return isinstance(app, _Stamping)
+
+
 def _route(get: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     found = get(*args, **kwargs)
     note_route(f"/{found[0].raw_path}")

@@ -94,6 +94,13 @@ def uninstall(app: web.Application) -> None:
             delattr(app, name)
 
 
+def _is_installed(app: object) -> bool | None:
+    """Return whether an application has the adapter; None for other objects."""
+    if not isinstance(app, web.Application):
+        return None
+    return hasattr(app, _INSTALLED)
+
+
 class _Rules:
     """
     The rules of an application, by what they lead to.

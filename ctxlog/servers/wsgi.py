@@ -9,3 +9,8 @@ from __future__ import annotations
 from ctxlog.servers._wsgi import ContextMiddleware
 
 __all__ = ["ContextMiddleware"]
+
+
+def _is_installed(app: object) -> bool:
+    """Return whether an application has the middleware around it."""
+    return isinstance(app, ContextMiddleware)

@@ -60,6 +60,11 @@ def install(**options: Unpack[LineOptions]) -> None:
         patch.install()
 
 
+def _is_installed() -> bool:
+    """Return whether `install()` has been called, and not undone."""
+    return all(patch.installed for patch in _STARTS)
+
+
 def uninstall() -> None:
     """Undo `install()`; without it, a no-op."""
     for executor, name, run in _RUNS:

@@ -87,6 +87,11 @@ def install(app: Any = None, **options: Unpack[SendingOptions]) -> None:
         patch.install()
 
 
+def _is_installed() -> bool:
+    """Return whether `install()` has been called, and not undone."""
+    return all(patch.installed for patch in _PATCHES)
+
+
 def uninstall() -> None:
     """Undo `install()` for workers that start later; without it, a no-op."""
     for signal, receiver in _RECEIVERS:

@@ -129,6 +129,13 @@ def install(broker: Any, **options: Unpack[SendingOptions]) -> None:
     broker.middleware.insert(0, middleware)
 
 
+def _is_installed(broker: object) -> bool | None:
+    """Return whether a broker of Dramatiq has the adapter; None for other objects."""
+    if not isinstance(broker, dramatiq.Broker):
+        return None
+    return any(isinstance(one, ContextMiddleware) for one in broker.middleware)
+
+
 def uninstall(broker: Any) -> None:
     """Undo `install(broker)`; without it, a no-op."""
     broker.middleware[:] = [

@@ -160,6 +160,14 @@ def install(broker: Any, **options: Unpack[SendingOptions]) -> None:
         _STACK.install()
 
 
+def _is_installed(broker: Any) -> bool | None:
+    """Return whether a broker of FastStream has the adapter; None for other objects."""
+    if not hasattr(type(broker), "insert_middleware"):
+        return None
+    installed = broker.config.broker_config.broker_middlewares
+    return any(isinstance(one, ContextMiddleware) for one in installed)
+
+
 def uninstall(broker: Any) -> None:
     """Undo `install(broker)`; without it, a no-op."""
     config = broker.config.broker_config

@@ -104,6 +104,13 @@ def install(huey: Any, **options: Unpack[SendingOptions]) -> None:
     huey.on_startup(_STARTUP)(_leave_logging_alone)
 
 
+def _is_installed(huey: object) -> bool | None:
+    """Return whether a `Huey` has the adapter; None for other objects."""
+    if not isinstance(huey, Huey):
+        return None
+    return _INSTALLED in vars(huey)
+
+
 def uninstall(huey: Any) -> None:
     """Undo `install(huey)`; without it, a no-op."""
     patches = vars(huey).pop(_INSTALLED, None)

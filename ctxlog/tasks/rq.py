@@ -77,6 +77,11 @@ def install(**options: Unpack[SendingOptions]) -> None:
         patch.install()
 
 
+def _is_installed() -> bool:
+    """Return whether `install()` has been called, and not undone."""
+    return all(patch.installed for patch in _PATCHES)
+
+
 def uninstall() -> None:
     """Undo `install()`; without it, a no-op."""
     for patch in _PATCHES:

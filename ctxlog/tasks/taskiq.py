@@ -132,6 +132,13 @@ def install(broker: Any, **options: Unpack[SendingOptions]) -> None:
     broker.middlewares.insert(0, middleware)
 
 
+def _is_installed(broker: object) -> bool | None:
+    """Return whether a broker of taskiq has the adapter; None for other objects."""
+    if not isinstance(broker, AsyncBroker):
+        return None
+    return any(isinstance(one, ContextMiddleware) for one in broker.middlewares)
+
+
 def uninstall(broker: Any) -> None:
     """Undo `install(broker)`; without it, a no-op."""
     broker.middlewares[:] = [

@@ -1,0 +1,411 @@
+"""
+The doctor's advice, followed: the application's lines are stamped then, each once.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.doctor.conftest import Project, ids, todo
+from tests.helpers import need
+
+_RUN = """
+import logging
+import shop
+import ctxlog
+
+
+def serve():
+    for name in ("", "shop", "payments"):
+        logging.getLogger(name).warning("from %s", name or "root")
+
+
+ctxlog.run({"requestID": "req-A"}, serve)
+"""
+
+_EACH_ONCE = {"from root": 1, "from shop": 1, "from payments": 1}
+
+_FASTAPI = """
+import logging
+
+from fastapi import FastAPI
+
+log = logging.getLogger("shop")
+app = FastAPI()
+
+
+@app.get("/orders")
+async def orders():
+    log.info("served")
+"""
+
+_ASGI_REQUEST = """
+import asyncio
+import shop
+
+app = shop.create_app() if hasattr(shop, "create_app") else shop.app
+scope = {
+    "type": "http", "method": "GET", "path": "/orders", "raw_path": b"/orders",
+    "query_string": b"", "root_path": "", "scheme": "http", "http_version": "1.1",
+    "server": ("shop", 80), "client": ("127.0.0.1", 1),
+    "headers": [(b"host", b"shop"), (b"x-request-id", b"req-A")],
+}
+
+
+async def receive():
+    return {"type": "http.request"}
+
+
+async def send(message):
+    pass
+
+
+asyncio.run(app(scope, receive, send))
+"""
+
+_WSGI_REQUEST = """
+import io
+import sys
+import shop
+
+app = shop.create_app() if hasattr(shop, "create_app") else shop.app
+environ = {
+    "REQUEST_METHOD": "GET", "PATH_INFO": "/orders", "SCRIPT_NAME": "",
+    "SERVER_NAME": "shop", "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1",
+    "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "shop", "HTTP_X_REQUEST_ID": "req-A",
+    "wsgi.version": (1, 0), "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(),
+    "wsgi.errors": sys.stderr, "wsgi.multithread": True, "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+}
+body = app(environ, lambda status, headers, exc_info=None: None)
+list(body)
+body.close()
+"""
+
+_SERVED = {"served": 1, "GET /orders 200": 1}
+
+
+# Handlers of logging ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("import logging\n", id="nothing is set up"),
+        pytest.param(
+            "import logging\nlogging.basicConfig(level='INFO')\n", id="basicConfig"
+        ),
+        pytest.param(
+            "import logging\n"
+            "payments = logging.getLogger('payments')\n"
+            "payments.addHandler(logging.StreamHandler())\n"
+            "payments.propagate = False\n",
+            id="a logger that does not propagate",
+        ),
+        pytest.param(
+            "import logging\n"
+            "import ctxlog\n"
+            "ctxlog.configure(format='json')\n"
+            "payments = logging.getLogger('payments')\n"
+            "payments.addHandler(logging.StreamHandler())\n",
+            id="a handler in front of ctxlog's",
+        ),
+        pytest.param(
+            "import logging\n"
+            "import sys\n"
+            "logging.basicConfig()\n"
+            "logging.getLogger('payments').addHandler(logging.StreamHandler(sys.stdout))\n",
+            id="two handlers for one console",
+        ),
+        pytest.param(
+            "import logging\nlogging.getLogger('payments').propagate = False\n",
+            id="a logger that is cut off",
+        ),
+        pytest.param(
+            "import logging\n"
+            "import logging.handlers\n"
+            "import queue\n"
+            "items = queue.Queue()\n"
+            "printer = logging.StreamHandler()\n"
+            "listener = logging.handlers.QueueListener(items, printer)\n"
+            "logging.getLogger().addHandler(logging.handlers.QueueHandler(items))\n"
+            "listener.start()\n",
+            id="a queue whose listener prints",
+        ),
+    ],
+)
+def test_handlers_are_cured(source: str, project: Project) -> None:
+    """After the advice each logger's line comes out once, with the id."""
+    project.write(source)
+    assert todo(project.cure("shop"))
+    assert ids(project.lines(_RUN)) == _EACH_ONCE
+
+
+def test_a_file_gets_lines_with_the_id(project: Project) -> None:
+    """A file's handler stays, and writes ctxlog's lines from then on."""
+    project.write(
+        "import logging\nlogging.getLogger().addHandler(logging.FileHandler('a.log'))\n"
+    )
+    project.cure("shop")
+    assert ids(project.lines(_RUN)) == _EACH_ONCE
+    written = (project.folder / "a.log").read_text(encoding="utf-8")
+    assert written.count('"requestID":"req-A"') == 3
+
+
+def test_a_file_that_two_handlers_write_is_doubled(project: Project) -> None:
+    """Two handlers of one file, up the tree, are named, and one is left."""
+    project.write(
+        "import logging\n"
+        "import ctxlog\n"
+        "ctxlog.configure()\n"
+        "for name in ('', 'payments'):\n"
+        "    handler = logging.FileHandler('a.log')\n"
+        "    handler.setFormatter(ctxlog.JsonFormatter())\n"
+        "    logging.getLogger(name).addHandler(handler)\n"
+    )
+    (what,) = todo(project.cure("shop"))
+    assert what.startswith("each line of logger 'payments' comes out twice on ")
+    project.lines(_RUN)
+    written = (project.folder / "a.log").read_text(encoding="utf-8")
+    assert written.count("from payments") == 1
+
+
+def test_options_of_a_call_stay(project: Project) -> None:
+    """The call that is to be written has the options of the one that is there."""
+    project.write(
+        "import logging\n"
+        "import ctxlog\n"
+        "ctxlog.configure(format='json', service='shop')\n"
+        "logging.getLogger('payments').addHandler(logging.StreamHandler())\n"
+    )
+    (step,) = project.report("shop")["steps"]
+    assert step["lines"] == [
+        'ctxlog.configure(format="json", service="shop", '
+        'replace_console_handlers="all")'
+    ]
+    assert (step["file"], step["line"]) == ("shop.py", 3)
+
+
+# structlog and loguru -----------------------------------------------------------------
+
+_STRUCTLOG = """
+import logging
+import structlog
+
+structlog.configure(
+    processors=[structlog.processors.add_log_level, structlog.dev.ConsoleRenderer()]
+)
+log = structlog.get_logger("orders")
+"""
+
+_LOG_RUN = """
+import shop
+import ctxlog
+
+ctxlog.run({"requestID": "req-A"}, shop.log.warning, "served")
+"""
+
+
+@pytest.mark.parametrize(
+    "before", ["", "import ctxlog\nctxlog.configure(format='json')\n"]
+)
+def test_structlog_that_is_half_migrated_is_cured(
+    before: str, project: Project
+) -> None:
+    """A chain that prints by itself is named; after the advice its lines are ours."""
+    need("structlog")
+    project.write(before + _STRUCTLOG)
+    assert any("structlog" in one for one in todo(project.cure("shop")))
+    assert ids(project.lines(_LOG_RUN)) == {"served": 1}
+
+
+@pytest.mark.parametrize(
+    "before", ["", "import ctxlog\nctxlog.configure(format='json')\n"]
+)
+def test_loguru_with_a_sink_of_its_own_is_cured(before: str, project: Project) -> None:
+    """A sink for the console is named; after the advice its lines are ours."""
+    need("loguru")
+    project.write(
+        before + "import sys\n"
+        "from loguru import logger as log\n"
+        "log.remove()\n"
+        "log.add(sys.stdout, format='{message}')\n"
+    )
+    assert any("loguru" in one for one in todo(project.cure("shop")))
+    assert ids(project.lines(_LOG_RUN)) == {"served": 1}
+
+
+# Frameworks ---------------------------------------------------------------------------
+
+
+def test_fastapi_is_cured(project: Project) -> None:
+    """An application without ctxlog is told of both lines, and is well after them."""
+    need("fastapi")
+    project.write(_FASTAPI)
+    assert [step["lines"][-1] for step in project.cure("shop:app")["steps"]] == [
+        "ctxlog.configure()",
+        "ctxlog.servers.asgi.install(app)",
+    ]
+    assert ids(project.lines(_ASGI_REQUEST)) == _SERVED
+
+
+def test_a_factory_is_cured(project: Project) -> None:
+    """An application that a function makes gets its middleware in that function."""
+    need("fastapi")
+    project.write(
+        "import logging\n"
+        "from fastapi import FastAPI\n"
+        "def create_app():\n"
+        "    app = FastAPI()\n"
+        "    @app.get('/orders')\n"
+        "    async def orders():\n"
+        "        logging.getLogger('shop').info('served')\n"
+        "    return app\n"
+    )
+    project.cure("shop:create_app()")
+    assert ids(project.lines(_ASGI_REQUEST)) == _SERVED
+
+
+def test_a_middleware_around_the_application_is_looked_through(
+    project: Project,
+) -> None:
+    """An application within another object is well if it has the adapter itself."""
+    need("starlette")
+    project.write(
+        "import ctxlog\n"
+        "from starlette.applications import Starlette\n"
+        "from starlette.middleware.gzip import GZipMiddleware\n"
+        "ctxlog.configure()\n"
+        "inner = Starlette()\n"
+        "ctxlog.servers.asgi.install(inner)\n"
+        "app = GZipMiddleware(inner)\n"
+    )
+    assert project.report("shop:app")["exit"] == 0
+
+
+def test_a_middleware_that_was_added_is_named(project: Project) -> None:
+    """With `add_middleware` the framework's own 500 has no id, which is said."""
+    need("fastapi")
+    project.write(
+        "import ctxlog\n"
+        "ctxlog.configure()\n"
+        + _FASTAPI
+        + "app.add_middleware(ctxlog.servers.asgi.ContextMiddleware)\n"
+    )
+    assert todo(project.cure("shop:app")) == [
+        "the middleware was added with add_middleware()"
+    ]
+
+
+def test_an_asgi_function_is_cured(project: Project) -> None:
+    """An application of no framework is wrapped."""
+    project.write(
+        "import logging\n"
+        "async def app(scope, receive, send):\n"
+        "    logging.getLogger('shop').info('served')\n"
+        "    start = {'type': 'http.response.start', 'status': 200, 'headers': []}\n"
+        "    await send(start)\n"
+        "    await send({'type': 'http.response.body', 'body': b''})\n"
+    )
+    project.cure("shop:app")
+    assert ids(project.lines(_ASGI_REQUEST)) == _SERVED
+
+
+def test_a_wsgi_function_is_cured(project: Project) -> None:
+    """An application of WSGI is wrapped by the middleware for that."""
+    project.write(
+        "import logging\n"
+        "def app(environ, start_response):\n"
+        "    logging.getLogger('shop').info('served')\n"
+        "    start_response('200 OK', [])\n"
+        "    return []\n"
+    )
+    project.cure("shop:app")
+    assert ids(project.lines(_WSGI_REQUEST)) == _SERVED
+
+
+def test_flask_is_cured(project: Project) -> None:
+    """Flask has an adapter of its own, and is not wrapped."""
+    need("flask")
+    project.write(
+        "import logging\n"
+        "from flask import Flask\n"
+        "app = Flask('shop')\n"
+        "log = logging.getLogger('shop')\n"
+        "@app.get('/orders')\n"
+        "def orders():\n"
+        "    log.info('served')\n"
+        "    return ''\n"
+    )
+    lines = [step["lines"][-1] for step in project.cure("shop:app")["steps"]]
+    assert lines == ["ctxlog.configure()", "ctxlog.servers.flask.install(app)"]
+    assert ids(project.lines(_WSGI_REQUEST)) == _SERVED
+
+
+def test_django_is_cured(project: Project) -> None:
+    """The settings get the middleware, first, and the call of `configure()`."""
+    need("django")
+    project.write(
+        "SECRET_KEY = 'x'\n"
+        "ALLOWED_HOSTS = ['*']\n"
+        "ROOT_URLCONF = 'urls'\n"
+        "MIDDLEWARE = [\n"
+        "    'django.middleware.common.CommonMiddleware',\n"
+        "]\n",
+        "settings.py",
+    )
+    project.write(
+        "import logging\n"
+        "from django.http import HttpResponse\n"
+        "from django.urls import path\n"
+        "def orders(request):\n"
+        "    logging.getLogger('shop').info('served')\n"
+        "    return HttpResponse('')\n"
+        "urlpatterns = [path('orders', orders)]\n",
+        "urls.py",
+    )
+    project.write(
+        "import os\n"
+        "from django.core.wsgi import get_wsgi_application\n"
+        "os.environ['DJANGO_SETTINGS_MODULE'] = 'settings'\n"
+        "app = get_wsgi_application()\n"
+    )
+    project.write(
+        "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'settings')\n",
+        "manage.py",
+    )
+    assert project.report()["exit"] == 1
+    project.cure("shop:app")
+    assert project.report()["exit"] == 0
+    assert ids(project.lines(_WSGI_REQUEST)) == _SERVED
+
+
+# Queues -------------------------------------------------------------------------------
+
+
+def test_celery_is_cured(project: Project) -> None:
+    """A process that has tasks is told of their adapter."""
+    need("celery")
+    project.write(
+        "import logging\n"
+        "from celery import Celery\n"
+        "app = Celery('shop', broker='memory://', set_as_current=False)\n"
+        "app.conf.task_always_eager = True\n"
+        "@app.task\n"
+        "def serve():\n"
+        "    logging.getLogger('shop').info('served')\n"
+    )
+    project.cure("shop:app")
+    lines = project.lines(
+        "import shop, ctxlog\nctxlog.run({'requestID': 'req-A'}, shop.serve.delay)\n"
+    )
+    (served,) = [line for line in lines if line["message"] == "served"]
+    assert served["requestID"] == "req-A"
+    assert served["task"] == "shop.serve"
+
+
+def test_rq_is_cured(project: Project) -> None:
+    """The same for RQ, which has no object that the adapter is for."""
+    need("rq")
+    project.write("from rq import Queue\n")
+    assert any("rq" in one for one in todo(project.cure("shop")))
