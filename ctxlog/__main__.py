@@ -39,12 +39,11 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {problem}; see {self.prog} --help\n")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def parsers() -> tuple[_Parser, _Parser, dict[str, _Parser]]:
     """
-    Run a command and return its exit code.
+    Return the parser, that of `demo`, and that of each other command.
 
-    Args:
-        arguments: The words after the program's name; the process's unless given.
+    Modules of the other commands add what these take.
     """
     parser = _Parser(
         prog="ctxlog", description="Every log line knows which request wrote it."
@@ -75,13 +74,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="store_true",
         help="print all lines, as they came and then request by request",
     )
-    words = sys.argv[1:] if arguments is None else list(arguments)
     readers = {
         name: commands.add_parser(name, help=help)
         for name, help in {**_READERS, **_OTHERS}.items()
     }
+    return parser, demo, readers
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run a command and return its exit code.
+
+    Args:
+        arguments: The words after the program's name; the process's unless given.
+    """
+    parser, demo, readers = parsers()
+    words = sys.argv[1:] if arguments is None else list(arguments)
     if words and words[0] in readers:
-        command = _command(words[0])
+        command = command_of(words[0])
         command.arguments(readers[words[0]])
         readers[words[0]].add_argument(
             "--version",
@@ -91,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         chosen = parser.parse_args(words)  # --help needs no file
         if words[0] in _READERS:
-            configuration = _command("_configuration")
+            configuration = command_of("_configuration")
             try:
                 configuration.set_defaults(readers[words[0]], chosen)
             except (ConfigError, MissingDependencyError) as error:
@@ -119,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _demo(chosen.requests, everything=chosen.all)
 
 
-def _command(name: str) -> Any:
+def command_of(name: str) -> Any:
     """The module of a command; `ctxlog --help` has no need of it."""
     module = _MODULES.get(name, f"ctxlog.viewer.commands.{name}")
     return importlib.import_module(module)
@@ -134,7 +144,7 @@ def _run(
     if sys.stdout is None:  # `>&-`
         print(f"ctxlog {name}: standard output is closed", file=sys.stderr)
         return 2
-    common = _command("common")
+    common = command_of("common")
     try:
         common.prepare(chosen)
     except (ConfigError, argparse.ArgumentTypeError) as error:
@@ -179,7 +189,7 @@ def _completion(
     if shell not in SHELLS:
         parser.error(f"--print-completion {shell}: must be one of {', '.join(SHELLS)}")
     for name, reader in readers.items():
-        _command(name).arguments(reader)
+        command_of(name).arguments(reader)
     print(completion(parser, shell))
     return 0
 

@@ -49,6 +49,9 @@ suppress_warnings = [
     "misc.highlighting_failure",
 ]
 
+# Quotation marks are often part of what is to be typed.
+smartquotes = False
+
 # Headings have the anchors that GitHub gives them.
 myst_heading_anchors = 4
 

@@ -238,6 +238,19 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [t for t in local if not (page.parent / t).exists()] == []
 
 
+def test_every_page_is_in_the_contents() -> None:
+    """A page stands in a `toctree` of `docs/index.md`, or of its folder's index."""
+    listed: set[Path] = set()
+    for page in (ROOT / "docs").rglob("index.md"):
+        for fence in _FENCE.finditer(page.read_text(encoding="utf-8")):
+            entries = re.findall(
+                r"^(?:.* <)?([\w/*-]+)>?$", fence["body"], re.MULTILINE
+            )
+            listed.update(*(page.parent.glob(f"{entry}.md") for entry in entries))
+    pages = set((ROOT / "docs").rglob("*.md")) - {ROOT / "docs" / "index.md"}
+    assert sorted(pages - listed) == []
+
+
 _MODULES = [
     name
     for name, path in package_sources(Path(ctxlog.__file__).parent)

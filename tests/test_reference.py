@@ -12,7 +12,7 @@ import pytest
 import ctxlog
 from ctxlog.config._options import ConfigureOptions
 from ctxlog.config._settings import Settings, read_settings
-from tests import options_page, public_names_page
+from tests import command_line_page, options_page, public_names_page
 from tests.helpers import ROOT, need
 from tests.test_exports import SOURCES, exported
 
@@ -65,3 +65,9 @@ def _told(settings: Settings, name: str) -> object:
     if name in ("to", "stream"):  # a stream is one of the places
         return settings.to.places
     return getattr(settings, name)
+
+
+def test_the_page_of_commands_is_written_anew() -> None:
+    """`docs/command-line.md` has each command, with its options."""
+    written = command_line_page.PAGE.read_text(encoding="utf-8")
+    assert written == command_line_page.page()
