@@ -100,7 +100,7 @@ def entry(
     Args:
         name: The field `task`; the function's name with its module's unless given.
         request_id: The id: a text, or a callable that gets the call's arguments and
-            returns it, or None for a new one; on AWS Lambda the invocation's own.
+            returns it. With None it is a new one, on AWS Lambda the invocation's own.
             What cannot be an id is replaced.
         headers: A callable that gets the call's arguments and returns the headers that
             came with it, for `ctxlog.carrier.extract()`.
@@ -187,7 +187,8 @@ class _Entries:
             # Its runtime sets the variable anew for each invocation.
             parent = os.environ.get("_X_AMZN_TRACE_ID", "")
             store.receive({"x-amzn-trace-id": parent})
-            request_id = request_id or invocation
+        else:
+            invocation = None
         if self._headers is not None:
             try:
                 headers = self._headers(*args, **kwargs)
@@ -206,6 +207,8 @@ class _Entries:
                     raise
                 _log.exception("the request id of the call could not be read")
                 return headers
+        if request_id is None:
+            request_id = invocation
         if request_id is None:
             return headers
         if is_possible_request_id(request_id):

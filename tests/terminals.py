@@ -51,6 +51,7 @@ _REMARK = re.compile(r"<!-- (\w+): (.*?) -->")
 _CHANGING = [
     (re.compile(r"http://127\.0\.0\.1:\d+/[\w-]{20,}/"), "ADDRESS"),
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "UUID"),
+    (re.compile(r"\b[0-9a-f]{8}([0-9a-f]{24}|…[0-9a-f]{3})\b"), "ID"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ][\d:.]+Z?"), "TIME"),
     (re.compile(r"\b\d\d:\d\d:\d\d\.\d+"), "TIME"),
     (re.compile(r"\[\d+\]"), "[PID]"),

@@ -527,6 +527,19 @@ def test_an_invocation_of_lambda_ships_before_it_is_frozen(
     assert waits == [1.5]
 
 
+def test_an_invocation_of_lambda_without_a_clients_id_has_its_own(
+    lines: CapturedLines,
+) -> None:
+    """What `request_id` returns comes first; None leaves the invocation's id."""
+
+    @ctxlog.entry(request_id=lambda event, context: event.get("id"))
+    def handler(event: object, context: object) -> None: ...
+
+    handler({"id": "req-A"}, LambdaContext())
+    handler({}, LambdaContext())
+    assert [line["requestID"] for line in lines] == ["req-A", "req-L"]
+
+
 def test_an_entry_that_fails_says_so(lines: CapturedLines) -> None:
     """The exception goes on, and the line names it."""
 
