@@ -251,6 +251,17 @@ def test_every_page_is_in_the_contents() -> None:
     assert sorted(pages - listed) == []
 
 
+_PICTURES = sorted((ROOT / "docs" / "pictures").iterdir())
+
+
+@pytest.mark.parametrize("picture", _PICTURES, ids=lambda path: path.name)
+def test_pictures_are_shown_and_small(picture: Path) -> None:
+    """A page shows each picture, which is no larger than a page should wait for."""
+    shown = f"pictures/{picture.name})"
+    assert any(shown in page.read_text(encoding="utf-8") for page in PAGES)
+    assert picture.stat().st_size < 150_000
+
+
 _MODULES = [
     name
     for name, path in package_sources(Path(ctxlog.__file__).parent)
