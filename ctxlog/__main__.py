@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -89,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after the program's name; the process's unless given.
     """
     parser, demo, readers = parsers()
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    words = _joined(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in readers:
         command = command_of(words[0])
         command.arguments(readers[words[0]])
@@ -127,6 +128,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not 2 <= chosen.requests <= 500:
         demo.error(f"--requests {chosen.requests}: must be from 2 to 500")
     return _demo(chosen.requests, everything=chosen.all)
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Return the words; an offset from UTC such as -05:00 is no option of its own."""
+    joined: list[str] = []
+    for word in words:
+        if joined[-1:] == ["--tz"] and re.fullmatch(r"-\d\d:?\d\d", word):
+            joined[-1] = f"--tz={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def command_of(name: str) -> Any:

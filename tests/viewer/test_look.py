@@ -62,6 +62,17 @@ def test_a_status_of_500_is_an_error(log: Path, capsys: Captured) -> None:
     assert capsys.readouterr().out.splitlines()[0].endswith("1 line  1 error")
 
 
+@pytest.mark.parametrize(
+    "words", [("--tz", "-05:00"), ("--tz=-05:00",), ("--tz", "-0500")], ids=str
+)
+def test_an_offset_behind_utc_is_no_option(
+    log: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is the zone, though it begins as options do."""
+    assert main(["show", *words, str(log)]) == 0
+    assert "-05:00" in capsys.readouterr().out.splitlines()[0]
+
+
 @pytest.mark.parametrize("zone", [("--tz", "+02:00"), ("--tz", "Etc/GMT-2")])
 def test_a_time_zone(log: Path, zone: tuple[str, str], capsys: Captured) -> None:
     """

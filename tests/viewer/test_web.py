@@ -159,6 +159,48 @@ def test_what_is_written_is_told(tmp_path: Path) -> None:
         assert ids(listed(address))[0] == "req-late"
 
 
+def test_why_there_are_no_requests_is_said(tmp_path: Path) -> None:
+    """An access log without ids lists its errors; what lists the rest is said."""
+    log = tmp_path / "access.log"
+    made = '10.0.0.7 - - [31/Jan/2026:12:00:00 +0000] "GET /{0} HTTP/1.1" {0} 42\n'
+    log.write_text(made.format(200) + made.format(503))
+    with serving([log]) as address:
+        found = listed(address)
+        assert (found["rows"], found["outside"][3]) == ([], 1)
+        assert found["state"]["why"].startswith("2 lines, none has a request's id")
+        assert "A text, such as GET" in found["state"]["why"]
+        assert listed(address, grep="GET")["outside"][3] == 2
+        with log.open("a", encoding="utf-8") as file:
+            file.write(line(0, "INFO", "a request", "req-1"))
+        state = told(address, lambda state: "req-1" in state["recent"])
+        assert state["why"] == ""
+
+
+@pytest.mark.parametrize("form", ["JSON", "text"])
+def test_a_last_line_without_an_end_is_listed(tmp_path: Path, form: str) -> None:
+    """It counts once, also when its end is written, and so does the line after it."""
+    log = tmp_path / "app.log"
+
+    def made(request: str) -> str:
+        if form == "JSON":
+            return line(0, "ERROR", "no", request)
+        return f"2026-01-31T12:00:00Z ERROR shop: no request_id={request}\n"
+
+    log.write_text(made("first").rstrip("\n"))
+    with serving([log]) as address:
+        told(address, lambda state: state["requests"] == 1)
+        with log.open("a", encoding="utf-8") as file:
+            file.write("\n" + made("second") + made("first").rstrip("\n"))
+        told(address, lambda state: state["recent"].get("first", 0) > 1)
+        lines = {row[0]: row[3] for row in listed(address)["rows"]}
+        assert lines == {"first": 2, "second": 1}
+        with log.open("a", encoding="utf-8") as file:
+            file.write("\n" + made("third"))
+        told(address, lambda state: "third" in state["recent"])
+        lines = {row[0]: row[3] for row in listed(address)["rows"]}
+        assert lines == {"first": 2, "second": 1, "third": 1}
+
+
 def test_a_trace_is_joined(tmp_path: Path) -> None:
     """What other services say of a request's trace is among its lines."""
     shop, other = tmp_path / "shop.log", tmp_path / "payments.log"

@@ -15,7 +15,9 @@ from ctxlog.viewer.group.collected import OUTSIDE
 from ctxlog.viewer.group.summary import Row
 from ctxlog.viewer.query.needles import Every
 from ctxlog.viewer.query.scan import scan
+from ctxlog.viewer.query.silence import reason
 from ctxlog.viewer.read.source import BROKEN, Hit, Source
+from ctxlog.viewer.recognize._objects import objects
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.show.times import Clock
@@ -24,7 +26,12 @@ from ctxlog.viewer.web.reading import Given, Job, Piece, matching, pieces, summe
 from ctxlog.viewer.web.selection import ERRORS, Selection, Wish
 
 _PAUSE = 0.25
+_HOW = "A text, such as GET, lists the lines outside of requests that have it."
 _BARS = 96
+#: A last line without an end is whole if it is the same for so many pauses.
+_STILL = 4
+#: And if it has no more bytes than these.
+_LONGEST = 1 << 20
 _MOST_ANSWERS = 16
 _MOST_CHANGED = 200
 
@@ -45,6 +52,7 @@ class Index:
         self._outside = Outside()
         self._answers: OrderedDict[tuple[Wish, ...], _Answer] = OrderedDict()
         self._problems: list[str] = []
+        self._why = ""
         self._read, self._done = 0, False
         self._recent: OrderedDict[str, int] = OrderedDict()
         self._version = 0
@@ -78,6 +86,9 @@ class Index:
                 else:
                     self._problems.append(made)
                 self._note()
+            if not self._rows and self._given.is_files:
+                sources = [Source(name) for name in self._given.files]
+                self._why = f"{reason(sources, self._given.names)}. {_HOW}"
         except OSError as error:
             self._problems.append(str(error))
         self._done = True
@@ -153,6 +164,7 @@ class Index:
             "total": self._total,
             "done": self._done and all(answer.done for answer in answers),
             "problems": self._problems[:20],
+            "why": "" if self._rows else self._why,
             "recent": recent,
         }
 
@@ -269,7 +281,8 @@ class _Grown:
         self.name = name
         self.grows = Source(name).size is not None
         self._identity = self._found()
-        self.end = _lines_end(name, 0) if self.grows else 0
+        self._rest, self._looks, self._is_open = b"", 0, False
+        self.end = self._whole_end(0) if self.grows else 0
 
     def _found(self) -> tuple[int, int] | None:
         try:
@@ -284,15 +297,46 @@ class _Grown:
         if identity is None:
             return []
         if identity != self._identity or os.path.getsize(self.name) < self.end:
-            self._identity, self.end = identity, 0
+            self._identity, self.end, self._is_open = identity, 0, False
         if os.path.getsize(self.name) == self.end:
             return []
-        end = _lines_end(self.name, self.end)
-        if end == self.end:
+        if self._is_open and not self._skip_rest():
             return []
-        found = scan(Source(self.name), every, self.end, end)
-        self.end = end
+        begin, self.end = self.end, self._whole_end(self.end)
+        if self.end == begin:
+            return []
+        found = scan(Source(self.name), every, begin, self.end)
         return [hit for _, hits in found for hit in hits]
+
+    def _whole_end(self, begin: int) -> int:
+        """
+        Return where the lines end that are whole.
+
+        The last one may have no end of its own. It is whole if it is an object, or
+        stays as it is for a while: more of it may be on its way.
+        """
+        end = _lines_end(self.name, begin)
+        with open(self.name, "rb") as file:
+            file.seek(end)
+            rest = file.read(_LONGEST + 1)
+        if rest != self._rest:
+            self._rest, self._looks = rest, 0
+        self._looks += 1
+        if not rest or len(rest) > _LONGEST:
+            return end
+        if not (objects(rest) if rest[:1] == b"{" else self._looks > _STILL):
+            return end
+        self._is_open = True
+        return end + len(rest)
+
+    def _skip_rest(self) -> bool:
+        """Pass over what is added to a line that is known; whether that has an end."""
+        with open(self.name, "rb") as file:
+            file.seek(self.end)
+            rest = file.readline(_LONGEST)
+        self.end += len(rest)
+        self._is_open = not rest.endswith(b"\n")
+        return not self._is_open
 
 
 def _lines_end(name: str, begin: int) -> int:

@@ -57,6 +57,11 @@ class Given:
     look: Look = Look()
     options: Sequence[str] = ()
 
+    @property
+    def is_files(self) -> bool:
+        """Whether there is no store."""
+        return not any(map(is_address, self.files))
+
     def reader(self, ends: Mapping[str, int] | None = None) -> Reader:
         """
         Return what reads all of it.

@@ -67,7 +67,7 @@ function tell({ matched, failed, state }) {
     const part = state.total ? Math.floor((state.read / state.total) * 100) : 0;
     parts.push(part < 100 ? `${part} % read` : "searching");
   }
-  parts.push(...state.problems.map(plain));
+  parts.push(...[...state.problems, state.why].filter(Boolean).map(plain));
   byId("count").textContent = parts.join(" · ");
 }
 
