@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -157,6 +157,13 @@ class Server:
                 host, _, path = word.partition("/")
                 assert host == f"localhost:{PORT}", command
         return self.begin(f"/{path}", body, headers).end()
+
+
+def changed_section(section: Section, name: str, old: str, new: str) -> Section:
+    """Return the section with some text of one of its files replaced."""
+    text = section.files[name]
+    assert text.count(old) == 1, f"{name} has it {text.count(old)} times: {old}"
+    return replace(section, files={**section.files, name: text.replace(old, new)})
 
 
 def _argv(command: str) -> list[str]:
