@@ -13,11 +13,10 @@ from typing import Any
 from ctxlog.aggregators import is_address
 from ctxlog.viewer.group.collected import OUTSIDE
 from ctxlog.viewer.group.summary import Row
-from ctxlog.viewer.query.needles import Every
+from ctxlog.viewer.query.needles import NAMES, Every
 from ctxlog.viewer.query.scan import scan
 from ctxlog.viewer.query.silence import reason
 from ctxlog.viewer.read.source import BROKEN, Hit, Source
-from ctxlog.viewer.recognize._objects import objects
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.show.times import Clock
@@ -324,7 +323,7 @@ class _Grown:
         self._looks += 1
         if not rest or len(rest) > _LONGEST:
             return end
-        if not (objects(rest) if rest[:1] == b"{" else self._looks > _STILL):
+        if not (Record.read(rest, NAMES) if rest[:1] == b"{" else self._looks > _STILL):
             return end
         self._is_open = True
         return end + len(rest)
