@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -186,19 +186,18 @@ def test_a_last_line_without_an_end_is_listed(tmp_path: Path, form: str) -> None
             return line(0, "ERROR", "no", request)
         return f"2026-01-31T12:00:00Z ERROR shop: no request_id={request}\n"
 
+    def is_listed(**lines: int) -> Callable[[object], bool]:
+        return lambda _: {row[0]: row[3] for row in listed(address)["rows"]} == lines
+
     log.write_text(made("first").rstrip("\n"))
     with serving([log]) as address:
-        told(address, lambda state: state["requests"] == 1)
+        told(address, is_listed(first=1))
         with log.open("a", encoding="utf-8") as file:
             file.write("\n" + made("second") + made("first").rstrip("\n"))
-        told(address, lambda state: state["recent"].get("first", 0) > 1)
-        lines = {row[0]: row[3] for row in listed(address)["rows"]}
-        assert lines == {"first": 2, "second": 1}
+        told(address, is_listed(first=2, second=1))
         with log.open("a", encoding="utf-8") as file:
             file.write("\n" + made("third"))
-        told(address, lambda state: "third" in state["recent"])
-        lines = {row[0]: row[3] for row in listed(address)["rows"]}
-        assert lines == {"first": 2, "second": 1, "third": 1}
+        told(address, is_listed(first=2, second=1, third=1))
 
 
 def test_a_trace_is_joined(tmp_path: Path) -> None:
