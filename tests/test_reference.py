@@ -4,15 +4,17 @@ The reference among the documentation says what the code says.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import sys
 
 import pytest
 
 import ctxlog
+from ctxlog._names import Names
 from ctxlog.config._options import ConfigureOptions
 from ctxlog.config._settings import Settings, read_settings
-from tests import command_line_page, options_page, public_names_page
+from tests import command_line_page, fields_page, options_page, public_names_page
 from tests.helpers import ROOT, need
 from tests.test_exports import SOURCES, exported
 
@@ -71,3 +73,23 @@ def test_the_page_of_commands_is_written_anew() -> None:
     """`docs/command-line.md` has each command, with its options."""
     written = command_line_page.PAGE.read_text(encoding="utf-8")
     assert written == command_line_page.page()
+
+
+def test_the_page_of_fields_is_written_anew() -> None:
+    """`docs/fields.md` has each field, with its keys in each schema."""
+    written = fields_page.PAGE.read_text(encoding="utf-8")
+    assert written == fields_page.page()
+
+
+def test_every_name_of_a_field_is_on_its_page() -> None:
+    """The page has the keys of a schema, and all names that have two spellings."""
+    schema = ctxlog.Schema()
+    keys = {
+        one.name
+        for one in dataclasses.fields(schema)
+        if isinstance(getattr(schema, one.name), str)
+    }
+    keys -= {"name", "prefix", "exception", "caller"}  # no keys; objects of others
+    assert keys == set(fields_page.OWN)
+    others = {field.name for group in fields_page.FIELDS.values() for field in group}
+    assert {one.name for one in dataclasses.fields(Names)} <= keys | others | {"case"}
