@@ -314,10 +314,14 @@ def test_hostile_text_never_raises(line: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "form", ["utf-16-le", "utf-16-be", "utf-8-sig", "utf-8-sig.gz"]
+    "form",
+    [
+        *("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-8-sig"),
+        *("utf-8-sig.gz", "utf-16-le.gz", "utf-16-be.gz", "utf-32-le.gz"),
+    ],
 )
 def test_marks_of_the_byte_order(run: Run, tmp_path: Path, form: str) -> None:
-    """A file in UTF-16 is text, and a mark is no part of the first line."""
+    """Wider encodings are text, also compressed; a mark is no part of a line."""
     encoding, packed = form.removesuffix(".gz"), form.endswith(".gz")
     file, text = tmp_path / "a.log", ""
     for number in range(3000):

@@ -1,7 +1,7 @@
 """
 Files, compressed files and standard input as blocks of whole lines.
 
-Compressed files and UTF-16 are known by their content, so under any name and on
+Compressed files, UTF-16 and UTF-32 are known by their content, so under any name and on
 standard input.
 
 Blocks are read, not mapped: a mapped file that shrinks ends the process.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
+import io
 import lzma
 import os
 import shutil
@@ -29,15 +30,20 @@ from ctxlog.viewer.read.spread import gathered, is_spread
 _BLOCK = 1 << 20
 #: What some programs write before UTF-8.
 MARK = codecs.BOM_UTF8
-#: How files in UTF-16 begin.
-_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+#: How files in wider encodings begin. A mark of UTF-32 begins as one of UTF-16 does.
+_WIDE = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
 #: How other files begin that are no UTF-8, and by what they are read as such.
 _MADE: Sequence[tuple[bytes, Callable[[IO[bytes]], IO[bytes]]]] = (
     (b"\x1f\x8b", lambda file: cast(IO[bytes], gzip.GzipFile(fileobj=file))),
     (b"BZh", bz2.open),
     (b"\xfd7zXZ\0", lzma.open),
     (b"\x28\xb5\x2f\xfd", lambda file: _unzstd(file)),
-    *((mark, lambda file: _narrowed(file)) for mark in _WIDE),
+    *((mark, lambda file: file) for mark in _WIDE),
 )
 _HEAD = 64 << 10
 
@@ -174,8 +180,7 @@ class Source:
                 return
             unpack = _unpacks(file.read(_HEAD))
             file.seek(0)
-            stream = file if unpack is None else unpack(file)
-            with stream:
+            with _narrowed(file if unpack is None else unpack(file)) as stream:
                 yield from _joined(_in_order(_whole_lines(stream)), 0)
 
     def parts(self, size: int) -> Iterator[tuple[int, int]]:
@@ -227,19 +232,29 @@ def _unzstd(file: IO[bytes]) -> IO[bytes]:
 
 
 def _narrowed(file: IO[bytes]) -> IO[bytes]:
-    """Return what reads UTF-16 as UTF-8."""
-    return cast(IO[bytes], codecs.EncodedFile(file, "utf-8", "utf-16", "replace"))
+    """Return what reads a stream as UTF-8, if its mark says that it is wider."""
+    stream = io.BufferedReader(cast(io.RawIOBase, file))
+    encoding = _encoding(stream.peek(4))
+    if encoding is None:
+        return stream
+    return cast(IO[bytes], codecs.EncodedFile(stream, "utf-8", encoding, "replace"))
+
+
+def _encoding(head: bytes) -> str | None:
+    """Return the encoding that the mark of such a file says; None if it is UTF-8."""
+    return next((name for mark, name in _WIDE.items() if head.startswith(mark)), None)
 
 
 def is_made(head: bytes) -> bool:
-    """Return whether a file that begins so is compressed, or UTF-16."""
+    """Return whether a file that begins so is compressed, or wider than UTF-8."""
     return _unpacks(head) is not None
 
 
 def why_it_cannot_grow(head: bytes) -> str:
     """Return why a file that begins so is not followed; empty if it is."""
-    if head.startswith(_WIDE):
-        return "UTF-16; convert it with iconv -f UTF-16 -t UTF-8"
+    encoding = _encoding(head)
+    if encoding is not None:
+        return f"{encoding}; convert it with iconv -f {encoding} -t UTF-8"
     return "compressed, so that it does not grow" if _unpacks(head) else ""
 
 
