@@ -22,6 +22,7 @@ from ctxlog.viewer.query.patterns import Pattern
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.read.source import Source
 from ctxlog.viewer.recognize.keys import Names
+from tests.helpers import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 
@@ -213,6 +214,22 @@ def test_lines_outside_of_requests(
     assert "starting" not in outside
 
 
+@pytest.mark.parametrize("command", ["show", "top"])
+@pytest.mark.parametrize("name", ["sev", "how bad"])
+def test_errors_under_a_name_of_the_users_own(
+    written: Written, run: Run, command: str, name: str
+) -> None:
+    """A request fails by its level, also under a key that nobody would guess."""
+    path = written(
+        {"requestID": "req-A", "message": "a", name: "ERROR"},
+        {"requestID": "req-B", "message": "b", name: "INFO"},
+    )
+    code, output, _ = run(command, path, "--level-field", name, "--errors")
+    assert code == 0
+    assert "req-A" in output
+    assert "req-B" not in output
+
+
 def test_all_criteria_hold_for_each_line_outside(written: Written) -> None:
     """There is no request whose other lines could do so."""
     path = written(_START, {"level": "INFO", "message": "cannot"})
@@ -253,8 +270,8 @@ def test_rows_of_chosen_requests(written: Written) -> None:
     reader = Reader([Source(str(path))], Names())
     refused = [by_grep("refused")]
     assert sorted(reader.rows(criteria=refused)) == ["a-1", "a-2", "b-1"]
-    assert sorted(reader.rows(criteria=refused, prefix="a")) == ["a-1", "a-2"]
-    assert sorted(reader.rows(prefix="b")) == ["b-1"]
+    assert sorted(reader.rows(criteria=refused, named=["a"])) == ["a-1", "a-2"]
+    assert sorted(reader.rows(named=["b"])) == ["b-1"]
     assert sorted(reader.rows(slow=1.0)) == ["a-2"]
     assert reader.rows(criteria=refused)["a-2"].lines == 2
     assert reader.rows(criteria=[by_grep("nothing")]) == {}

@@ -124,7 +124,8 @@ class Plain:
         """Return where these lines begin."""
         found = None if self.names.own else self._told(block)
         if found is None:
-            if self.patterns:
+            # The patterns look for the level under the keys that are guessed.
+            if self.patterns and self.names.level is None:
                 return Matches((), self.patterns, self.names)(block)
             return Every(self.names)(block)
         data, names = block.data, self.names
