@@ -167,6 +167,18 @@ def test_the_ends_of_the_calendar(run: Run, tmp_path: Path, at: str, zone: str) 
     assert run(str(log), "-r", "req-A", f"--tz={zone}", "--html", str(page))[0] == 0
 
 
+@pytest.mark.parametrize("name", ["service.name", "service_name", "app_name", "name"])
+def test_a_lane_is_of_a_service_by_any_of_its_names(
+    run: Run, tmp_path: Path, name: str
+) -> None:
+    """The names are those by which the service of a line is known elsewhere, too."""
+    log = tmp_path / "x.log"
+    log.write_text(
+        json.dumps({**json.loads(LINES.splitlines()[0]), "service": None, name: "mine"})
+    )
+    assert run(str(log), "-r", "req-A")[1].splitlines()[1].startswith("mine  |")
+
+
 def test_hidden_fields(run: Run, files: tuple[str, str]) -> None:
     """What is hidden is on no line of the page, and in no lane."""
     page = Path(files[0]).with_suffix(".html")

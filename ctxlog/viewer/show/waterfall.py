@@ -9,14 +9,15 @@ from dataclasses import dataclass
 
 from ctxlog.terminal import paint
 from ctxlog.viewer.group.collected import Request
+from ctxlog.viewer.recognize.keys import WORDS
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.show.columns import columns, cut, padded
 from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import header, legend, level_name, safe, waited
 from ctxlog.viewer.show.times import duration_text
 
-_SERVICES = ("service", "service.name", "resource.service.name", "app", "name")
-_TASKS = ("task", "taskName", "task_name")
+_SERVICES = (*WORDS["service"], "resource.service.name", "name")
+_TASKS = (*WORDS["task"], "taskName")
 _THREADS = ("threadName", "thread", "thread_name", "record.thread.name")
 #: How many columns there are where no terminal says it.
 _WIDTH = 100
