@@ -1,0 +1,1 @@
+"""What is uploaded: the archives, as they are built."""
