@@ -127,8 +127,8 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         "--request",
         metavar="ID",
         action="append",
-        help="by its id, how that begins, ~ and a part of it, '*' for anything in it, "
-        "or by its trace; of several any may be meant",
+        help="by its id, by how that begins or a part of it behind a ~, with '*' for "
+        "anything, or by its trace; of several any may be meant",
     )
     add(
         "--errors",
