@@ -79,10 +79,10 @@ def examine(application: Application) -> Iterator[Finding]:
     if application.object is not None or application.django is not None:
         yield from _server(application)
     for library in _names_in("tasks"):
-        if library in sys.modules and _is_of(application, library):
+        if library in sys.modules and uses(application, library):
             yield from _each("tasks", library, application)
     for library in _names_in("clients"):
-        if library in sys.modules and _is_of(application, library):
+        if library in sys.modules and uses(application, library):
             yield from _each("clients", library, application)
     yield from _installed_only(application)
 
@@ -90,10 +90,6 @@ def examine(application: Application) -> Iterator[Finding]:
 def _names_in(room: str) -> list[str]:
     """Return the names of a room's adapters."""
     return submodules(_ROOMS[room].__name__)
-
-
-def _is_of(application: Application, library: str) -> bool:
-    return application.module is None or uses(application, library)
 
 
 # The server's side ----------------------------------------------------------------

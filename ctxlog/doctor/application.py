@@ -79,15 +79,20 @@ class Application:
         return self.module is None and self.django is None
 
     def modules(self) -> Iterator[ModuleType]:
-        """Yield the modules of the application's own: those below the directory."""
-        here = f"{Path.cwd()}{os.sep}"
-        libraries = {str(Path(one).resolve()) for one in (sys.prefix, sys.base_prefix)}
-        for module in list(sys.modules.values()):
+        """
+        Yield the modules of the application's own.
+
+        Those of its package, wherever that is installed, and those below the directory
+        that are no installed library's.
+        """
+        here = Path.cwd()
+        package = self.module.__name__.partition(".")[0] if self.module else None
+        for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
-            if not isinstance(file, str) or not file.startswith(here):
+            if not isinstance(file, str):
                 continue
-            inside = any(file.startswith(one + os.sep) for one in libraries)
-            if not inside and "site-packages" not in file:
+            below = Path(file).is_relative_to(here) and "site-packages" not in file
+            if name.partition(".")[0] == package or below:
                 yield module
 
     def name_of(self, wanted: object) -> str | None:

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -46,15 +48,31 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Examine an application and print the report; return the exit code."""
-    with _own_output() as output:
-        guard()
-        try:
+    try:
+        with _own_output() as output:
+            guard()
             report = examine(load(chosen.target))
-        except (CannotImportError, ConfigError) as error:
-            print(f"ctxlog doctor: {error}", file=sys.stderr)
-            return 2
-        print(as_json(report) if chosen.json else as_text(report), file=output)
-        return report.exit_code
+            print(as_json(report) if chosen.json else as_text(report), file=output)
+    except (CannotImportError, ConfigError) as error:
+        return _ended(2, str(error))
+    except BrokenPipeError:  # `| head`
+        return _ended(0)
+    except OSError as error:
+        return _ended(2, f"standard output: {error}")
+    return _ended(report.exit_code)
+
+
+def _ended(code: int, problem: str | None = None) -> int:
+    """Say what the problem is, and return the exit code, or end with it."""
+    if problem is not None:
+        print(f"ctxlog doctor: {problem}", file=sys.stderr)
+    main = threading.main_thread()
+    if any(not one.daemon and one is not main for one in threading.enumerate()):
+        # Python would wait for a thread that the application has started.
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 @contextmanager

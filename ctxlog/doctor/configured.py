@@ -91,19 +91,13 @@ def _libraries(
         elif adapter.is_configured():
             yield Finding("ok", f"{library} writes ctxlog's lines, as set up by hand")
         elif settings is None:
-            if _is_used(library, application):
+            if uses(application, library):
                 yield Finding(
                     "todo", f"{library} prints its lines by itself", None, None, {}
                 )
         elif settings.loggers is not None and library not in settings.loggers:
             what = f"{library} is left out by configure(loggers=...)"
             yield Finding("todo", what, None, "it prints its lines by itself", options)
-
-
-def _is_used(library: str, application: Application) -> bool:
-    if application.module is None:
-        return True
-    return uses(application, library)
 
 
 def uses(application: Application, library: str) -> bool:

@@ -4,13 +4,16 @@ The command itself: its argument, its output, its exit status, and its page.
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
+import sys
 
 import pytest
 
+from ctxlog.doctor.application import CannotImportError, load
 from tests.doctor.conftest import Project, todo
-from tests.helpers import ROOT, need
+from tests.helpers import ROOT, need, run_python
 
 _WELL = "import ctxlog\nctxlog.configure(format='json')\n"
 
@@ -98,6 +101,37 @@ def test_a_formatter_that_raises_is_named(project: Project) -> None:
     assert why.startswith("its formatter raises ")
 
 
+def test_a_thread_of_the_application_keeps_nobody_waiting(project: Project) -> None:
+    """A thread that the import has started, and that goes on, ends with the doctor."""
+    project.write(
+        _WELL
+        + "import threading\n"
+        + "threading.Thread(target=threading.Event().wait).start()\n"
+    )
+    status, output, _ = project.doctor("shop")
+    assert status == 0
+    assert output.endswith("\nNothing has to be written.\n")
+
+
+def test_an_installed_package_is_the_applications_own(project: Project) -> None:
+    """Modules beside the named one are examined where the package is installed."""
+    need("celery")
+    project.write("import shop.tasks\n", "shop/__init__.py")
+    project.write("import celery\n", "shop/tasks.py")
+    site = project.folder / "site-packages"
+    site.mkdir()
+    (project.folder / "shop").rename(site / "shop")
+    source = "import runpy, sys; sys.path.insert(0, 'site-packages'); "
+    done = run_python(
+        "-c",
+        source + "sys.argv = ['ctxlog', 'doctor', 'shop']; "
+        "runpy.run_module('ctxlog', run_name='__main__')",
+        cwd=project.folder,
+        check=False,
+    )
+    assert "tasks of celery have no store" in done.stdout
+
+
 def test_an_empty_directory_is_well(project: Project) -> None:
     """Without an argument and without Django only what is installed is said."""
     status, output, _ = project.doctor()
@@ -121,22 +155,45 @@ def test_an_empty_directory_is_well(project: Project) -> None:
         ("shop:app", "", "shop has no 'app'"),
         ("shop:app", "def app(): ...\n", "write 'shop:app()'"),
         ("shop:app()", "def app():\n    1 / 0\n", "(shop.py, line 2)"),
-        ("shop.py", "", "shop.py: cannot import shop.py: ModuleNotFoundError: "),
+        ("shop.py", "", "cannot import shop.py: ModuleNotFoundError: "),
         ("shop:", "", "must be MODULE:APP"),
-        (
-            "shop:app",
-            "import socket\nsocket.create_server(('127.0.0.1', 8999))\n",
-            "starts a server when it is imported",
-        ),
     ],
 )
 def test_what_cannot_be_imported_is_said_in_a_sentence(
-    target: str, source: str, sentence: str, project: Project
+    target: str,
+    source: str,
+    sentence: str,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The exit status is 2, and one line on stderr says why."""
+    """The error says what is wrong, and where in the application."""
     project.write(source)
-    status, output, complaints = project.doctor(target)
+    monkeypatch.chdir(project.folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("FLASK_RUN_FROM_CLI", "true")
+    try:
+        with pytest.raises(CannotImportError) as raised:
+            load(target)
+    finally:
+        sys.modules.pop("shop", None)
+        importlib.invalidate_caches()
+    assert sentence in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_import_that_serves_ends_with_2(project: Project) -> None:
+    """No port is opened; one line on stderr says what to do, and stdout is empty."""
+    project.write(
+        "import socket\n"
+        "try:\n"
+        "    socket.create_server(('127.0.0.1', 8999))\n"
+        "except Exception:\n"
+        "    print('caught')\n"
+    )
+    status, output, complaints = project.doctor("shop:app")
     assert (status, output) == (2, "")
-    assert complaints.startswith("ctxlog doctor: ")
-    assert sentence.removeprefix("shop.py: ") in complaints
-    assert complaints.count("\n") == 1
+    assert complaints == (
+        "ctxlog doctor: shop starts a server when it is imported (it listens on port "
+        "8999): put that under `if __name__ == '__main__':`\n"
+    )
