@@ -250,7 +250,7 @@ def stats() -> dict[str, Stats]:
     """
     Return what became of the lines of each sink in use, by the sink's name.
 
-    Of two sinks with the same name, the second has ` (2)` behind it.
+    Of two sinks with the same name, the second is `NAME (2)`.
     """
     found: dict[str, Stats] = {}
     for sink in _in_use():
