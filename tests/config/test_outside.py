@@ -435,6 +435,20 @@ def test_loguru_that_is_asked_for_loses_its_sinks_for_the_console(
     assert (printed.warnings, printed.err) == ([], "")
 
 
+def test_a_handler_that_feeds_a_console_and_a_file_is_named(tmp_path: Path) -> None:
+    """
+    Loguru's file needs it, and each line of `logging` comes twice: the warning says so.
+    """
+    need("loguru")
+    setup = f"{OWN_SINK}; logger.add('own.log')"
+    printed = run_program(LOGURU.format(setup=setup, options=""), tmp_path)
+
+    (message,) = printed.warnings
+    assert "the root logger keeps a console handler" in message
+    assert "come out a second time (Intercepting)" in message
+    assert "mine from stdlib" in printed.err
+
+
 def test_a_handler_that_feeds_loguru_stays_where_it_writes_to_files(
     tmp_path: Path,
 ) -> None:

@@ -68,10 +68,10 @@ def test_the_file_of_django_guid_is_written_by_ctxlog_after(observed: Look) -> N
         assert set(seen.two.splitlines()) <= set(_file(seen))
 
 
-def test_django_structlog_does_not_take_the_header(observed: Look) -> None:
-    """Before, a request has an id that neither its header nor its response has."""
+def test_before_no_response_has_the_id_of_django_structlog(observed: Look) -> None:
+    """Before, lines have the id of the request's header, and the response has none."""
     seen = observed("django-structlog", "Before")
-    assert IDS[0] not in seen.two
+    assert f'"request_id": "{IDS[0]}"' in seen.two
     assert "x-request-id" not in seen.pair[0].headers
 
 

@@ -55,6 +55,28 @@ def test_a_file_of_structlog_has_the_id_by_merge_context(tmp_path: Path) -> None
     assert {one["requestID"] for one in ours} >= set(IDS)
 
 
+def test_before_a_middleware_does_not_see_what_an_endpoint_binds(
+    tmp_path: Path,
+) -> None:
+    """Before, a line of the middleware has no `shop`."""
+    need(*PAGES["structlog"].needs)
+    section = changed_section(
+        PAGES["structlog"].sections["Before"],
+        "app.py",
+        "    response = await call_next(request)\n",
+        "    response = await call_next(request)\n    log.info('answered')\n",
+    )
+    lines = observe(section, tmp_path).shown.splitlines()
+    answered = [json.loads(line) for line in lines if "answered" in line]
+    assert [one.get("shop") for one in answered] == [None, None]
+
+
+def test_with_ctxlog_the_last_line_has_what_an_endpoint_binds(observed: Look) -> None:
+    """The completion line has the `shop` that the endpoint has bound."""
+    lines = [load_line(one) for one in observed("structlog", "After").two.splitlines()]
+    assert {line["shop"] for line in lines if "status" in line} == {"north"}
+
+
 def test_loguru_serializes_an_object_of_13_keys(observed: Look) -> None:
     """Before, each line has a text and loguru's record."""
     seen = observed("loguru", "Before")
