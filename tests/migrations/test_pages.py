@@ -60,6 +60,29 @@ def test_two_requests_at_once_are_told_apart(
     assert len(set(first)) == len(first)
 
 
+#: Those that give lines no id of the request.
+WITHOUT_ID = {"opentelemetry", "python-json-logger"}
+
+
+@pytest.mark.parametrize("page", sorted({*PAGES} - WITHOUT_ID))
+def test_before_the_application_s_own_lines_have_their_id(
+    page: str, observed: Look
+) -> None:
+    """Before, of two requests at once the application's lines have their own id."""
+    lines = observed(page, FIRST).two.splitlines()
+    for number, one in enumerate(IDS[:2], start=1):
+        (stored,) = [line for line in lines if f"{number} items" in line]
+        assert one in stored
+
+
+@pytest.mark.parametrize("page", sorted(WITHOUT_ID))
+def test_before_some_lines_have_no_id(page: str, observed: Look) -> None:
+    """Before, nothing in the log says to which request a line belongs."""
+    log = observed(page, FIRST).two
+    assert "order received" in log
+    assert not any(one in log for one in IDS)
+
+
 @pytest.mark.parametrize(("page", "title"), MIGRATED)
 def test_each_response_has_its_id(page: str, title: str, observed: Look) -> None:
     """The id of a request is on its response, once, also if the request fails."""
