@@ -9,6 +9,7 @@ purpose and looks whether the checker notices.
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,7 @@ from typing import NamedTuple
 import pytest
 
 import ctxlog
-from tests.helpers import package_sources, run_python, unmeasured_environment
+from tests.helpers import ROOT, package_sources, run_python, unmeasured_environment
 
 #: The one module that imports a third party, with private modules that begin with its
 #: name (`_structlog_logger`); where both a server and a client of it are adapted, one
@@ -445,6 +446,30 @@ def test_star_import_needs_no_optional_library(tmp_path: Path) -> None:
     loaded = loaded_by_import(tmp_path, after="from ctxlog import *")
     optional = {"structlog", "loguru", "starlette", "fastapi", "django", "httpx"}
     assert loaded & optional == set()
+
+
+def test_what_core_leaves_out_needs_no_optional_library(tmp_path: Path) -> None:
+    """Rooms whose tests `tox -e core` leaves out import without any third party."""
+    tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
+    core = tox.partition("[testenv:core]")[2].partition("[testenv")[0]
+    rooms = set(re.findall(r"tests/(\w+)(?= |/test_\[)", core.partition("posargs:")[2]))
+    assert rooms == {"retention", "viewer"}
+    owners = {one for owner in OWNER.values() for one in _owners(owner)}
+    modules = [
+        name
+        for name, _ in package_sources(PACKAGE)
+        if name.split(".")[1:2] and name.split(".")[1] in rooms and name not in owners
+    ]
+    required = {"orjson", "pythonjsonlogger", "tomllib"}
+    source = f"""
+import importlib, sys
+
+for library in {sorted(set(OWNER) - required)!r}:
+    sys.modules[library] = None
+for name in {modules!r}:
+    importlib.import_module(name)
+"""
+    run_python("-c", source, cwd=tmp_path)
 
 
 def test_importing_has_no_side_effects(tmp_path: Path) -> None:
