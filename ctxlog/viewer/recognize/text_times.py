@@ -66,14 +66,12 @@ def written(text: str, now: float) -> str | None:
         text: The time as the line has it.
         now: Seconds since the epoch: when the file was written last.
     """
-    if _EPOCH.fullmatch(text):
-        return text
     for form in _FORMS:
         match = form.fullmatch(text)
         if match is not None:
             break
     else:
-        return None
+        return text if _EPOCH.fullmatch(text) else None
     found = match.groupdict()
     part, zone = found.get("part"), found.get("zone")
     zone = _ZONES.get(zone, zone if zone[0] in "+-" else "Z") if zone else "Z"
@@ -87,6 +85,8 @@ def written(text: str, now: float) -> str | None:
 
 def _clock(text: str, half: str | None) -> str:
     """Return hours, minutes and seconds, of 24 hours."""
+    if half is None and text[2] == ":":  # as most are
+        return text
     hour, minute, second, *_ = (*re.findall(r"\d\d?", text), "00")
     if half is not None:
         hour = f"{int(hour) % 12 + (12 if half == 'PM' else 0):02}"
