@@ -66,16 +66,14 @@ def test_types_are_shipped() -> None:
 
 
 def test_version_is_the_newest_in_the_changelog() -> None:
-    """The version, installed and in `__version__`, heads the changelog."""
+    """The version, installed and in `__version__`, heads the changelog with its day."""
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    newest = re.search(
-        r"^## \[(\d+\.\d+\.\d+)\] - (?:Unreleased|\d{4}-\d\d-\d\d)$",
-        changelog,
-        flags=re.MULTILINE,
-    )
-    assert newest is not None
-    assert newest[1] == metadata.version("ctxlog-json")
-    assert newest[1] == ctxlog.__version__
+    first, newest, *_ = re.findall(r"^## (.*)$", changelog, flags=re.MULTILINE)
+    assert first == "[Unreleased]"
+    version = metadata.version("ctxlog-json")
+    assert re.fullmatch(rf"\[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d", newest)
+    assert re.fullmatch(r"\d+\.\d+\.\d+(?:rc\d+)?", version)
+    assert version == ctxlog.__version__
 
 
 def test_only_two_libraries_are_required() -> None:
