@@ -135,7 +135,7 @@ def load(target: str | None) -> Application:
             _set_up_django(_django_settings())
         else:
             module, name, made, factory = _load(target)
-        found = _configured_django()
+        found = _configured_django(module)
         return Application(target, module, name, made, factory, calls, found)
 
 
@@ -272,8 +272,10 @@ def _set_up_django(settings: str | None) -> None:
             importlib.import_module(library).setup()
 
 
-def _configured_django() -> ModuleType | None:
+def _configured_django(module: ModuleType | None) -> ModuleType | None:
+    """Return the module of Django's settings: *module* if they are made in the code."""
     conf = sys.modules.get("django.conf")
     if conf is None or not conf.settings.configured:
         return None
-    return sys.modules.get(getattr(conf.settings, "SETTINGS_MODULE", None) or "")
+    named = getattr(conf.settings, "SETTINGS_MODULE", None)
+    return sys.modules.get(named) if named else module

@@ -131,10 +131,12 @@ def _written(
 ) -> Iterator[Passed]:
     for leaf, later in _leaves(top):
         place = _place(leaf)
-        one = copy.copy(record)
-        if place is None or not _takes(top, one):
+        if place is None:
             continue
-        if leaf is not top and not _takes(leaf, one):
+        one = _taken(top, copy.copy(record))
+        if one is not None and leaf is not top:
+            one = _taken(leaf, one)
+        if one is None:
             continue
         context = contextvars.Context() if later else contextvars.copy_context()
         text, why = context.run(_formatted, leaf, one)
@@ -146,8 +148,16 @@ def _leaves(handler: logging.Handler) -> tuple[tuple[logging.Handler, bool], ...
     return tuple(state.leaves(handler))
 
 
-def _takes(handler: logging.Handler, record: logging.LogRecord) -> bool:
-    return record.levelno >= handler.level and bool(handler.filter(record))
+def _taken(
+    handler: logging.Handler, record: logging.LogRecord
+) -> logging.LogRecord | None:
+    """Return the record that a handler goes on with; None if it takes none."""
+    if record.levelno < handler.level:
+        return None
+    passed: Any = handler.filter(record)
+    if isinstance(passed, logging.LogRecord):  # Python 3.12 and later
+        return passed
+    return record if passed else None
 
 
 def _formatted(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from tests.doctor.conftest import Project, ids, todo
-from tests.helpers import need
+from tests.helpers import ROOT, need
 
 _RUN = """
 import logging
@@ -337,6 +337,14 @@ def test_django_is_cured(project: Project) -> None:
     assert project.report()["exit"] == 1
     project.cure("shop:app")
     assert ids(project.lines(_WSGI_REQUEST)) == _SERVED
+
+
+def test_django_in_one_file_is_examined(project: Project) -> None:
+    """Settings that are made in the code, without a module of their own, are found."""
+    need("django")
+    example = ROOT / "examples" / "django_app.py"
+    project.write(example.read_text(encoding="utf-8"), "django_app.py")
+    assert todo(project.report("django_app:application")) == []
 
 
 # Queues -------------------------------------------------------------------------------

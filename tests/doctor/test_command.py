@@ -4,13 +4,17 @@ The command itself: its argument, its output, its exit status, and its page.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
+import logging
 import re
 import sys
 
 import pytest
 
+import ctxlog
+from ctxlog.doctor import lines
 from ctxlog.doctor.application import CannotImportError, load
 from tests.doctor.conftest import Project, todo
 from tests.helpers import ROOT, need, run_python
@@ -89,6 +93,27 @@ def test_a_filter_and_a_formatter_that_show_the_id_are_enough(project: Project) 
         "logging.getLogger().addHandler(handler)\n"
     )
     assert todo(project.report("shop")) == []
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="filters return True or False")
+def test_a_record_that_a_filter_returns_goes_on() -> None:
+    """A filter may return another record, which the formatter gets."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(seen)s %(message)s"))
+
+    def replacing(record: logging.LogRecord) -> logging.LogRecord:
+        copied = copy.copy(record)
+        copied.seen = ctxlog.fields()["requestID"]
+        return copied
+
+    handler.addFilter(replacing)
+    logger = logging.getLogger("doctor.replacing")
+    logger.propagate = False
+    logger.addHandler(handler)
+    try:
+        assert lines.shows_id(logger)
+    finally:
+        logger.removeHandler(handler)
 
 
 def test_a_formatter_that_raises_is_named(project: Project) -> None:
