@@ -215,7 +215,7 @@ def test_every_step_stands_once_and_in_order(one: list[str], other: list[str]) -
         for number, message in enumerate(messages):
             text = _line("a", number, message).encode()
             (record,) = Record.read(text, Names())
-            found.append(LogLine(text, record, (), number))
+            found.append(LogLine(text, (), number, record))
         return found
 
     first, second = lines(one), lines(other)

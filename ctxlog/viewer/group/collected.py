@@ -8,9 +8,8 @@ import struct
 import tempfile
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, partial
 from io import BytesIO
 from itertools import islice
 from math import isnan, nan
@@ -19,6 +18,7 @@ from typing import IO, overload
 
 from ctxlog.viewer.group.summary import About, Extent, Kept, Totals
 from ctxlog.viewer.read.source import Hit
+from ctxlog.viewer.recognize.facts import Facts, Teller
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 
@@ -30,22 +30,37 @@ OUTSIDE = ""
 _SIZES = struct.Struct("<QQ")
 
 
-@dataclass
 class LogLine:
     """
     A line of a request, and what stands below it without being JSON.
 
-    Attributes:
+    Args:
         line: The line's own bytes.
-        record: The record that it holds.
         below: The lines that follow it.
         place: Where it is kept; the records of a batch have one.
+        record: The record that it holds, or what reads it.
+        facts: What is shown of it, if its form tells that.
     """
 
-    line: bytes
-    record: Record
-    below: Sequence[bytes]
-    place: int
+    __slots__ = ("_record", "below", "facts", "line", "place")
+
+    def __init__(
+        self,
+        line: bytes,
+        below: Sequence[bytes],
+        place: int,
+        record: Record | Callable[[], Record],
+        facts: Facts | None = None,
+    ) -> None:
+        self.line, self.below, self.place = line, below, place
+        self._record, self.facts = record, facts
+
+    @property
+    def record(self) -> Record:
+        """The record that it holds."""
+        if not isinstance(self._record, Record):
+            self._record = self._record()
+        return self._record
 
     @property
     def whole(self) -> bytes:
@@ -109,6 +124,8 @@ class Request:
         places = self._kept.in_order(once=has_batches)
         if not has_batches and len(places) > _MOST_READ:
             return _Entries(self.id, places, self._collected)
+        if not has_batches:
+            return self._collected.lines(places, self.id)
         found = []
         batches = False
         for place in places:
@@ -119,7 +136,7 @@ class Request:
                 records = [
                     one for one in records if (one.request or OUTSIDE) == self.id
                 ]
-            found += [LogLine(line, record, below, place) for record in records]
+            found += [LogLine(line, below, place, record) for record in records]
         if batches and all(entry.record.time is not None for entry in found):
             found.sort(key=lambda entry: entry.record.time or 0.0)
         return found
@@ -145,6 +162,10 @@ class Request:
         """What its lines say of it, read once."""
         errors, about, kept, totals = 0, About(), Kept(), Totals()
         for entry in self.entries:
+            if (facts := entry.facts) is not None:
+                errors += facts.level >= 40
+                about.tell(facts.user, facts.method, facts.path)
+                continue
             record = entry.record
             if record.is_marked:
                 kept.add(record)
@@ -209,7 +230,7 @@ class _Entries(Sequence[LogLine]):
         records = self._collected.read(line, place)
         if len(records) > 1:
             records = [one for one in records if (one.request or OUTSIDE) == self._id]
-        return LogLine(line, records[0], below, place)
+        return LogLine(line, below, place, records[0])
 
 
 class Collected:
@@ -233,6 +254,7 @@ class Collected:
         self._end = 0
         self._requests: dict[str, _Places] = {}
         self._batches: dict[int, bool] = {}
+        self._teller = Teller()
 
     def __enter__(self) -> Collected:
         """Return itself."""
@@ -293,7 +315,7 @@ class Collected:
             if places is None:
                 places = self._requests[request] = _Places()
             places.add(self._end, span)
-        below = b"".join(hit.below)
+        below = b"".join(hit.below) if hit.below else b""
         data = _SIZES.pack(len(hit.line), len(below)) + hit.line + below
         self._file.write(data)
         self._end += len(data)
@@ -312,6 +334,20 @@ class Collected:
         size, below = _SIZES.unpack(self._file.read(_SIZES.size))
         line = self._file.read(size)
         return line, BytesIO(self._file.read(below)).readlines() if below else []
+
+    def lines(self, places: Sequence[int], request: str) -> list[LogLine]:
+        """Return the lines of a request at some places, of one record each."""
+        kept = [self.line(place) for place in places]
+        told: Sequence[Facts | None] = [None] * len(kept)
+        if not any(names.own or names.of_file for _, names in self._names):
+            told = self._teller.told([line for line, _ in kept], request)
+        return [
+            LogLine(line, below, place, partial(self._first, line, place), facts)
+            for (line, below), place, facts in zip(kept, places, told, strict=True)
+        ]
+
+    def _first(self, line: bytes, place: int) -> Record:
+        return self.read(line, place)[0]
 
     def read(self, line: bytes, place: int) -> Sequence[Record]:
         """Return what the line that is kept at a place says."""

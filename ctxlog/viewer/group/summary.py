@@ -109,6 +109,12 @@ class About:
             self._took, self.status = took, str(status)
             self._method, self._path = method or "", path or ""
 
+    def tell(self, user: str, method: str, path: str) -> None:
+        """Note what a line says that says nothing of an answer; what is empty, not."""
+        self.user = user or self.user
+        if path:
+            self.ask(method, path)
+
     def ask(self, method: str | None, path: str) -> None:
         """Note what a line that says nothing of an answer says was asked for."""
         self._last_method = method or self._last_method
@@ -312,8 +318,10 @@ class Row:
         self.lines += lines.lines
         self.errors += lines.errors
         self.failed = self.failed or lines.errors > 0
-        self.about.user = lines.user.decode("utf-8", "replace") or self.about.user
-        self.about.ask(lines.method.decode(), lines.path.decode("utf-8", "replace"))
+        user, path = (
+            one.decode("utf-8", "replace") for one in (lines.user, lines.path)
+        )
+        self.about.tell(user, lines.method.decode(), path)
         self.extent.add(seconds_of(lines.first), seconds_of(lines.last))
 
     def merge(self, later: Row) -> None:

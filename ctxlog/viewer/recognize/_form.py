@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ctxlog.viewer.recognize._objects import simple
@@ -22,7 +22,7 @@ _TOKEN = re.compile(
 )
 _END = re.compile(rb"[ \t]*\r?\n?")
 # A quote that is escaped ends no value: another one than the pattern's comes behind it.
-_TEXT = rb'"[^"]*"'
+_TEXT, _MESSAGE = rb'"[^"]*"', rb'"([^"]*)"'
 _NUMBER = rb"-?\d[\d.eE+-]*"
 _LIST = rb'\[(?:[^\[\]{}"\\\n]|"[^"\\\n]*")*\]'
 _CLOCK = rb"\d\d\d\d-[01]\d-[0-3]\dT[012]\d:[0-5]\d:[0-5]\d"
@@ -49,11 +49,13 @@ class Token(NamedTuple):
         before: A pattern of what they have in common.
         value: A pattern of the value; its group is what it says.
         role: What it is: `time`, `id`, ...; empty if that does not matter.
+        name: The field that it is, such as `user.id`; empty if it is none.
     """
 
     before: bytes
     value: bytes = b""
     role: str = ""
+    name: str = ""
 
     @property
     def captured(self) -> bytes:
@@ -63,9 +65,16 @@ class Token(NamedTuple):
     @property
     def alone(self) -> bytes:
         """A pattern of both without a group."""
-        return self.before + (
-            self.value.replace(b"(", b"(?:", 1) if self.role else self.value
-        )
+        return self.before + self._value
+
+    @property
+    def written(self) -> bytes:
+        """A pattern of both whose group is the value as it is written."""
+        return b"%s(%s)" % (self.before, self._value)
+
+    @property
+    def _value(self) -> bytes:
+        return self.value.replace(b"(", b"(?:", 1) if self.role else self.value
 
     def among(self, words: Iterable[bytes]) -> bytes:
         """Return a pattern of both where the value says one of some words."""
@@ -86,6 +95,8 @@ class Form(NamedTuple):
         level: The level of lines that say none; None if they do.
         scale: The name of the level, and the scale of its numbers.
         is_number: Whether the level is one.
+        is_shown: Whether what is shown of such a line is its time, level, message and
+            fields as they are written.
     """
 
     tokens: tuple[Token, ...]
@@ -93,11 +104,12 @@ class Form(NamedTuple):
     level: int | None
     scale: tuple[str, str]
     is_number: bool
+    is_shown: bool = False
 
     @property
     def reading(self) -> tuple[object, ...]:
         """How its times and levels are read."""
-        return self[1:]
+        return self[1:5]
 
 
 def form_of(line: bytes) -> Form | None:
@@ -107,7 +119,12 @@ def form_of(line: bytes) -> Form | None:
         return None
     shape = Shape.of(members)
     roles = _roles(shape, members) if shape.is_bare(members) else None
-    return None if roles is None else _Walk(line, roles).form(shape, members)
+    if roles is None:
+        return None
+    message = shape.best("message", members)
+    if message is not None and type(members[message]) is str:
+        roles[message,] = "message"
+    return _Walk(line, roles, shape.fields(members)).form(shape, members)
 
 
 def _roles(shape: Shape, members: dict[str, Any]) -> dict[tuple[str, ...], str] | None:
@@ -140,10 +157,17 @@ class _Walk:
     Args:
         line: The line, which is JSON.
         roles: What stands at which path.
+        fields: The members that are fields; None if that must be looked at.
     """
 
-    def __init__(self, line: bytes, roles: Mapping[tuple[str, ...], str]) -> None:
+    def __init__(
+        self,
+        line: bytes,
+        roles: Mapping[tuple[str, ...], str],
+        fields: Collection[str] | None,
+    ) -> None:
         self._line, self._roles = line, roles
+        self._is_shown, self._fields = fields is not None, fields or ()
         self._at = 0
         self._literal = b""
         self._tokens: list[Token] = []
@@ -165,7 +189,9 @@ class _Walk:
             path = (place,) if isinstance(place, str) else place
             is_number = isinstance(inner(members, path), int)
             level, scale = None, (name_of(place), shape.format.scale)
-        return Form(tuple(self._tokens), self._time, level, scale, is_number)
+        is_shown = self._is_shown and not (shape.is_marked or shape.format.template)
+        is_shown &= any(token.role == "message" for token in self._tokens)
+        return Form(tuple(self._tokens), self._time, level, scale, is_number, is_shown)
 
     def _next(self) -> re.Match[bytes]:
         match = _TOKEN.match(self._line, self._at)
@@ -181,6 +207,7 @@ class _Walk:
             match = self._next()
             self._literal += match[0]
             if match[1] == b"}" and not names:
+                self._is_shown &= depth < 2  # a value of an object is shown as it is
                 return
             if match[2] is None:
                 raise _NoFormError
@@ -188,6 +215,7 @@ class _Walk:
             if name in names:  # the last one counts
                 raise _NoFormError
             names.add(name)
+            self._is_shown &= "." not in name
             self._mark(b":", 0)
             self._value((*above, name), depth)
             mark = self._mark(b",}", 0)
@@ -211,18 +239,20 @@ class _Walk:
             self._object(path, depth + 1)
             return
         self._literal += blank
-        if role is not None:
-            self._capture(role, match[0].lstrip(), text is not None)
-        elif word == b"null":
-            self._literal += word
+        name = ".".join(path) if path[0] in self._fields and role != "id" else ""
+        if role == "message":
+            self._put(_MESSAGE, role)
+        elif role is not None:
+            self._is_shown &= role != "id" or len(path) < 3
+            self._capture(role, name, match[0].lstrip(), text is not None)
         elif word is not None:
-            self._put(rb"(?:true|false)")
+            self._put(b"null" if word == b"null" else rb"(?:true|false)", name=name)
         elif listed is not None:
-            self._put(_LIST)
+            self._put(_LIST, name=name)
         else:
-            self._put(_TEXT if text is not None else _NUMBER)
+            self._put(_TEXT if text is not None else _NUMBER, name=name)
 
-    def _capture(self, role: str, value: bytes, is_text: bool) -> None:
+    def _capture(self, role: str, name: str, value: bytes, is_text: bool) -> None:
         if role == "time":
             pattern = self._of_time(value)
         else:
@@ -230,7 +260,7 @@ class _Walk:
         if re.fullmatch(pattern, value) is None:
             raise _NoFormError
         # that of a call is no line of a form, and there is nothing to tell of others
-        self._put(pattern, "" if role == "logger" else role)
+        self._put(pattern, "" if role == "logger" else role, name)
 
     def _of_time(self, value: bytes) -> bytes:
         """Return the pattern of times that sort as their texts do."""
@@ -246,8 +276,8 @@ class _Walk:
             return rb"([1-9]\d{%d}%s)" % (whole - 1, part)
         raise _NoFormError
 
-    def _put(self, pattern: bytes, role: str = "") -> None:
-        self._tokens.append(Token(re.escape(self._literal), pattern, role))
+    def _put(self, pattern: bytes, role: str = "", name: str = "") -> None:
+        self._tokens.append(Token(re.escape(self._literal), pattern, role, name))
         self._literal = b""
 
 

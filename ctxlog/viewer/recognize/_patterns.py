@@ -5,7 +5,7 @@ Patterns for lines of several forms, which share their beginnings.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ctxlog.viewer.recognize._form import Form, Token
@@ -55,20 +55,20 @@ class Pattern:
 
     Attributes:
         source: The pattern, without what matches other lines.
-        leaves: The forms, each with the number of the group that is its line's end.
+        leaves: The forms, each with the number of the group that is its line's end, and
+            the numbers of the groups that capture something.
     """
 
     def __init__(self, root: Node, *, ends: bool = False) -> None:
         self._count = 1  # the first group, which is empty
         self._ends = ends
-        self.leaves: list[tuple[int, Leaf]] = []
+        self.leaves: list[tuple[int, Form, Mapping[str, int]]] = []
         self.source = self._of(root, {})
 
     def _of(self, node: Node, above: Mapping[str, int]) -> bytes:
         if node.form is not None:
             self._count += self._ends
-            groups = tuple(above.get(role, 0) for role in ROLES)
-            self.leaves.append((self._count - 1, Leaf(groups, node.form)))
+            self.leaves.append((self._count - 1, node.form, above))
             return rb"(\n)" if self._ends else rb"\n"
         found = []
         for step, below in node.next.items():
@@ -94,12 +94,17 @@ def compiled(
     for form in forms:
         root.add(form, [step_of(token, asked) for token in form.tokens])
     pattern = Pattern(root)
-    common = _common([leaf for _, leaf in pattern.leaves])
+    common = _common([leaf for _, leaf in _leaves(pattern)])
     leaves = {0: common} if common is not None else {}
     if common is None:
         pattern = Pattern(root, ends=True)
-        leaves = dict(pattern.leaves)
+        leaves = dict(_leaves(pattern))
     return re.compile(rb"()(?:%s|%s)" % (pattern.source, OTHER)), leaves
+
+
+def _leaves(pattern: Pattern) -> Iterator[tuple[int, Leaf]]:
+    for number, form, groups in pattern.leaves:
+        yield number, Leaf(tuple(groups.get(role, 0) for role in ROLES), form)
 
 
 def step_of(token: Token, asked: Collection[str]) -> Step:

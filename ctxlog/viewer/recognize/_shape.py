@@ -146,17 +146,27 @@ class Shape:
         return known
 
     def _find_plain_fields(self, members: dict[str, Any]) -> Sequence[str]:
-        own, request = self.own, self.best("id", members)
-        if request is None or len(self.places("id", members)) > 1:
+        if self.best("id", members) is None:
             return ()
+        return self.fields(members) or ()
+
+    def fields(self, members: dict[str, Any]) -> Sequence[str] | None:
+        """
+        Return the members that are fields, though one may have the id within it.
+
+        None if more than that is to be taken out of them, or put elsewhere.
+        """
+        own, request = self.own, self.best("id", members)
+        if len(self.places("id", members)) != 1:
+            return None
         for what in ("time", "level", "message"):
             places = self.places(what, members)
             if places and places[0] not in own:
-                return ()
+                return None
         if self.places("traceback", members) or not members.keys().isdisjoint(_ODD):
-            return ()
+            return None
         names = [name for name in members if name not in own and name != request]
-        return () if any(plain(name) in SPREAD for name in names) else tuple(names)
+        return None if any(plain(name) in SPREAD for name in names) else tuple(names)
 
     def possible(self, path: str) -> Sequence[str]:
         """Where a path may stand that is written as it is: mostly nowhere."""

@@ -12,7 +12,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from io import BytesIO
 from itertools import accumulate, islice, repeat
 from operator import gt, itemgetter
@@ -44,6 +44,42 @@ _MOST_WORDS = 24
 LEAST_SHARE = 0.5
 
 
+class Learned:
+    """
+    The forms that several lines have.
+
+    Attributes:
+        forms: The forms.
+    """
+
+    def __init__(self) -> None:
+        self.forms: dict[tuple[Token, ...], Form] = {}
+        self._met: Counter[tuple[Token, ...]] = Counter()
+        self._left = _MOST_TRIED
+        self._time: tuple[object, ...] | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more forms are looked for."""
+        return self._left <= 0 or len(self.forms) >= _MOST_FORMS
+
+    def learn(self, lines: Iterable[bytes]) -> bool:
+        """Look for forms of lines that have none; return whether there are new ones."""
+        known = len(self.forms)
+        for line in () if self.is_full else islice(lines, _MOST_AT_ONCE):
+            self._left -= 1
+            form = form_of(line)
+            if form is None or form.tokens in self.forms:
+                continue
+            if self._time is not None and form.time != self._time:
+                continue
+            self._met[form.tokens] += 1
+            if self._met[form.tokens] > 1:
+                self._time = form.time
+                self.forms[form.tokens] = form
+        return len(self.forms) > known
+
+
 class Forms:
     """
     The forms of a source's lines, learned while it is read.
@@ -55,10 +91,7 @@ class Forms:
 
     def __init__(self, *asked: str) -> None:
         self._asked = asked or ROLES
-        self._forms: dict[tuple[Token, ...], Form] = {}
-        self._met: Counter[tuple[Token, ...]] = Counter()
-        self._left = _MOST_TRIED
-        self._time: tuple[object, ...] | None = None
+        self._learned = Learned()
         self._pattern: re.Pattern[bytes] | None = None
         self._leaves: Mapping[int, Leaf] = {}
         self._low: _Low | None = None
@@ -76,13 +109,13 @@ class Forms:
             stop: Where in *data* they end.
         """
         if self._pattern is None:
-            self._learn(_lines(data[: min(stop, _HEAD)]))
+            self._learn(lines_of(data[: min(stop, _HEAD)]))
         if self._pattern is None:
             return None
         rows = self._pattern.findall(data, 0, stop)
-        if len(rows) != _count(data, stop):
+        if len(rows) != count(data, stop):
             return None  # a value without an end went on in the next line
-        if self._left > 0:
+        if not self._learned.is_full:
             self._learn(row[-1] for row in rows if row[-1])
         return Told(data, stop, rows, self._leaves, self._asked)
 
@@ -105,35 +138,20 @@ class Forms:
             told = self.told(data, stop)
             if told is None or told.share < LEAST_SHARE:
                 return None
-            self._low.learn(told.words, self._forms.values())
+            self._low.learn(told.words, self._learned.forms.values())
             return told.starts(told.from_level(least))
         if not others:
             return ()
         told = self.told(joined := b"".join(others), len(joined))
         if told is not None:
-            self._low.learn(told.words, self._forms.values())
+            self._low.learn(told.words, self._learned.forms.values())
             others = [told.lines[number] for number in told.from_level(least)]
         return _places(others, data)
 
     def _learn(self, lines: Iterable[bytes]) -> None:
-        """Find the forms that several lines have."""
-        if self._left <= 0 or len(self._forms) >= _MOST_FORMS:
-            return
-        new = False
-        for line in islice(lines, _MOST_AT_ONCE):
-            self._left -= 1
-            form = form_of(line)
-            if form is None or form.tokens in self._forms:
-                continue
-            if self._time is not None and form.time != self._time:
-                continue
-            self._met[form.tokens] += 1
-            if self._met[form.tokens] > 1:
-                self._time = form.time
-                self._forms[form.tokens] = form
-                new = True
-        if new:
-            self._pattern, self._leaves = compiled(self._forms.values(), self._asked)
+        if self._learned.learn(lines):
+            forms = self._learned.forms.values()
+            self._pattern, self._leaves = compiled(forms, self._asked)
 
 
 class _Low:
@@ -167,7 +185,7 @@ class _Low:
             self._pattern = re.compile(rb"%s|%s" % (Pattern(root).source, OTHER))
 
     def _is_low(self, word: bytes, form: Form) -> bool:
-        return 0 <= _level(word, form) < self._least
+        return 0 <= level_in(word, form) < self._least
 
     def others(self, data: bytes, stop: int) -> list[bytes] | None:
         """Return the other lines; None if there may be many."""
@@ -175,11 +193,11 @@ class _Low:
             return None
         rows = self._pattern.findall(data, 0, stop)
         others = [*filter(None, rows)]
-        is_whole = len(rows) == _count(data, stop)
+        is_whole = len(rows) == count(data, stop)
         return others if is_whole and len(others) < len(rows) * LEAST_SHARE else None
 
 
-def _count(data: bytes, stop: int) -> int:
+def count(data: bytes, stop: int) -> int:
     """Return how many lines there are."""
     return data.count(b"\n", 0, stop) + (not data.endswith(b"\n", 0, stop))
 
@@ -196,7 +214,8 @@ def _places(lines: Iterable[bytes], data: bytes) -> list[int]:
     return places
 
 
-def _lines(data: bytes) -> list[bytes]:
+def lines_of(data: bytes) -> list[bytes]:
+    """Return the lines, each with its end."""
     return BytesIO(data).readlines()
 
 
@@ -283,7 +302,7 @@ class Told:
     @cached_property
     def lines(self) -> Sequence[bytes]:
         """The lines themselves."""
-        return _lines(self._data[: self._stop])
+        return lines_of(self._data[: self._stop])
 
     def starts(self, numbers: Iterable[int]) -> list[int]:
         """Return where some lines begin, by their numbers."""
@@ -344,8 +363,23 @@ def seconds_of(time: bytes) -> float:
 
     NaN if there was no such day: in comparisons that is neither before nor after.
     """
-    found = seconds(time.decode())
+    if time.isdigit():
+        found = seconds(int(time))
+    elif time[19:20] == b"." and time[-1:] == b"Z" and len(time) <= 27:
+        second, digits = _second(time[:19]), time[20:-1]
+        if second is not None:  # as exact as a datetime's time stamp
+            return (second * 10**6 + int(digits.ljust(6, b"0"))) / 10**6
+        found = None
+    else:
+        found = seconds(time.decode())
     return math.nan if found is None else found
+
+
+@lru_cache(4096)
+def _second(clock: bytes) -> int | None:
+    """Return the seconds since the epoch of a time in UTC without a fraction."""
+    found = seconds(f"{clock.decode()}Z")
+    return None if found is None else int(found)
 
 
 class _Levels(dict[bytes, int]):
@@ -356,7 +390,7 @@ class _Levels(dict[bytes, int]):
         self._form = form
 
     def __missing__(self, written: bytes) -> int:
-        level = self[written] = _level(written, self._form)
+        level = self[written] = level_in(written, self._form)
         return level
 
 
@@ -369,7 +403,7 @@ def _is_odd(request: bytes) -> bool:
     return "\\" in text or NO_ID.fullmatch(text) is not None
 
 
-def _level(written: bytes, form: Form) -> int:
+def level_in(written: bytes, form: Form) -> int:
     """Return a level as a line has it on logging's scale; -1 if it must be read."""
     if form.level is not None:
         return form.level
@@ -385,7 +419,7 @@ def _picked(row: tuple[bytes, ...], leaves: Mapping[int, Leaf]) -> tuple[bytes, 
         return b"", b"", b"-1", b"", b"", b"", b"", b"", row[-1]
     groups, form = leaves[row.index(b"\n")]
     time, level, *others = (row[group] for group in groups)
-    return b"", time, b"%d" % _level(level, form), *others, level, b""
+    return b"", time, b"%d" % level_in(level, form), *others, level, b""
 
 
 #: How the rows of `_picked` are read; their first group is empty, too.

@@ -133,18 +133,16 @@ def request_texts(
         *legend(request),
     ]
     yield f"{header(request, facts, look)}\n"
-    above: Mapping[str, Any] = {}
+    above = Above(look)
     day = "" if request.start is None else look.clock.day(request.start)
     for entry in entries:
-        time = entry.record.time
+        told = entry.facts
+        time = entry.record.time if told is None else told.time
         if time is not None and (today := look.clock.day(time)) != day:
             day = today
             yield f"{day}\n"
-        fields = entry.record.fields
-        news = _news(entry.record, fields, above, look)
         since = _since(request, time)
-        yield "\n".join(_entry(entry, since, news, look)) + "\n"
-        above = fields
+        yield "\n".join(_entry(entry, since, above.news(entry), look)) + "\n"
 
 
 _LONGEST_LEVEL = 16
@@ -195,7 +193,7 @@ class LinePrinter:
         self._day = day
         level = _painted_level(record, look.color)
         head = f"{time:12}{waited(record)} {level}  {shown_id}  "
-        shown += _under(head, 24 + _SHOWN_ID + 2, record, news, look)
+        shown += _under(head, 24 + _SHOWN_ID + 2, record.message, news, look)
         below = record.stack.splitlines()
         shown.extend(f"{'':12}{safe(text)}".rstrip() for text in below)
         return "\n".join(shown) + "\n"
@@ -246,6 +244,45 @@ def _news(
     ]
 
 
+class Above:
+    """
+    Tells which fields of a request's lines differ from those of the line above.
+
+    Args:
+        look: How lines look.
+    """
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._line: LogLine | None = None
+
+    def news(self, entry: LogLine) -> Sequence[tuple[str, str]]:
+        """Return the names and texts of the fields of the next line that are new."""
+        above, self._line = self._line, entry
+        facts = entry.facts
+        if facts is not None:
+            if above is None:
+                return self._texts(facts.fields, {})
+            if above.facts is not None:
+                return self._texts(facts.fields, above.facts.fields)
+        record = entry.record
+        before = {} if above is None else above.record.fields
+        return _news(record, record.fields, before, self._look)
+
+    def _texts(
+        self, fields: Mapping[str, bytes], above: Mapping[str, bytes]
+    ) -> list[tuple[str, str]]:
+        new = []
+        for name, written in fields.items():
+            before = above.get(name)
+            if before == written or self._look.hides(name):
+                continue
+            value = json.loads(written)
+            if before is None or json.loads(before) != value:
+                new.append((safe(name), safe(value_text(value))))
+        return new
+
+
 def value_text(value: object) -> str:
     """Return a value as text: as JSON, unless it is a single word."""
     if type(value) is int or (type(value) is float and isfinite(value)):
@@ -258,7 +295,7 @@ def value_text(value: object) -> str:
 def _under(
     head: str,
     indent: int,
-    record: Record,
+    message: str,
     news: Sequence[tuple[str, str]],
     look: Look,
 ) -> list[str]:
@@ -268,14 +305,17 @@ def _under(
     Args:
         head: What stands before, in colors.
         indent: How many columns that has.
-        record: The line.
+        message: The message.
         news: The names and texts of its fields.
         look: How lines look.
     """
     room = None if look.width is None else look.width - indent
     if room is not None and room < _LEAST_ROOM:
         room = None
-    rows = in_rows(safe(record.message), news, room, look.color)
+    if room is None:
+        (row,) = in_rows(safe(message), news, None, look.color)
+        return [f"{head}{row}".rstrip()]
+    rows = in_rows(safe(message), news, room, look.color)
     margins = [head, *[" " * indent] * (len(rows) - 1)]
     return [
         f"{margin}{row}".rstrip() for margin, row in zip(margins, rows, strict=True)
@@ -285,7 +325,11 @@ def _under(
 def _painted_level(record: Record, color: bool) -> str:
     level = record.level
     # A word that is not known is shown as it is, and so are the finest levels.
-    name = f"{level_name(level) or safe(record.level_word)[:_LONGEST_LEVEL]:<8}"
+    return _painted(level, "" if level >= 10 else record.level_word, color)
+
+
+def _painted(level: int, word: str, color: bool) -> str:
+    name = f"{level_name(level) or safe(word)[:_LONGEST_LEVEL]:<8}"
     if color:
         for least, code in _COLORS:
             if level >= least:
@@ -296,11 +340,14 @@ def _painted_level(record: Record, color: bool) -> str:
 def _entry(
     entry: LogLine, since: str, news: Sequence[tuple[str, str]], look: Look
 ) -> list[str]:
-    record = entry.record
-    level = _painted_level(record, look.color)
-    head = f"{since:>10}{waited(record)} {level}  "
-    shown = _under(head, 22, record, news, look)
-    stack = record.stack
+    facts = entry.facts
+    if facts is not None:
+        head = f"{since:>10}  {_painted(facts.level, '', look.color)}  "
+        shown, stack = _under(head, 22, facts.message, news, look), ""
+    else:
+        record = entry.record
+        head = f"{since:>10}{waited(record)} {_painted_level(record, look.color)}  "
+        shown, stack = _under(head, 22, record.message, news, look), record.stack
     if stack or entry.below:
         below = stack.splitlines()
         below += [
