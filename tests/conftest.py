@@ -41,6 +41,7 @@ __all__ = [
 # unhealthy; and a red run must be red for everybody, so the examples are always the
 # same ones. CTXLOG_TEST_HYPOTHESIS=explore tries other and more examples each time, and
 # `few` some of them: where all are tried in another environment of the same run.
+# A test that needs more or fewer asks for a multiple of `settings().max_examples`.
 hypothesis.settings.register_profile(
     "ctxlog",
     deadline=None,

@@ -188,7 +188,7 @@ def statements(draw: st.DrawFn, system: str) -> str:
 
 @pytest.mark.parametrize("system", SYSTEMS)
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings().max_examples)
 def test_no_content_of_a_literal_is_shown(system: str, data: st.DataObject) -> None:
     """
     Nor that of a comment, whatever stands before it.
@@ -201,7 +201,7 @@ def test_no_content_of_a_literal_is_shown(system: str, data: st.DataObject) -> N
 
 @given(st.text(), st.sampled_from(SYSTEMS))
 @example("'" * 3, "sqlite")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings().max_examples)
 def test_any_text_is_read(text: str, system: str) -> None:
     """
     Nothing raises, and the limit holds.
@@ -210,7 +210,7 @@ def test_any_text_is_read(text: str, system: str) -> None:
 
 
 @given(HOSTILE, HOSTILE, st.sampled_from(["'", '"']))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings().max_examples)
 def test_a_literal_of_sqlite_is_not_shown(before: str, after: str, quote: str) -> None:
     """
     SQLite returns the literal as a value: it is one, whatever stands around it.

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxlog.line import _stacks
@@ -191,7 +191,6 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     place=st.sampled_from(["file", "nowhere", "<string>", "<registered>"]),
     changes=st.lists(st.sampled_from(["", "", "longer", "gone", "clear", "limit"])),
 )
-@settings(deadline=None, max_examples=100)
 def test_it_is_pythons_traceback_whatever_is_raised(
     paths: Callable[[], Path], source: str, place: str, changes: list[str]
 ) -> None:

@@ -291,9 +291,7 @@ class Rotation(RuleBasedStateMachine):
         assert self.said == []
 
 
-Rotation.TestCase.settings = hypothesis.settings(
-    max_examples=150, stateful_step_count=40
-)
+Rotation.TestCase.settings = hypothesis.settings(stateful_step_count=40)
 TestRotation = Rotation.TestCase
 
 

@@ -312,7 +312,7 @@ def outcome(before: list[Any], after: list[Any], *, logger_class: bool) -> World
 
 
 @given(before=st.lists(set_ups, max_size=3), after=steps)
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 def test_nothing_that_is_seen_differs(before: list[Any], after: list[Any]) -> None:
     """
     Bytes, records, calls of replaced methods, stacks and exceptions are the same.

@@ -429,4 +429,4 @@ class Requests(RuleBasedStateMachine):
 
 
 TestRequests = Requests.TestCase
-TestRequests.settings = settings(stateful_step_count=40, max_examples=100)
+TestRequests.settings = settings(stateful_step_count=40)

@@ -158,7 +158,7 @@ def _collected(reader: Reader, wanted: set[str]) -> dict[str, list[bytes]]:
         }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @given(st.lists(_line(), max_size=80), st.booleans(), st.sets(_IDS, min_size=1))
 def test_the_lines_of_wanted_requests(
     parts: list[bytes], unfinished: bool, wanted: set[str]
@@ -173,7 +173,7 @@ def test_the_lines_of_wanted_requests(
     assert found == _slow(content.split(b"\n"), wanted)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     st.lists(st.tuples(_SHAPES, _IDS), min_size=1, max_size=6),
     st.integers(1, 20),
@@ -435,7 +435,7 @@ def test_an_escape_in_an_id(tmp_path: Path) -> None:
     assert len(_collected(reader, {f"req-{n}" for n in range(30)})) == 2
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @given(st.lists(_line(), max_size=80))
 def test_the_requests_that_failed(parts: list[bytes]) -> None:
     """A request is one that failed by its bytes just if it is by its records."""

@@ -135,7 +135,7 @@ def _lines(draw: st.DrawFn) -> list[str]:
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @given(_lines(), _SEARCHED)
 def test_bytes_find_all_that_reading_finds(lines: list[str], pattern: str) -> None:
     """Whatever is escaped, prefixed or folded."""
