@@ -78,6 +78,9 @@ def examine(application: Application) -> Iterator[Finding]:
         return
     if application.object is not None or application.django is not None:
         yield from _server(application)
+    for library in _names_in("servers"):
+        if library in sys.modules and uses(application, library):
+            yield from _made_with(library, application)
     for library in _names_in("tasks"):
         if library in sys.modules and uses(application, library):
             yield from _each("tasks", library, application)
@@ -132,6 +135,16 @@ def _server(application: Application) -> Iterator[Finding]:
     yield Finding(
         "todo", protocol, _kind(app), None, None, _put(name, app, application)
     )
+
+
+def _made_with(library: str, application: Application) -> Iterator[Finding]:
+    """Yield what a server is made with, where it cannot be asked for it."""
+    key = f"servers.{library}"
+    if key in _WRITTEN and not hasattr(
+        importlib.import_module(f"ctxlog.{key}"), "_is_installed"
+    ):
+        what = f"{library} is used: a server of it is made with the adapter"
+        yield Finding("note", what, None, None, None, _written(key, application))
 
 
 def _layers(app: Any) -> Iterator[Any]:

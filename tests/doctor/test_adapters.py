@@ -238,6 +238,16 @@ def test_a_library_without_an_object_is_told_what_to_do_with_one(
     assert note.step.lines[-1].startswith("ctxlog.clients.httpx.install(")
 
 
+def test_what_cannot_be_asked_is_told_in_a_note(module: Module) -> None:
+    """Servers and channels of gRPC do not show their interceptors."""
+    need("grpc")
+    found = [one for one in findings(module("import grpc")) if "grpc" in one.what]
+    assert [one.kind for one in found] == ["note", "note"]
+    written = [line for one in found if one.step for line in one.step.lines]
+    assert any("ctxlog.servers.grpc.ServerInterceptor()" in line for line in written)
+    assert any("ctxlog.clients.grpc.interceptors(" in line for line in written)
+
+
 def test_what_is_no_application_is_said(module: Module) -> None:
     """An object that no server could call is named, and nothing is advised."""
     (note, *_) = findings(module("app = 7"), "app")
