@@ -27,7 +27,7 @@ extensions = [
     "public_names",
     "repository",
 ]
-exclude_patterns = ["_ext"]
+exclude_patterns = ["_ext", "_static"]
 nitpicky = True
 nitpick_ignore_regex = [
     # Types of other libraries and of the standard library: no inventories are fetched.
@@ -49,7 +49,7 @@ suppress_warnings = [
     "misc.highlighting_failure",
 ]
 
-# Quotation marks are often part of what is to be typed.
+# Quotation marks and hyphens are often part of what is to be typed.
 smartquotes = False
 
 # Headings have the anchors that GitHub gives them.
@@ -68,5 +68,7 @@ napoleon_numpy_docstring = False
 
 html_theme = "furo"
 html_title = "ctxlog"
+html_static_path = ["_static"]
+html_css_files = ["ctxlog.css"]
 html_copy_source = False
 html_show_sphinx = False

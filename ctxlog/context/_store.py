@@ -98,7 +98,7 @@ class View:
 
     @property
     def empty(self) -> bool:
-        """Whether there is no context: neither a store nor a field."""
+        """Whether there is neither a store nor a field."""
         return self.started is None and not self.fields
 
 

@@ -270,7 +270,7 @@ def begin_time(name: str, /) -> Store | None:
         name: The field's name.
 
     Returns:
-        What `end_time()` needs: the request's store, or None without a request.
+        The request's store, which `end_time()` needs, or None without a request.
     """
     store = entry_store()
     if store is None:

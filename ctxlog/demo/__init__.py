@@ -52,7 +52,7 @@ def run(requests: int, *, everything: bool = False) -> int:
         everything: Whether to print all lines, as they came and then sorted.
 
     Returns:
-        The exit code: 0 if every line of every request has the request's id.
+        The exit code, which is 0 if every line of every request has the request's id.
     """
     expected = [f"req-{number:02d}" for number in range(1, requests + 1)]
     with _server() as (server, address):

@@ -22,6 +22,8 @@ from sphinx.util.docutils import SphinxDirective
 
 #: The modules whose names stand elsewhere, too: those of `ctxlog` come first.
 _FIRST = ("ctxlog", "ctxlog.context", "ctxlog.carrier", "ctxlog.config")
+#: How autodoc writes the beginning of `_T`, with or without its module.
+_TYPE_VARIABLE = re.compile(r"~(?:\w+\.)*~?_(?=[A-Z])")
 
 
 def _first_with(name: str, module: ModuleType) -> str:
@@ -64,9 +66,16 @@ def _shorten(
 ) -> tuple[str | None, ...]:
     """Show type variables by their names alone, and made defaults as an ellipsis."""
     return tuple(
-        part and re.sub(r"~(?:\w+\.)*~?_", "_", part).replace("<factory>", "...")
+        part and _TYPE_VARIABLE.sub("_", part).replace("<factory>", "...")
         for part in signature
     )
+
+
+def _dashes(app: Sphinx, document: nodes.document) -> None:
+    """Put a dash between a parameter and its meaning, as `smartquotes` would."""
+    for text in list(document.findall(nodes.Text)):
+        if text == " -- ":
+            text.parent.replace(text, nodes.Text(" \N{EN DASH} "))
 
 
 class LinkNames(SphinxPostTransform):
@@ -89,13 +98,12 @@ class LinkNames(SphinxPostTransform):
             return
         prefix, rest, called = name.groups()
         # A bare word may be anything; a call or a class of the package's own is meant.
-        if prefix or called or rest[0].isupper():
-            found = self._found(f"ctxlog.{rest}")
-        elif self.env.docname == "public-names":
+        found = None
+        if self.env.docname == "public-names":
             section = next(one for one in parents if isinstance(one, nodes.section))
             found = self._found(f"{section[0].astext()}.{rest}")
-        else:
-            return
+        if found is None and (prefix or called or rest[0].isupper()):
+            found = self._found(f"ctxlog.{rest}")
         if found is not None:
             docname, anchor, target = found
             uri = self.app.builder.get_relative_uri(self.env.docname, docname)
@@ -129,5 +137,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("public", Public)
     app.connect("autodoc-skip-member", _skip)
     app.connect("autodoc-process-signature", _shorten)
+    app.connect("doctree-read", _dashes)
     app.add_post_transform(LinkNames)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
