@@ -58,7 +58,7 @@ def examine(file: str | None) -> Iterator[Finding]:
     state.take_late_handlers()
     _leaves.cache_clear()
     configured = state.settings() is not None
-    bare: dict[int, Passed] = {}
+    bare: dict[tuple[int, str], Passed] = {}
     doubled: dict[frozenset[int], tuple[logging.Logger, list[Passed]]] = {}
     heads = list(_heads())
     for logger in heads:
@@ -66,7 +66,7 @@ def examine(file: str | None) -> Iterator[Finding]:
             passed = _probed(logger, level)
             for one in passed:
                 if not one.stamped:
-                    bare.setdefault(id(one.leaf), one)
+                    bare.setdefault(_key(one), one)
             for place in {one.place for one in passed}:
                 same = [one for one in passed if one.place == place]
                 if len(same) > 1:
@@ -82,6 +82,11 @@ def examine(file: str | None) -> Iterator[Finding]:
         yield Finding(
             "ok", f"every line of logging is stamped, and comes out once ({_count()})"
         )
+
+
+def _key(one: Passed) -> tuple[int, str]:
+    """Return what tells two remedies apart: that of a file is the handler's alone."""
+    return id(one.leaf), one.owner.name if one.place == _CONSOLE else ""
 
 
 def _heads() -> Iterator[logging.Logger]:

@@ -102,6 +102,18 @@ _SERVED = {"served": 1, "GET /orders 200": 1}
             id="a logger that does not propagate",
         ),
         pytest.param(
+            "import logging.config\n"
+            "logging.config.dictConfig({\n"
+            "    'version': 1,\n"
+            "    'handlers': {'console': {'class': 'logging.StreamHandler'}},\n"
+            "    'root': {'handlers': ['console'], 'level': 'INFO'},\n"
+            "    'loggers': {\n"
+            "        'payments': {'handlers': ['console'], 'propagate': False},\n"
+            "    },\n"
+            "})\n",
+            id="a handler that two loggers have",
+        ),
+        pytest.param(
             "import logging\n"
             "import ctxlog\n"
             "ctxlog.configure(format='json')\n"
