@@ -24,6 +24,9 @@ from ctxlog.servers import asgi, wsgi
 
 _ROOMS = {"servers": servers, "tasks": tasks, "clients": clients}
 
+#: Schedulers that run their jobs in the process of the application.
+_RUNS_INSIDE = ("apscheduler",)
+
 #: Attributes under which middleware has the application that it is around.
 _INNER = ("app", "application", "asgi_app", "wsgi_app", "_app", "inner")
 
@@ -84,6 +87,7 @@ def examine(application: Application) -> Iterator[Finding]:
     for library in _names_in("tasks"):
         if library in sys.modules and uses(application, library):
             yield from _each("tasks", library, application)
+            yield from _worker(library, application)
     for library in _names_in("clients"):
         if library in sys.modules and uses(application, library):
             yield from _each("clients", library, application)
@@ -215,12 +219,12 @@ def _step(
     return Step(("import ctxlog", "", *lines), place, at, file)
 
 
-def _written(key: str, application: Application) -> Step:
+def _written(key: str, application: Application, file: str | None = None) -> Step:
     lines, where, at = _WRITTEN[key]
     name = _name(application)
     lines = tuple(line.replace("{name}", name) for line in lines)
     where = where.replace("{name}", f"`{name}`")
-    file = None if at == "command line" else application.file
+    file = None if at == "command line" else file or application.file
     place = f"in {file}, {where}" if file else where
     return Step(lines, place, at, file)
 
@@ -238,13 +242,17 @@ def _django(application: Application) -> Finding:
     adapter = importlib.import_module("ctxlog.servers.django")
     if adapter._is_installed():
         return Finding("ok", "requests have a store: the middleware is in MIDDLEWARE")
+    names = vars(application.django)
+    file = application.file
+    if "MIDDLEWARE" in names:  # settings often have it from others
+        file = application.origin("MIDDLEWARE", names["MIDDLEWARE"]) or file
     return Finding(
         "todo",
         "requests have no store: nothing of a request is on its lines",
-        application.file,
+        file,
         "the middleware is not in MIDDLEWARE",
         None,
-        _written("servers.django", application),
+        _written("servers.django", application, file),
     )
 
 
@@ -280,8 +288,10 @@ def _each(room: str, library: str, application: Application) -> Iterator[Finding
         if adapter._is_installed():
             yield Finding("ok", f"tasks of {library} have a store")
         else:
-            step = _step((f"ctxlog.{key}.install()",), application, "after the imports")
-            yield Finding("todo", lacks, None, None, None, step)
+            line = f"ctxlog.{key}.install()"
+            yield Finding(
+                "todo", lacks, None, None, None, _shared(library, line, application)
+            )
         return
     found = list(_targets(adapter, library))
     for target, installed in found:
@@ -294,6 +304,28 @@ def _each(room: str, library: str, application: Application) -> Iterator[Finding
             )
     if not found:
         yield Finding("note", lacks, None, None, None, _target(key, None, application))
+
+
+def _shared(library: str, line: str, application: Application) -> Step:
+    """Return how a process gets an adapter: where its workers import it, too."""
+    file = application.home(library)
+    if file is None:
+        return _step((line,), application, "after the imports")
+    lines = ("import ctxlog", "", line)
+    return Step(lines, f"in {file}, after the imports", "end", file)
+
+
+def _worker(library: str, application: Application) -> Iterator[Finding]:
+    """Yield a note about the process that runs the tasks of an application."""
+    kind = type(application.object).__module__.partition(".")[0]
+    if application.object is None or kind == library or library in _RUNS_INSIDE:
+        return
+    yield Finding(
+        "note",
+        f"a worker of {library} is a process of its own",
+        None,
+        "examine the module that it imports, too: `ctxlog doctor MODULE`",
+    )
 
 
 def _targets(adapter: Any, library: str) -> Iterator[tuple[Any, bool]]:

@@ -103,6 +103,31 @@ class Application:
                     return f"{module.__name__}.{name}"
         return None
 
+    def origin(self, name: str, value: object) -> str | None:
+        """Return the file of the module that others have imported a value from."""
+        files = [
+            module.__file__
+            for module in self.modules()
+            if vars(module).get(name) is value
+        ]
+        # A module moves to the end of `sys.modules` when its import is complete: those
+        # that import others come after them.
+        return shown(files[0]) if files else None
+
+    def home(self, library: str) -> str | None:
+        """Return the file of the module that makes the objects of a library."""
+        files = [
+            module.__file__
+            for module in self.modules()
+            if any(_is_made_with(library, one) for one in list(vars(module).values()))
+        ]
+        return shown(files[0]) if files else None
+
+
+def _is_made_with(library: str, value: object) -> bool:
+    """Return whether a value is an instance of a class of a library."""
+    return type(value).__module__.partition(".")[0] == library
+
 
 def shown(file: str | None) -> str | None:
     """Return a path as people write it: relative to the directory if it is below."""

@@ -4,6 +4,8 @@ The doctor's advice, followed: the application's lines are stamped then, each on
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.doctor.conftest import Project, ids, todo
@@ -351,6 +353,24 @@ def test_django_is_cured(project: Project) -> None:
     assert ids(project.lines(_WSGI_REQUEST)) == _SERVED
 
 
+def test_the_middleware_goes_where_the_settings_have_it_from(
+    project: Project,
+) -> None:
+    """Settings that import those of all environments are told of that file."""
+    need("django")
+    base = "SECRET_KEY = 'x'\nMIDDLEWARE = [\n]\n"
+    project.write("", "settings/__init__.py")
+    project.write(base, "settings/base.py")
+    project.write("from settings.base import *\n", "settings/prod.py")
+    settings = {"DJANGO_SETTINGS_MODULE": "settings.prod"}
+    report = project.cure(**settings)
+    files = {step["lines"][-1]: Path(step["file"]).name for step in report["steps"]}
+    assert files == {
+        "ctxlog.configure()": "prod.py",
+        '"ctxlog.servers.django.ContextMiddleware",': "base.py",
+    }
+
+
 def test_django_in_one_file_is_examined(project: Project) -> None:
     """Settings that are made in the code, without a module of their own, are found."""
     need("django")
@@ -381,3 +401,24 @@ def test_celery_is_cured(project: Project) -> None:
     (served,) = [line for line in lines if line["message"] == "served"]
     assert served["requestID"] == "req-A"
     assert served["task"] == "shop.serve"
+
+
+def test_a_queue_of_another_module_has_its_adapter_there(project: Project) -> None:
+    """The adapter goes where the worker imports it, and a note tells of the worker."""
+    need("celery")
+    need("fastapi")
+    project.write(
+        "from celery import Celery\n"
+        "queue = Celery('shop', broker='memory://', set_as_current=False)\n"
+        "@queue.task\n"
+        "def charge():\n"
+        "    pass\n",
+        "jobs.py",
+    )
+    project.write("from jobs import charge, queue\n" + _FASTAPI)
+    report = project.cure("shop:app")
+    files = {step["lines"][-1]: step["file"] for step in report["steps"]}
+    assert files["ctxlog.tasks.celery.install()"] == "jobs.py"
+    notes = [one["what"] for one in report["findings"] if one["kind"] == "note"]
+    assert "a worker of celery is a process of its own" in notes
+    assert todo(project.report("jobs:queue")) == ["nothing configures ctxlog"]
