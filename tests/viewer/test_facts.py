@@ -74,7 +74,7 @@ def shown(data: bytes, look: Look) -> list[str]:
 
 def read(data: bytes, look: Look) -> list[str]:
     """Return the same, all lines being read."""
-    none = lambda _, some, __: [None] * len(some)  # noqa: E731
+    none = lambda _, some, *__: [None] * len(some)  # noqa: E731
     with mock.patch.object(Teller, "told", none):
         return shown(data, look)
 
@@ -122,8 +122,8 @@ def test_lines_of_a_request_are_told() -> None:
         "rows": 3,
     }
     data = b"".join(json.dumps({**line, "rows": n}).encode() + b"\n" for n in range(5))
-    told = Teller().told(lines_of(data), "r-1")
-    assert [facts and facts.fields["rows"] for facts in told] == [
-        b"0", b"1", b"2", b"3", b"4"
-    ]  # fmt: skip
-    assert {facts and facts.user for facts in told} == {"u-1"}
+    told = Teller().told(lines_of(data), [1769860800.0001] * 5, "r-1")
+    assert [facts and facts.values[-1] for facts in told] == [
+        b"%d" % n for n in range(5)
+    ]
+    assert {facts and facts.user for facts in told} == {b'"u-1"'}

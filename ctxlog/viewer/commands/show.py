@@ -137,8 +137,7 @@ def _print(
             else:
                 shown = request.entries if entries is None else entries
                 out.write(b"\n" if number else b"")
-                for text in request_texts(request, shown, chosen.look):
-                    out.write(encoded(text))
+                out.writelines(map(encoded, request_texts(request, shown, chosen.look)))
             number += 1
             if number == 1:
                 out.flush()

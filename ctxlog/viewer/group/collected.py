@@ -8,8 +8,8 @@ import struct
 import tempfile
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property, partial
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from io import BytesIO
 from itertools import islice
 from math import isnan, nan
@@ -38,7 +38,7 @@ class LogLine:
         line: The line's own bytes.
         below: The lines that follow it.
         place: Where it is kept; the records of a batch have one.
-        record: The record that it holds, or what reads it.
+        record: The record that it holds; what keeps the line, if it holds one only.
         facts: What is shown of it, if its form tells that.
     """
 
@@ -49,7 +49,7 @@ class LogLine:
         line: bytes,
         below: Sequence[bytes],
         place: int,
-        record: Record | Callable[[], Record],
+        record: Record | Collected,
         facts: Facts | None = None,
     ) -> None:
         self.line, self.below, self.place = line, below, place
@@ -59,7 +59,7 @@ class LogLine:
     def record(self) -> Record:
         """The record that it holds."""
         if not isinstance(self._record, Record):
-            self._record = self._record()
+            self._record = self._record.read(self.line, self.place)[0]
         return self._record
 
     @property
@@ -78,13 +78,10 @@ class _Places:
         self.times = array("d")
         self.extent = Extent()
 
-    def add(self, place: int, span: tuple[float, float] | None) -> None:
+    def add(self, place: int, begin: float, end: float) -> None:
         self.places.append(place)
-        if span is None:
-            self.times.append(nan)
-            return
-        self.times.append(span[1])
-        self.extent.add(*span)
+        self.times.append(end)
+        self.extent.add(begin, end)
 
     def in_order(self, *, once: bool = True) -> Sequence[int]:
         """
@@ -93,13 +90,13 @@ class _Places:
         Args:
             once: Whether a line may be there for several records.
         """
-        places: Sequence[int] = self.places
         times = self.times
         if not any(map(isnan, times)):  # files that are merged; stable within one
             if any(map(gt, times, islice(times, 1, None))):
-                order = sorted(range(len(places)), key=times.__getitem__)
-                places = array("Q", map(places.__getitem__, order))
-        return list(dict.fromkeys(places)) if once else places
+                order = sorted(range(len(times)), key=times.__getitem__)
+                self.places = array("Q", map(self.places.__getitem__, order))
+                self.times = array("d", map(times.__getitem__, order))
+        return list(dict.fromkeys(self.places)) if once else self.places
 
 
 class Request:
@@ -125,7 +122,7 @@ class Request:
         if not has_batches and len(places) > _MOST_READ:
             return _Entries(self.id, places, self._collected)
         if not has_batches:
-            return self._collected.lines(places, self.id)
+            return self._collected.lines(places, self._kept.times, self.id)
         found = []
         batches = False
         for place in places:
@@ -161,11 +158,17 @@ class Request:
     def _summary(self) -> tuple[int, About, Kept, Totals]:
         """What its lines say of it, read once."""
         errors, about, kept, totals = 0, About(), Kept(), Totals()
+        known: tuple[object, ...] | None = None  # what was told of the line above
         for entry in self.entries:
             if (facts := entry.facts) is not None:
                 errors += facts.level >= 40
-                about.tell(facts.user, facts.method, facts.path)
+                spoken = facts[2:5]
+                if spoken != known:
+                    user, path, method = (one.strip(b'"').decode() for one in spoken)
+                    about.tell(user, method, path)
+                    known = spoken
                 continue
+            known = None
             record = entry.record
             if record.is_marked:
                 kept.add(record)
@@ -311,14 +314,30 @@ class Collected:
         if len(requests) > 1:
             self._batches[self._end] = True
         for request, span in requests:
-            places = self._requests.get(request)
-            if places is None:
-                places = self._requests[request] = _Places()
-            places.add(self._end, span)
-        below = b"".join(hit.below) if hit.below else b""
-        data = _SIZES.pack(len(hit.line), len(below)) + hit.line + below
-        self._file.write(data)
-        self._end += len(data)
+            self._places(request).add(self._end, *(span or (nan, nan)))
+        self._write(hit.line, b"".join(hit.below) if hit.below else b"")
+
+    def keep(self, line: bytes, request: str, time: float) -> None:
+        """
+        Keep a line that is one record and says nothing of what took a time.
+
+        Args:
+            line: The line, with nothing below it.
+            request: Its request.
+            time: Its time in seconds since the epoch; NaN if there was none.
+        """
+        self._places(request).add(self._end, time, time)
+        self._write(line, b"")
+
+    def _places(self, request: str) -> _Places:
+        places = self._requests.get(request)
+        if places is None:
+            places = self._requests[request] = _Places()
+        return places
+
+    def _write(self, line: bytes, below: bytes) -> None:
+        self._file.write(_SIZES.pack(len(line), len(below)) + line + below)
+        self._end += _SIZES.size + len(line) + len(below)
         if self._end > _IN_MEMORY and isinstance(self._file, BytesIO):
             with self._file as memory:
                 self._file = tempfile.TemporaryFile()
@@ -335,19 +354,18 @@ class Collected:
         line = self._file.read(size)
         return line, BytesIO(self._file.read(below)).readlines() if below else []
 
-    def lines(self, places: Sequence[int], request: str) -> list[LogLine]:
+    def lines(
+        self, places: Sequence[int], times: Sequence[float], request: str
+    ) -> list[LogLine]:
         """Return the lines of a request at some places, of one record each."""
         kept = [self.line(place) for place in places]
         told: Sequence[Facts | None] = [None] * len(kept)
         if not any(names.own or names.of_file for _, names in self._names):
-            told = self._teller.told([line for line, _ in kept], request)
+            told = self._teller.told([line for line, _ in kept], times, request)
         return [
-            LogLine(line, below, place, partial(self._first, line, place), facts)
+            LogLine(line, below, place, self, facts)
             for (line, below), place, facts in zip(kept, places, told, strict=True)
         ]
-
-    def _first(self, line: bytes, place: int) -> Record:
-        return self.read(line, place)[0]
 
     def read(self, line: bytes, place: int) -> Sequence[Record]:
         """Return what the line that is kept at a place says."""

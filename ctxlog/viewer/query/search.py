@@ -450,7 +450,7 @@ class Reader:
             if hit.said is not None and not records:
                 told, time = hit.said
                 if told and wanted(told):
-                    collected.add(hit, [(told, (time, time))])
+                    collected.keep(hit.line, told, time)
                 continue
             requests = [
                 (request, record.span)

@@ -7,19 +7,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from math import isnan
 from operator import itemgetter
 from typing import NamedTuple
 
 from ctxlog.viewer.recognize._form import Form, Token
 from ctxlog.viewer.recognize._patterns import OTHER, Node, Pattern, Step
-from ctxlog.viewer.recognize.forms import Learned, level_in, seconds_of
+from ctxlog.viewer.recognize.forms import Learned, Levels
 
-#: What a terminal would obey, and what JSON has escaped.
-_ODD = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]")
+#: All but what a terminal would obey, which JSON has escaped.
+_PLAIN = b"\n" + bytes(range(32, 127)) + bytes(range(128, 256))
 # Of lower levels the word is shown.
 _LEAST = 10
-_ASKED = ("time", "level", "id", "message", "user", "path", "method")
+_ASKED = ("level", "id", "message", "user", "path", "method")
 
 
 class Facts(NamedTuple):
@@ -29,20 +28,22 @@ class Facts(NamedTuple):
     Attributes:
         time: Seconds since the epoch.
         level: The level on logging's scale, from 10 on.
-        user: The user; empty if it names none.
-        path: The path of its request; empty if it names none.
-        method: The method of its request; empty if it names none.
+        user: The user as it is written; empty if it names none.
+        path: The path of its request as it is written; empty if it names none.
+        method: The method of its request as it is written; empty if it names none.
         message: The message, which is not empty.
-        fields: The names of its fields, such as `user.id`, and their values as JSON.
+        names: The names of its fields, such as `user.id`.
+        values: The values of these, as JSON.
     """
 
     time: float
     level: int
-    user: str
-    path: str
-    method: str
+    user: bytes
+    path: bytes
+    method: bytes
     message: str
-    fields: Mapping[str, bytes]
+    names: Sequence[str]
+    values: Sequence[bytes]
 
 
 _Take = Callable[[Sequence[bytes]], Sequence[bytes]]
@@ -53,13 +54,13 @@ class _Leaf(NamedTuple):
     A form, and what takes values out of a row.
 
     Attributes:
-        form: The form.
+        levels: Its levels as they are written, on logging's scale.
         asked: What takes what is asked for.
         names: The names of the fields.
         values: What takes their values.
     """
 
-    form: Form
+    levels: Levels
     asked: _Take
     names: Sequence[str]
     values: _Take
@@ -72,14 +73,16 @@ class Teller:
         self._learned = Learned()
         self._pattern: re.Pattern[bytes] | None = None
         self._leaves: dict[int, _Leaf] = {}
-        self._levels: dict[tuple[bytes, Form], int] = {}
 
-    def told(self, lines: Sequence[bytes], request: str) -> Sequence[Facts | None]:
+    def told(
+        self, lines: Sequence[bytes], times: Sequence[float], request: str
+    ) -> Sequence[Facts | None]:
         """
         Return what is shown of each line; None of those that are to be read.
 
         Args:
             lines: The lines.
+            times: The time of each in seconds since the epoch; NaN if there was none.
             request: The id of the request whose lines they are.
         """
         data = b"".join(lines)
@@ -89,31 +92,35 @@ class Teller:
             data.decode()
         except UnicodeDecodeError:
             return [None] * len(lines)
-        if self._pattern is None or _ODD.search(data):
+        if self._pattern is None or data.translate(None, _PLAIN):
             return [None] * len(lines)
         rows = self._pattern.findall(data)
         if len(rows) != len(lines):
             return [None] * len(lines)
         if not self._learned.is_full:
             self._learn([row[-1] for row in rows if row[-1]])
-        name = b'"%s"' % request.encode("utf-8", "replace")
-        return [None if row[-1] else self._facts(row, name) for row in rows]
+        id = request.encode("utf-8", "replace")
+        return [
+            None if row[-1] else self._facts(row, time, id)
+            for row, time in zip(rows, times, strict=True)
+        ]
 
-    def _facts(self, row: tuple[bytes, ...], name: bytes) -> Facts | None:
-        form, asked, names, values = self._leaves[row.index(b"\n")]
-        time, level, id, message, *about = asked(row)
-        known = self._levels.get((level, form))
-        if known is None:
-            known = self._levels[level, form] = level_in(level.strip(b'"'), form)
-        shown = json.loads(message) if b"\\" in message else message[1:-1].decode()
-        if known < _LEAST or id != name or not shown or shown[-1] == "\n":
+    def _facts(self, row: tuple[bytes, ...], time: float, id: bytes) -> Facts | None:
+        levels, asked, names, values = self._leaves[row.index(b"\n")]
+        written, named, message, user, path, method = asked(row)
+        level = levels[written]
+        text = (
+            message.decode() if b"\\" not in message else json.loads(b'"%s"' % message)
+        )
+        if (
+            level < _LEAST
+            or named != id
+            or not text
+            or text[-1] == "\n"
+            or time != time
+        ):
             return None
-        at = seconds_of(time.strip(b'"'))
-        if isnan(at):
-            return None
-        user, path, method = [one.strip(b'"').decode() for one in about]
-        fields = dict(zip(names, values(row), strict=True))
-        return Facts(at, known, user, path, method, shown, fields)
+        return Facts(time, level, user, path, method, text, names, values(row))
 
     def _learn(self, lines: Sequence[bytes]) -> None:
         if not self._learned.learn(lines):
@@ -132,8 +139,10 @@ class Teller:
 
 
 def _step(token: Token) -> Step:
-    if token.role or token.name:
+    if token.name:
         return Step(token.written, f"{token.role} {token.name}")
+    if token.role in _ASKED:
+        return Step(token.captured, f"{token.role} ")
     return Step(token.alone)
 
 
@@ -146,7 +155,7 @@ def _leaf(form: Form, groups: Mapping[str, int]) -> _Leaf:
             asked[role] = group
         if name:
             names[name] = group
-    return _Leaf(form, _take(asked.values()), [*names], _take(names.values()))
+    return _Leaf(Levels(form), _take(asked.values()), [*names], _take(names.values()))
 
 
 def _take(numbers: Collection[int]) -> _Take:

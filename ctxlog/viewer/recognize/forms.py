@@ -265,7 +265,7 @@ class Told:
         group, level = self._groups[1], self._form.level
         if level is not None:
             return [-1 if row[-1] else level for row in self._rows]
-        known = _Levels(self._form)
+        known = Levels(self._form)
         return [known[row[group]] for row in self._rows]
 
     @property
@@ -363,15 +363,12 @@ def seconds_of(time: bytes) -> float:
 
     NaN if there was no such day: in comparisons that is neither before nor after.
     """
-    if time.isdigit():
-        found = seconds(int(time))
-    elif time[19:20] == b"." and time[-1:] == b"Z" and len(time) <= 27:
-        second, digits = _second(time[:19]), time[20:-1]
+    if time[19:20] == b"." and time[-1:] == b"Z" and len(time) <= 27:
+        second = _second(time[:19])
         if second is not None:  # as exact as a datetime's time stamp
-            return (second * 10**6 + int(digits.ljust(6, b"0"))) / 10**6
-        found = None
-    else:
-        found = seconds(time.decode())
+            return (second * 10**6 + int(time[20:-1].ljust(6, b"0"))) / 10**6
+        return math.nan
+    found = seconds(int(time) if time.isdigit() else time.decode())
     return math.nan if found is None else found
 
 
@@ -382,15 +379,20 @@ def _second(clock: bytes) -> int | None:
     return None if found is None else int(found)
 
 
-class _Levels(dict[bytes, int]):
-    """Levels as they are written, on logging's scale; -1 if the line must be read."""
+class Levels(dict[bytes, int]):
+    """
+    Levels as they are written, on logging's scale; -1 if the line must be read.
+
+    Args:
+        form: The form of the lines that have them.
+    """
 
     def __init__(self, form: Form) -> None:
         super().__init__()
         self._form = form
 
     def __missing__(self, written: bytes) -> int:
-        level = self[written] = level_in(written, self._form)
+        level = self[written] = level_in(written.strip(b'"'), self._form)
         return level
 
 

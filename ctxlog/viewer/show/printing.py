@@ -8,12 +8,14 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 
 from ctxlog.terminal import hue, paint
 from ctxlog.viewer.group.collected import OUTSIDE, LogLine, Request
 from ctxlog.viewer.group.summary import Total
+from ctxlog.viewer.recognize.facts import Facts
 from ctxlog.viewer.recognize.flat import flat
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import iso
@@ -260,25 +262,31 @@ class Above:
         """Return the names and texts of the fields of the next line that are new."""
         above, self._line = self._line, entry
         facts = entry.facts
-        if facts is not None:
-            if above is None:
-                return self._texts(facts.fields, {})
-            if above.facts is not None:
-                return self._texts(facts.fields, above.facts.fields)
+        if facts is not None and (above is None or above.facts is not None):
+            return self._differing(facts, None if above is None else above.facts)
         record = entry.record
         before = {} if above is None else above.record.fields
         return _news(record, record.fields, before, self._look)
 
-    def _texts(
-        self, fields: Mapping[str, bytes], above: Mapping[str, bytes]
-    ) -> list[tuple[str, str]]:
+    def _differing(self, facts: Facts, above: Facts | None) -> list[tuple[str, str]]:
+        """Return the same of two lines whose forms tell what is shown of them."""
+        names, values = facts.names, facts.values
+        before: Sequence[bytes | None]
+        if above is None:
+            before = [None] * len(names)
+        elif above.names is names:
+            before = above.values
+        else:
+            known = dict(zip(above.names, above.values, strict=True))
+            before = [known.get(name) for name in names]
         new = []
-        for name, written in fields.items():
-            before = above.get(name)
-            if before == written or self._look.hides(name):
+        for name, written, other in zip(names, values, before, strict=True):
+            if written == other:
                 continue
             value = json.loads(written)
-            if before is None or json.loads(before) != value:
+            if other is not None and json.loads(other) == value:
+                continue  # it is only written otherwise
+            if not (self._look.hidden and self._look.hides(name)):
                 new.append((safe(name), safe(value_text(value))))
         return new
 
@@ -312,6 +320,8 @@ def _under(
     room = None if look.width is None else look.width - indent
     if room is not None and room < _LEAST_ROOM:
         room = None
+    if room is None and not news:
+        return [f"{head}{safe(message)}".rstrip()]
     if room is None:
         (row,) = in_rows(safe(message), news, None, look.color)
         return [f"{head}{row}".rstrip()]
@@ -328,6 +338,7 @@ def _painted_level(record: Record, color: bool) -> str:
     return _painted(level, "" if level >= 10 else record.level_word, color)
 
 
+@lru_cache(256)
 def _painted(level: int, word: str, color: bool) -> str:
     name = f"{level_name(level) or safe(word)[:_LONGEST_LEVEL]:<8}"
     if color:
