@@ -118,10 +118,10 @@ class Reader:
         for source in self._sources:
             lines, make = given, then
             names = self._names_for(source)
-            if names.of_file and isinstance(given.scan, AnyOf):
-                lines = replace(given, scan=given.scan.within(names))
-            if names.of_file and isinstance(then, (_Matching, _Rows)):
-                make = cast("Callable[[list[Any]], _T]", replace(then, names=names))
+            if names.of_file:
+                make = _with_names(then, names)
+                if isinstance(given.scan, AnyOf):
+                    lines = replace(given, scan=given.scan.within(names))
             try:
                 if once is not None:
                     pieces = _new(source, lines, once, make)
@@ -491,6 +491,16 @@ def _outside(
         if record.request is None
         and all(one.holds(record, hit.whole) for one in criteria)
     ]
+
+
+def _with_names(
+    then: Callable[[list[Any]], _T], names: Names
+) -> Callable[[list[Any]], _T]:
+    """Return the same for lines that are read with other names."""
+    made: Any = then
+    if isinstance(made, (_Matching, _Rows)):
+        made = replace(made, names=names)
+    return cast("Callable[[list[Any]], _T]", made)
 
 
 def _as_they_are(hits: list[Hit]) -> list[Hit]:

@@ -148,10 +148,11 @@ def _step(token: Token) -> Step:
 
 def _leaf(form: Form, groups: Mapping[str, int]) -> _Leaf:
     """Return where values are, given the number of the group of each role and name."""
-    asked, names = dict.fromkeys(_ASKED, 0), {}
+    asked: dict[str, int] = dict.fromkeys(_ASKED, 0)
+    names: dict[str, int] = {}
     for what, group in groups.items():
         role, _, name = what.partition(" ")
-        if role:
+        if role in asked:
             asked[role] = group
         if name:
             names[name] = group
