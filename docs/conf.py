@@ -52,6 +52,9 @@ suppress_warnings = [
 # Quotation marks and hyphens are often part of what is to be typed.
 smartquotes = False
 
+# A block that names no language is none of Python's.
+highlight_language = "none"
+
 # Headings have the anchors that GitHub gives them.
 myst_heading_anchors = 4
 

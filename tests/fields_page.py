@@ -32,7 +32,7 @@ do not have it.
   `httpRequest`, `serviceContext` and `logging.googleapis.com/sourceLocation` are.
 - In `otel`, a key is an attribute of the log record. A key in brackets is the record's
   own, or an attribute of the resource.
-- What ctxlog names itself is spelled as `case` says in every schema. The names that an
+- ctxlog's own names are spelled as `case` says in every schema. The names that an
   application gives its fields stay.
 - The fields of a request have a vendor's keys on the completion line only, but `route`
   on every line of the request.

@@ -29,8 +29,8 @@ request comes before those of a correlation, an audit, a transaction and a trace
 
 Durations have the unit that their name (`_ms`, `Seconds`) or their value (`1.5s`,
 `PT0.5S`) says, else the one of their format; without any they are not guessed. A level
-that is not known is shown as it is written. What none of this finds is named by
-`--id-field` and `--time-field`.
+that is not known is shown as it is written. `--id-field` and `--time-field` name fields
+that none of this finds.
 
 These are the formats that are tested, each with a line as its documentation has it, and
 where its parts are found. A name of an inner object is written with dots. This page is
@@ -40,10 +40,10 @@ with a sample.
 _TEXT_HEAD = """\
 ## Text
 
-Lines of these formats are read, too, and those of logfmt. What begins with a time, and
-maybe a level, is read as that. A time without a year, or without a day, is the last one
-before the file was written; one without a zone is in UTC. What is found in the message,
-such as `request_id=...`, or `[req-...]` and an UUID in brackets, is the request's id;
+Lines of these formats are read, too, and those of logfmt. A line that begins with a
+time, and maybe a level, is read as that. A time without a year, or without a day, is
+the last one before the file was written; one without a zone is in UTC. The request's id
+is found in the message: `request_id=...`, or `[req-...]` and a UUID in brackets;
 `--id-regex` finds others. These rows are made of the same table.
 """
 # The day of the samples, at one o'clock in the afternoon.
