@@ -14,9 +14,10 @@ from ctxlog.doctor.findings import At, Finding, Report, Step, merged_options
 
 def examine(application: Application) -> Report:
     """Return the report about an application that has been imported."""
+    own = {one.__name__.partition(".")[0] for one in application.modules()}
     findings = [
         *configured.examine(application),
-        *lines.examine(application.file),
+        *lines.examine(application.file, own),
         *adapters.examine(application),
     ]
     return Report(application.subject, findings, list(_steps(application, findings)))

@@ -11,7 +11,8 @@ import contextvars
 import copy
 import json
 import logging
-from collections.abc import Iterator
+import sys
+from collections.abc import Container, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -48,12 +49,13 @@ class Passed(NamedTuple):
     why: str | None
 
 
-def examine(file: str | None) -> Iterator[Finding]:
+def examine(file: str | None, own: Container[str]) -> Iterator[Finding]:
     """
     Yield what becomes of the lines of all loggers of `logging`.
 
     Args:
         file: The file of the application, for what is to be written.
+        own: The names of the application's packages, and of its modules outside of one.
     """
     state.take_late_handlers()
     _leaves.cache_clear()
@@ -75,10 +77,11 @@ def examine(file: str | None) -> Iterator[Finding]:
     found = [
         *(_unstamped(one, file, configured) for one in bare.values()),
         *(_doubled(*one, file) for one in doubled.values()),
-        *(_unhandled(one, file) for one in heads if _is_cut_off(one)),
+        *(_unhandled(one, file, own) for one in heads if _is_cut_off(one)),
     ]
     yield from found
-    if not found and (configured or logging.root.handlers):
+    todo = any(one.kind == "todo" for one in found)
+    if not todo and (configured or logging.root.handlers):
         yield Finding(
             "ok", f"every line of logging is stamped, and comes out once ({_count()})"
         )
@@ -217,11 +220,17 @@ def _is_cut_off(logger: logging.Logger) -> bool:
     return not logger.handlers and not logger.disabled
 
 
-def _unhandled(logger: logging.Logger, file: str | None) -> Finding:
+def _unhandled(
+    logger: logging.Logger, file: str | None, own: Container[str]
+) -> Finding:
+    package = logger.name.partition(".")[0]
+    servers = {name.partition(".")[0] for name in SELF_CONFIGURED_LOGGERS}
+    # A library may mute a logger of its own, since its lines are many or confidential.
+    is_muted = package in sys.modules and package not in own and package not in servers
     place = f"in {file}, " if file else ""
     lines = ("import logging", "", f"{_getter(logger)}.propagate = True")
     return Finding(
-        "todo",
+        "note" if is_muted else "todo",
         f"{_named(logger)} has no handler, and does not propagate",
         None,
         "its warnings are printed without anything but the message, the rest is lost",

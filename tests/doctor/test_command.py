@@ -126,6 +126,17 @@ def test_a_formatter_that_raises_is_named(project: Project) -> None:
     assert why.startswith("its formatter raises ")
 
 
+def test_a_logger_that_a_library_has_muted_is_a_note(project: Project) -> None:
+    """A library that hands no lines on may have a reason: there is nothing to do."""
+    project.write(
+        _WELL + "import json, logging\nlogging.getLogger('json').propagate = False\n"
+    )
+    report = project.report("shop")
+    kinds = {one["what"]: one["kind"] for one in report["findings"]}
+    assert kinds["logger 'json' has no handler, and does not propagate"] == "note"
+    assert report["exit"] == 0
+
+
 def test_a_thread_of_the_application_keeps_nobody_waiting(project: Project) -> None:
     """A thread that the import has started, and that goes on, ends with the doctor."""
     project.write(
