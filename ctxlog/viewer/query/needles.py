@@ -211,6 +211,7 @@ class Ids:
             _ESCAPED.search(request) or set(",}") & set(request) for request in wanted
         )
         self._forms = Forms("id")
+        self._is_formed = False
         self._few: Matches | None = None
         if len(wanted) <= 8:
             self._few = Matches([text_needle(request) for request in wanted])
@@ -221,9 +222,10 @@ class Ids:
             return self._few(block)
         if self._odd or b"resourceLogs" in block.data:  # every line may be one
             return Every(self.names)(block)
-        starts = self._usual(block)
-        if starts is None:
+        starts = self._told(block) if self._is_formed else self._usual(block)
+        if starts is None and not self._is_formed:
             starts = self._told(block)
+            self._is_formed = starts is not None  # so that of the next ones, mostly
         if starts is None:
             hits = self._general.finditer(block.data, 0, block.stop)
             starts = [
