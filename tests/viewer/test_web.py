@@ -5,7 +5,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
@@ -14,7 +18,7 @@ import pytest
 
 from ctxlog.__main__ import main
 from ctxlog.viewer.web.selection import Selection
-from tests.helpers import need
+from tests.helpers import LIMIT, clean_environment, need
 from tests.viewer.serving import (
     Asked,
     ids,
@@ -313,3 +317,21 @@ def test_wrong_use(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> N
     """A file that is not there, or a port that is none, is said in one sentence."""
     assert main(["web", *arguments]) == 2
     assert capfd.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="groups of processes")
+def test_ctrl_c_right_after_the_address_ends_it_without_a_word(tmp_path: Path) -> None:
+    """It goes to the processes that read, too, which have only begun then."""
+    process = subprocess.Popen(
+        [sys.executable, "-Im", "ctxlog", "web", str(written(tmp_path))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("http://127.0.0.1:")
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=LIMIT)
+    assert said == ""

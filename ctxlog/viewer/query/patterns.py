@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ctxlog.errors import ConfigError
-from ctxlog.viewer.query.processes import of_processes
+from ctxlog.viewer.query.processes import of_processes, uninterrupted
 from ctxlog.viewer.recognize.record import Record
 
 if TYPE_CHECKING:
@@ -169,7 +169,8 @@ class _Guard:
         self._form = form
         self._connection, other = context.Pipe()
         self._process = context.Process(target=_match, args=(other, form), daemon=True)
-        self._process.start()
+        with uninterrupted(context):
+            self._process.start()
         other.close()
 
     def found(self, text: str) -> bool:

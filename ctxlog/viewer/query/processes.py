@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ctxlog.viewer.query.needles import Briefly, Scan
@@ -82,6 +83,31 @@ def of_processes() -> Any:
     return multiprocessing.get_context("fork" if can_fork() else "spawn")
 
 
+@contextmanager
+def uninterrupted(context: Any) -> Iterator[None]:
+    """
+    Let processes that are started within leave Ctrl-C to this one, which ends them.
+
+    Otherwise it may meet them before they ignore it, and they print a traceback.
+
+    Args:
+        context: What starts them, as `multiprocessing` has it.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    if context.get_start_method() == "spawn":
+        from multiprocessing import resource_tracker
+
+        # It comes first: to start it with the first process would unblock the signal.
+        resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 # This process's ends of the pipes: a forked process inherits them.
 _receivers: list[Connection] = []
 
@@ -109,7 +135,7 @@ class _Worker(Generic[_T]):
             target=_work, args=(sender, name, lines, then, parts), daemon=True
         )
         try:
-            with sender:
+            with sender, uninterrupted(context):
                 self._process.start()
         except OSError:
             self._close()

@@ -18,6 +18,7 @@ from ctxlog.viewer.group.collected import Collected
 from ctxlog.viewer.group.summary import Row
 from ctxlog.viewer.query.criteria import by_traces
 from ctxlog.viewer.query.needles import Every
+from ctxlog.viewer.query.processes import uninterrupted
 from ctxlog.viewer.query.scan import scan
 from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.read.source import BROKEN, Block, Hit, Source
@@ -263,7 +264,7 @@ class Job:
         context = multiprocessing.get_context("spawn")
         self._receiver, sender = context.Pipe(duplex=False)
         self._process = context.Process(target=_work, args=(sender, work, arguments))
-        with sender:
+        with sender, uninterrupted(context):
             self._process.start()
 
     def results(self) -> Iterator[Any]:

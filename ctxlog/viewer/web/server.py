@@ -199,11 +199,23 @@ def _json(value: Any, status: int = 200) -> Response:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, which ends the news before it waits for their readers."""
+    """
+    uvicorn, which says where it serves and ends the news before it waits for readers.
 
-    def __init__(self, config: uvicorn.Config, page: Page) -> None:
+    Args:
+        config: How it serves.
+        page: What.
+        address: What is printed once it does: Ctrl-C ends it in good order then.
+    """
+
+    def __init__(self, config: uvicorn.Config, page: Page, address: str) -> None:
         super().__init__(config)
-        self._page = page
+        self._page, self._address = page, address
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve."""
+        await super().startup(sockets)
+        print(self._address, flush=True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End."""
@@ -213,7 +225,7 @@ class _Server(uvicorn.Server):
 
 def serve(given: Given, port: int) -> None:
     """
-    Serve the page until the process is interrupted; print its address first.
+    Serve the page until the process is interrupted; print its address.
 
     Args:
         given: What is read.
@@ -233,8 +245,8 @@ def serve(given: Given, port: int) -> None:
             server_header=False,
             timeout_graceful_shutdown=2,
         )
-        print(f"http://127.0.0.1:{listener.getsockname()[1]}/{token}/", flush=True)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/{token}/"
         try:
-            _Server(config, page).run(sockets=[listener])
+            _Server(config, page, address).run(sockets=[listener])
         finally:
             page.close()
