@@ -805,3 +805,15 @@ def test_a_level_that_is_not_known(run: Run, tmp_path: Path) -> None:
     file.write_bytes(line("r1", level="TRACE") + line("r1", level="AUDIT"))
     _, out, _ = run("show", file)
     assert [shown.split()[1] for shown in out.splitlines()[1:]] == ["TRACE", "AUDIT"]
+
+
+@pytest.mark.parametrize("size", [1, 70_000, 3 << 20], ids=["one", "some", "many"])
+def test_zeros_before_the_first_line(run: Run, tmp_path: Path, size: int) -> None:
+    """A file that was cut while its writer went on is read, also in a directory."""
+    file = tmp_path / "app.log"
+    file.write_bytes(b"\0" * size + line("a1", "first") + line("a1", "second"))
+    for name in (file, tmp_path):
+        code, out, err = run("show", str(name))
+        assert (code, err) == (0, "")
+        assert "first" in out
+        assert "second" in out

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
-from ctxlog.viewer.read.source import is_made, why_it_cannot_grow
+from ctxlog.viewer.read.source import first_byte, is_made, why_it_cannot_grow
 
 # What has a zero byte here is no text.
 _HEAD = 1024
@@ -78,6 +78,7 @@ def _below(name: str) -> Iterator[str]:
 
 def _head(path: str) -> bytes:
     with open(path, "rb") as file:
+        file.seek(first_byte(file))
         return file.read(_HEAD)
 
 

@@ -157,6 +157,7 @@ class Source:
         A line may go on after any number of others.
         """
         with open(self.name, "rb") as file:
+            file.seek(first_byte(file))
             return is_collected(file.readline())
 
     def blocks(self, begin: int = 0, end: int | None = None) -> Iterator[Block]:
@@ -174,8 +175,9 @@ class Source:
         is_made = self._is_made
         with self._opened() as file:
             if not is_made:
-                if begin == 0 and file.read(len(MARK)) == MARK:
-                    begin = len(MARK)
+                if begin == 0:
+                    begin = file.seek(first_byte(file))
+                    begin += len(MARK) if file.read(len(MARK)) == MARK else 0
                 yield from _joined(_in_place(file, begin, end), begin)
                 return
             unpack = _unpacks(file.read(_HEAD))
@@ -201,6 +203,21 @@ def _is_pipe(name: str) -> bool:
         return stat.S_ISFIFO(os.stat(name).st_mode)
     except OSError:
         return False
+
+
+def first_byte(file: IO[bytes]) -> int:
+    """
+    Return where what a file has begins: after zeros, if it begins with such.
+
+    So does a file that was cut to nothing while its writer went on where it was.
+    """
+    position = 0
+    while data := file.read(_HEAD):
+        rest = data.lstrip(b"\0")
+        if rest:
+            return position + len(data) - len(rest)
+        position += len(data)
+    return position
 
 
 def _in_place(file: IO[bytes], begin: int, end: int | None) -> Iterator[Block]:
