@@ -111,6 +111,28 @@ def test_a_value_that_is_written_otherwise_is_no_new_one() -> None:
     assert text.count("n=1.5") == 1
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        r'"message":"a\qb","n":"y"',
+        r'"message":"a","n":"\z"',
+        r'"message":"a","n":"\u12"',
+        '"message":"a","n":[1,,2]',
+    ],
+)
+@pytest.mark.parametrize("times", [1, 10_000])
+def test_a_line_that_is_no_json_is_shown_as_it_is(broken: str, times: int) -> None:
+    """Its form tells its request, so that it is not lost."""
+    head = (
+        '{"timestamp":"2026-01-31T12:00:00.000100Z","level":"INFO","requestID":"r-1",'
+    )
+    usual = f'{head}"message":"m","n":"x"}}\n{head}"message":"m","n":[1]}}\n' * 2
+    data = usual + f"{head}{broken}}}\n" + usual * times
+    (text,) = shown(data.encode(), Look())
+    assert broken in text or ("n=" in text and "[1,,2]" in text)
+    assert len(text.splitlines()) == data.count("\n") + 1
+
+
 def test_lines_of_a_request_are_told() -> None:
     """Of lines that are alike none has to be read to be shown."""
     line = {

@@ -59,7 +59,7 @@ class LogLine:
     def record(self) -> Record:
         """The record that it holds."""
         if not isinstance(self._record, Record):
-            self._record = self._record.read(self.line, self.place)[0]
+            self._record = self._record.record(self.line, self.place)
         return self._record
 
     @property
@@ -120,7 +120,7 @@ class Request:
         has_batches = self._collected.has_batches
         places = self._kept.in_order(once=has_batches)
         if not has_batches and len(places) > _MOST_READ:
-            return _Entries(self.id, places, self._collected)
+            return _Entries(places, self._collected)
         if not has_batches:
             return self._collected.lines(places, self._kept.times, self.id)
         found = []
@@ -205,13 +205,12 @@ class _Entries(Sequence[LogLine]):
     Many lines of a request, each read when it is asked for.
 
     Args:
-        id: The request's id.
         places: Where they are kept.
         collected: What keeps them.
     """
 
-    def __init__(self, id: str, places: Sequence[int], collected: Collected) -> None:
-        self._id, self._places, self._collected = id, places, collected
+    def __init__(self, places: Sequence[int], collected: Collected) -> None:
+        self._places, self._collected = places, collected
 
     def __len__(self) -> int:
         return len(self._places)
@@ -222,7 +221,7 @@ class _Entries(Sequence[LogLine]):
     def __getitem__(self, index: slice) -> _Entries: ...
     def __getitem__(self, index: int | slice) -> LogLine | _Entries:
         if isinstance(index, slice):
-            return _Entries(self._id, self._places[index], self._collected)
+            return _Entries(self._places[index], self._collected)
         return self._read(self._places[index])
 
     def __iter__(self) -> Iterator[LogLine]:
@@ -230,10 +229,7 @@ class _Entries(Sequence[LogLine]):
 
     def _read(self, place: int) -> LogLine:
         line, below = self._collected.line(place)
-        records = self._collected.read(line, place)
-        if len(records) > 1:
-            records = [one for one in records if (one.request or OUTSIDE) == self._id]
-        return LogLine(line, below, place, records[0])
+        return LogLine(line, below, place, self._collected)
 
 
 class Collected:
@@ -366,6 +362,19 @@ class Collected:
             LogLine(line, below, place, self, facts)
             for (line, below), place, facts in zip(kept, places, told, strict=True)
         ]
+
+    def record(self, line: bytes, place: int) -> Record:
+        """
+        Return what the line that is kept at a place says, which is one record.
+
+        Of a line that is cut, or no JSON, that is its text. Its form has told its
+        request, so that it is shown.
+        """
+        records = self.read(line, place)
+        if records:
+            return records[0]
+        text = line.decode("utf-8", "replace").rstrip("\r\n")
+        return Record({"message": text}, self._names[0][1])
 
     def read(self, line: bytes, place: int) -> Sequence[Record]:
         """Return what the line that is kept at a place says."""

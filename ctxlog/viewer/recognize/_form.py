@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 _END = re.compile(rb"[ \t]*\r?\n?")
 # A quote that is escaped ends no value: another one than the pattern's comes behind it.
 _TEXT, _MESSAGE = rb'"[^"]*"', rb'"([^"]*)"'
-_NUMBER = rb"-?\d[\d.eE+-]*"
+_NUMBER = rb"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _LIST = rb'\[(?:[^\[\]{}"\\\n]|"[^"\\\n]*")*\]'
 _CLOCK = rb"\d\d\d\d-[01]\d-[0-3]\dT[012]\d:[0-5]\d:[0-5]\d"
 _ISO = re.compile(rb'"%s(\.\d+)?(Z|[+-]\d\d:?\d\d)"' % _CLOCK)

@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from ctxlog.viewer.recognize._form import Form, Token
+from ctxlog.viewer.recognize._objects import simple
 from ctxlog.viewer.recognize._patterns import OTHER, Node, Pattern, Step
 from ctxlog.viewer.recognize.forms import Learned, Levels
 
@@ -33,7 +34,7 @@ class Facts(NamedTuple):
         method: The method of its request as it is written; empty if it names none.
         message: The message, which is not empty.
         names: The names of its fields, such as `user.id`.
-        values: The values of these, as JSON.
+        values: The values of these as they are written: JSON, unless the line is none.
     """
 
     time: float
@@ -101,24 +102,17 @@ class Teller:
             self._learn([row[-1] for row in rows if row[-1]])
         id = request.encode("utf-8", "replace")
         return [
-            None if row[-1] else self._facts(row, time, id)
-            for row, time in zip(rows, times, strict=True)
+            None if row[-1] or _is_doubtful(line) else self._facts(row, time, id)
+            for row, line, time in zip(rows, lines, times, strict=True)
         ]
 
     def _facts(self, row: tuple[bytes, ...], time: float, id: bytes) -> Facts | None:
         levels, asked, names, values = self._leaves[row.index(b"\n")]
         written, named, message, user, path, method = asked(row)
         level = levels[written]
-        text = (
-            message.decode() if b"\\" not in message else json.loads(b'"%s"' % message)
-        )
-        if (
-            level < _LEAST
-            or named != id
-            or not text
-            or text[-1] == "\n"
-            or time != time
-        ):
+        text = json.loads(b'"%s"' % message) if b"\\" in message else message.decode()
+        is_shown = named == id and level >= _LEAST and text and text[-1] != "\n"
+        if not is_shown or time != time:
             return None
         return Facts(time, level, user, path, method, text, names, values(row))
 
@@ -136,6 +130,11 @@ class Teller:
         self._leaves = {
             number: _leaf(form, groups) for number, form, groups in pattern.leaves
         }
+
+
+def _is_doubtful(line: bytes) -> bool:
+    """Whether a line that has a form is no JSON, by its escapes."""
+    return b"\\" in line and simple(line) is None
 
 
 def _step(token: Token) -> Step:

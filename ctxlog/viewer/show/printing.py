@@ -283,12 +283,20 @@ class Above:
         for name, written, other in zip(names, values, before, strict=True):
             if written == other:
                 continue
-            value = json.loads(written)
-            if other is not None and json.loads(other) == value:
+            value = _read(written)
+            if other is not None and _read(other) == value:
                 continue  # it is only written otherwise
             if not (self._look.hidden and self._look.hides(name)):
                 new.append((safe(name), safe(value_text(value))))
         return new
+
+
+def _read(written: bytes) -> object:
+    """Return a value; as it is written, if that is no JSON."""
+    try:
+        return json.loads(written)
+    except ValueError:
+        return written.decode("utf-8", "replace")
 
 
 def value_text(value: object) -> str:
