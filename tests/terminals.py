@@ -61,6 +61,7 @@ _CHANGING = [
     (re.compile(r"/[\w./-]*/(\w+\.py)"), r"\1"),
     (re.compile(r"\d+(\.\d+)? m?s\b"), "NUMBER"),
     (re.compile(r"\d+\.\d+(?= |s\b|ms\b|$)", flags=re.MULTILINE), "NUMBER"),
+    (re.compile(r"\n *[~^]+ *(?=\n)"), ""),  # below a traceback's code, from 3.11 on
     (re.compile(r"([=_-])\1{3,}"), r"\1"),  # rules, as wide as the terminal
     (re.compile(r" +"), " "),
 ]
