@@ -53,7 +53,7 @@ class Application:
         subject: What was named on the command line, or the directory.
         module: Its module; None if none was named.
         name: The application's name in the module; None if only a module was named.
-        object: The application; None likewise.
+        object: The application; None if the target names none.
         factory: The function that has made it, as it was named.
         calls: The calls of `configure()`, in their order.
         django: The module of Django's settings, if Django is set up.

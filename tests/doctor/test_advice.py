@@ -237,7 +237,7 @@ def test_loguru_with_a_sink_of_its_own_is_cured(project: Project) -> None:
 
 
 def test_fastapi_is_cured(project: Project) -> None:
-    """An application without ctxlog is told of both lines, and is well after them."""
+    """Both lines are advised to an application without ctxlog; they are enough."""
     need("fastapi")
     project.write(_FASTAPI)
     assert [step["lines"][-1] for step in project.cure("shop:app")["steps"]] == [
@@ -356,7 +356,7 @@ def test_django_is_cured(project: Project) -> None:
 def test_the_middleware_goes_where_the_settings_have_it_from(
     project: Project,
 ) -> None:
-    """Settings that import those of all environments are told of that file."""
+    """Where settings import others the advice names the file of `MIDDLEWARE`."""
     need("django")
     base = "SECRET_KEY = 'x'\nMIDDLEWARE = [\n]\n"
     project.write("", "settings/__init__.py")
@@ -383,7 +383,7 @@ def test_django_in_one_file_is_examined(project: Project) -> None:
 
 
 def test_celery_is_cured(project: Project) -> None:
-    """A process that has tasks is told of their adapter."""
+    """The adapter of tasks is advised to a process that has tasks."""
     need("celery")
     project.write(
         "import logging\n"

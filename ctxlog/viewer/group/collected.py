@@ -158,7 +158,7 @@ class Request:
     def _summary(self) -> tuple[int, About, Kept, Totals]:
         """What its lines say of it, read once."""
         errors, about, kept, totals = 0, About(), Kept(), Totals()
-        known: tuple[object, ...] | None = None  # what was told of the line above
+        known: tuple[object, ...] | None = None  # user, path, method of the line above
         for entry in self.entries:
             if (facts := entry.facts) is not None:
                 errors += facts.level >= 40

@@ -123,7 +123,7 @@ def form_of(line: bytes) -> Form | None:
         return None
     message = shape.best("message", members)
     if message is not None and type(members[message]) is str:
-        roles[message,] = "message"
+        roles.setdefault((message,), "message")
     return _Walk(line, roles, shape.fields(members)).form(shape, members)
 
 

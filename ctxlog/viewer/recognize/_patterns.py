@@ -65,6 +65,11 @@ class Pattern:
         self.leaves: list[tuple[int, Form, Mapping[str, int]]] = []
         self.source = self._of(root, {})
 
+    @property
+    def compiled(self) -> re.Pattern[bytes]:
+        """The pattern; its last group has all of a line without a form."""
+        return re.compile(rb"()(?:%s|%s)" % (self.source, OTHER))
+
     def _of(self, node: Node, above: Mapping[str, int]) -> bytes:
         if node.form is not None:
             self._count += self._ends
@@ -99,7 +104,7 @@ def compiled(
     if common is None:
         pattern = Pattern(root, ends=True)
         leaves = dict(_leaves(pattern))
-    return re.compile(rb"()(?:%s|%s)" % (pattern.source, OTHER)), leaves
+    return pattern.compiled, leaves
 
 
 def _leaves(pattern: Pattern) -> Iterator[tuple[int, Leaf]]:
@@ -108,12 +113,14 @@ def _leaves(pattern: Pattern) -> Iterator[tuple[int, Leaf]]:
 
 
 def step_of(token: Token, asked: Collection[str]) -> Step:
+    """Return what a token matches; its value is captured if its role is asked for."""
     if token.role in asked:
         return Step(token.captured, token.role)
     return Step(token.alone)
 
 
 def low_step(token: Token, words: Collection[bytes]) -> Step:
+    """Return what a token matches where the level is one of some words."""
     return Step(token.among(words) if token.role == "level" else token.alone)
 
 

@@ -1,5 +1,5 @@
 """
-What is shown of lines, told by their forms.
+The parts of a line that are shown, taken from its bytes by its form.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ctxlog.viewer.recognize._form import Form, Token
 from ctxlog.viewer.recognize._objects import simple
-from ctxlog.viewer.recognize._patterns import OTHER, Node, Pattern, Step
+from ctxlog.viewer.recognize._patterns import Node, Pattern, Step
 from ctxlog.viewer.recognize.forms import Learned, Levels
 
 #: All but what a terminal would obey, which JSON has escaped.
@@ -126,7 +126,7 @@ class Teller:
         if not root.next:
             return
         pattern = Pattern(root, ends=True)
-        self._pattern = re.compile(rb"()(?:%s|%s)" % (pattern.source, OTHER))
+        self._pattern = pattern.compiled
         self._leaves = {
             number: _leaf(form, groups) for number, form, groups in pattern.leaves
         }
