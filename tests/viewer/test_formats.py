@@ -80,8 +80,28 @@ _SAID = {
     "tracing": replace(_LOGGED, time=1769860800.123456),
     "AWS Lambda, Python": replace(_LOGGED, time=1769860800.0),
     "AWS Lambda, platform": replace(
-        _LOGGED, level=0, message="platform.report", took=0.041
+        _LOGGED, level=20, message="platform.report", took=0.041
     ),
+    "Azure Monitor, requests": replace(
+        _ASKED,
+        message="POST /orders",
+        method=None,
+        path="https://shop/orders",
+    ),
+    "CloudFront": replace(_ASKED, time=1769860800.0),
+    "Google Cloud, audit": replace(
+        _LOGGED, request=None, message="storage.objects.create", user="alice"
+    ),
+    "Cloudflare Workers": replace(
+        _ASKED, level=40, message="payment refused", took=None
+    ),
+    "Logback, requests": replace(
+        _ASKED,
+        message="10.0.0.9 - - [2026-01-31T12:00:00.123Z] "
+        '"POST /orders HTTP/1.1" 503 12',
+    ),
+    "slog-http": replace(_ASKED, level=40, message="503: Service Unavailable"),
+    "httplog": replace(_ASKED, level=40, message="Response: 503 Server Error"),
     "CloudWatch, Insights": replace(_LOGGED, level=0),
     "Google Cloud, textPayload": replace(_LOGGED, request=_TRACE),
     "Google Cloud, httpRequest": replace(_ASKED, request=_TRACE, level=40),
@@ -227,6 +247,156 @@ def test_ids_are_found_in_any_spelling(
     for one in (members, {"level": "info", "message": "m", **members}):
         [record] = Record.read(json.dumps(one).encode(), Names())
         assert record.request == "7f3a"
+
+
+@pytest.mark.parametrize(
+    ("members", "stack"),
+    [
+        (
+            {"stackTrace": ['  File "a.py"\n', "ValueError\n"]},
+            '  File "a.py"\nValueError',
+        ),
+        (
+            {
+                "thrown": {
+                    "extendedStackTrace": [{"class": "A", "method": "b", "line": 7}]
+                }
+            },
+            "\tat A.b(Unknown Source:7)",
+        ),
+        (
+            {"throwable": {"stepArray": [{"className": "A", "methodName": "b"}] * 2}},
+            "\tat A.b(Unknown Source)\n\tat A.b(Unknown Source)",
+        ),
+        (
+            {"context": {"exception": {"trace": ["/a.php:7", "/b.php:9"]}}},
+            "/a.php:7\n/b.php:9",
+        ),
+        (
+            {
+                "exceptions": [
+                    {"ClassName": "E", "Message": "no", "StackTraceString": "at A"}
+                ]
+            },
+            "E: no\nat A",
+        ),
+        ({"stackTrace": ["one line"]}, ""),
+        ({"exceptions": [{"a": 1}]}, ""),
+    ],
+    ids=["Lambda", "Log4j2", "Logback", "Monolog", "Serilog", "a line", "others"],
+)
+def test_tracebacks_in_lists(members: dict[str, Any], stack: str) -> None:
+    """A list of a traceback's lines, or of its calls, is shown as a traceback."""
+    [record] = Record.read(json.dumps({"msg": "m", **members}).encode(), Names())
+    assert record.stack == stack
+
+
+@pytest.mark.parametrize(
+    ("members", "level"),
+    [
+        ({"type": "platform.report", "record": {"status": "timeout"}, "time": 1}, 40),
+        ({"type": "platform.report", "record": {"status": "success"}, "time": 1}, 20),
+        ({"Outcome": "exceededCpu", "EventTimestampMs": 1}, 40),
+        ({"Outcome": "ok", "EventTimestampMs": 1}, 20),
+        ({"level": "\x1b[31merror\x1b[39m"}, 40),
+    ],
+    ids=str,
+)
+def test_levels_of_one_format(members: dict[str, Any], level: int) -> None:
+    """How a function ended is a level, and colors are no part of a word."""
+    text = json.dumps(members).encode()
+    [record] = Record.read(text, Names())
+    assert record.level == level
+    if level == 40 and "level" not in members:
+        assert any(re.search(pattern, text) for pattern in failing())
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"message": {"order": 7, "name": "Zoë"}}, '{"order": 7, "name": "Zoë"}'),
+        ({"message": {"message": "m", "order": 7}}, "m"),
+        ({"message": {}}, ""),
+        (
+            {"@t": 1, "@mt": "{A} in {B:0.0}, {B:0.00}", "@r": ["1.5", "1.50"], "A": 7},
+            "7 in 1.5, 1.50",
+        ),
+    ],
+    ids=["an object", "a message within", "nothing", "rendered"],
+)
+def test_messages_that_are_put_together(members: dict[str, Any], message: str) -> None:
+    """A message may be an object, and a template have renderings of its values."""
+    [record] = Record.read(json.dumps(members).encode(), Names())
+    assert record.message == message
+
+
+_ROWS = {
+    "results": [
+        [
+            {"field": "@timestamp", "value": "2026-01-31 12:00:00.123"},
+            {"field": "@message", "value": '{"level":"ERROR","request_id":"r"}'},
+            {"field": "@ptr", "value": "a"},
+        ]
+    ]
+    * 2
+}
+_TABLES = {
+    "tables": [
+        {
+            "columns": [{"name": "timestamp"}, {"name": "operation_Id"}]
+            + [{"name": "severityLevel"}, {"name": "message"}],
+            "rows": [["2026-01-31T12:00:00.123Z", "r", 3, None]] * 2,
+        }
+    ]
+}
+
+
+@pytest.mark.parametrize("answer", [_ROWS, _TABLES], ids=["Insights", "Azure"])
+def test_answers_of_queries(answer: dict[str, Any]) -> None:
+    """Each row of an answer of CloudWatch's Insights, and of Azure's, is a line."""
+    text = json.dumps(answer).encode()
+    records = Record.read(text, Names())
+    said = [(record.request, record.time, record.level) for record in records]
+    assert said == [("r", pytest.approx(_TIME), 40)] * 2
+    assert any(re.search(pattern, text) for pattern in failing())
+
+
+@pytest.mark.parametrize("answer", [{"results": [1, "x"]}, {"tables": [{"rows": 1}]}])
+def test_what_is_no_answer(answer: dict[str, Any]) -> None:
+    """A line that only has a member of that name is one line."""
+    [record] = Record.read(json.dumps({"msg": "m", **answer}).encode(), Names())
+    assert record.message == "m"
+
+
+def test_a_batch_of_several_services() -> None:
+    """Records of OpenTelemetry's have the service, and the members of their body."""
+    body = {"values": [{"key": "message", "value": {"stringValue": "m"}}]}
+    text = json.dumps(
+        {
+            "resourceLogs": [
+                {
+                    "resource": {"attributes": [_named("service.name", name)]},
+                    "scopeLogs": [{"logRecords": [{"body": {"kvlistValue": body}}]}],
+                }
+                for name in ("shop", "mail")
+            ]
+        }
+    )
+    records = Record.read(text.encode(), Names())
+    said = [(record.says("service"), record.message) for record in records]
+    assert said == [("shop", "m"), ("mail", "m")]
+
+
+def _named(key: str, text: str) -> dict[str, Any]:
+    return {"key": key, "value": {"stringValue": text}}
+
+
+def test_the_method_of_a_class_is_none() -> None:
+    """A method in small letters is one of a request only beside a path."""
+    [record] = Record.read(b'{"method":"place","msg":"m"}', Names())
+    assert record.method is None
+    [record] = Record.read(b'{"method":"get","path":"/a","msg":"m"}', Names())
+    assert record.method == "get"
 
 
 @given(st.permutations([("request_id", "r"), ("trace_id", "t"), ("auditID", "a")]))

@@ -90,6 +90,23 @@ SAID: dict[str, _Said] = {
     ),
     "Azure Functions": (0.25, 40, UUID, None, None, None, 41),
     "Serilog": (0, 40, None, "GET", "/orders/7", 500, 41.2),
+    "Serilog (file": (0.25, 40, None, "GET", "/orders/7", 500, 41.2),
+    "ASP.NET Core (console": (0.25, 40, "0HN1:00000001", None, "/orders/7", None, None),
+    "ASP.NET Core (systemd": (None, 40, "0HN1:00000001", None, "/orders/7", None, None),
+    "semantic_logger": (0.250123, 40, "7f3a91c2", None, None, None, 41),
+    "pino-pretty": (0.25, 40, None, None, None, None, None),
+    "logrus": (0, 40, "7f3a91c2", None, None, None, None),
+    "zap": (0.25, 40, None, None, None, None, None),
+    "AWS Lambda (failures)": (3.25, 40, UUID, None, None, None, None),
+    "Amazon API Gateway": (None, 0, UUID, None, None, 500, None),
+    "Akka": (0.25, 40, None, None, None, None, None),
+    "HAProxy (TCP)": (0.291, 0, None, None, None, None, 41),
+    "Envoy (messages)": (0.25, 40, None, None, None, None, None),
+    "PostgreSQL (Amazon": (0, 40, None, None, None, None, None),
+    "PostgreSQL (csvlog)": (0.25, 40, None, None, None, None, None),
+    "Tornado": (0, 40, None, "GET", "/orders/7", 500, 41.25),
+    "Sanic": (0, 20, None, "GET", "http://shop/orders/7", 500, None),
+    "RQ": (0, 0, UUID, None, None, None, None),
     "IIS": (0, 0, None, "GET", "/orders/7", 500, 41),
     "MySQL (error": (0.25, 40, None, None, None, None, None),
     "MySQL (slow": (0.25, 0, None, None, None, None, None),
@@ -155,6 +172,107 @@ def test_logfmt(text: str, level: int, message: str, request_id: str | None) -> 
     found = record(text)
     assert (found.level, found.request) == (level, request_id)
     assert found.message == message or not message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "Jan 31 12:00:00 lb haproxy[7]: 10.0.0.7:1 [31/Jan/2026:12:00:00.250] web "
+            'shop/s1 0/0/1/40/41 503 213 - - SC-- 1/1/0/0/3 0/0 "GET /a HTTP/1.1" '
+            "7F000001:8296_0003:790E",
+            ("7F000001:8296_0003:790E", 503, 0),
+        ),
+        (
+            '[2026-01-31T12:00:00.250Z] "GET /a HTTP/2" 503 - via_upstream - "-" 0 9 '
+            '41 40 "10.0.0.7" "curl" "7f3a91c2" "shop" "-" inbound|80||',
+            ("7f3a91c2", 503, 0),
+        ),
+        (
+            'I0131 12:00:00.250000 1 httplog.go:132] "HTTP" verb="GET" URI="/a" '
+            'latency="41.25ms" userAgent="x" audit-ID="7f3a91c2" srcIP="" resp=500',
+            ("7f3a91c2", 500, 20),
+        ),
+        ("method:GET\tpath:/a\tstatus:500\treqId:7f3a91c2\tx:-", ("7f3a91c2", 500, 0)),
+        (
+            "12:00:00 ERROR traceId=7f3a91c2, parentId=, sampled=true [shop] (x) no",
+            ("7f3a91c2", None, 40),
+        ),
+        ("12:00:00 ERROR traceId= parentId= [shop] (x) no", (None, None, 40)),
+        (
+            "2026-01-31 12:00:00 INFO [shop,7f3a91c2,b2,true] 7 --- [exec-1] a.B : no",
+            ("7f3a91c2", None, 20),
+        ),
+        (
+            '10.0.0.7 [31/Jan/2026:12:00:00 +0000] "GET /a HTTP/1.1" 500 1',
+            (None, 500, 0),
+        ),
+        (
+            '10.0.0.7 - - [Sat, 31 Jan 2026 12:00:00 GMT] "GET /a HTTP/1.1" 500 1',
+            (None, 500, 0),
+        ),
+        ('INFO:werkzeug:10.0.0.7 - - [x] "GET /a HTTP/1.1" 500 -', (None, 500, 20)),
+        (
+            '12:00:00.250 [x-1] INFO A - 10.0.0.7 [y] "GET /a HTTP/1.1" 500',
+            (None, 500, 20),
+        ),
+    ],
+    ids=lambda text: text[:20] if isinstance(text, str) else "",
+)
+def test_ids_and_answers_in_other_forms(
+    text: str, said: tuple[str | None, int | None, int]
+) -> None:
+    """What the same systems write in another place, or leave out, is found, too."""
+    found = record(text)
+    assert (found.request, found.status, found.level) == said
+
+
+@pytest.mark.parametrize(
+    ("prefix", "service"),
+    [
+        ("\x1b[36mshop-1   |\x1b[0m ", "shop-1"),
+        ("\x1b[32mshop-7d4-abc1\x1b[0m \x1b[32mapp\x1b[0m ", "shop-7d4-abc1/app"),
+        ("default shop-7d4-abc1 app ", "shop-7d4-abc1/app"),
+        ("\x1b[36m2026-01-31T12:00:00.25+00:00 app[web.1]:\x1b[0m ", "web.1"),
+        ("83 <190>1 2026-01-31T12:00:00.25+00:00 host app web.1 - ", "app"),
+        ("<134>Jan 31 12:00:00 shop[7]: ", "shop"),
+        ("Sat 2026-01-31 12:00:00 UTC web1 shop[7]: ", "shop"),
+        ("1769860800.250000 web1 shop[7]: ", "shop"),
+        ("2026-01-31T12:00:00Z 2026/01/31/[$LATEST]6f1a ", None),
+        (f"2026-01-31T12:00:00Z ecs/shop/{UUID.replace('-', '')} ", "ecs/shop"),
+        ('2026-01-31T12:00:00Z {app="shop", pod="x"} ', "shop"),
+        ("2026-01-31T12:00:00Z {} ", None),
+        ("2026-01-31T12:00:00.123456789Z ", None),
+    ],
+    ids=repr,
+)
+def test_prefixes_before_lines_of_all_forms(prefix: str, service: str | None) -> None:
+    """What stands behind a collector's words is read by its own format."""
+    for line in (
+        '{"level":"error","request_id":"r1","msg":"no"}',
+        "level=error msg=no request_id=r1",
+        f"[ERROR]\t2026-01-31T12:00:00.250Z\t{UUID}\tno",
+    ):
+        found = record(prefix + line)
+        assert found.request in ("r1", UUID)
+        assert (found.level, found.message) == (40, "no")
+        assert found.says("service") == service
+
+
+def test_a_level_behind_a_prefix() -> None:
+    """A word in capitals is the level of a line whose collector says it is one."""
+    found = record("Jan 31 12:00:00 web1 shop[7]: ERROR no such order")
+    assert (found.level, found.message) == (40, "no such order")
+    assert record("Jan 31 12:00:00 web1 shop[7]: Errors: 0").level == 0
+
+
+def test_entries_that_are_indented() -> None:
+    """A line for people is an entry though it is indented, by its time and level."""
+    text = "  2026-01-31T12:00:00.250000Z ERROR shop::orders: refused"
+    found = record(text)
+    assert (found.time, found.level) == (NOON + 0.25, 40)
+    assert not begins(b"    at src/orders.rs:7 on main", NAMES)
+    assert not begins(b"  2026-01-31 is a day", NAMES)
 
 
 def test_pairs_behind_other_words() -> None:

@@ -61,7 +61,8 @@ class Asked(Said):
         """The method of the request."""
         for _, found in self._all("method"):
             if type(found) is str and _METHOD.fullmatch(found):
-                return found
+                # else it may be the method of a class that wrote the line
+                return found if found.isupper() or self.path else None
         return self._request_line[0]
 
     @property

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ctxlog.viewer.recognize.keys import plain
-from ctxlog.viewer.recognize.scales import SCALES, level_number
+from ctxlog.viewer.recognize.scales import SCALES, level_number, outcome
 
 #: The scales of numbers under names that have one.
 _SCALES = {
@@ -33,6 +33,9 @@ def level_of(found: Any, name: str, scale: str) -> int | None:
     """
     word = plain(name)
     if isinstance(found, str):
+        ended = outcome(found, scale)
+        if ended is not None:
+            return ended
         if word == "status" and found.lower() not in _STATUSES:
             return None
         level = level_number(found)

@@ -17,9 +17,13 @@ def filled(template: str, members: dict[str, Any]) -> str:
     inner = members.get("Properties")
     if isinstance(inner, dict):
         members = {**members, **inner}
+    rendered = members.get("@r")  # what has a form of its own, in turn
+    rendered = list(rendered) if isinstance(rendered, list) else []
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
+        if rendered and ":" in match[0]:
+            return str(rendered.pop(0))
         return str(members[name]) if name in members else match[0]
 
     shown = _HOLE.sub(value, template)

@@ -37,7 +37,7 @@ _WRAPPERS: Sequence[tuple[str, Sequence[str], Collection[str]]] = (
     # Docker's GELF driver
     ("short_message", ("timestamp",), ("_container_id", "_container_name")),
     # logcli -o jsonl
-    ("line", ("timestamp",), ("labels",)),
+    ("line", ("timestamp",), ("labels", "fields")),
     # CloudWatch Logs Insights
     ("@message", ("@timestamp",), ("@ptr", "@logStream", "@log", "@ingestionTime")),
 )
@@ -45,16 +45,18 @@ _WRAPPERS: Sequence[tuple[str, Sequence[str], Collection[str]]] = (
 _PAIRS = ("contextMap", "attributes", "Attributes")
 #: Lists of wrapped lines in an object: of CloudWatch's subscriptions and command line.
 _LISTS = ("logEvents", "events")
+#: Answers of Insights and of Azure's queries: lists of cells, one list for each line.
+_ANSWERS = ("results", "tables")
 
 #: One of these has each object that is not simply the line itself.
 _MARKS = frozenset(
     [mark for _, _, others in _WRAPPERS for mark in others]
-    + [*_LISTS, *_PAIRS, "resourceLogs"]
+    + [*_LISTS, *_PAIRS, *_ANSWERS, "resourceLogs"]
 )
 
 #: And one of these: `time` and `date` alone are of any line.
 _WRAPPING = frozenset(
-    [name for name, _, _ in _WRAPPERS] + [*_LISTS, *_PAIRS, "resourceLogs"]
+    [name for name, _, _ in _WRAPPERS] + [*_LISTS, *_PAIRS, *_ANSWERS, "resourceLogs"]
 )
 
 # Values within values of OpenTelemetry's that are read.
@@ -104,6 +106,9 @@ def objects(text: bytes, read: Reader | None = None) -> Sequence[dict[str, Any]]
         return (_flat(members),)
     if not members.keys().isdisjoint(_PAIRS):
         members = _paired(members)
+    if not members.keys().isdisjoint(_ANSWERS):
+        found = [_unwrapped(one, read) for one in _answered(members)]
+        return found or (members,)
     if not members.keys().isdisjoint(_LISTS):
         return _events(members, read) or (members,)
     return (members,)
@@ -147,6 +152,8 @@ def _unwrapped(members: dict[str, Any], read: Reader | None) -> dict[str, Any]:
         line = text.strip().encode("utf-8", "replace")
         if not line.startswith(b"{"):
             said = read(line) if read is not None else ()
+            if not said and name == "line":
+                return {**members, "message": text}
             if said:
                 around = {key: of for key, of in members.items() if key != name}
                 return {**around, **said[0]}
@@ -180,11 +187,30 @@ def _events(members: dict[str, Any], read: Reader | None) -> list[dict[str, Any]
     return []
 
 
+def _answered(members: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the lines of an answer: of Insights, or of the tables of Azure's."""
+    results = members.get("results")
+    for row in results if isinstance(results, list) else ():
+        cells = [one for one in _dicts(row) if isinstance(one.get("field"), str)]
+        if cells:
+            yield {one["field"]: one.get("value") for one in cells}
+    for table in _dicts(members.get("tables")):
+        names = [one.get("name") for one in _dicts(table.get("columns"))]
+        rows = table.get("rows")
+        for row in rows if isinstance(rows, list) else ():
+            if isinstance(row, list) and len(row) == len(names):
+                pairs = zip(names, row, strict=True)
+                yield {str(name): said for name, said in pairs if said is not None}
+
+
 def _records(members: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    level = [members]
-    for name in ("resourceLogs", "scopeLogs", "logRecords"):
-        level = [inner for outer in level for inner in _dicts(outer.get(name))]
-    yield from level
+    for resource in _dicts(members.get("resourceLogs")):
+        about = resource.get("resource")
+        about = _pairs(about.get("attributes"), 0) if isinstance(about, dict) else {}
+        service = {key: of for key, of in about.items() if key == "service.name"}
+        for scope in _dicts(resource.get("scopeLogs")):
+            for record in _dicts(scope.get("logRecords")):
+                yield {**record, **service}
 
 
 def _dicts(found: object) -> list[dict[str, Any]]:
@@ -195,6 +221,10 @@ def _dicts(found: object) -> list[dict[str, Any]]:
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
     """A log record of a batch, with its attributes as members."""
     flat = dict(record)
+    body = record.get("body")
+    if isinstance(body, dict) and isinstance(body.get("kvlistValue"), dict):
+        del flat["body"]  # as of structured loggers
+        flat.update(_pairs(body["kvlistValue"].get("values"), 0))
     flat.update(_pairs(record.get("attributes"), 0))
     return flat
 

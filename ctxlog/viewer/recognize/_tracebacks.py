@@ -11,19 +11,41 @@ _BEGIN = "Traceback (most recent call last):"
 
 def as_text(told: object) -> str:
     """
-    Return a traceback as text: one that is, or structlog's objects, the cause first.
+    Return a traceback as text: one that is, or a list of its lines, or objects.
 
-    Empty if it is none.
+    Of structlog's objects the cause comes first. Empty if it is none.
     """
     if isinstance(told, str):
         return told if "\n" in told else ""
-    if isinstance(told, list):
-        return "\n\n".join(filter(None, map(_from_object, reversed(told))))
-    return ""
+    if not isinstance(told, list) or not told:
+        return ""
+    if all(isinstance(one, str) for one in told):
+        shown = "\n".join(one.rstrip("\n") for one in told)
+        return shown if "\n" in shown else ""
+    frames = [_frame(one) for one in told if isinstance(one, dict)]
+    if frames and all(frames):
+        return "\n".join(frames)
+    return "\n\n".join(filter(None, map(_from_object, reversed(told))))
+
+
+def _frame(told: dict[str, Any]) -> str:
+    """Return a call of Java's as its tracebacks have it; empty if it is none."""
+    kind = told.get("class") or told.get("className")
+    method = told.get("method") or told.get("methodName")
+    if not (isinstance(kind, str) and isinstance(method, str)):
+        return ""
+    file = told.get("file") or told.get("fileName") or "Unknown Source"
+    line = told.get("line", told.get("lineNumber"))
+    return f"\tat {kind}.{method}({file}{f':{line}' if line else ''})"
 
 
 def _from_object(told: object) -> str:
-    if not isinstance(told, dict) or "exc_type" not in told:
+    if not isinstance(told, dict):
+        return ""
+    stack = told.get("StackTraceString")  # Serilog's, for Elasticsearch
+    if isinstance(stack, str):
+        return f"{told.get('ClassName')}: {told.get('Message')}\n{stack}"
+    if "exc_type" not in told:
         return ""
     frames = told.get("frames")
     shown = [

@@ -51,7 +51,7 @@ def status(digits: bytes) -> Sequence[bytes]:
     return (
         rb"tatus(?:[._]?[cC]ode)?" + then,
         rb"TATUS(?:_?CODE)?" + then,
-        rb"esponse_?[cC]ode" + then,
+        rb"es(?:ponse|ult)_?[cC]ode" + then,
         inner,
         *_WRAPPED_TEXT,
     )
@@ -82,6 +82,8 @@ def failing() -> Sequence[bytes]:
         rb"riority" + colon + level,
         rb"RIORITY" + colon + level,
         rb"tatus" + colon + word,
+        rb'tatus"\s*:\s*"timeout',  # Lambda's
+        rb'"Outcome"\s*:\s*"e',  # of Cloudflare's Workers
         rb'"err' + colon,  # of klog, which says no level
     ]
     return (*found, *status(rb"5\d\d"))
@@ -95,4 +97,10 @@ _WRAPPED_TEXT = (
     rb'"source_type"\s*:',
     rb'"ingestionTime"\s*:',
     rb'"logEvents"\s*:',
+    rb'"agent"\s*:\s*\{',
+    rb'"kubernetes"\s*:\s*\{',
+    rb'"podName"\s*:',
+    rb'"line"\s*:\s*"[^{\s]',
+    rb'"results"\s*:\s*\[',
+    rb'"tables"\s*:\s*\[',
 )

@@ -36,6 +36,7 @@ WORDS: Mapping[str, Sequence[str]] = {
         "time_iso8601 time_local msec instant start_utc start_time start_time_utc "
         "request_received_timestamp stage_timestamp event_timestamp created_at "
         "observed_timestamp observed_time_unix_nano start_local receive_timestamp "
+        "time_generated "
         "time_millis edge_start_timestamp request_time request_time_epoch accept_date "
         "request_date " + WRAPPED_TIME + " __source_realtime_timestamp"
     ).split(),
@@ -51,12 +52,13 @@ WORDS: Mapping[str, Sequence[str]] = {
         "status status_code response_code http_status http_status_code "
         "http.response.status_code downstream_status response_status "
         "response_status.code http.response.status origin_status edge_response_status "
-        "elb_status_code sc-status response_status_code resp_status"
+        "elb_status_code sc-status response_status_code resp_status result_code"
     ).split(),
     "path": (
         "path url http.url_details.path request_path url.path uri request_uri "
         "request_url uri_path http.path http.target http.url http.route_path "
         "original_url raw_path url.original url.full cs-uri-stem client_request_uri "
+        "requested_uri "
         "client_request_path x-envoy-original-path"
     ).split(),
     "route": "route http.route".split(),
@@ -83,7 +85,7 @@ WORDS: Mapping[str, Sequence[str]] = {
     ).split(),
     "service": (
         "service service.name service_name app app_name application application_name "
-        "service_context.service"
+        "service_context.service app_role_name cloud_role_name"
     ).split(),
     "task id": "task_id job_id celery.task_id".split(),
     "parent task": "parent_task_id parent_job_id".split(),
@@ -93,7 +95,8 @@ WORDS: Mapping[str, Sequence[str]] = {
     "traceback": (
         "exception.stack exc_info stack error.stack_trace error.stack stack_trace "
         "err.stack full_message exception exception.stacktrace stacktrace "
-        "error_verbose thrown.extended_stack_trace"
+        "error_verbose thrown.extended_stack_trace throwable.step_array "
+        "exception.trace exception.frames exceptions outer_stack_trace"
     ).split(),
 }
 
@@ -154,6 +157,7 @@ STACK_HEADS = frozenset(path.partition(".")[0] for path in WORDS["traceback"]) |
     "error",
     "exc_info",
     "stackTrace",
+    "Exception",
 }
 #: The time since a request began, on a line of ctxlog's; the first of them is how long
 #: something took on a line of another logger.

@@ -4,6 +4,7 @@ What one line says, whichever logger has written it.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -150,10 +151,12 @@ class Record(Asked):
 
     @property
     def _message(self) -> tuple[Place, str]:
-        form = self._shape.format
+        form, object_at = self._shape.format, ""
         for place, found in self._all("message"):
             if type(found) is not str:
                 if isinstance(found, (dict, list)):
+                    if place in OWN and found and type(place) is str:
+                        object_at = place
                     continue
                 found = str(found)
             if place == "log":  # as Docker has it
@@ -165,6 +168,8 @@ class Record(Asked):
             elif form.template == "arguments" and "{}" in found:
                 found = placed(found, self.members.get("arguments"))
             return place, found
+        if object_at:  # as some log an object alone
+            return object_at, json.dumps(self.members[object_at], ensure_ascii=False)
         return "", ""
 
     @property

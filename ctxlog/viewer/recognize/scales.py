@@ -75,6 +75,13 @@ _WORDS = {
     "emergency": 50,
     "emerg": 50,
 }
+#: The colors of terminals, which winston writes into JSON, too.
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
+#: Words for how something ended that are levels in one format only.
+_OUTCOMES = {
+    "Lambda": {"success": 20, "failure": 40, "error": 40, "timeout": 40},
+    "Workers": {"ok": 20, "canceled": 30},
+}
 _SYSLOG = (50, 50, 50, 40, 30, 25, 20, 10)
 
 
@@ -102,7 +109,14 @@ SCALES: Mapping[str, Callable[[int], int]] = {
     "Python": lambda level: level if 0 < level <= 100 else 0,
     "Ruby": lambda level: (10, 20, 30, 40, 50)[level] if 0 <= level <= 4 else 0,
     "lager": lambda level: (10, 20, 40, 50)[level] if 0 <= level <= 3 else 0,
+    **dict.fromkeys(_OUTCOMES, lambda _: 0),
 }
+
+
+def outcome(word: str, scale: str) -> int | None:
+    """Return the level of how something ended; None if a scale has no such words."""
+    words = _OUTCOMES.get(scale)
+    return None if words is None else words.get(word.lower(), 40)
 
 
 def level_number(level: object) -> int:
@@ -113,7 +127,8 @@ def level_number(level: object) -> int:
 @functools.lru_cache(256)
 def _word_number(word: str) -> int:
     # slog writes what is between its levels as ERROR+2
-    return _WORDS.get(re.split(r"[+-]", word.strip().lower(), maxsplit=1)[0], 0)
+    word = _COLORS.sub("", word).strip().lower()
+    return _WORDS.get(re.split(r"[+-]", word, maxsplit=1)[0], 0)
 
 
 def level_words(least: int) -> tuple[str, ...]:

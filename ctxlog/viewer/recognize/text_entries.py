@@ -17,11 +17,26 @@ from ctxlog.viewer.recognize._objects import objects
 from ctxlog.viewer.recognize.formats import TextFormat, texts_from
 from ctxlog.viewer.recognize.keys import WORDS, plain
 from ctxlog.viewer.recognize.scales import iso, seconds
-from ctxlog.viewer.recognize.text_prefixes import Prefixed, prefixed
+from ctxlog.viewer.recognize.text_pieces import (
+    BRACKETED,
+    DURATION,
+    ID_LIKE,
+    TO_MS,
+    after_access,
+    bracketed,
+    milliseconds,
+    openstack,
+)
+from ctxlog.viewer.recognize.text_prefixes import PRIORITIES, Prefixed, prefixed
 from ctxlog.viewer.recognize.text_times import written
 
 #: Where JSON begins that stands behind something else.
 _PREFIX = 400
+#: An entry that is indented, as Rust's and HashiCorp's are for people.
+_INDENTED = re.compile(
+    rb" {1,8}\x1b?[^ \x1b]{0,4}\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,9}Z\S{0,8} +"
+    rb"(?:\x1b\[[0-9;]*m)*\[? ?(?:TRACE|DEBUG|INFO|WARN|ERROR)\b"
+)
 _CONTINUED = b" \t\r\n})]"
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
 _TRACE = re.compile(
@@ -35,21 +50,33 @@ _WORDS = re.compile(
     rb"(?:[^{]*\b(?:(?i:trace|debug|info|notice|warn|warning|error|critical|fatal)\b|"
     rb"\d\d:\d\d:\d\d))"
 )
-_UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
-_ID_LIKE = re.compile(rf"req[-_][\w-]+|{_UUID}|[0-9a-fA-F]{{16,64}}")
-_TRACE_ID = re.compile(r"([0-9a-f]{16,32})-([0-9a-f]{16})")
+#: What docker logs --timestamps and others write before a line that is an entry by
+#: itself: one with a time, a level or pairs of its own, or of an access log.
+_STAMP = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)) "
+    r"(?=[\[<\d]|[A-Za-z_@.]{1,30}=|[A-Z]{4,8}:|[A-Z], \[|[IWEF]\d{4} |[A-Z]{3,7} /|"
+    r"[\w:.]{3,40} \S{1,40} \S{1,40} \[)"
+)
+#: How precise their times are before each line of a traceback.
+_STAMPED_TRACE = re.compile(r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{6,9}Z (.*)", re.DOTALL)
+#: A level before a message, with nothing between them that tells.
+_SHOUTED = re.compile(
+    r"\[?(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b\]?:?\s+(\S.*)",
+    re.DOTALL,
+)
+#: The line of an access log within another one.
+_ACCESS = re.compile(r'"([A-Z]{3,17}) (\S+)(?: (?:HTTP/)?[\d.]+)?" ([1-5]\d\d)\b')
 _NAMED_ID = re.compile(
     r"\b(?:x-)?(request|req|correlation|trace)[-_ ]?id[\"']?\s?[=:]\s?[\"']?"
-    r"([\w.:/+-]{1,128})",
+    r"([\w.:/+-]{1,128})(?![\w.:/+=-])",
     re.IGNORECASE,
 )
 _PAIRS = re.compile(r"(?<!\S)([A-Za-z][\w.]*)=(\S+)")
-_BRACKETED = re.compile(r"\[([^\]]*)\]")
-_QUOTED_OR_BARE = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s)")
-_TO_MS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
+_TAGS = re.compile(r"([A-Za-z][\w.]*)[=:]\s?([^\s,{}]+)")
 #: Levels as klog, Redis, ASP.NET and PostgreSQL write them.
 _LEVELS = {
+    **{f"<{number}>": name for number, name in enumerate(PRIORITIES)},
+    "T": "trace",
     "I": "info",
     "W": "warning",
     "E": "error",
@@ -73,6 +100,8 @@ _LEVELS = {
     "crash": "error",
     "supervisor": "error",
     "progress": "info",
+    "task timed out": "error",
+    "timeout": "error",
 }
 
 
@@ -108,13 +137,15 @@ class Entries:
         That is what a collector has written before it, and what the line itself says,
         as JSON or as text.
         """
-        if line[:1] in _CONTINUATION:
+        if line[:1] in _CONTINUATION and not _INDENTED.match(line):
             return ()
         if self._last[0] != line:
             self._last = line, self._read(line)
         return self._last[1]
 
     def _read(self, line: bytes) -> Sequence[dict[str, Any]]:
+        if line[:1] == b" ":
+            return self._own(line.lstrip())
         found = None if not _may_have_prefix(line) else prefixed(line)
         if found is None:
             return self._own(line)
@@ -150,6 +181,9 @@ class Entries:
         if not found.time or _TRACE.match(text):
             return ()
         members = {"message": text}
+        shouted = _SHOUTED.match(text)
+        if shouted is not None:
+            members["level"], members["message"] = shouted.groups()
         self._identify(members, text)
         return (members,)
 
@@ -172,9 +206,15 @@ class Entries:
             pairs = logfmt.pairs(text)
             if pairs is not None:
                 return self._logfmt(pairs)
+        elif "\t" in text and (labeled := logfmt.labeled(text)) is not None:
+            return labeled
         for one in texts_from(text[:1]):
             match = one.form.fullmatch(text)
             if match is not None:
+                if one.is_weak and (stamp := _STAMP.match(text)) is not None:
+                    inner = self._text(text[stamp.end() :])
+                    if inner is not None:
+                        return _merged({"timestamp": stamp[1]}, inner)
                 members = self._matched(one, match)
                 if members is not None:
                     self._identify(members, text)
@@ -193,11 +233,11 @@ class Entries:
         for name in ("service", "connect"):
             if "dyno" in pairs and name in pairs:
                 members.pop(name)
-                match = _DURATION.fullmatch(pairs[name])
+                match = DURATION.fullmatch(pairs[name])
                 if match is None:
                     continue
                 key = "duration_ms" if name == "service" else "connect_ms"
-                members[key] = float(match[1]) * _TO_MS[match[2]]
+                members[key] = float(match[1]) * TO_MS[match[2]]
         return members
 
     def _matched(self, one: TextFormat, match: re.Match[str]) -> dict[str, Any] | None:
@@ -221,15 +261,19 @@ class Entries:
         if "level" in found:
             level = found.pop("level")
             members["level"] = _LEVELS.get(level, _LEVELS.get(level.lower(), level))
+        if "csv" in found:
+            found["message"] = found.pop("csv").replace('""', '"')
         for name, unit in (("ms", 1.0), ("us", 1e-3), ("s", 1e3)):
             if name in found:
-                members["duration_ms"] = _number(found.pop(name), unit)
-        took = _DURATION.fullmatch(found.pop("took", ""))
+                members["duration_ms"] = milliseconds(found.pop(name), unit)
+        took = DURATION.fullmatch(found.pop("took", ""))
         if took is not None:
-            members["duration_ms"] = _number(took[1], _TO_MS[took[2]])
+            members["duration_ms"] = milliseconds(took[1], TO_MS[took[2]])
         heads = found.pop("head", "") + found.pop("heads", "")
         rest = found.pop("rest", "")
         request = found.pop("request", "")
+        for name, value in _TAGS.findall(found.pop("tags", "")):
+            members.setdefault(name, value)
         if logfmt.may_be(found.get("message", "")):
             pairs = logfmt.pairs(found["message"])
             if pairs is not None:  # all of it, as lograge has it
@@ -237,13 +281,19 @@ class Entries:
                 members.update(self._logfmt(pairs))
         members.update(found)
         if request:
-            _openstack(members, request)
+            openstack(members, request)
         if rest:
-            _after_access(members, rest)
+            after_access(members, rest)
         if heads:
-            _bracketed(members, heads)
+            bracketed(members, heads)
             for name, value in _PAIRS.findall(heads):
                 members.setdefault(name, value)
+        message = members.get("message", "")
+        if '" ' in message and "status" not in members:
+            access = _ACCESS.search(message)
+            if access is not None:
+                asked = zip(("method", "path", "status"), access.groups(), strict=True)
+                members.update(asked)
         if "message" not in members and "status" in members:
             line = (members.get("method"), members.get("path"), members["status"])
             members["message"] = " ".join(word for word in line if word)
@@ -267,9 +317,9 @@ class Entries:
             name = "request_id" if kind == "req" else f"{kind}_id"
             members.setdefault(name, found[2])
         if "request_id" not in members:
-            for inner in _BRACKETED.findall(message[:400]):
+            for inner in BRACKETED.findall(message[:400]):
                 word = inner.partition(" ")[0]
-                if _ID_LIKE.fullmatch(word):
+                if ID_LIKE.fullmatch(word):
                     members["request_id"] = word
                     return
 
@@ -307,83 +357,7 @@ def _merged(outer: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
     return {**kept, **inner}
 
 
-def _later(text: str, milliseconds: float) -> str:
+def _later(text: str, taken: float) -> str:
     """Return when something ended that began then; as other lines have their times."""
     moment = seconds(text)
-    return text if moment is None else iso(moment + milliseconds / 1000)
-
-
-def _number(text: str, unit: float) -> float | None:
-    try:
-        return float(text) * unit
-    except ValueError:
-        return None
-
-
-def _openstack(members: dict[str, Any], text: str) -> None:
-    request, *others = text.split()
-    if request != "-":
-        members["request_id"] = request
-    for name, value in zip(("user", "project"), others, strict=False):
-        if value != "-":
-            members[name] = value
-
-
-def _bracketed(members: dict[str, Any], text: str) -> None:
-    """Read what stands in brackets: a trace and a span, an id, a thread."""
-    for inner in _BRACKETED.findall(text):
-        inner = inner.strip()
-        spans = _TRACE_ID.fullmatch(inner)
-        words = [word.strip() for word in inner.split(",")]
-        if spans is not None:
-            members["trace_id"], members["span_id"] = spans.groups()
-        elif len(words) == 3 and words[1]:  # Sleuth's: the application, trace, span
-            members["service"] = members.get("service") or words[0]
-            members["trace_id"], members["span_id"] = words[1:]
-        elif inner.startswith("client "):
-            members["client"] = inner[7:]
-        elif _ID_LIKE.fullmatch(inner):
-            members.setdefault("request_id", inner)
-        elif inner:
-            if "thread" in members:
-                members.setdefault("service", members["thread"])
-            members["thread"] = inner
-
-
-def _after_access(members: dict[str, Any], text: str) -> None:
-    """Read what an access log has after the size: referer, agent, an id, a time."""
-    quoted = 0
-    for in_quotes, bare in _QUOTED_OR_BARE.findall(
-        text.replace("{", " ").replace("}", " ")
-    ):
-        word = in_quotes or bare
-        if in_quotes or not bare:
-            quoted += 1
-            if quoted <= 2:
-                if in_quotes not in ("", "-"):
-                    members[("referer", "agent")[quoted - 1]] = in_quotes
-                continue
-        key, equals, value = word.partition("=")
-        if equals and re.fullmatch(r"\w+", key):
-            word = value.strip('"')
-            if re.fullmatch(r"(?i)rt|request_?time|duration|took", key):
-                members.setdefault("duration_ms", _number(word, 1e3))
-                continue
-            if re.search(r"(?i)id$", key) and word not in ("", "-"):
-                members.setdefault("request_id", word)
-            continue
-        took = _DURATION.fullmatch(word)
-        if took is not None:
-            members.setdefault("duration_ms", _number(took[1], _TO_MS[took[2]]))
-        elif re.fullmatch(r"\d+\.\d+", word):
-            members.setdefault("duration_ms", _number(word, 1e3))
-        elif _is_id(word):
-            members.setdefault("request_id", word)
-
-
-def _is_id(word: str) -> bool:
-    if _ID_LIKE.fullmatch(word):
-        return True
-    return bool(
-        re.fullmatch(r"(?=[^\d]*\d)[A-Za-z][\w-]*[-_][\w-]+", word) and len(word) >= 5
-    )
+    return text if moment is None else iso(moment + taken / 1000)

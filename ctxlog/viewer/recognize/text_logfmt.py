@@ -1,5 +1,5 @@
 """
-Lines of logfmt: `level=info msg="order placed" request_id=r1`.
+Lines of logfmt: `level=info msg="order placed" request_id=r1`, and of LTSV.
 """
 
 from __future__ import annotations
@@ -20,6 +20,20 @@ _KNOWN = _FIRST | frozenset(
 )
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 _LIKELY = re.compile(r"[A-Za-z_@][\w.@/\-]{0,99}=")
+
+
+_LABELED = re.compile(r"([A-Za-z_][\w.-]{0,63}):([^\t]*)")
+
+
+def labeled(text: str) -> dict[str, str] | None:
+    """Return what a line of LTSV says, `method:GET<Tab>status:500`; else None."""
+    pieces = text.split("\t")
+    if len(pieces) < 3:
+        return None
+    pairs = [_LABELED.fullmatch(piece) for piece in pieces]
+    if None in pairs:
+        return None
+    return {pair[1]: pair[2].strip("[]") for pair in pairs if pair and pair[2] != "-"}
 
 
 def may_be(text: str) -> bool:

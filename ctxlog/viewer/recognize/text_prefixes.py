@@ -13,14 +13,23 @@ _ISO = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
 _COLOR = rb"(?:\x1b\[[0-9;]*m)*"
 _FORMS = (
     # docker compose logs
-    re.compile(_COLOR + rb"(?P<service>[A-Za-z0-9][\w.-]{0,127}) {0,128}\| ?" + _COLOR),
+    re.compile(
+        _COLOR
+        + rb"(?P<service>[A-Za-z0-9][\w.-]{0,127}) {0,128}\|"
+        + _COLOR
+        + rb" ?"
+        + _COLOR
+    ),
     # kubectl logs --prefix
     re.compile(rb"\[pod/(?P<service>[\w.-]{1,255}/[\w.-]{1,63})\] "),
     # Heroku
     re.compile(
-        rb"(?P<time>"
+        _COLOR
+        + rb"(?P<time>"
         + _ISO
-        + rb") (?:app|heroku|[a-z][\w-]{0,30})\[(?P<service>[\w.-]{1,64})\]: ?"
+        + rb") (?:app|heroku|[a-z][\w-]{0,30})\[(?P<service>[\w.-]{1,64})\]:"
+        + _COLOR
+        + rb" ?"
     ),
     # Fly.io
     re.compile(
@@ -31,24 +40,51 @@ _FORMS = (
     ),
     # a runtime of the Container Runtime Interface
     re.compile(rb"(?P<time>" + _ISO + rb") (?:stdout|stderr) [PF](?::\S*)? "),
-    # syslog, RFC 3164, and journalctl; journalctl -o short-iso
+    # aws logs tail: a stream of Lambda's, or of a container
+    re.compile(
+        rb"(?P<time>" + _ISO + rb") (?P<stream>\d{4}/\d\d/\d\d/\[[^\]\s]*\]\w+|"
+        rb"(?P<service>[\w.-]{1,64}/[\w.-]{1,64})/[0-9a-f-]{32,36}) "
+    ),
+    # logcli
+    re.compile(
+        rb"(?P<time>" + _ISO + rb") \{(?:(?:service_name|app|job)="
+        rb'"(?P<service>[^"]*)"|[A-Za-z_]\w*="(?:[^"\\]|\\.)*"|, )*\} '
+    ),
+    # syslog, RFC 3164, which some send without the host, and journalctl, also with
+    # -o short-iso, short-full and short-unix
     re.compile(
         rb"(?:<(?P<priority>\d{1,3})>)?(?P<time>[A-Z][a-z]{2} [ \d]\d "
-        rb"\d\d:\d\d:\d\d(?:\.\d{1,9})?|" + _ISO + rb") "
-        rb"(?!" + LEVEL.encode() + rb" )(?P<host>[\w.:-]{1,255}) "
+        rb"\d\d:\d\d:\d\d(?:\.\d{1,9})?|(?:[A-Z][a-z]{2} )?\d{4}-\d\d-\d\d "
+        rb"\d\d:\d\d:\d\d(?:\.\d{1,9})? [A-Z]{3,5}|\d{10}\.\d{6}|" + _ISO + rb") "
+        rb"(?!"
+        + LEVEL.encode()
+        + rb" )(?:(?P<host>[\w.:-]{1,255}) |(?=[\w-]+\[\d+\]:))"
         rb"(?P<service>[\w./@:+-]{1,128}?)(?:\[(?P<pid>\d+)\])?:(?=[\s{]|$) ?"
     ),
     # syslog, RFC 5424
     re.compile(
-        rb"<(?P<priority>\d{1,3})>1 (?P<time>" + _ISO + rb"|-) (?P<host>\S{1,255}) "
-        rb"(?P<service>\S{1,48}) (?P<pid>\S{1,128}) \S{1,32} "
-        rb'(?:-|(?:\[(?:[^\]"]|"(?:[^"\\]|\\.)*")*\])+)(?: (?:\xef\xbb\xbf)?|$)'
+        rb"(?:\d{1,6} )?<(?P<priority>\d{1,3})>1 (?P<time>"
+        + _ISO
+        + rb"|-) (?P<host>\S{1,255}) "
+        rb"(?P<service>\S{1,48}) (?P<pid>\S{1,128}) \S{1,32}"
+        # which Heroku leaves out
+        rb'(?: (?:-(?=[ \n]|$)|(?:\[[^\s\]="]+(?: [^\s\]="]+="(?:[^"\\]|\\.)*")+\])+))?'
+        rb"(?: (?:\xef\xbb\xbf)?|$)"
     ),
 )
 #: stern: a pod and a container, which may be any two words.
 _STERN = re.compile(
-    _COLOR + rb"(?P<pod>[a-z0-9][a-z0-9.-]{0,250}-[a-z0-9]{1,10})"
-    rb"(?P<container> [a-z0-9][a-z0-9-]{0,62}) " + _COLOR
+    _COLOR
+    + rb"(?:(?P<namespace>[a-z0-9][a-z0-9-]{0,62}) (?=\S+ \S+ (?:[{\[\d]|\w+=)))?"
+    + _COLOR
+    + rb"(?P<pod>[a-z0-9][a-z0-9.-]{0,250}-[a-z0-9]{1,10})"
+    + _COLOR
+    + rb" "
+    + _COLOR
+    + rb"(?P<container>[a-z0-9][a-z0-9-]{0,62})"
+    + _COLOR
+    + rb" "
+    + _COLOR
 )
 # kubectl --timestamps, docker compose --timestamps
 _STAMP = re.compile(rb"(" + _ISO + rb") (?=\{)")
@@ -73,7 +109,9 @@ class Prefixed(NamedTuple):
     details: tuple[tuple[str, str], ...] = ()
 
 
-_LEVELS = "emergency alert critical error warning notice info debug".split()
+_DETAILS = ("host", "pid", "stream")
+#: The levels of syslog's priorities.
+PRIORITIES = "emergency alert critical error warning notice info debug".split()
 
 
 def prefixed(line: bytes) -> Prefixed | None:
@@ -84,7 +122,7 @@ def prefixed(line: bytes) -> Prefixed | None:
             return _read(match, line)
     match = _STERN.match(line)
     if match is not None and any(digit in match["pod"] for digit in b"0123456789"):
-        service = match["pod"] + b"/" + match["container"].strip()
+        service = match["pod"] + b"/" + match["container"]
         return _stamped(Prefixed(service.decode(), "", line[match.end() :]))
     return None
 
@@ -97,8 +135,8 @@ def _read(match: re.Match[bytes], line: bytes) -> Prefixed:
     }
     level = found.get("level", "")
     if "priority" in found:
-        level = _LEVELS[int(found["priority"]) & 7]
-    details = tuple((name, found[name]) for name in ("host", "pid") if name in found)
+        level = PRIORITIES[int(found["priority"]) & 7]
+    details = tuple((name, found[name]) for name in _DETAILS if name in found)
     rest = line[match.end() :]
     service, time = found.get("service", ""), found.get("time", "")
     return _stamped(Prefixed(service, time, rest, level, details))

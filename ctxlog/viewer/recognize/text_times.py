@@ -27,22 +27,26 @@ _CLOCK = r"(?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<part>\d{1,9}))?"
 #: A clock of two times twelve hours.
 _HALVES = r"(?P<clock>(?:0?\d|1[0-2]):\d\d(?::\d\d)?)\s?(?P<half>[AP]M)"
 _ZONE = r"(?: ?(?P<zone>Z|[+-]\d\d:?\d\d|[A-Z]{3,5}))?"
-_EPOCH = re.compile(r"\d{10}\.\d{1,9}")
+#: Seconds, milliseconds, and seconds as zap writes them for people.
+_EPOCH = re.compile(r"\d{10}(?:\d{3}|\.\d{1,9})|\d\.\d{1,19}e\+09")
 _FORMS = [
     re.compile(form)
     for form in (
         r"(?P<year>\d{4})[-/.]?(?P<month>\d\d)[-/.]?(?P<day>\d\d)(?:[T \t]|, | - )"
         + _CLOCK
         + _ZONE,
-        r"(?P<day>\d\d?)[/ -](?P<name>[A-Z][a-z]{2})[/ -](?P<year>\d{4})(?:::?| )"
-        + _CLOCK
-        + _ZONE,
+        r"(?:[A-Z][a-z]{2}, )?(?P<day>\d\d?)[/ -](?P<name>[A-Z][a-z]{2})[/ -]"
+        r"(?P<year>\d{4})(?:::?| )" + _CLOCK + _ZONE,
         r"[A-Z][a-z]{2} (?P<name>[A-Z][a-z]{2}) (?P<day>[ \d]\d) "
         + _CLOCK
         + r" (?P<year>\d{4})",
         r"(?P<name>[A-Z][a-z]{2}) (?P<day>[ \d]\d) " + _CLOCK,
         r"(?P<month>\d\d)(?P<day>\d\d) " + _CLOCK,
         r"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{4}), " + _HALVES,
+        r"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{4}) " + _CLOCK,
+        r"[A-Z][a-z]{2} (?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d) "
+        + _CLOCK
+        + _ZONE,
         r"(?P<name>[A-Z][a-z]{2}) (?P<day>\d\d?), (?P<year>\d{4}) " + _HALVES,
         r"(?P<short>\d\d)/?(?P<month>\d\d)/?(?P<day>\d\d)[ /]"
         r"(?P<clock>\d\d:?\d\d:?\d\d)(?:\.(?P<part>\d{1,9}))?",
@@ -71,7 +75,9 @@ def written(text: str, now: float) -> str | None:
         if match is not None:
             break
     else:
-        return text if _EPOCH.fullmatch(text) else None
+        if not _EPOCH.fullmatch(text):
+            return None
+        return f"{float(text):.6f}" if "e" in text else text
     found = match.groupdict()
     part, zone = found.get("part"), found.get("zone")
     zone = _ZONES.get(zone, zone if zone[0] in "+-" else "Z") if zone else "Z"

@@ -24,6 +24,7 @@ from ctxlog.viewer.recognize.formats import (
 )
 from ctxlog.viewer.recognize.formats._format import Format as Format
 from ctxlog.viewer.recognize.formats._text import TextFormat as TextFormat
+from ctxlog.viewer.recognize.keys import plain
 
 #: All of them. Of those that an object's names tell the first one counts.
 FORMATS: Sequence[Format] = (
@@ -54,13 +55,24 @@ TEXTS: Sequence[TextFormat] = (
     *erlang.TEXTS,
     *general.TEXTS,
 )
+
+
+def _known(name: str) -> str:
+    """Return a name of several words in one spelling for all; others as they are."""
+    return plain(name) if re.search(r"[a-z][A-Z_.-]+[A-Za-z]", name) else name
+
+
 _ANY = Format("JSON of any kind")
-_TOLD = [(frozenset(one.known_by.split()), one) for one in FORMATS if one.known_by]
+_TOLD = [
+    (frozenset(map(_known, one.known_by.split())), one)
+    for one in FORMATS
+    if one.known_by
+]
 
 
 def format_of(members: Collection[str]) -> Format:
     """Return the format that the names of an object's members tell."""
-    names = set(members)
+    names = {*members, *map(_known, members)}
     return next((one for known_by, one in _TOLD if known_by <= names), _ANY)
 
 

@@ -20,7 +20,10 @@ LEVEL = (
     r"success|audit|warn|warning|err|error|severe|crit|critical|fatal|alert|emerg|"
     r"emergency|panic|dpanic|trc|vrb|dbg|debu|inf|wrn|erro|ftl|fata|pnc)"
 )
-CLF_TIME = r"\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?:\.\d+)?(?: [+-]\d{4})?"
+CLF_TIME = (
+    r"(?:\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?:\.\d+)?(?: [+-]\d{4})?|"
+    r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT)"
+)
 #: What a client has sent first may be anything.
 REQUEST = (
     r'"(?:(?P<method>[A-Z]{3,20}) (?P<path>[^\s"]+)(?: HTTP/[\d.]+)?|(?:[^"\\]|\\.)*)"'
@@ -41,6 +44,7 @@ class TextFormat:
             regular expression; any if empty.
         within: What else is found within its message.
         begins: Whether the time is when what took a while began, not when it ended.
+        is_weak: Whether what follows the time may be an entry of another format.
     """
 
     name: str
@@ -49,6 +53,7 @@ class TextFormat:
     first: str = ""
     within: str = ""
     begins: bool = False
+    is_weak: bool = False
 
     @cached_property
     def form(self) -> re.Pattern[str]:

@@ -33,7 +33,12 @@ FORMATS = (
         '"billedDurationMs":42,"memorySizeMB":128,"maxMemoryUsedMB":80},'
         '"status":"success"}}',
         known_by="time type record",
-        found={"message": "type", "duration": "record.metrics.durationMs"},
+        found={
+            "message": "type",
+            "level": "record.status",
+            "duration": "record.metrics.durationMs",
+        },
+        scale="Lambda",
     ),
     Format(
         "Powertools, Python",
@@ -126,13 +131,38 @@ FORMATS = (
         '"service":"shop"}}',
     ),
     Format(
+        "Azure Monitor, traces",
+        '{"TimeGenerated":"2026-01-31T12:00:00.123Z","OperationId":"7f3a91c2",'
+        '"OperationName":"POST /orders","Message":"payment refused","SeverityLevel":3,'
+        '"AppRoleName":"shop","Properties":{"Order":"o-7"},"Type":"AppTraces"}',
+        known_by="TimeGenerated OperationId",
+        found={
+            "id": "OperationId",
+            "level": "SeverityLevel",
+            "message": "Message OuterMessage Name",
+        },
+        scale="Application Insights",
+    ),
+    Format(
         "Azure Application Insights",
         '{"timestamp":"2026-01-31T12:00:00.123Z","message":"payment refused",'
         '"severityLevel":3,"operation_Id":"7f3a91c2","operation_Name":"POST /orders",'
         '"customDimensions":{"Order":"o-7"}}',
-        known_by="operation_Id severityLevel",
-        found={"id": "operation_Id", "level": "severityLevel"},
+        known_by="operation_Id",
+        found={
+            "id": "operation_Id",
+            "level": "severityLevel",
+            "message": "message outerMessage",
+        },
         scale="Application Insights",
+        unit=0.001,
+    ),
+    Format(
+        "Azure Monitor, requests",
+        '{"TimeGenerated":"2026-01-31T12:00:00.123Z","OperationId":"7f3a91c2",'
+        '"Name":"POST /orders","Url":"https://shop/orders","Success":false,'
+        '"ResultCode":"503","DurationMs":41.0,"AppRoleName":"shop",'
+        '"Type":"AppRequests"}',
     ),
     Format(
         "Heroku, router",
@@ -160,6 +190,48 @@ FORMATS = (
         '"eventName":"PutObject","requestID":"7f3a91c2","eventID":"e1"}',
         known_by="eventTime eventName eventSource",
         found={"message": "eventName", "user": "userIdentity.userName"},
+    ),
+    Format(
+        "CloudFront",
+        '{"date":"2026-01-31","time":"12:00:00","x-edge-location":"FRA2",'
+        '"c-ip":"10.0.0.9","cs-method":"POST","cs(Host)":"shop","cs-uri-stem":'
+        '"/orders","sc-status":"503","x-edge-request-id":"7f3a91c2",'
+        '"time-taken":"0.041"}',
+        known_by="x-edge-request-id",
+        found={"id": "x-edge-request-id"},
+        unit=1.0,
+    ),
+    Format(
+        "Google Cloud, audit",
+        '{"protoPayload":{"@type":"type.googleapis.com/google.cloud.audit.AuditLog",'
+        '"status":{"code":7,"message":"permission denied"},"authenticationInfo":'
+        '{"principalEmail":"alice"},"methodName":"storage.objects.create"},'
+        '"insertId":"a1","timestamp":"2026-01-31T12:00:00.123Z","severity":"ERROR",'
+        '"logName":"projects/shop/logs/cloudaudit.googleapis.com%2Fdata_access"}',
+        known_by="protoPayload logName",
+        found={
+            "message": "protoPayload.methodName",
+            "path": "protoPayload.resource",
+            "user": "protoPayload.authenticationInfo.principalEmail",
+        },
+    ),
+    Format(
+        "Cloudflare Workers",
+        '{"Event":{"RayID":"7f3a91c2","Request":{"URL":"/orders","Method":"POST"},'
+        '"Response":{"Status":503}},"EventTimestampMs":1769860800123,"EventType":'
+        '"fetch","Exceptions":[{"Name":"Error","Message":"payment refused"}],'
+        '"Logs":[],"Outcome":"exception","ScriptName":"shop"}',
+        known_by="EventTimestampMs Outcome",
+        found={
+            "time": "EventTimestampMs",
+            "level": "Outcome",
+            "message": "Exceptions.Message",
+            "status": "Event.Response.Status",
+            "path": "Event.Request.URL",
+            "method": "Event.Request.Method",
+            "service": "ScriptName",
+        },
+        scale="Workers",
     ),
     Format(
         "Cloudflare",
@@ -227,8 +299,24 @@ TEXTS = (
         "AWS Lambda (platform)",
         "REPORT RequestId: 4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c\tDuration: 12.5 ms",
         r"(?P<message>(?:START|END|REPORT) RequestId: (?P<request_id>[0-9a-f-]{36})"
-        r"(?:\s+Duration: (?P<ms>[\d.]+) ms)?.*)",
+        r"(?:\s+Duration: (?P<ms>[\d.]+) ms)?"
+        r"(?:.*Status: (?P<level>timeout|error))?.*)",
         first="SER",
+    ),
+    TextFormat(
+        "AWS Lambda (failures)",
+        "2026-01-31T12:00:03.250Z 4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c Task timed out "
+        "after 3.00 seconds",
+        rf"(?:(?P<time>{ISO}) )?(?:RequestId: )?(?P<request_id>[0-9a-f-]{{36}}) "
+        r"(?P<message>(?P<level>Task timed out|Error)\b.*)",
+        first="0-9a-fR",
+    ),
+    TextFormat(
+        "Amazon API Gateway (execution log)",
+        "(4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c) Method completed with status: 500",
+        r"\((?P<request_id>[0-9a-f-]{36})\) (?P<message>.*)",
+        first=r"\(",
+        within=r"^Method completed with status: (?P<status>\d{3})$",
     ),
     TextFormat(
         "AWS load balancers (application, classic)",

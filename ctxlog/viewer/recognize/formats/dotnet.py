@@ -5,7 +5,7 @@ Formats of the loggers of .NET.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
-from ctxlog.viewer.recognize.formats._text import CLOCK, DAY, TextFormat
+from ctxlog.viewer.recognize.formats._text import CLOCK, DAY, ISO, TextFormat
 
 FORMATS = (
     Format(
@@ -58,14 +58,41 @@ FORMATS = (
     ),
 )
 
+#: What a request belongs to, before the message.
+_SCOPES = r"(?: (?P<tags>(?:=> (?:\w+:[^\s,]+(?:, | |$))+)+))? ?"
+_ANSWERED = (
+    r"HTTP (?P<method>[A-Z]+) (?P<path>\S+) responded (?P<status>\d{3}) in "
+    r"(?P<ms>[\d.]+) ms"
+)
+
 #: Of text.
 TEXTS = (
     TextFormat(
         "ASP.NET Core (console)",
-        "fail: Shop.Orders[7]",
-        r"(?P<level>trce|dbug|info|warn|fail|crit): (?P<logger>[A-Z][\w.`+]*)"
-        r"\[(?P<eventId>\d+)\](?P<message>)",
-        first="tdiwfc",
+        "2026-01-31T12:00:00.250Z fail: Shop.Orders[7] => RequestPath:/orders/7 "
+        "RequestId:0HN1:00000001 payment refused",
+        rf"(?:\[?(?P<time>{ISO}|{CLOCK})\]? ?)?"
+        r"(?P<level>trce|dbug|info|warn|fail|crit): "
+        rf"(?P<logger>[A-Z][\w.`+]*)\[(?P<eventId>-?\d+)\]{_SCOPES}(?P<message>.*)",
+        first=r"\[\dtdiwfc",
+        within=r"^Request finished \S+ (?P<method>[A-Z]+) (?P<path>\S+) \S+ "
+        r"(?P<status>\d{3}) \S+ \S+ (?P<ms>[\d.]+)ms$",
+    ),
+    TextFormat(
+        "ASP.NET Core (systemd), sd-daemon",
+        "<3>Shop.Orders[7] => RequestPath:/orders/7 RequestId:0HN1:00000001 refused",
+        rf"(?P<level><[0-7]>)(?:(?P<time>{ISO}) )?"
+        rf"(?:(?P<logger>[A-Z][\w.`+]*)\[(?P<eventId>-?\d+)\]{_SCOPES})?"
+        r"(?P<message>.*)",
+        first="<",
+    ),
+    TextFormat(
+        "Serilog (file)",
+        "2026-01-31 12:00:00.250 +00:00 [ERR] HTTP GET /orders/7 responded 500 in "
+        "41.2 ms",
+        rf"(?P<time>{ISO}) \[(?P<level>VRB|DBG|INF|WRN|ERR|FTL)\] (?P<message>.*)",
+        first="0-9",
+        within=_ANSWERED,
     ),
     TextFormat(
         "Serilog (console)",
@@ -73,8 +100,7 @@ TEXTS = (
         r"\[(?P<time>\d\d:\d\d:\d\d) (?P<level>VRB|DBG|INF|WRN|ERR|FTL)\] "
         r"(?P<message>.*)",
         first=r"\[",
-        within=r"HTTP (?P<method>[A-Z]+) (?P<path>\S+) responded (?P<status>\d{3}) in "
-        r"(?P<ms>[\d.]+) ms",
+        within=_ANSWERED,
     ),
     TextFormat(
         "IIS, Azure App Service (W3C)",

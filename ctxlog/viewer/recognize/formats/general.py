@@ -12,11 +12,12 @@ TEXTS = (
         "a time and a level (Tomcat, Kafka, ZooKeeper, zap, RabbitMQ, MySQL, Quarkus)",
         "2026-01-31 12:00:00,250 ERROR [io.shop.Orders] (executor-1) payment refused",
         rf"\[?(?P<time>(?:{ISO}|\d\d-[A-Z][a-z]{{2}}-\d{{4}} {CLOCK}|"
-        rf"\d\d:\d\d:\d\d[.,]\d+))\]?"
+        rf"{CLOCK}))\]?"
         r"(?P<head>(?:[\s|:-]{1,9}(?:\[[^\]]{0,120}\]|\([^)]{0,120}\)|[\w.@/=-]{1,80}:?)){0,3}?)"
         rf"[\s|:-]{{0,9}}[\s|:\[(<-](?P<level>{LEVEL})(?![\w.])\s*[\])>]?[\s|:-]*"
         r"(?P<message>.*)",
         first=r"\[\d",
+        is_weak=True,
     ),
     TextFormat(
         "a level and a time (Log4j, structlog)",
@@ -30,6 +31,7 @@ TEXTS = (
         "2026/01/31 12:00:00 main.go:42: listening",
         rf"\[?(?P<time>{ISO})\]?(?=[\s:,])[\s:,-]*(?P<message>.*)",
         first=r"\[\d",
+        is_weak=True,
     ),
     TextFormat(
         "a level in brackets (CoreDNS, Maven)",
@@ -41,7 +43,7 @@ TEXTS = (
         "a level (winston, captains-log, java.util.logging)",
         "error: payment refused",
         r"(?P<level>error|warn|warning|notice|info|http|verbose|debug|silly|ERROR|"
-        r"CRITICAL|WARN|WARNING|INFO|DEBUG|SEVERE|CONFIG|FINE|FINER|FINEST): "
+        r"CRITICAL|WARN|WARNING|INFO|DEBUG|SEVERE|CONFIG|FINE|FINER|FINEST): +"
         r"(?P<message>\S.*)",
         first="ewnihvdsECWIDSF",
     ),

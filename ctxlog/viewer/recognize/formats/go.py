@@ -47,6 +47,28 @@ FORMATS = (
         '"msg":"payment refused","request_id":"7f3a91c2","took":41000000}',
     ),
     Format(
+        "slog-http",
+        '{"time":"2026-01-31T12:00:00.123Z","level":"ERROR","msg":'
+        '"503: Service Unavailable","request":{"time":"2026-01-31T12:00:00.082Z",'
+        '"method":"POST","host":"shop","path":"/orders","length":2},'
+        '"response":{"time":"2026-01-31T12:00:00.123Z","latency":41000000,'
+        '"status":503,"length":12},"id":"7f3a91c2"}',
+        known_by="level msg request response id",
+        found={"id": "id"},
+        unit=1e-09,
+    ),
+    Format(
+        "httplog",
+        '{"time":"2026-01-31T12:00:00.123Z","level":"ERROR",'
+        '"msg":"Response: 503 Server Error","service":"shop","httpRequest":'
+        '{"url":"http://shop/orders","method":"POST","path":"/orders",'
+        '"requestID":"7f3a91c2"},"httpResponse":{"status":503,"bytes":12,'
+        '"elapsed":41.0}}',
+        known_by="httpRequest httpResponse",
+        found={"duration": "httpResponse.elapsed"},
+        unit=0.001,
+    ),
+    Format(
         "hclog",
         '{"@level":"error","@message":"payment refused","@module":"shop",'
         '"@timestamp":"2026-01-31T12:00:00.123000Z","request_id":"7f3a91c2"}',
@@ -90,6 +112,22 @@ TEXTS = (
         r"(?P<level>[IWEFD])(?P<time>(?:\d{4})?\d{4} \d\d:\d\d:\d\d\.\d{6}) +"
         r"(?P<thread>\d+) (?P<caller>[^\s\]]+:\d+)\] (?P<message>.*)",
         first="IWEFD",
+        within=r'^"HTTP" verb="(?P<method>[A-Z]+)" URI="(?P<path>[^"]+)" latency="'
+        r'(?P<took>[\d.]+(?:[mµn]?s))".*? audit-ID="(?P<request_id>[^"]+)".* '
+        r"resp=(?P<status>\d{3})",
+    ),
+    TextFormat(
+        "logrus (terminal)",
+        "ERRO[2026-01-31T12:00:00Z] payment refused        request_id=7f3a91c2",
+        rf"(?P<level>TRAC|DEBU|INFO|WARN|ERRO|FATA|PANI)\[(?:(?P<time>{ISO})|"
+        r"(?P<elapsed>\d{4,}))\] *(?P<message>.*)",
+        first="TDIWEFP",
+    ),
+    TextFormat(
+        "zap (console, epoch)",
+        '1.7698608002500000e+09\terror\tshop/main.go:7\tpayment refused\t{"order": 7}',
+        rf"(?P<time>\d\.\d+e\+09)\t(?P<level>{LEVEL})\t(?P<message>.*)",
+        first="0-9",
     ),
     TextFormat(
         "Gin",

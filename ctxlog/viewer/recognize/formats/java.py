@@ -71,6 +71,17 @@ FORMATS = (
         known_by="instant loggerName message",
     ),
     Format(
+        "Logback, requests",
+        '{"@timestamp":"2026-01-31T12:00:00.123Z","@version":"1",'
+        '"message":"10.0.0.9 - - [2026-01-31T12:00:00.123Z] \\"POST /orders HTTP/1.1\\"'
+        ' 503 12","method":"POST","protocol":"HTTP/1.1","status_code":503,'
+        '"requested_url":"POST /orders HTTP/1.1","requested_uri":"/orders",'
+        '"remote_host":"10.0.0.9","content_length":12,"elapsed_time":41,'
+        '"request_headers":{"x-request-id":"7f3a91c2"}}',
+        known_by="requested_uri elapsed_time",
+        unit=0.001,
+    ),
+    Format(
         "Dropwizard, requests",
         '{"timestamp":1769860800123,"method":"POST","uri":"/orders","status":503,'
         '"protocol":"HTTP/1.1","requestTime":41,"contentLength":12,'
@@ -97,6 +108,14 @@ TEXTS = (
         rf"(?P<level>{LEVEL}) +(?P<head>(?:\[[^\]]*\] ?)*){LOGGER} --? "
         r"(?P<message>.*)",
         first="0-9",
+    ),
+    TextFormat(
+        "Akka, Pekko (standard output)",
+        "[ERROR] [01/31/2026 12:00:00.250] [shop-dispatcher-5] [akka://shop/user/a] "
+        "payment refused",
+        rf"\[(?P<level>{LEVEL})\] \[(?P<time>\d\d/\d\d/\d{{4}} {CLOCK})\] "
+        r"\[(?P<thread>[^\]]*)\] \[(?P<logger>[^\]]*)\] (?P<message>.*)",
+        first=r"\[",
     ),
     TextFormat(
         "java.util.logging (first line)",

@@ -5,7 +5,7 @@ Formats of the loggers of JavaScript.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
-from ctxlog.viewer.recognize.formats._text import TextFormat
+from ctxlog.viewer.recognize.formats._text import CLOCK, ISO, LEVEL, TextFormat
 
 FORMATS = (
     Format(
@@ -44,7 +44,13 @@ FORMATS = (
         '"hostname":"shop-1","date":"2026-01-31T12:00:00.123Z","logLevelId":5,'
         '"logLevelName":"ERROR","path":{"fileName":"payments.ts","fileLine":"9"}}}',
         known_by="_meta",
-        found={"time": "_meta.date", "level": "_meta.logLevelName", "message": "0"},
+        found={
+            # beside the message, as those who write it do
+            "id": "_meta.requestId requestId 1.requestId 1.request_id 1.reqId",
+            "time": "_meta.date",
+            "level": "_meta.logLevelName",
+            "message": "0 0.message",
+        },
     ),
 )
 
@@ -63,6 +69,14 @@ TEXTS = (
         r"(?:(?P<client>\S+) (?P<user>\S+) )?(?P<method>[A-Z]{3,17}) (?P<path>/\S*)"
         r"(?: HTTP/[\d.]+)? (?P<status>\d{3}|-) (?P<size>\d+|-) - (?P<ms>[\d.]+|-) ms",
         first=r"\w:-",
+    ),
+    TextFormat(
+        "pino-pretty",
+        "[12:00:00.250] ERROR (shop/71 on shop-1): payment refused",
+        rf"\[(?P<time>{ISO}|{CLOCK}|\d{{13}})\] (?P<level>{LEVEL}) "
+        r"\((?:(?P<service>[\w.@/-]+)/)?(?P<pid>\d+)(?: on (?P<host>\S+))?\): ?"
+        r"(?P<message>.*)",
+        first=r"\[",
     ),
     TextFormat(
         "NestJS",

@@ -119,7 +119,8 @@ TEXTS = (
         "access log (common, combined; Apache, nginx, gunicorn, Traefik)",
         '10.0.0.7 - alice [31/Jan/2026:12:00:00 +0000] "GET /orders/7?full=1 HTTP/1.1" '
         '500 1042 "https://shop.example/" "curl/8.5.0" 4f1c22ab90d34e5c8ab1 0.125',
-        r"(?:[\w.-]+:\d+ )?(?P<client>[\w.:-]{2,255}) \S+ (?P<user>\S+) "
+        r"(?![A-Z]+:)(?:[\w.-]+:\d+ )?(?P<client>[\w.:-]{2,255})"
+        r"(?: [^\s\[]\S*(?: (?P<user>\S+))?)? "
         rf"\[(?P<time>{CLF_TIME})\] {REQUEST} (?P<status>\d{{3}}|-)"
         r"(?: (?P<size>\d+|-))?(?P<rest>(?: .*)?)",
         first=r"\w:",
@@ -131,7 +132,17 @@ TEXTS = (
         rf"(?P<client>[\w.:]+):\d+ \[(?P<time>{CLF_TIME})\] (?P<frontend>\S+) "
         r"(?P<backend>[^\s/]+/\S+) (?:-?\d+/){4}\+?(?P<ms>\d+) (?P<status>\d{3}|-1) "
         r"\+?(?P<size>\d+) \S+ \S+ \S{4} \S+ \S+ (?P<rest>(?:\{[^}]*\} ){0,2})"
-        rf"{REQUEST}.*",
+        rf"{REQUEST}(?: (?P<request_id>[\w:.-]{{8,128}}))?.*",
+        first=r"\w:",
+        begins=True,
+    ),
+    TextFormat(
+        "HAProxy (TCP)",
+        "10.0.0.7:33320 [31/Jan/2026:12:00:00.250] mysql mysql/db1 0/1/41 212 SD "
+        "1/1/1/1/0 0/0",
+        rf"(?P<client>[\w.:]+):\d+ \[(?P<time>{CLF_TIME})\] (?P<frontend>\S+) "
+        r"(?P<message>[^\s/]+/\S+) -?\d+/-?\d+/\+?(?P<ms>\d+) \+?(?P<size>\d+) "
+        r"(?P<ended>[\w-]{2}) [\d/+]+ \d+/\d+",
         first=r"\w:",
         begins=True,
     ),
@@ -140,10 +151,17 @@ TEXTS = (
         '[2026-01-31T12:00:00.250Z] "GET /orders/7 HTTP/1.1" 503 UF 0 91 12 - "-" '
         '"curl/8.5.0" "7a0e3f0c-41c8-9d1e-8a52-0d2b6fd1a7c4" "shop" "10.1.0.7:8080"',
         rf"\[(?P<time>{ISO})\] {REQUEST} (?P<status>\d{{3}}) "
-        r'(?:[^"]*? )?\d+ (?P<size>\d+) (?P<ms>\d+) \S+ '
+        r'(?:[^"]*? )?(?:"[^"]*" )?\d+ (?P<size>\d+) (?P<ms>\d+) \S+ '
         r'(?:"[^"]*" ){2}"(?P<request_id>[^"]*)".*',
         first=r"\[",
         begins=True,
+    ),
+    TextFormat(
+        "Envoy (messages)",
+        "[2026-01-31 12:00:00.250][7][error][config] [source/grpc.cc:101] no stream",
+        rf"\[(?P<time>{ISO})\]\[(?P<thread>\d+)\]\[(?P<level>{LEVEL})\]"
+        r"\[(?P<logger>[^\]]*)\] (?:\[(?P<caller>[^\]]*:\d+)\] )?(?P<message>.*)",
+        first=r"\[",
     ),
     TextFormat(
         "nginx (error log)",

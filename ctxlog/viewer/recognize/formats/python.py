@@ -91,6 +91,31 @@ TEXTS = (
         r"(?: succeeded in (?P<s>[\d.]+)s)?",
     ),
     TextFormat(
+        "Tornado",
+        "[E 260131 12:00:00 web:2344] 500 GET /orders/7 (10.0.0.7) 41.25ms",
+        r"\[(?P<level>[DIWEC]) (?P<time>\d{6} \d\d:\d\d:\d\d) (?P<caller>\S+:\d+)\] "
+        r"(?P<message>.*)",
+        first=r"\[",
+        within=r"^(?P<status>\d{3}) (?P<method>[A-Z]+) (?P<path>\S+) "
+        r"\((?P<client>[^)]*)\) (?P<ms>[\d.]+)ms$",
+    ),
+    TextFormat(
+        "Sanic (access)",
+        "[2026-01-31 12:00:00 +0000] - (sanic.access)[INFO][10.0.0.7:51034]: GET "
+        "http://shop/orders/7  500 145",
+        rf"\[(?P<time>{ISO})\] - \((?P<logger>[\w.]+)\)\[(?P<level>{LEVEL})\]"
+        r"\[(?P<client>[^\]]*)\]: (?P<message>.*)",
+        first=r"\[",
+        within=r"^(?P<method>[A-Z]+) (?P<path>\S+) +(?P<status>\d{3}) ",
+    ),
+    TextFormat(
+        "RQ (worker)",
+        "12:00:00 default: Job OK (4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c)",
+        rf"(?P<time>{CLOCK}) (?P<queue>[\w.-]+): "
+        r"(?P<message>.*\((?P<request_id>[0-9a-f-]{36})\).*)",
+        first="0-9",
+    ),
+    TextFormat(
         "OpenStack (oslo.log)",
         "2026-01-31 12:00:00.250 7 ERROR nova.api [req-4f1c22ab-90d3-4e5c-8ab1-"
         "7d2e1f0a9b8c alice shop - - -] Unexpected API error",

@@ -92,6 +92,15 @@ TEXTS = (
         first="C",
     ),
     TextFormat(
+        "semantic_logger (text)",
+        "2026-01-31 12:00:00.250123 E [7:puma 001 orders.rb:42] {request_id: 7f3a91c2} "
+        "(41.0ms) OrdersController -- Completed #show",
+        rf"(?P<time>{DAY} {CLOCK}) (?P<level>[TDIWEF]) \[(?P<thread>[^\]]*)\] "
+        r"(?:\[[^\]]*\] )*(?:\{(?P<tags>[^}]*)\} )?"
+        r"(?:\((?P<took>[\d.]+(?:[mµn]?s))\) )?(?P<logger>\S+) -- (?P<message>.*)",
+        first="0-9",
+    ),
+    TextFormat(
         "Sidekiq (text)",
         "2026-01-31T12:00:00.250Z pid=7 tid=2xk class=MailJob "
         "jid=b4a577edbccf1d805744efa9 elapsed=0.041 INFO: done",

@@ -140,6 +140,12 @@ FORMATS = (
     ),
 )
 
+#: Of PostgreSQL.
+_SEVERITY = (
+    r"DEBUG\d?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DETAIL|HINT|STATEMENT|CONTEXT|"
+    r"QUERY"
+)
+
 #: Of text.
 TEXTS = (
     TextFormat(
@@ -147,10 +153,32 @@ TEXTS = (
         "2026-01-31 12:00:00.250 UTC [77] shop@orders ERROR:  relation is missing",
         rf"(?P<time>{DAY} {CLOCK} (?:[A-Z]{{3,5}}|[+-]\d\d(?::?\d\d)?)) "
         r"\[(?P<pid>\d+)(?:-\d+)?\] (?:(?P<user>[\w.-]+)@(?P<database>\S+) )?"
-        r"(?P<level>DEBUG\d?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DETAIL|HINT|"
-        r"STATEMENT|CONTEXT|QUERY): {1,2}(?P<message>.*)",
+        rf"(?P<level>{_SEVERITY}): {{1,2}}(?P<message>.*)",
         first="0-9",
         within=r"^duration: (?P<ms>[\d.]+) ms",
+    ),
+    TextFormat(
+        "PostgreSQL (Amazon RDS, pgBadger)",
+        "2026-01-31 12:00:00 UTC:10.0.0.7(51034):alice@shop:[77]:ERROR:  no relation",
+        rf"(?P<time>{DAY} {CLOCK} (?:[A-Z]{{3,5}}|[+-]\d\d(?::?\d\d)?))"
+        r"(?::(?P<client>[^\s:]*):(?P<user>[^\s:@]*)@(?P<database>[^\s:]*):"
+        r"\[(?P<pid>\d+)\]:| \[\d+\]:? (?:\[\d+-\d+\] )?(?P<tags>user=\S* ?.*?) )"
+        rf"(?P<level>{_SEVERITY}): {{1,2}}(?P<message>.*)",
+        first="0-9",
+        within=r"^duration: (?P<ms>[\d.]+) ms",
+    ),
+    TextFormat(
+        "PostgreSQL (csvlog)",
+        '2026-01-31 12:00:00.250 UTC,"alice","shop",77,"10.0.0.7:51034",697df0.4d,3,'
+        '"SELECT",2026-01-31 11:59:00 UTC,4/12,0,ERROR,42P01,"relation ""x"" is gone"'
+        ',,,,,,"select 1",15,,"psql","client backend",,0',
+        rf"(?P<time>{DAY} {CLOCK} [A-Z]{{3,5}}),"
+        r'(?:"(?P<user>[^"]*)")?,'
+        r'(?:"(?P<database>[^"]*)")?,(?P<pid>\d*),(?:"(?P<client>[^"]*)")?,'
+        r'(?P<session>[\da-f.]*),\d*,(?:"[^"]*")?,[^,]*,[^,]*,\d*,'
+        rf"(?P<level>{_SEVERITY}),(?P<code>\w{{5}}),"
+        r'(?:"(?P<csv>(?:[^"]|"")*)"?)?.*',
+        first="0-9",
     ),
     TextFormat(
         "Redis, Valkey",
