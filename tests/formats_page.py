@@ -45,6 +45,10 @@ time, and maybe a level, is read as that. A time without a year, or without a da
 the last one before the file was written; one without a zone is in UTC. The request's id
 is found in the message: `request_id=...`, or `[req-...]` and a UUID in brackets;
 `--id-regex` finds others. These rows are made of the same table.
+
+Some write an entry over several lines for people: the console of ASP.NET Core, Rust's
+tracing in its pretty form, pino-pretty, `java.util.logging`, `journalctl -o export`.
+Each such entry is read as one line, with the scopes and fields below its first.
 """
 # The day of the samples, at one o'clock in the afternoon.
 _CLOCK = 1769864400.0

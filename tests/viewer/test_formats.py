@@ -280,10 +280,23 @@ def test_ids_are_found_in_any_spelling(
             },
             "E: no\nat A",
         ),
+        (
+            {"error": {"stack": [{"method": "f", "filePathWithLine": "a.ts:7"}]}},
+            "    at f (a.ts:7)",
+        ),
         ({"stackTrace": ["one line"]}, ""),
         ({"exceptions": [{"a": 1}]}, ""),
     ],
-    ids=["Lambda", "Log4j2", "Logback", "Monolog", "Serilog", "a line", "others"],
+    ids=[
+        "Lambda",
+        "Log4j2",
+        "Logback",
+        "Monolog",
+        "Serilog",
+        "tslog",
+        "a line",
+        "others",
+    ],
 )
 def test_tracebacks_in_lists(members: dict[str, Any], stack: str) -> None:
     """A list of a traceback's lines, or of its calls, is shown as a traceback."""
@@ -317,12 +330,13 @@ def test_levels_of_one_format(members: dict[str, Any], level: int) -> None:
         ({"message": {"order": 7, "name": "Zoë"}}, '{"order": 7, "name": "Zoë"}'),
         ({"message": {"message": "m", "order": 7}}, "m"),
         ({"message": {}}, ""),
+        ({"error": {"name": "Error", "message": "card expired"}}, "card expired"),
         (
             {"@t": 1, "@mt": "{A} in {B:0.0}, {B:0.00}", "@r": ["1.5", "1.50"], "A": 7},
             "7 in 1.5, 1.50",
         ),
     ],
-    ids=["an object", "a message within", "nothing", "rendered"],
+    ids=["an object", "a message within", "nothing", "an error", "rendered"],
 )
 def test_messages_that_are_put_together(members: dict[str, Any], message: str) -> None:
     """A message may be an object, and a template have renderings of its values."""

@@ -25,6 +25,7 @@ from functools import cached_property
 from typing import IO, NamedTuple, cast
 
 from ctxlog.aggregators.split import Joined, Joiner, is_collected, may_have_parts
+from ctxlog.viewer.read.joined import is_spread_for_people, joined
 from ctxlog.viewer.read.spread import gathered, is_spread
 
 _BLOCK = 1 << 20
@@ -141,7 +142,10 @@ class Source:
                 head = file.read(_HEAD)
         except OSError:
             return False
-        return _unpacks(head) is not None or is_spread(head.removeprefix(MARK))
+        if _unpacks(head) is not None:
+            return True
+        head = head.removeprefix(MARK)
+        return is_spread(head) or is_spread_for_people(head)
 
     def _opened(self) -> IO[bytes]:
         if self._kept is None:
@@ -276,10 +280,13 @@ def why_it_cannot_grow(head: bytes) -> str:
 
 
 def _whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """Yield the bytes of a stream, with each object on one line."""
+    """Yield the bytes of a stream, with each object, or entry, on one line."""
     head = stream.read(_HEAD).removeprefix(MARK)
     if is_spread(head):
         yield from gathered(head, stream)
+        return
+    if is_spread_for_people(head):
+        yield from joined(head, stream)
         return
     while head:
         yield head

@@ -29,7 +29,10 @@ def as_text(told: object) -> str:
 
 
 def _frame(told: dict[str, Any]) -> str:
-    """Return a call of Java's as its tracebacks have it; empty if it is none."""
+    """Return a call of Java's, or of tslog's, as tracebacks have it; else nothing."""
+    place = told.get("filePathWithLine")
+    if isinstance(place, str):
+        return f"    at {told.get('method')} ({place})"
     kind = told.get("class") or told.get("className")
     method = told.get("method") or told.get("methodName")
     if not (isinstance(kind, str) and isinstance(method, str)):

@@ -46,7 +46,8 @@ WORDS: Mapping[str, Sequence[str]] = {
     ).split(),
     "message": (
         "message msg event short_message rendered_message formatted_message "
-        "body.string_value body.value text_payload body log_message error_message log"
+        "body.string_value body.value text_payload body log_message error_message log "
+        "error.message err.message exception.message"
     ).split(),
     "status": (
         "status status_code response_code http_status http_status_code "

@@ -239,10 +239,17 @@ class Record(Asked):
         stack = self.stack
         if stack:
             for name in list(found):
-                if name.partition(".")[0] in STACK_HEADS:
-                    found[name] = beside(found[name], stack)
+                head, said = name.partition(".")[0], found[name]
+                if head in STACK_HEADS:
+                    found[name] = beside(said, stack)
                     if found[name] in ("", [], {}):
                         del found[name]
+                elif type(said) is dict and not STACK_HEADS.isdisjoint(said):
+                    left = {
+                        key: beside(one, stack) if key in STACK_HEADS else one
+                        for key, one in said.items()
+                    }
+                    found[name] = {key: one for key, one in left.items() if one != {}}
         return found
 
     def _rest(self) -> dict[str, Any]:

@@ -67,7 +67,7 @@ _SHOUTED = re.compile(
 #: The line of an access log within another one.
 _ACCESS = re.compile(r'"([A-Z]{3,17}) (\S+)(?: (?:HTTP/)?[\d.]+)?" ([1-5]\d\d)\b')
 _NAMED_ID = re.compile(
-    r"\b(?:x-)?(request|req|correlation|trace)[-_ ]?id[\"']?\s?[=:]\s?[\"']?"
+    r"\b(?:x-)?(request|req|correlation|trace)[-_ ]?id(?:[\"']?\s?[=:]\s?[\"']?| \")"
     r"([\w.:/+-]{1,128})(?![\w.:/+=-])",
     re.IGNORECASE,
 )

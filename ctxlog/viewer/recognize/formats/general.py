@@ -12,7 +12,7 @@ TEXTS = (
         "a time and a level (Tomcat, Kafka, ZooKeeper, zap, RabbitMQ, MySQL, Quarkus)",
         "2026-01-31 12:00:00,250 ERROR [io.shop.Orders] (executor-1) payment refused",
         rf"\[?(?P<time>(?:{ISO}|\d\d-[A-Z][a-z]{{2}}-\d{{4}} {CLOCK}|"
-        rf"{CLOCK}))\]?"
+        rf"{CLOCK}Z?))\]?"
         r"(?P<head>(?:[\s|:-]{1,9}(?:\[[^\]]{0,120}\]|\([^)]{0,120}\)|[\w.@/=-]{1,80}:?)){0,3}?)"
         rf"[\s|:-]{{0,9}}[\s|:\[(<-](?P<level>{LEVEL})(?![\w.])\s*[\])>]?[\s|:-]*"
         r"(?P<message>.*)",

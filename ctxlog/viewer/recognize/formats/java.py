@@ -118,6 +118,14 @@ TEXTS = (
         first=r"\[",
     ),
     TextFormat(
+        "java.util.logging",
+        "Jan 31, 2026 12:00:00 PM com.example.Orders place SEVERE: payment refused",
+        r"(?P<time>[A-Z][a-z]{2} \d\d?, \d{4} \d{1,2}:\d\d:\d\d\s[AP]M) "
+        r"(?P<logger>[\w.$]+)(?: (?P<function>[\w<>$]+))? "
+        r"(?P<level>SEVERE|WARNING|INFO|CONFIG|FINE|FINER|FINEST): (?P<message>.*)",
+        first="A-Z",
+    ),
+    TextFormat(
         "java.util.logging (first line)",
         "Jan 31, 2026 12:00:00 PM com.example.Orders place",
         r"(?P<time>[A-Z][a-z]{2} \d\d?, \d{4} \d{1,2}:\d\d:\d\d\s[AP]M) "

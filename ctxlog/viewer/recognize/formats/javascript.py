@@ -79,6 +79,16 @@ TEXTS = (
         first=r"\[",
     ),
     TextFormat(
+        "Bunyan (text)",
+        "[2026-01-31T12:00:00.250Z] ERROR: shop/71 on shop-1 (/app/a.js:7 in place): "
+        "payment refused (req_id=7f3a91c2, order=7)",
+        r"(?=\[[^\]]+\] +\w+: [^\s/:]+/\d+ on |\d\d:\d\d:\d\d\.\d+Z )"
+        rf"\[?(?P<time>{ISO}|{CLOCK}Z)\]? +(?P<level>{LEVEL}):? "
+        r"(?P<service>[^\s/:]+)(?:/(?P<pid>\d+) on (?P<host>[^\s:]+))?"
+        r"(?: \((?P<caller>[^)]*)\))?: (?P<message>.*?)(?: \((?P<tags>[\w.]+=.*)\))?",
+        first=r"\[\d",
+    ),
+    TextFormat(
         "NestJS",
         "[Nest] 1234  - 01/31/2026, 12:00:00 PM   ERROR [ExceptionsHandler] refused",
         r"\[Nest\] (?P<pid>\d+) +- "
