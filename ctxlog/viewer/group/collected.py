@@ -19,6 +19,7 @@ from typing import IO, overload
 from ctxlog.viewer.group.summary import About, Extent, Kept, Totals
 from ctxlog.viewer.read.source import Hit
 from ctxlog.viewer.recognize.facts import Facts, Teller
+from ctxlog.viewer.recognize.forms import Told
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 
@@ -28,6 +29,8 @@ _MOST_READ = 10_000
 #: What stands for the id of lines that belong to no request.
 OUTSIDE = ""
 _SIZES = struct.Struct("<QQ")
+#: A place is twice where a line is kept, and this if that is the line, without sizes.
+_ALONE = 1
 
 
 class LogLine:
@@ -71,17 +74,25 @@ class LogLine:
 class _Places:
     """Where the records of a request are kept, and their times."""
 
-    __slots__ = ("extent", "places", "times")
+    __slots__ = ("_extent", "places", "times")
 
     def __init__(self) -> None:
         self.places = array("Q")
         self.times = array("d")
-        self.extent = Extent()
+        self._extent = Extent()
 
     def add(self, place: int, begin: float, end: float) -> None:
         self.places.append(place)
         self.times.append(end)
-        self.extent.add(begin, end)
+        self._extent.add(begin, end)
+
+    @property
+    def extent(self) -> Extent:
+        """From when to when the request lasts."""
+        known = [time for time in self.times if not isnan(time)]
+        if known:
+            self._extent.add(min(known), max(known))
+        return self._extent
 
     def in_order(self, *, once: bool = True) -> Sequence[int]:
         """
@@ -112,7 +123,8 @@ class Request:
     def __init__(self, id: str, kept: _Places, collected: Collected) -> None:
         self.id = id
         self._kept, self._collected = kept, collected
-        self.start, self.seconds = kept.extent.start, kept.extent.seconds
+        extent = kept.extent
+        self.start, self.seconds = extent.start, extent.seconds
 
     @cached_property
     def entries(self) -> Sequence[LogLine]:
@@ -252,6 +264,7 @@ class Collected:
         self._file: IO[bytes] = BytesIO()
         self._end = 0
         self._requests: dict[str, _Places] = {}
+        self._written: dict[bytes, _Places] = {}  # by the id as it is written
         self._batches: dict[int, bool] = {}
         self._teller = Teller()
 
@@ -270,11 +283,8 @@ class Collected:
     def __iter__(self) -> Iterator[Request]:
         """Yield the requests by when they begin."""
 
-        def start(item: tuple[str, _Places]) -> float:
-            return item[1].extent.start or 0.0
-
-        for name, places in sorted(self._requests.items(), key=start):
-            yield Request(name, places, self)
+        requests = [Request(*item, self) for item in self._requests.items()]
+        yield from sorted(requests, key=lambda one: one.start or 0.0)
 
     @property
     def has_batches(self) -> bool:
@@ -311,19 +321,32 @@ class Collected:
             self._batches[self._end] = True
         for request, span in requests:
             self._places(request).add(self._end, *(span or (nan, nan)))
-        self._write(hit.line, b"".join(hit.below) if hit.below else b"")
+        line, below = hit.line, b"".join(hit.below) if hit.below else b""
+        self._write(_SIZES.pack(len(line), len(below)) + line + below)
 
-    def keep(self, line: bytes, request: str, time: float) -> None:
+    def keep(self, told: Told, begin: int, end: int) -> None:
         """
-        Keep a line that is one record and says nothing of what took a time.
+        Keep lines that are one record each, with nothing below.
 
         Args:
-            line: The line, with nothing below it.
-            request: Its request.
-            time: Its time in seconds since the epoch; NaN if there was none.
+            told: What they say.
+            begin: The number of the first of them.
+            end: The number after that of the last one.
         """
-        self._places(request).add(self._end, time, time)
-        self._write(line, b"")
+        lines, requests = told.lines[begin:end], told.requests[begin:end]
+        known, place = self._written, self._end | _ALONE
+        for line, request, time in zip(
+            lines, requests, told.seconds[begin:end], strict=True
+        ):
+            if request:
+                places = known.get(request)
+                if places is None:
+                    text = request.decode("utf-8", "replace")
+                    places = known[request] = self._places(text)
+                places.places.append(place)
+                places.times.append(time)
+            place += len(line) << 1
+        self._write(b"".join(lines))
 
     def _places(self, request: str) -> _Places:
         places = self._requests.get(request)
@@ -331,10 +354,10 @@ class Collected:
             places = self._requests[request] = _Places()
         return places
 
-    def _write(self, line: bytes, below: bytes) -> None:
-        self._file.write(_SIZES.pack(len(line), len(below)) + line + below)
-        self._end += _SIZES.size + len(line) + len(below)
-        if self._end > _IN_MEMORY and isinstance(self._file, BytesIO):
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._end += len(data) << 1
+        if self._end > _IN_MEMORY << 1 and isinstance(self._file, BytesIO):
             with self._file as memory:
                 self._file = tempfile.TemporaryFile()
                 self._file.write(memory.getbuffer())
@@ -342,10 +365,13 @@ class Collected:
     def drop(self, request: str) -> None:
         """Forget a request."""
         del self._requests[request]
+        self._written.clear()
 
     def line(self, place: int) -> tuple[bytes, list[bytes]]:
         """Return the line that is kept at a place, and those below it."""
-        self._file.seek(place)
+        self._file.seek(place >> 1)
+        if place & _ALONE:
+            return self._file.readline(), []
         size, below = _SIZES.unpack(self._file.read(_SIZES.size))
         line = self._file.read(size)
         return line, BytesIO(self._file.read(below)).readlines() if below else []

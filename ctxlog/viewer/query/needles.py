@@ -65,6 +65,21 @@ class Brief(NamedTuple):
     told: Told | None
     read: Mapping[int, Hit]
 
+    @classmethod
+    def of(cls, told: Told, block: Block, read: Sequence[int]) -> Brief:
+        """
+        Return what forms tell of a block.
+
+        Args:
+            told: What they tell.
+            block: The block.
+            read: The numbers of the lines that are to be read.
+        """
+        hits = {}
+        for number, start in zip(read, told.starts(read) if read else (), strict=True):
+            hits[number] = Hit(block.position + start, told.lines[number], [])
+        return cls(told, hits)
+
 
 class Briefly:
     """
@@ -83,17 +98,17 @@ class Briefly:
         """Return these lines."""
         names = self.names
         told = None if names.own else self._forms.told(block.data, block.stop)
-        read: dict[int, Hit] = {}
-        if told is None:
-            for number, (start, line) in enumerate(block.lines()):
-                if start in block.torn or begins(line, names):
-                    read[number] = Hit(block.position + start, line, [])
-        elif told.others:
-            starts = told.starts(told.others)
-            for number, start in zip(told.others, starts, strict=True):
-                line = told.lines[number]
-                if start in block.torn or begins(line, names):
-                    read[number] = Hit(block.position + start, line, [])
+        if told is not None:
+            read = Brief.of(told, block, told.others).read
+        else:
+            lines = enumerate(block.lines())
+            read = {n: Hit(block.position + at, line, []) for n, (at, line) in lines}
+        is_torn = {block.position + start for start in block.torn}.__contains__
+        read = {
+            number: hit
+            for number, hit in read.items()
+            if begins(hit.line, names) or is_torn(hit.position)
+        }
         return Brief(told, read)
 
 
@@ -220,12 +235,14 @@ class Ids:
         """Return where these lines begin."""
         if self._few is not None:
             return self._few(block)
-        if self._odd or b"resourceLogs" in block.data:  # every line may be one
+        if self._odd:  # every line may be one
             return Every(self.names)(block)
         starts = self._told(block) if self._is_formed else self._usual(block)
         if starts is None and not self._is_formed:
             starts = self._told(block)
             self._is_formed = starts is not None  # so that of the next ones, mostly
+        if starts is None and b"resourceLogs" in block.data:  # lines with many ids
+            return Every(self.names)(block)
         if starts is None:
             hits = self._general.finditer(block.data, 0, block.stop)
             starts = [

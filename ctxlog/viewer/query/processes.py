@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -36,7 +36,7 @@ def is_large(size: int) -> bool:
 def found(
     source: Source,
     lines: Scan | Briefly,
-    then: Callable[[list[Any]], _T],
+    then: Callable[[Iterable[Any]], _T],
     *,
     processes: int | None = None,
     part: int | None = None,
@@ -59,15 +59,31 @@ def found(
         processes = 1
         if is_large(source.size or 0):
             processes = min(_processors(), _MOST_PROCESSES)
-    if processes > 1 and not source.is_collected:
-        parts = list(source.parts(part or _PART))
-        processes = min(processes, len(parts))
-        workers = _workers(source.name, lines, then, parts, processes)
+    if not source.size or source.is_collected:  # a device has no size
+        for size, hits in pieces(source, lines):
+            yield size, then(hits)
+        return
+    parts = list(source.parts(part or _PART))
+    if processes > 1:
+        number = min(processes, len(parts))
+        workers = _workers(source.name, lines, then, parts, number)
         if workers:
             yield from _in_turn(workers, parts)
             return
-    for size, hits in pieces(source, lines):
-        yield size, then(hits)
+    for begin, end in parts:
+        yield end - begin, _made(source, lines, then, begin, end)
+
+
+def _made(
+    source: Source,
+    lines: Scan | Briefly,
+    then: Callable[[Iterable[Any]], _T],
+    begin: int,
+    end: int,
+) -> _T:
+    """Return what is made of the lines of a part."""
+    found = pieces(source, lines, begin, end)
+    return then(hit for _, hits in found for hit in hits)
 
 
 def can_fork() -> bool:
@@ -125,7 +141,7 @@ class _Worker(Generic[_T]):
         self,
         name: str,
         lines: Scan | Briefly,
-        then: Callable[[list[Any]], _T],
+        then: Callable[[Iterable[Any]], _T],
         parts: Sequence[tuple[int, int]],
     ) -> None:
         context = of_processes()
@@ -166,7 +182,7 @@ class _Worker(Generic[_T]):
 def _workers(
     name: str,
     lines: Scan | Briefly,
-    then: Callable[[list[Any]], _T],
+    then: Callable[[Iterable[Any]], _T],
     parts: Sequence[tuple[int, int]],
     number: int,
 ) -> list[_Worker[_T]]:
@@ -197,7 +213,7 @@ def _work(
     sender: Connection,
     name: str,
     lines: Scan | Briefly,
-    then: Callable[[list[Any]], object],
+    then: Callable[[Iterable[Any]], _T],
     parts: Sequence[tuple[int, int]],
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other one is told, too
@@ -207,8 +223,7 @@ def _work(
     source = Source(name)
     try:
         for begin, end in parts:
-            found = pieces(source, lines, begin, end)
-            sender.send((then([hit for _, hits in found for hit in hits]), None))
+            sender.send((_made(source, lines, then, begin, end), None))
     except BrokenPipeError:
         return
     except BROKEN as error:

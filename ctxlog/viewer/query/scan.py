@@ -4,9 +4,9 @@ Lines found by their bytes, with the text below them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
-from itertools import zip_longest
+from typing import cast
 
 from ctxlog.viewer.query.needles import (
     NAMES,
@@ -18,20 +18,23 @@ from ctxlog.viewer.query.needles import (
     start_of,
 )
 from ctxlog.viewer.read.source import Block, Hit, Source
-from ctxlog.viewer.recognize.forms import seconds_of
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.text import begins, stream
 
 
 def pieces(
     source: Source, lines: Scan | Briefly, begin: int = 0, end: int | None = None
-) -> Iterator[tuple[int, list[Hit] | list[Brief]]]:
-    """Do as `scan` does, or yield the entries of each block briefly."""
+) -> Iterator[tuple[int, list[Hit | Brief]]]:
+    """
+    Do as `scan` does, or yield the entries of each block briefly.
+
+    Among the lines that `Every` finds, given forms, many are told so, too.
+    """
     if isinstance(lines, Briefly):
         for block in source.blocks(begin, end):
             yield block.stop, [lines(block)]
     else:
-        yield from scan(source, lines, begin, end)
+        yield from _scanned(source, lines, begin, end)
 
 
 def scan(
@@ -53,20 +56,30 @@ def scan(
     Raises:
         OSError: the source cannot be read.
     """
+    if isinstance(lines, Every) and lines.forms is not None:
+        lines = Every(lines.names)
+    yield from cast(
+        Iterator[tuple[int, list[Hit]]], _scanned(source, lines, begin, end)
+    )
+
+
+def _scanned(
+    source: Source, lines: Scan, begin: int, end: int | None
+) -> Iterator[tuple[int, list[Hit | Brief]]]:
     names: Names = getattr(lines, "names", NAMES)
     above: Hit | None = None
     for block in source.blocks(begin, end):
-        hits: list[Hit] = []
+        hits: list[Hit | Brief] = []
         if above is not None and not _followed(above, block, 0, names):
             hits.append(above)
             above = None
         if (
             above is None
             and isinstance(lines, Every)
-            and (alone := _alone(block, lines))
+            and (alone := _alone(block, lines)) is not None
         ):
-            hits += alone[:-1]
-            above = alone[-1]
+            hits += alone
+            above = _last(block)
             yield block.stop, hits
             continue
         for start in _with_torn(lines(block), block):
@@ -87,31 +100,28 @@ def scan(
     yield 0, [above]
 
 
-def _alone(block: Block, every: Every) -> list[Hit]:
-    """Return all lines of a block that has nothing but objects; nothing of another."""
-    if (
-        block.torn
-        or not is_json(block)
-        or not block.data.endswith(b"\n", 0, block.stop)
-    ):
-        return []
+def _alone(block: Block, every: Every) -> Sequence[Hit | Brief] | None:
+    """Return all lines but the last of a block of objects; None of another block."""
+    data = block.data
+    if block.torn or not is_json(block) or not data.endswith(b"\n", 0, block.stop):
+        return None
+    stop = data.rfind(b"\n", 0, block.stop - 1) + 1
     told = None
-    if every.forms is not None and not every.names.own:
-        told = every.forms.told(block.data, block.stop)
-    lines = BytesIO(block.data[: block.stop]) if told is None else told.lines
-    said: list[tuple[str, float] | None] = []
+    if stop and every.forms is not None and not every.names.own:
+        told = every.forms.told(data, stop)
     if told is not None:
-        said = [
-            (request.decode("utf-8", "replace"), seconds_of(time)) if time else None
-            for time, request in zip(told.times, told.requests, strict=True)
-        ]
-        for number in told.others:
-            said[number] = None
+        return [Brief.of(told, block, told.others)]
     position, hits = block.position, []
-    for line, one in zip_longest(lines, said):
-        hits.append(Hit(position, line, [], one))
+    for line in BytesIO(data[:stop]):
+        hits.append(Hit(position, line, []))
         position += len(line)
     return hits
+
+
+def _last(block: Block) -> Hit:
+    """Return the last line of a block of objects."""
+    start = start_of(block, block.stop - 1)
+    return Hit(block.position + start, block.data[start : block.stop], [])
 
 
 def _with_torn(starts: Iterable[int], block: Block) -> Iterator[int]:

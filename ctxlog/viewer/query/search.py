@@ -106,7 +106,7 @@ class Reader:
         return len(self._torn)
 
     def _found(
-        self, given: Lines, then: Callable[[list[Any]], _T], *, alone: bool = False
+        self, given: Lines, then: Callable[[Iterable[Any]], _T], *, alone: bool = False
     ) -> Iterator[tuple[Source | Store, _T]]:
         """Yield what *then* makes of the lines that are looked for."""
         sizes = [source.size for source in self._sources]
@@ -175,13 +175,11 @@ class Reader:
 
     def _hits(self, lines: Lines) -> Iterator[tuple[Names, Hit, Sequence[Record]]]:
         """Yield the lines that are looked for and are objects, with their records."""
-        # To hand over every line would take longer than to find it.
-        alone = isinstance(lines.scan, Every)
-        for source, hits in self._found(lines, _as_they_are, alone=alone):
+        for source, hits in self._found(lines, _as_they_are):
             torn: list[int] = []
             names = self._names_for(source)
             for hit, records in _entries(hits, names, torn):
-                if records or hit.said is not None:
+                if records:
                     yield names, hit, records
             self._note_torn(source, torn)
 
@@ -445,23 +443,33 @@ class Reader:
     ) -> Collected:
         collected = Collected(self.names)
         looks_outside = any(one.outside for one in outside)
-        for names, hit, records in self._hits(lines):
+        # To hand over every line would take longer than to find it.
+        alone = isinstance(lines.scan, Every)
+        for source, pieces in self._found(lines, _as_they_are, alone=alone):
+            torn: list[int] = []
+            names = self._names_for(source)
             collected.begin(names)
-            if hit.said is not None and not records:
-                told, time = hit.said
-                if told and wanted(told):
-                    collected.keep(hit.line, told, time)
-                continue
-            requests = [
-                (request, record.span)
-                for record in records
-                if (request := record.request) is not None and wanted(request)
-            ]
-            collected.add(hit, requests)
-            if looks_outside:
-                spans = _outside(hit, records, outside)
-                if spans:
-                    self._keep_outside(names, hit, spans)
+            for told, hits in _briefs(pieces):
+                at = 0
+                for number, hit in hits.items():
+                    if told is not None:
+                        collected.keep(told, at, number)
+                    at = number + 1
+                    for _, records in _entries([hit], names, torn):
+                        requests = [
+                            (request, record.span)
+                            for record in records
+                            if (request := record.request) is not None
+                            and wanted(request)
+                        ]
+                        collected.add(hit, requests)
+                        if looks_outside and records:
+                            spans = _outside(hit, records, outside)
+                            if spans:
+                                self._keep_outside(names, hit, spans)
+                if told is not None:
+                    collected.keep(told, at, len(told.lines))
+            self._note_torn(source, torn)
         return collected
 
 
@@ -494,17 +502,17 @@ def _outside(
 
 
 def _with_names(
-    then: Callable[[list[Any]], _T], names: Names
-) -> Callable[[list[Any]], _T]:
+    then: Callable[[Iterable[Any]], _T], names: Names
+) -> Callable[[Iterable[Any]], _T]:
     """Return the same for lines that are read with other names."""
     made: Any = then
     if isinstance(made, (_Matching, _Rows)):
         made = replace(made, names=names)
-    return cast("Callable[[list[Any]], _T]", made)
+    return cast("Callable[[Iterable[Any]], _T]", made)
 
 
-def _as_they_are(hits: list[Hit]) -> list[Hit]:
-    return hits
+def _as_they_are(hits: Iterable[Hit]) -> list[Hit]:
+    return [*hits]
 
 
 def beginning(prefix: str, names: Names) -> tuple[Condition, ...]:
@@ -520,7 +528,7 @@ def _new(
     source: Source | Store,
     lines: Lines,
     once: Once,
-    then: Callable[[list[Any]], _T],
+    then: Callable[[Iterable[Any]], _T],
 ) -> Iterator[tuple[int, _T]]:
     """Yield what *then* makes of the lines of a source that no other one had."""
     once.begin()
@@ -536,7 +544,7 @@ def _pieces(source: Source | Store, lines: Lines) -> Iterator[tuple[int, list[Hi
             yield from ((0, hits) for hits in source.hits(question))
     else:
         which = lines.scan
-        if isinstance(which, Briefly):  # whether a line is new its bytes tell
+        if isinstance(which, (Briefly, Every)):  # whether a line is new its bytes tell
             which = Every(which.names)
         yield from found(source, which, _as_they_are)
 
@@ -545,7 +553,7 @@ def _entries(
     hits: Iterable[Hit], names: Names, torn: list[int]
 ) -> Iterator[tuple[Hit, Sequence[Record]]]:
     """
-    Yield lines with their records; none of those whose forms tell what matters.
+    Yield lines with their records.
 
     Args:
         hits: The lines.
@@ -553,9 +561,6 @@ def _entries(
         torn: Takes where lines begin that could not be read, and began as an object.
     """
     for hit in hits:
-        if hit.said is not None:
-            yield hit, ()
-            continue
         records = Record.read(hit.line, names)
         if not records and hit.line.lstrip().startswith(b"{"):
             torn.append(hit.position)
@@ -569,14 +574,15 @@ class _Extents:
     names: Names
 
     def __call__(
-        self, pieces: list[Hit | Brief]
+        self, pieces: Iterable[Hit | Brief]
     ) -> tuple[dict[str, Extent], list[int]]:
         extents: dict[str, Extent] = {}
         torn: list[int] = []
+        spans: dict[bytes, tuple[bytes, bytes]] = {}
         for told, hits in _briefs(pieces):
             for written, (first, last) in told.spans().items() if told else ():
-                extent = extents.setdefault(written.decode(), Extent())
-                extent.add(seconds_of(first), seconds_of(last))
+                known = spans.get(written, (first, last))
+                spans[written] = min(first, known[0]), max(last, known[1])
             for _, records in _entries(hits.values(), self.names, torn):
                 for record in records:
                     request, span = record.request, record.span
@@ -584,15 +590,16 @@ class _Extents:
                         extent = extents.setdefault(request, Extent())
                         if span is not None:
                             extent.add(*span)
+        for written, (first, last) in spans.items():
+            extent = extents.setdefault(written.decode(), Extent())
+            extent.add(seconds_of(first), seconds_of(last))
         return extents, torn
 
 
-def _briefs(pieces: list[Hit | Brief]) -> Iterator[Brief]:
+def _briefs(pieces: Iterable[Hit | Brief]) -> Iterator[Brief]:
     """Yield what lines say in brief; those of a store are read."""
-    read = [one for one in pieces if isinstance(one, Hit)]
-    if read:
-        yield Brief(None, dict(enumerate(read)))
-    yield from (one for one in pieces if isinstance(one, Brief))
+    for one in pieces:
+        yield one if isinstance(one, Brief) else Brief(None, {0: one})
 
 
 class _Made(NamedTuple):
@@ -618,7 +625,7 @@ class _Matching:
     criteria: Sequence[Criterion]
     outside: Sequence[Criterion] = ()
 
-    def __call__(self, hits: list[Hit]) -> _Made:
+    def __call__(self, hits: Iterable[Hit]) -> _Made:
         made = _Made({}, [], [])
         looks_outside = any(one.outside for one in self.outside)
         numbered = list(enumerate(one.holds for one in self.criteria))
@@ -662,11 +669,13 @@ class _Rows:
             one.holds(record, line) for one in self.criteria
         )
 
-    def __call__(self, pieces: list[Hit | Brief]) -> tuple[dict[str, Row], list[int]]:
+    def __call__(
+        self, pieces: Iterable[Hit | Brief]
+    ) -> tuple[dict[str, Row], list[int]]:
         rows: dict[str, Row] = {}
         torn: list[int] = []
+        sums = Sums()
         for told, read in _briefs(pieces):
-            sums = Sums()
             at, lines = 0, iter(told.said() if told is not None else ())
             for number, hit in read.items():
                 sums.add(islice(lines, number - at))
@@ -675,8 +684,8 @@ class _Rows:
                 for _, records in _entries([hit], self.names, torn):
                     self._add(rows, hit, records, sums)
             sums.add(lines)
-            for request in [*sums]:
-                self._settle(rows, request.decode(), sums)
+        for request in [*sums]:
+            self._settle(rows, request.decode(), sums)
         return rows, torn
 
     def _add(

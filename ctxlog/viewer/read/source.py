@@ -88,13 +88,11 @@ class Hit(NamedTuple):
         position: Where in its source it begins, in bytes.
         line: Its bytes.
         below: The lines that follow it and are no entries.
-        said: Its request and its time, where its form tells these; else it is read.
     """
 
     position: int
     line: bytes
     below: list[bytes]
-    said: tuple[str, float] | None = None
 
     @property
     def whole(self) -> bytes:

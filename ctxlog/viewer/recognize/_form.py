@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 _END = re.compile(rb"[ \t]*\r?\n?")
 # A quote that is escaped ends no value: another one than the pattern's comes behind it.
 _TEXT, _MESSAGE = rb'"[^"]*"', rb'"([^"]*)"'
-_NUMBER = rb"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?"
+_NUMBER = rb"[-+.0-9eE]+"
 _LIST = rb'\[(?:[^\[\]{}"\\\n]|"[^"\\\n]*")*\]'
 _CLOCK = rb"\d\d\d\d-[01]\d-[0-3]\dT[012]\d:[0-5]\d:[0-5]\d"
 _ISO = re.compile(rb'"%s(\.\d+)?(Z|[+-]\d\d:?\d\d)"' % _CLOCK)
@@ -38,7 +38,10 @@ _CAPTURED: Mapping[str, tuple[bytes, bytes]] = {
     "method": (rb'"([A-Za-z][A-Za-z-]{1,19})"', _NONE),
     # What is no call of another service, whose path is not that of the request.
     "logger": (rb'"(?!%s")[^"]*"' % re.escape(CALLS.encode()), _NONE),
+    "status": (rb'"[1-4]\d\d"', rb"[1-4]\d\d"),
 }
+#: Of these there is nothing to tell: a line of which they are otherwise has no form.
+_UNTOLD = frozenset({"logger", "status"})
 
 
 class Token(NamedTuple):
@@ -64,8 +67,10 @@ class Token(NamedTuple):
 
     @property
     def alone(self) -> bytes:
-        """A pattern of both without a group."""
-        return self.before + self._value
+        """A pattern of both where the value may say anything, without a group."""
+        if not self.role:
+            return self.before + self.value
+        return self.before + (_TEXT if self.value.startswith(b'"') else _NUMBER)
 
     @property
     def written(self) -> bytes:
@@ -97,6 +102,8 @@ class Form(NamedTuple):
         is_number: Whether the level is one.
         is_shown: Whether what is shown of such a line is its time, level, message and
             fields as they are written.
+        answers: Whether it says how its request, or a call, was answered: not as one
+            that failed.
     """
 
     tokens: tuple[Token, ...]
@@ -105,6 +112,7 @@ class Form(NamedTuple):
     scale: tuple[str, str]
     is_number: bool
     is_shown: bool = False
+    answers: bool = False
 
     @property
     def reading(self) -> tuple[object, ...]:
@@ -112,13 +120,21 @@ class Form(NamedTuple):
         return self[1:5]
 
 
-def form_of(line: bytes) -> Form | None:
-    """Return the form of a line; None if it has to be read, as all like it."""
+def form_of(line: bytes, *, answers: bool = False) -> Form | None:
+    """
+    Return the form of a line; None if it has to be read, as all like it.
+
+    Args:
+        line: The line.
+        answers: Whether one that says how its request was answered may have one.
+    """
     members = simple(line) if len(line) <= _LONGEST and line[:1] == b"{" else None
     if members is None:
         return None
     shape = Shape.of(members)
-    roles = _roles(shape, members) if shape.is_bare(members) else None
+    roles = None
+    if answers or shape.is_bare(members):
+        roles = _roles(shape, members)
     if roles is None:
         return None
     message = shape.best("message", members)
@@ -129,11 +145,15 @@ def form_of(line: bytes) -> Form | None:
 
 def _roles(shape: Shape, members: dict[str, Any]) -> dict[tuple[str, ...], str] | None:
     """Return what stands at which path; None if the like may stand elsewhere, too."""
-    asked = ("path", "method", "logger") if shape.asks(members) else ()
-    if shape.places("request line", members):
-        return None
+    asked: tuple[str, ...] = ("status",)
+    if shape.is_bare(members):
+        if shape.places("request line", members):
+            return None
+        asked = ("user",)
+        if shape.asks(members):
+            asked = ("user", "path", "method", "logger")
     roles: dict[tuple[str, ...], str] = {}
-    for what in ("id", "time", "level", "user", *asked):
+    for what in ("id", "time", "level", *asked):
         for place in shape.places(what, members):
             path = [place] if isinstance(place, str) else place
             value = inner(members, path)
@@ -189,9 +209,18 @@ class _Walk:
             path = (place,) if isinstance(place, str) else place
             is_number = isinstance(inner(members, path), int)
             level, scale = None, (name_of(place), shape.format.scale)
+        answers = not shape.is_bare(members)
         is_shown = self._is_shown and not (shape.is_marked or shape.format.template)
         is_shown &= any(token.role == "message" for token in self._tokens)
-        return Form(tuple(self._tokens), self._time, level, scale, is_number, is_shown)
+        return Form(
+            tuple(self._tokens),
+            self._time,
+            level,
+            scale,
+            is_number,
+            is_shown and not answers,
+            answers,
+        )
 
     def _next(self) -> re.Match[bytes]:
         match = _TOKEN.match(self._line, self._at)
@@ -259,8 +288,7 @@ class _Walk:
             pattern = _CAPTURED[role][0 if is_text else 1]
         if re.fullmatch(pattern, value) is None:
             raise _NoFormError
-        # that of a call is no line of a form, and there is nothing to tell of others
-        self._put(pattern, "" if role == "logger" else role, name)
+        self._put(pattern, "" if role in _UNTOLD else role, name)
 
     def _of_time(self, value: bytes) -> bytes:
         """Return the pattern of times that sort as their texts do."""

@@ -90,5 +90,7 @@ class Said:
 
     def number(self, name: str) -> float | None:
         """Return a number at a path, wherever loggers keep it; None if none."""
+        if not self._shape.may_have(name):  # as most do not
+            return None
         found = self.get(name)
         return number(self.members.get(f"_{name}") if found is None else found)

@@ -172,6 +172,13 @@ class Shape:
         """Where a path may stand that is written as it is: mostly nowhere."""
         return self._outline.possible(path)
 
+    def may_have(self, name: str) -> bool:
+        """Whether something of a name may stand where loggers keep it."""
+        known = self._outline.had.get(name)
+        if known is None:
+            known = self._outline.may_have(name)
+        return known
+
     def of_requests(self, what: str) -> str | None:
         """Return where what ctxlog says of a request's lines is; None if nowhere."""
         return self._outline.of_requests(what)
@@ -189,6 +196,7 @@ class _Outline:
         is_marked: Whether ctxlog says of it that it waited, or stands for others.
         holders: The members of which the names inside matter.
         shapes: The shapes of objects with these members, by their forms inside.
+        had: Of some names whether something of that name may stand somewhere.
     """
 
     def __init__(self, members: tuple[str, ...]) -> None:
@@ -208,6 +216,7 @@ class _Outline:
             if any(self._may_hold(what, [name]) for what in (*WORDS, "duration"))
         ]
         self.shapes: dict[object, Shape] = {}
+        self.had: dict[str, bool] = {}
         self._possible: dict[str, Sequence[str]] = {}
         self._of_requests: dict[str, str | None] = {}
         self.is_marked = any(self.of_requests(what) for what in OF_REQUESTS)
@@ -271,6 +280,19 @@ class _Outline:
             possible = tuple(one for one in full if _begins_in(self._members, one))
             self._possible[path] = possible
         return possible
+
+    def may_have(self, name: str) -> bool:
+        """Whether something of a name may stand where loggers keep it."""
+        if len(self.had) >= _MOST:
+            self.had.clear()
+        members = self._members
+        self.had[name] = (
+            name in members
+            or f"_{name}" in members
+            or "spans" in members
+            or bool(self.possible(name))
+        )
+        return self.had[name]
 
     def _may_have(self, path: str) -> bool:
         return any(_begins_in(self._members, home + path) for home in HOMES)

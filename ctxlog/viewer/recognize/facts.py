@@ -101,8 +101,11 @@ class Teller:
         if not self._learned.is_full:
             self._learn([row[-1] for row in rows if row[-1]])
         id = request.encode("utf-8", "replace")
+        has_escapes = b"\\" in data
         return [
-            None if row[-1] or _is_doubtful(line) else self._facts(row, time, id)
+            None
+            if row[-1] or (has_escapes and _is_doubtful(line))
+            else self._facts(row, time, id)
             for row, line, time in zip(rows, lines, times, strict=True)
         ]
 

@@ -48,11 +48,15 @@ class Learned:
     """
     The forms that several lines have.
 
+    Args:
+        answers: Whether lines that say how their request was answered are among them.
+
     Attributes:
         forms: The forms.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, answers: bool = False) -> None:
+        self._answers = answers
         self.forms: dict[tuple[Token, ...], Form] = {}
         self._met: Counter[tuple[Token, ...]] = Counter()
         self._left = _MOST_TRIED
@@ -68,7 +72,7 @@ class Learned:
         known = len(self.forms)
         for line in () if self.is_full else islice(lines, _MOST_AT_ONCE):
             self._left -= 1
-            form = form_of(line)
+            form = form_of(line, answers=self._answers)
             if form is None or form.tokens in self.forms:
                 continue
             if self._time is not None and form.time != self._time:
@@ -91,7 +95,8 @@ class Forms:
 
     def __init__(self, *asked: str) -> None:
         self._asked = asked or ROLES
-        self._learned = Learned()
+        # How long something took tells when its request began: that has to be read.
+        self._learned = Learned(answers=len(self._asked) == 1)
         self._pattern: re.Pattern[bytes] | None = None
         self._leaves: Mapping[int, Leaf] = {}
         self._low: _Low | None = None
@@ -260,6 +265,11 @@ class Told:
         return [row[group] for row in self._rows]
 
     @cached_property
+    def seconds(self) -> Sequence[float]:
+        """The time of each in seconds since the epoch; NaN if there was none."""
+        return [seconds_of(time) if time else math.nan for time in self.times]
+
+    @cached_property
     def levels(self) -> Sequence[int]:
         """The level of each on logging's scale; -1 if the line has to be read."""
         group, level = self._groups[1], self._form.level
@@ -357,16 +367,21 @@ class Told:
         return {one: (first[one], last[one]) for one in known}
 
 
+_POINT, _ZULU = b".Z"
+_TENS = (1, 10, 100, 1000, 10**4, 10**5)
+
+
 def seconds_of(time: bytes) -> float:
     """
     Return a time that was told as seconds since the epoch.
 
     NaN if there was no such day: in comparisons that is neither before nor after.
     """
-    if time[19:20] == b"." and time[-1:] == b"Z" and len(time) <= 27:
+    size = len(time)
+    if 21 < size <= 27 and time[19] == _POINT and time[-1] == _ZULU:
         second = _second(time[:19])
         if second is not None:  # as exact as a datetime's time stamp
-            return (second * 10**6 + int(time[20:-1].ljust(6, b"0"))) / 10**6
+            return (second * 10**6 + int(time[20:-1]) * _TENS[27 - size]) / 10**6
         return math.nan
     found = seconds(int(time) if time.isdigit() else time.decode())
     return math.nan if found is None else found

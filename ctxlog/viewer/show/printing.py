@@ -276,6 +276,8 @@ class Above:
             before = [None] * len(names)
         elif above.names is names:
             before = above.values
+            if before == values:
+                return []
         else:
             known = dict(zip(above.names, above.values, strict=True))
             before = [known.get(name) for name in names]
