@@ -113,7 +113,7 @@ def test_what_is_told_is_what_is_read(lines: list[dict[str, Any]]) -> None:
 def test_a_line_that_is_left_out_has_a_lower_level(lines: list[dict[str, Any]]) -> None:
     """Whatever other lines have, and as often as forms are asked."""
     data = block([LINE, LINE, *({**LINE, **line} for line in lines * 2)])
-    starts = {match.start() for match in re.finditer(rb"^(?=.)", data, re.MULTILINE)}
+    starts = {*starts_of(data)}
     forms = Forms("level")
     for _ in range(3):
         found = forms.from_level(data, len(data), 40)
@@ -158,6 +158,91 @@ def test_a_line_about_an_answer_is_read() -> None:
     assert told(block(lines)).others == [2, 3, 6, 7]
 
 
+answers = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.sampled_from(
+            [200, 404, 500, 599, 99, 600, "200", "503", "ok", {}]
+        ),
+        "statusCode": st.sampled_from([200, 503, None]),
+        "res": st.fixed_dictionaries({"statusCode": st.sampled_from([200, 500])}),
+        "durationMs": st.sampled_from([3, 2.5, "3ms", None]),
+        "path": texts,
+        "logger": st.sampled_from(["shop", "ctxlog.client", "ctxlog.request"]),
+        "trace_id": texts,
+    },
+)
+
+
+@given(st.lists(answers, max_size=4), st.lists(levels, min_size=1, max_size=4))
+def test_a_line_about_an_answer_that_is_left_out_has_not_failed(
+    said: list[dict[str, Any]], words: list[Any]
+) -> None:
+    """Whatever it says of the answer, and wherever."""
+    lines = [{**LINE, **one, "level": word} for one in said for word in words]
+    data = block([LINE, LINE, *lines, *lines])
+    forms = Forms("level")
+    for _ in range(3):
+        found = forms.from_level(data, len(data), 40)
+        for number, start in enumerate(starts_of(data)):
+            if found is not None and start not in found:
+                (record,) = Record.read(data.splitlines()[number], NAMES)
+                assert not record.failed
+
+
+def test_lines_about_answers_are_left_out() -> None:
+    """All but the ones that failed, so that few lines are read."""
+    answer = {**LINE, "status": 200, "path": "/a", "durationMs": 3}
+    data = block([LINE, answer, {**answer, "status": 503}] * 9)
+    forms = Forms("level")
+    for _ in range(3):
+        found = forms.from_level(data, len(data), 40)
+    assert found is not None
+    assert [data.count(b"\n", 0, start) for start in found] == [*range(2, 27, 3)]
+
+
+@given(st.lists(answers, max_size=4), st.lists(texts, min_size=1, max_size=4))
+def test_the_request_alone_is_told_as_it_is_read(
+    said: list[dict[str, Any]], ids: list[str]
+) -> None:
+    """Of lines about answers, too."""
+    lines = [{**LINE, **one, "requestID": id} for one in said for id in ids]
+    agree_on("id", block([LINE, LINE, *lines, *lines]))
+
+
+@given(st.lists(answers, max_size=4), st.lists(times, min_size=1, max_size=4))
+def test_the_time_alone_is_told_as_it_is_read(
+    said: list[dict[str, Any]], moments: list[Any]
+) -> None:
+    """Of lines about answers, too."""
+    lines = [{**LINE, **one, "timestamp": time} for one in said for time in moments]
+    agree_on("time", block([LINE, LINE, *lines, *lines]))
+
+
+def agree_on(what: str, data: bytes) -> None:
+    """Hold one thing that is told of lines against what is read."""
+    forms = Forms(what)
+    for _ in range(2):
+        known = forms.told(data, len(data))
+        if known is None:
+            continue
+        others = {*known.others}
+        for number, line in enumerate(known.lines):
+            if number in others:
+                continue
+            (record,) = Record.read(line, NAMES)
+            if what == "id":
+                assert (record.request or "") == known.requests[number].decode()
+            else:
+                time = known.seconds[number]
+                assert record.time == time or math.isnan(time)
+
+
+def starts_of(data: bytes) -> list[int]:
+    """Return where the lines begin."""
+    return [match.start() for match in re.finditer(rb"^(?=.)", data, re.MULTILINE)]
+
+
 @pytest.mark.parametrize(
     "torn",
     [b'{"timestamp":"2026\n', b'{"a":"\n', b"Traceback\n", b'"\n', b"\n", b'{"a'],
@@ -177,6 +262,34 @@ def test_each_format_is_told_as_it_is_read(form: Format) -> None:
     for _ in range(2):
         known = forms.told(data, len(data))
         assert known is None or agree(known) >= 0
+    agree_on("id", data)
+    agree_on("time", data)
+
+
+def test_lines_come_back_as_they_were_read(tmp_path: Path) -> None:
+    """Those that are kept in blocks, those that are read, and text below them."""
+    lines = [
+        {
+            **LINE,
+            "timestamp": f"2026-01-31T12:00:00.{n:06}Z",
+            "requestID": f"r-{n % 5}",
+            **({"status": 200, "durationMs": 7} if n % 17 == 0 else {}),
+        }
+        for n in range(600)
+    ]
+    every = block(lines * 20)  # more than a block
+    file = tmp_path / "app.log"
+    file.write_bytes(every + b"Traceback\n" + every)
+    expected = [
+        line for line in (every * 2).splitlines(keepends=True) if b"r-4" in line
+    ]
+    expected[len(expected) // 2 - 1] += b"Traceback\n"
+    with Reader([Source(str(file))], NAMES).collect(None) as collected:
+        assert collected.ids == ["r-0", "r-1", "r-2", "r-3", "r-4"]
+        request = collected.request("r-4")
+        kept = [entry.whole for entry in request.entries]
+    assert sorted(kept) == sorted(expected)
+    assert request.seconds == 0.007565  # the first answer took 7 ms
 
 
 def test_rows_are_those_of_lines_that_are_read(tmp_path: Path) -> None:
