@@ -22,9 +22,6 @@ from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.recognize.scales import level_number, level_texts
 from ctxlog.viewer.recognize.traces import trace_key, trace_pieces
 
-#: What a line that fails has somewhere.
-_FAILING = tuple(map(re.compile, in_bytes.failing()))
-
 
 @dataclass(frozen=True)
 class Criterion:
@@ -60,7 +57,7 @@ def _condition(field: str, operator: Operator, *values: str) -> Condition:
 #: Lines that make their request one that failed.
 failing = Criterion(
     lambda record, _line: record.failed,
-    Plain(40, patterns=_FAILING),
+    Plain(40, patterns=in_bytes.failing()),
     (
         _condition("level", "in", *level_texts(40)),
         _condition("status", "between", "500", "599"),

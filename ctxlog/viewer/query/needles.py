@@ -76,8 +76,8 @@ class Brief(NamedTuple):
             read: The numbers of the lines that are to be read.
         """
         hits = {}
-        for number, start in zip(read, told.starts(read) if read else (), strict=True):
-            hits[number] = Hit(block.position + start, told.lines[number], [])
+        for number, start in zip(read, told.starts(read), strict=True):
+            hits[number] = Hit(block.position + start, told.line(number), [])
         return cls(told, hits)
 
 
@@ -126,7 +126,7 @@ class Plain:
 
     least: int | None = None
     within: tuple[float, float] | None = None
-    patterns: Sequence[re.Pattern[bytes]] = ()
+    patterns: Sequence[bytes] = ()
     names: Names = NAMES
     _forms: Forms = field(init=False, compare=False)
 
@@ -141,7 +141,8 @@ class Plain:
         if found is None:
             # The patterns look for the level under the keys that are guessed.
             if self.patterns and self.names.level is None:
-                return Matches((), self.patterns, self.names)(block)
+                patterns = [*map(re.compile, self.patterns)]  # mostly not needed
+                return Matches((), patterns, self.names)(block)
             return Every(self.names)(block)
         data, names = block.data, self.names
         return [
@@ -267,9 +268,9 @@ class Ids:
             if request and request in known
         ]
         read = [
-            number for number in told.others if begins(told.lines[number], self.names)
+            number for number in told.others if begins(told.line(number), self.names)
         ]
-        return told.starts([*found, *read])
+        return told.starts(sorted({*found, *read}))
 
     def _usual(self, block: Block) -> list[int] | None:
         """
@@ -322,7 +323,7 @@ class Ids:
 
 
 #: The escapes that some logger writes inside a string.
-_ESCAPED = re.compile("[\"'\\\\/<>&=+\x00-\x1f\x7f-\U0010ffff]")
+_ESCAPED = re.compile(r"""[^ -~]|["'\\/<>&=+]""")
 #: An escape of a character that need not be escaped: any text may be behind it.
 _ODD_ESCAPES = re.compile(rb"\\u00[2-7]")
 

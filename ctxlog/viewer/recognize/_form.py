@@ -29,6 +29,7 @@ _CLOCK = rb"\d\d\d\d-[01]\d-[0-3]\dT[012]\d:[0-5]\d:[0-5]\d"
 _ISO = re.compile(rb'"%s(\.\d+)?(Z|[+-]\d\d:?\d\d)"' % _CLOCK)
 _EPOCH = re.compile(rb"([1-9]\d{8,18})(\.\d{1,12})?")
 _NONE = rb"(?!)"
+_NOT_FAILED = re.compile(r"[1-4]\d\d")
 #: Values that say something, as texts and as numbers; what is odd is looked at apart.
 _CAPTURED: Mapping[str, tuple[bytes, bytes]] = {
     "level": (rb'"([^"]+)"', rb"(\d{1,4})"),
@@ -162,6 +163,8 @@ def _roles(shape: Shape, members: dict[str, Any]) -> dict[tuple[str, ...], str] 
                 continue  # the next one counts
             names = tuple(step for step in path if isinstance(step, str))
             if len(names) < len(path) or names in roles:
+                return None
+            if what == "status" and _NOT_FAILED.fullmatch(str(value)) is None:
                 return None
             roles[names] = what
             break

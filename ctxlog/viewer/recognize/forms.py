@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from io import BytesIO
-from itertools import accumulate, islice, repeat
+from itertools import accumulate, compress, islice, repeat
 from operator import gt, itemgetter
 
 from ctxlog.viewer.recognize._form import Form, Token, form_of
@@ -40,6 +40,8 @@ _MOST_FORMS = 48
 _HEAD = 64 << 10
 #: The most words for levels that are told apart; others are read.
 _MOST_WORDS = 24
+#: Fewer lines than this share are looked for one by one.
+_FEW = 1 / 16
 #: Of a smaller share of lines with a form it is not worth to look for forms.
 LEAST_SHARE = 0.5
 
@@ -151,7 +153,7 @@ class Forms:
         if told is not None:
             self._low.learn(told.words, self._learned.forms.values())
             others = [told.lines[number] for number in told.from_level(least)]
-        return _places(others, data)
+        return _places(others, data, stop)
 
     def _learn(self, lines: Iterable[bytes]) -> None:
         if self._learned.learn(lines):
@@ -207,10 +209,13 @@ def count(data: bytes, stop: int) -> int:
     return data.count(b"\n", 0, stop) + (not data.endswith(b"\n", 0, stop))
 
 
-def _places(lines: Iterable[bytes], data: bytes) -> list[int]:
+def _places(lines: Iterable[bytes], data: bytes, stop: int) -> list[int]:
     """Return where lines begin: all that are written like one of them, in order."""
     places, at = [], 0
     for line in lines:
+        if not line.endswith(b"\n"):  # the last one, and maybe how another one begins
+            places.append(stop - len(line))
+            break
         at = data.find(line, at)
         while at and data[at - 1] != 10:  # the end of a longer one
             at = data.find(line, at + 1)
@@ -314,20 +319,33 @@ class Told:
         """The lines themselves."""
         return lines_of(self._data[: self._stop])
 
-    def starts(self, numbers: Iterable[int]) -> list[int]:
-        """Return where some lines begin, by their numbers."""
+    def starts(self, numbers: Sequence[int]) -> list[int]:
+        """Return where some lines begin, by their numbers in order."""
+        if len(numbers) < _FEW * len(self._rows):
+            others = [self._rows[number][-1] for number in numbers]
+            if all(others):  # to look for them takes less than to take all apart
+                return _places(others, self._data, self._stop)
         every = [0, *accumulate(map(len, self.lines))]
         return [every[number] for number in numbers]
+
+    def line(self, number: int) -> bytes:
+        """Return a line."""
+        return self._rows[number][-1] or self.lines[number]
+
+    @cached_property
+    def _formless(self) -> Sequence[int]:
+        """The numbers of the lines without a form."""
+        return [*compress(range(len(self._rows)), map(itemgetter(-1), self._rows))]
 
     @property
     def share(self) -> float:
         """The share of lines that need not be read."""
-        return sum(not row[-1] for row in self._rows) / len(self._rows)
+        return 1 - len(self._formless) / len(self._rows)
 
     @cached_property
     def others(self) -> Sequence[int]:
         """The numbers of the lines that have to be read."""
-        found = {number for number, row in enumerate(self._rows) if row[-1]}
+        found = {*self._formless}
         if "level" in self._asked and -1 in self.levels:
             levels = enumerate(self.levels)
             found |= {number for number, level in levels if level < 0}
@@ -341,15 +359,15 @@ class Told:
         levels = enumerate(self.levels)
         return [number for number, level in levels if not 0 <= level < least]
 
-    def within(self, since: float, until: float) -> list[int]:
+    def within(self, since: float, until: float) -> Sequence[int]:
         """Return the numbers of the lines that may have a time within two others."""
         times = self.times
         last = max(times)
         first = min(filter(None, times), default=last)
         if not last or seconds_of(last) < since or seconds_of(first) > until:
-            return [number for number, time in enumerate(times) if not time]
+            return self._formless
         if seconds_of(first) >= since and seconds_of(last) <= until:
-            return [*range(len(times))]
+            return range(len(times))
         return [
             number
             for number, time in enumerate(times)
@@ -358,11 +376,14 @@ class Told:
 
     def spans(self) -> dict[bytes, tuple[bytes, bytes]]:
         """Return the first and the last time of the lines of each request."""
-        pairs = [*zip(self.requests, self.times, strict=True)]
-        times = [*filter(None, self.times)]
-        if any(map(gt, times, islice(times, 1, None))):
-            pairs.sort(key=itemgetter(1))
-        last, first = dict(pairs), dict(reversed(pairs))
+        requests, times = self.requests, self.times
+        known_times = [*filter(None, times)]
+        if any(map(gt, known_times, islice(known_times, 1, None))):
+            order = sorted(range(len(times)), key=times.__getitem__)
+            requests = [requests[number] for number in order]
+            times = [times[number] for number in order]
+        last = dict(zip(requests, times, strict=True))
+        first = dict(zip(reversed(requests), reversed(times), strict=True))
         known = last.keys() - {*self.odd, b""}
         return {one: (first[one], last[one]) for one in known}
 
@@ -411,6 +432,7 @@ class Levels(dict[bytes, int]):
         return level
 
 
+@lru_cache(4096)
 def _is_odd(request: bytes) -> bool:
     """Whether an id is none, or is not written as it is."""
     try:
