@@ -164,16 +164,15 @@ def test_what_is_written_is_told(tmp_path: Path) -> None:
 
 
 def test_why_there_are_no_requests_is_said(tmp_path: Path) -> None:
-    """An access log without ids lists its errors; what lists the rest is said."""
-    log = tmp_path / "access.log"
-    made = '10.0.0.7 - - [31/Jan/2026:12:00:00 +0000] "GET /{0} HTTP/1.1" {0} 42\n'
-    log.write_text(made.format(200) + made.format(503))
+    """Lines without ids that are about no request: what lists them is said."""
+    log = tmp_path / "shop.log"
+    log.write_text(without_id(0, "INFO", "ready") + without_id(1, "ERROR", "not ready"))
     with serving([log]) as address:
         found = listed(address)
         assert (found["rows"], found["outside"][3]) == ([], 1)
         assert found["state"]["why"].startswith("2 lines, none has a request's id")
-        assert "A text, such as GET" in found["state"]["why"]
-        assert listed(address, grep="GET")["outside"][3] == 2
+        assert "A text, such as ready" in found["state"]["why"]
+        assert listed(address, grep="ready")["outside"][3] == 2
         with log.open("a", encoding="utf-8") as file:
             file.write(line(0, "INFO", "a request", "req-1"))
         state = told(address, lambda state: "req-1" in state["recent"])
@@ -205,7 +204,7 @@ def test_a_last_line_without_an_end_is_listed(tmp_path: Path, form: str) -> None
 
 
 def test_a_trace_is_joined(tmp_path: Path) -> None:
-    """What other services say of a request's trace is among its lines."""
+    """A request has the lines of its trace; where no id is like a text traces are."""
     shop, other = tmp_path / "shop.log", tmp_path / "payments.log"
     shop.write_text(line(0, "INFO", "order", "req-A", traceID="t-1"))
     more = {"service": "payments", "traceID": "t-1"}
@@ -215,11 +214,18 @@ def test_a_trace_is_joined(tmp_path: Path) -> None:
     )
     with serving([shop, other]) as address:
         head, rows = opened(address, id="req-A")
+        found = {text: listed(address, request=text) for text in ("t-1", "-A", "-1")}
     assert head["requests"] == ["req-A", "req-B"]
     assert [(row[5], row[6], row[8]) for row in rows] == [
         (0, "shop", "order"),
         (1, "payments", "refused"),
     ]
+    shown = {text: (ids(one), one["traced"]) for text, one in found.items()}
+    assert shown == {
+        "t-1": (["req-B", "req-A"], True),
+        "-A": (["req-A"], False),
+        "-1": ([], True),
+    }
 
 
 # Lines outside of requests ------------------------------------------------------------

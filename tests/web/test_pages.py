@@ -252,6 +252,58 @@ def test_lines_outside_of_requests_come_first(page: Page, tmp_path: Path) -> Non
         page.goto("about:blank")
 
 
+def test_an_access_log_without_ids(page: Page, tmp_path: Path) -> None:
+    """Its lines are listed and brushed, open as they stand, and keep an address."""
+    log = tmp_path / "access.log"
+    log.write_text(
+        "".join(
+            f"10.0.0.7 - - [31/Jan/2026:12:{number:02d}:00 +0000] "
+            f'"GET /orders/{number} HTTP/1.1" {503 if number % 10 == 9 else 200} 42\n'
+            for number in range(60)
+        )
+    )
+    with serving([log]) as address:
+        page.goto(address)
+        expect(page.locator(".entry")).to_have_count(60)
+        expect(page.locator("#count")).to_contain_text("no line has a request's id")
+        expect(page.locator(".entry.bad").first).to_contain_text("GET /orders/59")
+        box = page.locator("#histogram").bounding_box()
+        assert box
+        page.mouse.move(box["x"], box["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20, steps=4)
+        page.mouse.up()
+        expect(page.locator(".entry")).to_have_count(30)
+        page.locator(".entry", has_text="/orders/17").click()
+        for _ in range(2):
+            expect(page.locator("h1 .name")).to_have_text("GET /orders/17")
+            expect(page.locator("pre.raw")).to_contain_text('"GET /orders/17 HTTP/1.1"')
+            expect(page.locator(".entry.opened")).to_contain_text("/orders/17")
+            page.goto(page.url)
+        page.goto("about:blank")
+
+
+def test_a_command_that_prints_something_else_is_not_offered(
+    page: Page, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`ctxlog show` prints lines without an id, but not by how long they took."""
+    log = tmp_path / "access.log"
+    members = {"method": "GET", "path": "/", "status": 200, "duration_ms": 900}
+    log.write_text((json.dumps({"time": "2026-01-31T12:00:00Z", **members}) + "\n") * 2)
+    with serving([log]) as address:
+        page.goto(f"{address}?status=2xx")
+        expect(page.locator(".entry")).to_have_count(2)
+        _, *words = shlex.split(page.evaluate("command()"))
+        assert main([*words, "--json"]) == 0
+        assert capfd.readouterr().out == log.read_text()
+        page.goto(f"{address}?slow=500ms")
+        expect(page.locator(".entry")).to_have_count(2)
+        expect(page.locator("#copy")).to_be_hidden()
+        page.locator(".entry").first.click()
+        expect(page.locator("#copy")).to_be_visible()
+        page.goto("about:blank")
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_is_cut_off(page: Page, address: str, width: int) -> None:
     """No part is wider than the window, the list, a request and an open line."""

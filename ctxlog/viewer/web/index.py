@@ -4,33 +4,32 @@ The requests that the page lists: known piece by piece, and as they are written.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from math import inf
+from operator import itemgetter
 from typing import Any
 
 from ctxlog.aggregators import is_address
 from ctxlog.viewer.group.collected import OUTSIDE
 from ctxlog.viewer.group.summary import Row
-from ctxlog.viewer.query.needles import NAMES, Every
-from ctxlog.viewer.query.scan import scan
+from ctxlog.viewer.query.needles import Every
 from ctxlog.viewer.query.silence import reason
 from ctxlog.viewer.read.source import BROKEN, Hit, Source
-from ctxlog.viewer.recognize.keys import Names
-from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.show.times import Clock
+from ctxlog.viewer.web.answers import Answer, AnswerBeside
+from ctxlog.viewer.web.grown import Grown
+from ctxlog.viewer.web.opening import rows_of
 from ctxlog.viewer.web.outside import Outside
-from ctxlog.viewer.web.reading import Given, Job, Piece, matching, pieces, summed_up
-from ctxlog.viewer.web.selection import ERRORS, Selection, Wish
+from ctxlog.viewer.web.reading import Given, Job, Piece, pieces, summed_up
+from ctxlog.viewer.web.selection import Selection, Wish
+from ctxlog.viewer.web.singles import NONE, Line, Singles
 
 _PAUSE = 0.25
-_HOW = "A text, such as GET, lists the lines outside of requests that have it."
+_HOW = "A text, such as ready, lists the lines outside of requests that have it."
+_ALONE = "no line has a request's id: each access line is a request of its own"
 _BARS = 96
-#: A last line without an end is whole if it is the same for so many pauses.
-_STILL = 4
-#: And if it has no more bytes than these.
-_LONGEST = 1 << 20
 _MOST_ANSWERS = 16
 _MOST_CHANGED = 200
 
@@ -48,24 +47,32 @@ class Index:
         self._given, self._changed = given, changed
         self._lock = threading.Lock()
         self._rows: dict[str, Row] = {}
+        self._singles = NONE
+        self._told: dict[Line, Row | None] = {}
         self._outside = Outside()
-        self._answers: OrderedDict[tuple[Wish, ...], _Answer] = OrderedDict()
+        self._answers: OrderedDict[tuple[object, ...], Answer | AnswerBeside]
+        self._answers = OrderedDict()
         self._problems: list[str] = []
         self._why = ""
         self._read, self._done = 0, False
         self._recent: OrderedDict[str, int] = OrderedDict()
         self._version = 0
         self._stopped = threading.Event()
-        self._files = [_Grown(n) for n in given.files if not is_address(n)]
-        self._files = [file for file in self._files if file.grows]
-        self._total = sum(file.end for file in self._files)
-        self._job = Job(pieces, given, {file.name: file.end for file in self._files})
+        numbered = enumerate(given.files)
+        files = [(n, Grown(name)) for n, name in numbered if not is_address(name)]
+        self._files = [(number, file) for number, file in files if file.grows]
+        self._total = sum(self._ends.values())
+        self._job = Job(pieces, given, self._ends)
         self._threads = [
             threading.Thread(target=self._fill, daemon=True),
             threading.Thread(target=self._watch, daemon=True),
         ]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def _ends(self) -> dict[str, int]:
+        return {file.name: file.end for _, file in self._files}
 
     def close(self) -> None:
         """End all reading."""
@@ -80,12 +87,14 @@ class Index:
         try:
             for made in self._job.results():
                 if isinstance(made, Piece):
-                    self._add(made.rows, made.outside, older=made.older)
+                    self._add(made.rows, made.outside, made.singles, older=made.older)
                     self._read += made.size
                 else:
                     self._problems.append(made)
                 self._note()
-            if not self._rows and self._given.is_files:
+            if self._singles:
+                self._why = _ALONE
+            elif not self._rows and self._given.is_files:
                 sources = [Source(name) for name in self._given.files]
                 self._why = f"{reason(sources, self._given.names)}. {_HOW}"
         except OSError as error:
@@ -93,9 +102,17 @@ class Index:
         self._done = True
         self._note()
 
-    def _add(self, rows: Mapping[str, Row], outside: Outside, *, older: bool) -> None:
+    def _add(
+        self,
+        rows: Mapping[str, Row],
+        outside: Outside,
+        singles: Singles,
+        *,
+        older: bool,
+    ) -> None:
         with self._lock:
             self._outside.merge(outside)
+            self._singles = self._singles.merged(singles)
             for request, row in rows.items():
                 known = self._rows.get(request)
                 if known is None:
@@ -114,7 +131,8 @@ class Index:
         """Read what is written, until it is closed."""
         names = self._given.names
         while not self._stopped.wait(_PAUSE):
-            for file in self._files:
+            for number, file in self._files:
+                turns = file.turns
                 try:
                     with self._lock:  # an answer reads as far, or looks at what comes
                         answers = list(self._answers.values())
@@ -125,13 +143,33 @@ class Index:
                         self._problems.append(problem)
                         self._note()
                     continue
+                if file.turns != turns:
+                    self._forget(number, answers)
                 if hits:
-                    rows, outside = summed_up(hits, names)
-                    self._add(rows, outside, older=False)
-                    is_held = self._look(hits, names.within(file.name), answers)
-                    self._grow([*rows, OUTSIDE] if outside or is_held else [*rows])
+                    self._take(number, hits, answers)
 
-    def _grow(self, requests: Sequence[str]) -> None:
+    def _take(
+        self, number: int, hits: list[Hit], answers: list[Answer | AnswerBeside]
+    ) -> None:
+        """Take lines into account that were written to a file."""
+        given = self._given
+        listed = number if given.is_files else None
+        rows, outside, singles = summed_up(hits, given.names, listed)
+        self._add(rows, outside, singles, older=False)
+        names = given.names.within(given.files[number])
+        has_outside = [answer.look(hits, names, listed) for answer in answers]
+        self._grow([*rows, OUTSIDE] if outside or any(has_outside) else [*rows])
+
+    def _forget(self, number: int, answers: Iterable[Answer | AnswerBeside]) -> None:
+        """Forget requests that are one line each of a file that is gone."""
+        with self._lock:
+            self._singles = self._singles.without(number)
+        for answer in answers:
+            if isinstance(answer, AnswerBeside):
+                answer.forget(number)
+        self._note()
+
+    def _grow(self, requests: Iterable[str]) -> None:
         """Note that these have new lines."""
         with self._lock:
             for request in requests:
@@ -141,16 +179,6 @@ class Index:
                 self._recent.popitem(last=False)
         self._note()
 
-    @staticmethod
-    def _look(hits: list[Hit], names: Names, answers: list[_Answer]) -> bool:
-        """Note lines in answers; return whether one outside of requests holds."""
-        outside = False
-        for hit in hits if answers else ():
-            for record in Record.read(hit.line, names):
-                held = [answer.look(record, hit.whole) for answer in answers]
-                outside |= record.request is None and any(held)
-        return outside
-
     def state(self) -> dict[str, Any]:
         """Return how far it has come, and which requests have grown of late."""
         with self._lock:
@@ -158,7 +186,7 @@ class Index:
             version = self._version
         return {
             "version": version,
-            "requests": len(self._rows),
+            "requests": len(self._rows) + len(self._singles),
             "read": self._read,
             "total": self._total,
             "done": self._done and all(answer.done for answer in answers),
@@ -175,185 +203,106 @@ class Index:
             selection: What is chosen.
             limit: How many requests are listed at most.
         """
-        answers = [self._answer_of(wish) for wish in selection.wishes]
-        outside = Outside() if not selection.outside else self._outside
-        if selection.outside not in ((), ERRORS):
-            outside = self._answer_of(*selection.outside).outside
+        traced = selection.request and self._has_none(selection)
+        chosen = selection.of_trace if traced else selection
+        beside, outside = self._singles, self._outside
+        if chosen.wishes:
+            found = self._answer_beside(chosen.wishes)
+            beside, outside = found.singles, found.outside
+        ids = self._ids(chosen.wishes)
         with self._lock:
             rows = [
                 row
                 for row in self._rows.values()
-                if selection.holds(row)
-                and all(row.id in answer.ids for answer in answers)
+                if chosen.holds(row) and all(row.id in some for some in ids)
             ]
-        shown = [row for row in rows if selection.is_within(row)]
+        shown = [row for row in rows if chosen.is_within(row)]
         shown.sort(key=lambda row: row.extent.start or 0.0, reverse=True)
-        alone = outside.row(selection.since, selection.until)
+        singles = NONE
+        if not chosen.request:
+            singles = beside.those(failed=chosen.errors, slow=chosen.slow)
+        within = singles.within(chosen.since, chosen.until)
+        alone = None
+        if chosen.outside:
+            alone = outside.row(chosen.since, chosen.until, failed=chosen.errors)
         clock = self._given.look.clock
         return {
             "outside": None if alone is None else _summary(alone, clock),
-            "rows": [_summary(row, clock) for row in shown[:limit]],
-            "matched": len(shown),
-            "failed": sum(row.failed for row in shown),
-            "bars": _bars(rows, clock),
-            "since": selection.since,
-            "until": selection.until,
+            "rows": self._newest(shown, within, limit),
+            "matched": len(shown) + len(within),
+            "failed": sum(row.failed for row in shown) + within.failed,
+            "bars": _bars(rows, singles, clock),
+            "since": chosen.since,
+            "until": chosen.until,
+            "traced": bool(traced),
             "state": self.state(),
         }
 
-    def _answer_of(self, *wishes: Wish) -> _Answer:
+    def _has_none(self, selection: Selection) -> bool:
+        """Whether no request is named, once all are known."""
+        if not (self._done and self._given.is_files):
+            return False
         with self._lock:
-            answer = self._answers.get(wishes)
+            return not any(map(selection.names, self._rows.values()))
+
+    def _newest(self, rows: list[Row], singles: Singles, limit: int) -> list[list[Any]]:
+        """Return so many of them as the list has them, the newest first."""
+        clock, known = self._given.look.clock, self._told
+        lines = singles.newest(limit)
+        read = rows_of(self._given, [line for line in lines if line not in known])
+        # of one that is gone nothing is read again
+        told = {line: read.get(line) or known.get(line) for line in lines}
+        self._told = told
+        listed = [(row.extent.start or 0.0, row, "") for row in rows[:limit]]
+        for line, row in told.items():
+            if row is not None:
+                listed.append((line.start, row, line.name))
+        listed.sort(key=itemgetter(0), reverse=True)
+        return [_summary(row, clock, name) for _, row, name in listed[:limit]]
+
+    def _ids(self, wishes: Iterable[Wish]) -> list[set[str]]:
+        """Return the ids of the requests for which each of these holds."""
+        if self._done and not self._rows:  # there are none to be found
+            return []
+        return [self._answer_of(wish).ids for wish in wishes]
+
+    def _answer_of(self, wish: Wish) -> Answer:
+        found = self._answer(
+            (wish,), lambda: Answer(self._given, wish, self._ends, self._note)
+        )
+        assert isinstance(found, Answer)
+        return found
+
+    def _answer_beside(self, wishes: Iterable[Wish]) -> AnswerBeside:
+        every = tuple(wishes)
+        found = self._answer(
+            ("beside", *every),
+            lambda: AnswerBeside(self._given, every, self._ends, self._note),
+        )
+        assert isinstance(found, AnswerBeside)
+        return found
+
+    def _answer(
+        self, key: tuple[object, ...], make: Callable[[], Answer | AnswerBeside]
+    ) -> Answer | AnswerBeside:
+        with self._lock:
+            answer = self._answers.get(key)
             if answer is None:
-                ends = {file.name: file.end for file in self._files}
-                answer = _Answer(self._given, wishes, ends, self._note)
-                self._answers[wishes] = answer
+                answer = self._answers[key] = make()
                 while len(self._answers) > _MOST_ANSWERS:
                     _, oldest = self._answers.popitem(last=False)
                     oldest.end()
-            self._answers.move_to_end(wishes)
+            self._answers.move_to_end(key)
             return answer
 
 
-class _Answer:
+def _summary(row: Row, clock: Clock, line: str = "") -> list[Any]:
     """
-    The requests for which something holds, found while they are shown.
+    Return a request as the list has it.
 
-    Attributes:
-        ids: Their ids.
-        outside: The lines outside of requests for which all of it holds.
-        done: Whether everything has been read.
+    Last come the name of its line, if it has no id, and how far its zone is ahead of
+    UTC.
     """
-
-    def __init__(
-        self,
-        given: Given,
-        wishes: Sequence[Wish],
-        ends: Mapping[str, int],
-        changed: Callable[[], None],
-    ) -> None:
-        self.ids: set[str] = set()
-        self.outside = Outside()
-        self.done = False
-        self._criteria = [wish.criterion() for wish in wishes]
-        self._changed = changed
-        self._job = Job(matching, given, wishes, ends)
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        try:
-            for made in self._job.results():
-                if isinstance(made, Outside):
-                    self.outside.merge(made)
-                else:
-                    self.ids.update(made)
-                self._changed()
-        finally:
-            self.done = True
-            self._changed()
-
-    def look(self, record: Record, line: bytes) -> bool:
-        """Take a line into account that was written since; return whether it holds."""
-        for one in self._criteria:
-            if one.is_risky or not one.holds(record, line):
-                return False
-        if record.request is not None:
-            self.ids.add(record.request)
-        elif any(one.outside for one in self._criteria):
-            self.outside.add(record)
-        return True
-
-    def end(self) -> None:
-        """End its reading."""
-        self._job.end()
-
-
-class _Grown:
-    """
-    A file that may grow.
-
-    Attributes:
-        end: Where its whole lines end that are known.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.grows = Source(name).size is not None
-        self._identity = self._found()
-        self._rest, self._looks, self._is_open = b"", 0, False
-        self.end = self._whole_end(0) if self.grows else 0
-
-    def _found(self) -> tuple[int, int] | None:
-        try:
-            found = os.stat(self.name)
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
-
-    def news(self, every: Every) -> list[Hit]:
-        """Return the lines since the last time, also of a file in its place."""
-        identity = self._found()
-        if identity is None:
-            return []
-        if identity != self._identity or os.path.getsize(self.name) < self.end:
-            self._identity, self.end, self._is_open = identity, 0, False
-        if os.path.getsize(self.name) == self.end:
-            return []
-        if self._is_open and not self._skip_rest():
-            return []
-        begin, self.end = self.end, self._whole_end(self.end)
-        if self.end == begin:
-            return []
-        found = scan(Source(self.name), every, begin, self.end)
-        return [hit for _, hits in found for hit in hits]
-
-    def _whole_end(self, begin: int) -> int:
-        """
-        Return where the lines end that are whole.
-
-        The last one may have no end of its own. It is whole if it is an object, or
-        stays as it is for a while: more of it may be on its way.
-        """
-        end = _lines_end(self.name, begin)
-        with open(self.name, "rb") as file:
-            file.seek(end)
-            rest = file.read(_LONGEST + 1)
-        if rest != self._rest:
-            self._rest, self._looks = rest, 0
-        self._looks += 1
-        if not rest or len(rest) > _LONGEST:
-            return end
-        if not (Record.read(rest, NAMES) if rest[:1] == b"{" else self._looks > _STILL):
-            return end
-        self._is_open = True
-        return end + len(rest)
-
-    def _skip_rest(self) -> bool:
-        """Pass over what is added to a line that is known; whether that has an end."""
-        with open(self.name, "rb") as file:
-            file.seek(self.end)
-            rest = file.readline(_LONGEST)
-        self.end += len(rest)
-        self._is_open = not rest.endswith(b"\n")
-        return not self._is_open
-
-
-def _lines_end(name: str, begin: int) -> int:
-    """Return where the last whole line of a file ends."""
-    with open(name, "rb") as file:
-        at = file.seek(0, os.SEEK_END)
-        while at > begin:
-            size = min(1 << 16, at - begin)
-            file.seek(at - size)
-            found = file.read(size).rfind(b"\n")
-            if found >= 0:
-                return at - size + found + 1
-            at -= size
-    return begin
-
-
-def _summary(row: Row, clock: Clock) -> list[Any]:
-    """Return a request as the list has it; last how far its zone is ahead of UTC."""
     about, start = row.about, row.extent.start
     return [
         row.id,
@@ -366,18 +315,21 @@ def _summary(row: Row, clock: Clock) -> list[Any]:
         about.path,
         about.status,
         about.user,
+        line,
         0 if start is None else clock.offset(start) * 1000,
     ]
 
 
-def _bars(rows: list[Row], clock: Clock) -> dict[str, Any] | None:
+def _bars(rows: list[Row], singles: Singles, clock: Clock) -> dict[str, Any] | None:
     """Return how many requests began when, and how many of them failed."""
     starts = [row.extent.start for row in rows if row.extent.start is not None]
-    if not starts:
+    known = [*starts, *(singles.span or ())]
+    if not known:
         return None
-    first, last = min(starts), max(starts)
+    first, last = min(known), max(known)
     step = max((last - first) / _BARS, 0.001)
-    bars = [[0, 0] for _ in range(_BARS)]
+    edges = [*(first + step * number for number in range(_BARS)), inf]
+    bars = [list(counted) for counted in singles.counted(edges)]
     for row in rows:
         if row.extent.start is not None:
             bar = bars[min(int((row.extent.start - first) / step), _BARS - 1)]

@@ -42,17 +42,22 @@ class Outside:
         self._times += other._times
         self._failed += other._failed
 
-    def row(self, since: float | None, until: float | None) -> Row | None:
+    def row(
+        self, since: float | None, until: float | None, *, failed: bool = False
+    ) -> Row | None:
         """
         Return the entry of those within a time; None if there are none.
 
         Args:
             since: The least time, in seconds since the epoch; None if any.
             until: The greatest time.
+            failed: Whether only errors are meant.
         """
         row = Row(OUTSIDE)
         # it may grow meanwhile, by another thread
-        for time, failed in zip(self._times, self._failed, strict=False):
+        for time, is_error in zip(self._times, self._failed, strict=False):
+            if failed and not is_error:
+                continue
             if isnan(time):
                 if since is not None or until is not None:
                     continue
@@ -61,6 +66,6 @@ class Outside:
             else:
                 continue
             row.lines += 1
-            row.errors += failed
+            row.errors += is_error
         row.failed = row.errors > 0
         return row if row.lines else None

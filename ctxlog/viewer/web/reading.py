@@ -7,8 +7,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from ctxlog.aggregators import is_address
 from ctxlog.viewer.group.collected import Collected
 from ctxlog.viewer.group.summary import Row
-from ctxlog.viewer.query.criteria import by_traces
-from ctxlog.viewer.query.needles import Every
+from ctxlog.viewer.query.criteria import Criterion, failing
+from ctxlog.viewer.query.needles import AnyOf, Every, Scan
 from ctxlog.viewer.query.processes import uninterrupted
 from ctxlog.viewer.query.scan import scan
 from ctxlog.viewer.query.search import Reader
@@ -25,20 +25,16 @@ from ctxlog.viewer.read.source import BROKEN, Block, Hit, Source
 from ctxlog.viewer.read.store import FAILED, source_of
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
-from ctxlog.viewer.recognize.traces import trace_key
 from ctxlog.viewer.show.look import Look
-from ctxlog.viewer.web.lines import Sheet
 from ctxlog.viewer.web.outside import Outside
-from ctxlog.viewer.web.selection import ERRORS, Wish
+from ctxlog.viewer.web.selection import Wish
+from ctxlog.viewer.web.singles import NONE, Singles, place_of, row_of
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 #: How many bytes are summed up at once; the first piece is shown that soon.
 _PIECE = 4 << 20
-_ROWS_AT_ONCE = 2000
-#: A trace of more requests is shown as far as these.
-_MOST_OF_TRACE = 100
 
 
 @dataclass(frozen=True)
@@ -110,31 +106,47 @@ class Piece:
     Attributes:
         rows: A row for each of these requests.
         outside: The errors among them that are outside of requests.
+        singles: The requests that have no id, so that a line is all of each.
         size: How many bytes these lines have.
         older: Whether they are older than all that was read before.
     """
 
     rows: dict[str, Row]
     outside: Outside
+    singles: Singles
     size: int
     older: bool
 
 
-def summed_up(hits: Sequence[Hit], names: Names) -> tuple[dict[str, Row], Outside]:
-    """Return what lines say of their requests, and the errors outside of requests."""
+def summed_up(
+    hits: Iterable[Hit], names: Names, number: int | None
+) -> tuple[dict[str, Row], Outside, Singles]:
+    """
+    Return what lines say of their requests, and the errors outside of requests.
+
+    Args:
+        hits: The lines.
+        names: The user's names.
+        number: That of their file; None if no request without an id is listed.
+    """
     rows: dict[str, Row] = {}
     outside = Outside()
+    singles: list[tuple[int, Row]] = []
     for hit in hits:
-        for record in Record.read(hit.line, names):
+        records = Record.read(hit.line, names)
+        single = None if number is None else row_of(records)
+        if number is not None and single is not None:
+            singles.append((place_of(number, hit.position), single))
+        for record in records:
             request = record.request
             if request is not None:
                 row = rows.get(request)
                 if row is None:
                     row = rows[request] = Row(request)
                 row.add(record)
-            elif record.failed:
+            elif single is None and record.failed:
                 outside.add(record)
-    return rows, outside
+    return rows, outside, Singles.of(singles)
 
 
 def pieces(given: Given, ends: dict[str, int]) -> Iterator[Piece | str]:
@@ -145,33 +157,50 @@ def pieces(given: Given, ends: dict[str, int]) -> Iterator[Piece | str]:
         given: What is read.
         ends: Where files end that are read from their end on; later lines are not read.
     """
-    files = [name for name in given.files if not is_address(name)]
-    for name in sorted(files, key=_changed, reverse=True):
-        source = Source(name)
+    for number, source in _latest(given):
+        number_of_singles = number if given.is_files else None
         try:
-            if name in ends and not source.is_collected:
-                yield from _from_end(source, ends[name], given.names)
-            else:
-                for size, hits in scan(source, Every(given.names)):
-                    yield Piece(*summed_up(hits, given.names), size, older=False)
+            for size, hits, older in _backwards(source, ends, Every(given.names)):
+                made = summed_up(hits, given.names, number_of_singles)
+                yield Piece(*made, size, older)
         except BROKEN as error:
-            yield f"{name}: {error.__class__.__name__}: {error}"
+            yield f"{source.name}: {error.__class__.__name__}: {error}"
     stores = [name for name in given.files if is_address(name)]
     if stores:
         reader = Given(stores, given.names).reader()
         # a line that is a whole request, and has no id, cannot be opened
         rows = {key: row for key, row in reader.rows().items() if key == row.id}
-        with _outside(reader, ERRORS) as collected:
-            yield Piece(rows, Outside.of(collected), 0, older=True)
+        with collected_outside(reader, [failing]) as collected:
+            yield Piece(rows, Outside.of(collected), NONE, 0, older=True)
         yield from reader.problems
 
 
-def _from_end(source: Source, end: int, names: Names) -> Iterator[Piece]:
+def _latest(given: Given) -> list[tuple[int, Source]]:
+    """Return the files by their numbers, the one first that was written last."""
+    files = [(n, name) for n, name in enumerate(given.files) if not is_address(name)]
+    files.sort(key=lambda item: _changed(item[1]), reverse=True)
+    return [(number, Source(name)) for number, name in files]
+
+
+def _backwards(
+    source: Source, ends: Mapping[str, int], lines: Scan
+) -> Iterator[tuple[int, list[Hit], bool]]:
+    """
+    Yield the lines of a file that are looked for, the newest first if it may grow.
+
+    They come as often as some bytes have been read: how many, the lines, and whether
+    these are older than those that have come.
+    """
+    end = ends.get(source.name)
+    if end is None or source.is_collected:
+        for size, hits in scan(source, lines):
+            yield size, hits, False
+        return
     ranges = [(begin, stop) for begin, stop in source.parts(_PIECE) if begin < end]
     for begin, stop in reversed(ranges):
-        found = scan(source, Every(names), begin, min(stop, end))
+        found = scan(source, lines, begin, min(stop, end))
         hits = [hit for _, some in found for hit in some]
-        yield Piece(*summed_up(hits, names), min(stop, end) - begin, older=True)
+        yield min(stop, end) - begin, hits, True
 
 
 def _changed(name: str) -> float:
@@ -182,9 +211,11 @@ def _changed(name: str) -> float:
 
 
 @contextmanager
-def _outside(reader: Reader, wishes: Sequence[Wish]) -> Iterator[Collected]:
+def collected_outside(
+    reader: Reader, criteria: Sequence[Criterion]
+) -> Iterator[Collected]:
     """Collect the lines outside of requests for which all of this holds."""
-    for _ in reader.matching([wish.criterion() for wish in wishes]):
+    for _ in reader.matching(criteria):
         pass
     with reader.outside() as collected:
         yield collected
@@ -192,11 +223,9 @@ def _outside(reader: Reader, wishes: Sequence[Wish]) -> Iterator[Collected]:
 
 def matching(
     given: Given, wishes: Sequence[Wish], ends: Mapping[str, int]
-) -> Iterator[list[str] | Outside]:
+) -> Iterator[list[str]]:
     """
     Yield the ids of requests with lines for which these things hold.
-
-    The lines outside of requests for which all of them hold come last.
 
     Args:
         given: What is read.
@@ -208,46 +237,67 @@ def matching(
     at_once = 1 if reader.is_large else 100
     while some := list(islice(found, at_once)):
         yield some
-    with reader.outside() as collected:
-        yield Outside.of(collected)
 
 
-def opened(given: Given, request: str) -> Iterator[Any]:
+def beside(
+    given: Given, wishes: Sequence[Wish], ends: Mapping[str, int]
+) -> Iterator[tuple[Outside, Singles]]:
     """
-    Yield a request: first its head, then some of its lines at once.
+    Yield the lines without a request's id for which all of these things hold.
 
-    Lines that others say about its trace are among them.
+    Args:
+        given: What is read.
+        wishes: What must hold.
+        ends: Where files end that may grow; later lines are not read.
     """
-    reader = given.reader()
-    with reader.collect({request}) as collected:
-        if request not in collected.ids:
-            return
-        entries = collected.request(request).entries
-        traces = {trace_key(one.record.trace) for one in entries if one.record.trace}
-        ids = {request}
-        if traces:
-            found = reader.matching([by_traces(traces)])
-            ids |= set(islice(found, _MOST_OF_TRACE))
-        if ids == {request}:
-            yield from _sheet(Sheet(collected.request(request), (), given.look))
-            return
-    with reader.collect(ids) as collected:
-        others = [one for one in collected if one.id != request]
-        yield from _sheet(Sheet(collected.request(request), others, given.look))
+    criteria = [wish.criterion() for wish in wishes]
+    if not given.is_files:
+        with collected_outside(given.reader(ends), criteria) as collected:
+            yield Outside.of(collected), NONE
+        return
+    for number, source in _latest(given):
+        names = given.names.within(source.name)
+        scans = [one.scan for one in criteria if one.scan is not None]
+        lines = AnyOf(scans[:1], names).within(names) if scans else Every(names)
+        with suppress(*BROKEN):  # who sums up the lines says so
+            for _, hits, _ in _backwards(source, ends, lines):
+                yield sorted_out(hits, names, number, criteria)
 
 
-def opened_outside(given: Given, wishes: Sequence[Wish]) -> Iterator[Any]:
-    """Yield the lines outside of requests for which all of this holds, as a request."""
-    with _outside(given.reader(), wishes) as collected:
-        for lines in collected:
-            yield from _sheet(Sheet(lines, (), given.look))
+def sorted_out(
+    hits: Iterable[Hit],
+    names: Names,
+    number: int | None,
+    criteria: Sequence[Criterion],
+) -> tuple[Outside, Singles]:
+    """
+    Return what lines without a request's id are for which all criteria hold.
 
-
-def _sheet(sheet: Sheet) -> Iterator[Any]:
-    yield sheet.head()
-    rows = sheet.rows(raw=True)
-    while some := list(islice(rows, _ROWS_AT_ONCE)):
-        yield some
+    Args:
+        hits: Lines.
+        names: The user's names.
+        number: That of their file; None if no request without an id is listed.
+        criteria: What must hold.
+    """
+    outside = Outside()
+    singles: list[tuple[int, Row]] = []
+    for hit in hits:
+        records = Record.read(hit.line, names)
+        held = [
+            record
+            for record in records
+            if record.request is None
+            and all(one.holds(record, hit.whole) for one in criteria)
+        ]
+        if not held:
+            continue
+        single = None if number is None else row_of(records)
+        if single is None or number is None:
+            for record in held:
+                outside.add(record)
+        elif any(record.is_whole for record in held):
+            singles.append((place_of(number, hit.position), single))
+    return outside, Singles.of(singles)
 
 
 class Job:

@@ -12,7 +12,17 @@ from datetime import timezone, tzinfo
 from ctxlog.viewer.group.summary import Row
 from ctxlog.viewer.query import criteria
 from ctxlog.viewer.query.criteria import Criterion
+from ctxlog.viewer.query.needles import Matches, text_needle
 from ctxlog.viewer.query.search import is_named
+
+
+def _by_trace(text: str) -> Criterion:
+    """Return whether a line's trace begins with a text."""
+    return Criterion(
+        lambda record, _: (record.trace or "").startswith(text),
+        Matches([text_needle(text)]),
+    )
+
 
 #: What lines must be read for; the rest is known of every request.
 _OF_LINES: Mapping[str, Callable[[str], Criterion]] = {
@@ -23,6 +33,7 @@ _OF_LINES: Mapping[str, Callable[[str], Criterion]] = {
     "user": criteria.by_user,
     "field": criteria.by_field,
     "grep": criteria.by_grep,
+    "trace": _by_trace,
 }
 #: What else must hold for a line outside of requests.
 _OF_OTHERS: Mapping[str, Callable[[str], Criterion]] = {
@@ -67,6 +78,9 @@ class Selection:
 
     Attributes:
         wishes: What must hold for lines of a request.
+        errors: Whether only requests that failed are meant.
+        slow: How many seconds they take at least; None if any.
+        request: A part of their ids; empty if any.
         outside: What must hold for a line outside of requests, beside its time; empty
             if none is meant.
 
@@ -80,21 +94,22 @@ class Selection:
         def text(name: str) -> str:
             return given.get(name, "").strip()
 
+        self._given, self._zone = given, zone
         try:
             self.wishes = [Wish(name, text(name)) for name in _OF_LINES if text(name)]
             for wish in self.wishes:
                 wish.criterion()
-            self._slow = criteria.duration(text("slow")) if text("slow") else None
+            self.slow = criteria.duration(text("slow")) if text("slow") else None
             since, until = text("since"), text("until")
             self.since = criteria.by_since(since, zone).since if since else None
             self.until = criteria.by_until(until, zone).until if until else None
         except argparse.ArgumentTypeError as error:
             raise ValueError(str(error)) from None
-        self._errors = text("errors") not in ("", "0")
-        self._request = text("request")
+        self.errors = text("errors") not in ("", "0")
+        self.request = text("request")
         self.outside: tuple[Wish, ...] = ()
-        if not self._request and self._slow is None:
-            chosen = (*self.wishes, *(ERRORS if self._errors else ())) or ERRORS
+        if not self.request and self.slow is None:
+            chosen = (*self.wishes, *(ERRORS if self.errors else ())) or ERRORS
             # Who asks for a user or a path means requests.
             if any(wish.criterion().outside for wish in chosen):
                 self.outside = chosen
@@ -102,12 +117,22 @@ class Selection:
         #: The same, and what must hold for its time.
         self.outside_within = (*self.outside, *times)
 
+    @property
+    def of_trace(self) -> Selection:
+        """The same where the part of an id is how a trace begins."""
+        given = {**self._given, "request": "", "trace": self.request}
+        return Selection(given, self._zone)
+
+    def names(self, row: Row) -> bool:
+        """Return whether the part of an id is one of a request's."""
+        return is_named(row.id, f"*{self.request}*")
+
     def holds(self, row: Row) -> bool:
         """Return whether what needs no line and no time holds for a request."""
         return (
-            (row.failed or not self._errors)
-            and (self._slow is None or row.extent.seconds >= self._slow)
-            and (not self._request or is_named(row.id, f"*{self._request}*"))
+            (row.failed or not self.errors)
+            and (self.slow is None or row.extent.seconds >= self.slow)
+            and (not self.request or self.names(row))
         )
 
     def is_within(self, row: Row) -> bool:

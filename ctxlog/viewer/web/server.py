@@ -18,8 +18,10 @@ from ctxlog.viewer.group.collected import OUTSIDE
 from ctxlog.viewer.web.assets import text_of
 from ctxlog.viewer.web.index import Index
 from ctxlog.viewer.web.lines import written
-from ctxlog.viewer.web.reading import Given, Job, opened, opened_outside
+from ctxlog.viewer.web.opening import opened, opened_outside, opened_single
+from ctxlog.viewer.web.reading import Given, Job
 from ctxlog.viewer.web.selection import Selection
+from ctxlog.viewer.web.singles import Line
 
 with requires("starlette", extra="web"):
     from starlette.applications import Starlette
@@ -151,15 +153,20 @@ class Page:
 
     def _open(self, request: Request) -> Response:
         chosen = request.query_params
-        if chosen.get("id", OUTSIDE) != OUTSIDE:
-            job = Job(opened, self._given, chosen["id"])
-        else:
-            try:
+        try:
+            if "line" in chosen:
+                line = Line.named(chosen["line"])
+                if line.number >= len(self._given.files):
+                    raise ValueError("there are not so many files")
+                job = Job(opened_single, self._given, line)
+            elif chosen.get("id", OUTSIDE) != OUTSIDE:
+                job = Job(opened, self._given, chosen["id"])
+            else:
                 zone = self._given.look.clock.zone
                 wishes = Selection(chosen, zone).outside_within
-            except ValueError as error:
-                return _json({"error": str(error)}, 400)
-            job = Job(opened_outside, self._given, wishes)
+                job = Job(opened_outside, self._given, wishes)
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
 
         def lines() -> Iterator[bytes]:
             try:

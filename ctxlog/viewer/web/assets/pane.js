@@ -93,7 +93,7 @@ class Pane {
   describe() {
     const head = this.head;
     const title = make("h1");
-    const outside = head.id === OUTSIDE;
+    const outside = head.id === OUTSIDE && !head.asked;
     const name = outside ? OUTSIDE_NAME : [head.method, head.path].filter(Boolean).join(" ");
     title.append(make("span", "name", plain(name || head.id)));
     if (head.status && !outside) {
@@ -111,7 +111,7 @@ class Pane {
     add("", head.id, "id");
     if (!outside) add("user", head.user);
     add("began", head.start === null ? "" : iso(head.start, head.ahead));
-    add("took", duration(head.took));
+    if (head.took || !head.asked) add("took", duration(head.took));
     add("", count(head.lines, "line"));
     if (head.errors) add("", count(head.errors, "error"), "bad");
     if (head.route !== head.path && !outside) add("route", head.route);

@@ -13,14 +13,21 @@ const histogram = new Histogram(byId("histogram"), (since, until) => {
 
 // What is seen of a choice without its field: a time in the histogram.
 const SEEN = new Set(["grep", "errors", "since", "until"]);
+let asCommand = []; // the options of `ctxlog show` for the one on the right
+const [ID, LINE] = [0, 10]; // of a row
 let words = []; // the options and files of the same `ctxlog show`
 let rows = []; // of requests, and before them of the lines outside of them
 let isMore = false;
-let current = null; // the id of the request at the cursor
+let current = null; // the key of the request at the cursor
 let opened = null; // and of the one on the right
+let traced = false; // whether the part of an id is how a trace begins
 let limit = 300;
 let asked = 0;
 let turns = 0;
+
+// What a request is known by here and in the address: its id, or its only line.
+const keyOf = (row) => (row[LINE] ? `l${row[LINE]}` : `r${row[ID]}`);
+const KEY_OUTSIDE = `r${OUTSIDE}`;
 
 function selection() {
   const given = new URLSearchParams();
@@ -30,7 +37,7 @@ function selection() {
 
 function keep() {
   const address = selection();
-  if (opened !== null) address.set("r", opened);
+  if (opened !== null) address.set(opened[0], opened.slice(1));
   const query = address.toString();
   history.replaceState(null, "", (query ? `?${query}` : location.pathname) + location.hash);
 }
@@ -52,7 +59,7 @@ async function load() {
     byId("count").textContent = plain(found.error);
     return;
   }
-  words = found.words;
+  ({ words, traced } = found);
   rows = found.outside ? [found.outside, ...found.rows] : found.rows;
   isMore = found.matched > found.rows.length;
   histogram.show(found.bars, found.since, found.until);
@@ -72,6 +79,7 @@ function tell({ matched, failed, state }) {
 }
 
 function draw() {
+  byId("copy").hidden = command() === null;
   list.replaceChildren(...rows.map(entry));
   if (isMore) {
     const more = make("button", "", "Older requests");
@@ -84,33 +92,36 @@ function draw() {
   }
 }
 
-function entry([id, start, took, lines, errors, failed, method, path, status, user, ahead]) {
+function entry(row) {
+  const [id, start, took, lines, errors, failed, method, path, status, user, , ahead] = row;
+  const key = keyOf(row);
   const made = make("div", failed ? "entry bad" : "entry");
   made.setAttribute("role", "option");
-  made.setAttribute("aria-selected", id === opened);
-  made.dataset.id = id;
-  made.classList.toggle("current", id === current);
-  made.classList.toggle("opened", id === opened);
+  made.setAttribute("aria-selected", key === opened);
+  made.dataset.key = key;
+  made.classList.toggle("current", key === current);
+  made.classList.toggle("opened", key === opened);
   const first = make("div", "first");
   first.append(
     make("span", "name",
       plain([method, path].filter(Boolean).join(" ") || id || OUTSIDE_NAME)),
     make("span", "code", plain(status)),
-    make("span", "took", duration(took)),
+    make("span", "took", row[LINE] && !took ? "" : duration(took)),
   );
   const second = make("div", "second");
   second.append(
     make("span", "", start === null ? "" : iso(start, ahead).slice(0, 23).replace("T", " ")),
-    make("span", "id", plain(id)),
+    make("span", "id", row[LINE] ? "" : plain(id)),
     make("span", "", plain(user)),
-    make("span", "", errors ? count(errors, "error") : count(lines, "line")),
+    make("span", "", row[LINE] ? "" : errors ? count(errors, "error") : count(lines, "line")),
   );
   made.append(first, second);
   return made;
 }
 
-async function show(id, stay = false) {
-  current = opened = id;
+async function show(key, stay = false) {
+  current = opened = key;
+  asCommand = [];
   document.body.classList.add("one");
   byId("pane").hidden = false;
   byId("empty").hidden = true;
@@ -124,26 +135,32 @@ async function show(id, stay = false) {
   const turn = ++turns; // another one may begin before all of it is there
   let head = null;
   try {
-    const asked = id === OUTSIDE ? selection() : new URLSearchParams();
-    asked.set("id", id);
+    const asked = key === KEY_OUTSIDE ? selection() : new URLSearchParams();
+    asked.set(key[0] === "l" ? "line" : "id", key.slice(1));
     for await (const made of pieces(`api/request?${asked}`)) {
       if (turn !== turns) return;
       if (made.error) return say(plain(made.error));
       if (head) pane.add(made);
-      else pane.show(head = made);
+      else {
+        pane.show(head = made);
+        asCommand = head.asked || ["-r", head.id];
+      }
     }
   } catch {
     return say("The server has ended.");
   }
   if (turn !== turns) return;
   if (!head) {
-    return say(id === OUTSIDE ? "No line outside of requests is meant."
+    return say(key === KEY_OUTSIDE ? "No line outside of requests is meant."
       : "This request is not there any more.");
   }
   if (before) {
     [, pane.open, pane.at] = before;
     pane.draw();
     pane.scroller.scrollTop = before[0];
+  } else if (head.asked) { // what it is about is one line
+    pane.raw = true;
+    pane.go("#line-1");
   }
   pane.go(wantedLine);
   wantedLine = "";
@@ -168,19 +185,27 @@ async function* pieces(address) {
 
 function back() {
   document.body.classList.remove("one");
+  draw();
   list.focus();
 }
 
+// The command that prints the same; null if there is none.
 function command() {
   const asked = ["ctxlog", "show", ...words];
   const isOpen = opened !== null && document.body.classList.contains("one");
-  if (isOpen && opened !== OUTSIDE) {
-    asked.push("-r", opened);
+  if (isOpen && opened !== KEY_OUTSIDE) {
+    asked.push(...asCommand);
   } else {
     const given = selection();
+    const hasSingles = rows.some((row) => row[LINE]);
+    if (!isOpen && hasSingles && given.has("slow")) return null; // of lines with an id
+    const isOutside = ["grep", "level", "errors"].some((name) => given.has(name));
     if (isOpen && !given.has("grep") && !given.has("level")) given.set("errors", "1");
+    // it prints lines without an id if these are asked for
+    else if (!isOutside && hasSingles) given.set("grep", ".");
     for (const [name, value] of given) {
       if (name === "errors") asked.push("--errors");
+      else if (name === "request" && traced) asked.push("--request", value.trim());
       else if (name === "request") asked.push("--request", `*${value.trim()}*`);
       else asked.push(`--${name}`, value);
     }
@@ -194,6 +219,7 @@ function say(text) {
 
 async function copy() {
   const text = command();
+  if (text === null) return;
   try {
     await navigator.clipboard.writeText(text);
     say("Copied.");
@@ -208,16 +234,16 @@ function chosen() {
     && ![...selection().keys()].some((name) => !SEEN.has(name));
   keep();
   load();
-  if (opened === OUTSIDE) { // which lines these are has been chosen anew
+  if (opened === KEY_OUTSIDE) { // which lines these are has been chosen anew
     pane.open = null;
-    show(OUTSIDE, true);
+    show(KEY_OUTSIDE, true);
   }
 }
 
 function move(by) {
   if (!rows.length) return;
-  const at = rows.findIndex(([id]) => id === current);
-  current = rows[Math.min(Math.max(at + by, 0), rows.length - 1)][0];
+  const at = rows.findIndex((row) => keyOf(row) === current);
+  current = keyOf(rows[Math.min(Math.max(at + by, 0), rows.length - 1)]);
   draw();
   list.querySelector(".current").scrollIntoView({ block: "nearest" });
 }
@@ -244,7 +270,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   acts[key]();
 });
-onPress(list, ".entry", ({ dataset }) => show(dataset.id));
+onPress(list, ".entry", ({ dataset }) => show(dataset.key));
 byId("help").addEventListener("click", () => keys.showModal());
 keys.addEventListener("click", () => keys.close());
 byId("back").addEventListener("click", back);
@@ -274,7 +300,9 @@ for (const [name, value] of address) {
 }
 list.focus();
 chosen();
-if (address.has("r")) show(address.get("r"));
+for (const kind of ["r", "l"]) {
+  if (address.has(kind)) show(kind + address.get(kind));
+}
 
 const events = new EventSource("api/events");
 const seen = new Map();
@@ -288,7 +316,7 @@ events.addEventListener("message", async ({ data }) => {
     const { recent } = news;
     news = null;
     await load();
-    const grown = recent[opened];
+    const grown = opened?.[0] === "r" ? recent[opened.slice(1)] : undefined;
     if (grown !== undefined && seen.get(opened) !== grown) {
       seen.set(opened, grown);
       await show(opened, true);
