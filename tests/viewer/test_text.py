@@ -106,6 +106,7 @@ SAID: dict[str, _Said] = {
     "Envoy (messages)": (0.25, 40, None, None, None, None, None),
     "PostgreSQL (Amazon": (0, 40, None, None, None, None, None),
     "PostgreSQL (csvlog)": (0.25, 40, None, None, None, None, None),
+    "rich": (0, 40, None, None, None, None, None),
     "Tornado": (0, 40, None, "GET", "/orders/7", 500, 41.25),
     "Sanic": (0, 20, None, "GET", "http://shop/orders/7", 500, None),
     "RQ": (0, 0, UUID, None, None, None, None),
@@ -132,6 +133,7 @@ SAID: dict[str, _Said] = {
     "Elixir": (0.25, 40, "GAz3kPq2XbVv1aIAAAFh", None, None, 500, 41),
     "Erlang": (0.25, 40, None, None, None, None, None),
     "a level in brackets": (None, 40, None, None, None, None, None),
+    "a level in capitals": (None, 40, None, None, None, None, None),
     "a level (winston": (None, 40, None, None, None, None, None),
     "a time and a level": (0.25, 40, None, None, None, None, None),
     "a level and a time": (0.25, 40, None, None, None, None, None),
@@ -203,6 +205,12 @@ def test_logfmt(text: str, level: int, message: str, request_id: str | None) -> 
         ("12:00:00 ERROR traceId= parentId= [shop] (x) no", (None, None, 40)),
         ('12:00:00 ERROR Connection id "a", Request id "b": no', ("b", None, 40)),
         ("12:00:00.250Z ERROR shop: no (req_id=r1, a=7)", ("r1", None, 40)),
+        ("31/Jan/2026 12:00:00 ERROR    request_id=r1 no", ("r1", None, 40)),
+        ("\x1b[31mERROR   \x1b[0m no request_id=r1", ("r1", None, 40)),
+        (
+            'at=ERROR when="2026-01-31 12:00:00,250" msg=no request_id=r1',
+            ("r1", None, 40),
+        ),
         (
             "2026-01-31 12:00:00 INFO [shop,7f3a91c2,b2,true] 7 --- [exec-1] a.B : no",
             ("7f3a91c2", None, 20),
@@ -275,8 +283,21 @@ def test_entries_that_are_indented() -> None:
     text = "  2026-01-31T12:00:00.250000Z ERROR shop::orders: refused"
     found = record(text)
     assert (found.time, found.level) == (NOON + 0.25, 40)
+    same_second = "                    WARNING  no such order          orders.py:42"
+    assert (record(same_second).level, record(same_second).message) == (
+        30,
+        "no such order",
+    )
     assert not begins(b"    at src/orders.rs:7 on main", NAMES)
+    assert not begins(b"                    ERROR is a word", NAMES)
     assert not begins(b"  2026-01-31 is a day", NAMES)
+
+
+def test_values_of_logfmt_in_single_quotes() -> None:
+    """Lines within a value are lines, as in double quotes: structlog writes both."""
+    found = record("event='no' level='error' exception='Traceback:\\nError'")
+    assert (found.message, found.level) == ("no", 40)
+    assert found.stack == "Traceback:\nError"
 
 
 def test_pairs_behind_other_words() -> None:

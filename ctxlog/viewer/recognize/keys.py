@@ -36,7 +36,7 @@ WORDS: Mapping[str, Sequence[str]] = {
         "time_iso8601 time_local msec instant start_utc start_time start_time_utc "
         "request_received_timestamp stage_timestamp event_timestamp created_at "
         "observed_timestamp observed_time_unix_nano start_local receive_timestamp "
-        "time_generated "
+        "time_generated when "
         "time_millis edge_start_timestamp request_time request_time_epoch accept_date "
         "request_date " + WRAPPED_TIME + " __source_realtime_timestamp"
     ).split(),

@@ -16,7 +16,7 @@ from ctxlog.viewer.recognize import text_logfmt as logfmt
 from ctxlog.viewer.recognize._objects import objects
 from ctxlog.viewer.recognize.formats import TextFormat, texts_from
 from ctxlog.viewer.recognize.keys import WORDS, plain
-from ctxlog.viewer.recognize.scales import iso, seconds
+from ctxlog.viewer.recognize.scales import iso, level_number, seconds
 from ctxlog.viewer.recognize.text_pieces import (
     BRACKETED,
     DURATION,
@@ -32,8 +32,10 @@ from ctxlog.viewer.recognize.text_times import written
 
 #: Where JSON begins that stands behind something else.
 _PREFIX = 400
-#: An entry that is indented, as Rust's and HashiCorp's are for people.
+#: An entry that is indented, as Rust's and HashiCorp's are for people, and rich's of
+#: the same second as the one before.
 _INDENTED = re.compile(
+    rb" {11,24}(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) {1,8}\S.* [\w.-]+:\d+\s*$|"
     rb" {1,8}\x1b?[^ \x1b]{0,4}\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,9}Z\S{0,8} +"
     rb"(?:\x1b\[[0-9;]*m)*\[? ?(?:TRACE|DEBUG|INFO|WARN|ERROR)\b"
 )
@@ -228,8 +230,8 @@ class Entries:
 
     def _logfmt(self, pairs: dict[str, str]) -> dict[str, Any]:
         members: dict[str, Any] = dict(pairs)
-        if pairs.get("at") in ("info", "error", "warning") and "level" not in pairs:
-            members["level"] = members.pop("at")  # Heroku's router
+        if level_number(pairs.get("at")) and "level" not in pairs:
+            members["level"] = members.pop("at")  # of Heroku's router, Logfmter
         for name in ("service", "connect"):
             if "dyno" in pairs and name in pairs:
                 members.pop(name)

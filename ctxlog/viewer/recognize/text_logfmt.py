@@ -15,7 +15,8 @@ _SPACE = re.compile(r"\s*")
 _FIRST = frozenset("time ts t timestamp @timestamp level lvl msg message at".split())
 #: Keys of which a line of logfmt has two.
 _KNOWN = _FIRST | frozenset(
-    "severity caller logger err error method path status service duration app source "
+    "severity caller logger event "
+    "err error method path status service duration app source "
     "request_id requestid req_id trace_id traceid host fwd dyno component user".split()
 )
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
@@ -70,9 +71,7 @@ def pairs(text: str) -> dict[str, str] | None:
 
 
 def _unquoted(value: str) -> str:
-    if value.startswith("'") and len(value) > 1:  # as lograge has errors
-        return value[1:-1]
-    if not value.startswith('"'):
+    if value[:1] not in ("'", '"') or len(value) < 2:  # lograge has errors in the first
         return value
     inner = value[1:-1]
     if "\\" not in inner:

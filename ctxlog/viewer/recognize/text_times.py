@@ -48,6 +48,7 @@ _FORMS = [
         + _CLOCK
         + _ZONE,
         r"(?P<name>[A-Z][a-z]{2}) (?P<day>\d\d?), (?P<year>\d{4}) " + _HALVES,
+        r"\[(?P<month>\d\d)/(?P<day>\d\d)/(?P<short>\d\d) " + _CLOCK + r"\]",  # rich's
         r"(?P<short>\d\d)/?(?P<month>\d\d)/?(?P<day>\d\d)[ /]"
         r"(?P<clock>\d\d:?\d\d:?\d\d)(?:\.(?P<part>\d{1,9}))?",
         _CLOCK + "Z?",

@@ -11,7 +11,7 @@ TEXTS = (
     TextFormat(
         "a time and a level (Tomcat, Kafka, ZooKeeper, zap, RabbitMQ, MySQL, Quarkus)",
         "2026-01-31 12:00:00,250 ERROR [io.shop.Orders] (executor-1) payment refused",
-        rf"\[?(?P<time>(?:{ISO}|\d\d-[A-Z][a-z]{{2}}-\d{{4}} {CLOCK}|"
+        rf"\[?(?P<time>(?:{ISO}|\d\d[-/ ][A-Z][a-z]{{2}}[-/ ]\d{{4}} {CLOCK}|"
         rf"{CLOCK}Z?))\]?"
         r"(?P<head>(?:[\s|:-]{1,9}(?:\[[^\]]{0,120}\]|\([^)]{0,120}\)|[\w.@/=-]{1,80}:?)){0,3}?)"
         rf"[\s|:-]{{0,9}}[\s|:\[(<-](?P<level>{LEVEL})(?![\w.])\s*[\])>]?[\s|:-]*"
@@ -38,6 +38,13 @@ TEXTS = (
         "[ERROR] plugin/errors: 2 shop.example. A: timeout",
         rf"\[(?P<level>{LEVEL})\]:? +(?P<message>\S.*)",
         first=r"\[",
+    ),
+    TextFormat(
+        "a level in capitals (Django, colorlog, rich)",
+        "ERROR    payment refused",
+        r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) +"
+        r"(?P<message>\S.*?)(?: {2,}(?P<caller>[\w.-]+:\d+) *)?",
+        first="DIWEC",
     ),
     TextFormat(
         "a level (winston, captains-log, java.util.logging)",

@@ -91,6 +91,13 @@ TEXTS = (
         r"(?: succeeded in (?P<s>[\d.]+)s)?",
     ),
     TextFormat(
+        "rich",
+        "[01/31/26 12:00:00] ERROR    payment refused                     orders.py:42",
+        r"(?P<time>\[\d\d/\d\d/\d\d \d\d:\d\d:\d\d\]) "
+        rf"(?P<level>{LEVEL}) +(?P<message>.*?)(?: {{2,}}(?P<caller>[\w.-]+:\d+) *)?",
+        first=r"\[",
+    ),
+    TextFormat(
         "Tornado",
         "[E 260131 12:00:00 web:2344] 500 GET /orders/7 (10.0.0.7) 41.25ms",
         r"\[(?P<level>[DIWEC]) (?P<time>\d{6} \d\d:\d\d:\d\d) (?P<caller>\S+:\d+)\] "
