@@ -38,6 +38,7 @@ def test_each_sample_is_of_its_format(declared: Any) -> None:
     """A format's own row is the first that takes its sample."""
     takes = [one.name for one in TEXTS if one.form.fullmatch(declared.sample)]
     assert takes[0] == declared.name
+    assert declared.needs in declared.sample
     assert begins(declared.sample.encode(), NAMES)
 
 

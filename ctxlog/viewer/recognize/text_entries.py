@@ -211,7 +211,7 @@ class Entries:
         elif "\t" in text and (labeled := logfmt.labeled(text)) is not None:
             return labeled
         for one in texts_from(text[:1]):
-            match = one.form.fullmatch(text)
+            match = one.form.fullmatch(text) if one.needs in text else None
             if match is not None:
                 if one.is_weak and (stamp := _STAMP.match(text)) is not None:
                     inner = self._text(text[stamp.end() :])
@@ -274,8 +274,9 @@ class Entries:
         heads = found.pop("head", "") + found.pop("heads", "")
         rest = found.pop("rest", "")
         request = found.pop("request", "")
-        for name, value in _TAGS.findall(found.pop("tags", "")):
-            members.setdefault(name, value)
+        if "tags" in found:
+            for name, value in _TAGS.findall(found.pop("tags")):
+                members.setdefault(name, value)
         if logfmt.may_be(found.get("message", "")):
             pairs = logfmt.pairs(found["message"])
             if pairs is not None:  # all of it, as lograge has it

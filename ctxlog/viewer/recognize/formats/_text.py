@@ -42,6 +42,7 @@ class TextFormat:
         pattern: What its lines match, from the beginning to the end.
         first: Which characters a line of it begins with: the inside of a `[...]` of a
             regular expression; any if empty.
+        needs: What each line of it has somewhere: a look at that is quick.
         within: What else is found within its message.
         begins: Whether the time is when what took a while began, not when it ended.
         is_weak: Whether what follows the time may be an entry of another format.
@@ -51,6 +52,7 @@ class TextFormat:
     sample: str
     pattern: str
     first: str = ""
+    needs: str = ""
     within: str = ""
     begins: bool = False
     is_weak: bool = False

@@ -287,6 +287,7 @@ TEXTS = (
         rf"(?P<time>{ISO})\t(?P<request_id>[0-9a-f-]{{36}})\t(?P<level>{LEVEL})\t"
         r"(?P<message>.*)",
         first="0-9",
+        needs="\t",
     ),
     TextFormat(
         "AWS Lambda (Python)",
@@ -329,6 +330,7 @@ TEXTS = (
         rf"(?P<status>\d{{3}}|-) (?:\d{{3}}|-) \d+ (?P<size>\d+) {REQUEST} "
         r'"[^"]*" \S+ \S+(?: \S+ "(?P<trace_id>[^"]*)".*)?',
         first=r"hgw\d",
+        needs='"',
     ),
     TextFormat(
         "Amazon S3 (access log)",
@@ -350,6 +352,7 @@ TEXTS = (
         r"(?P<method>[A-Z]+)\t\S+\t(?P<path>\S+)\t(?P<status>\d{3})\t(?:[^\t]*\t){5}"
         r"(?P<request_id>\S+)\t(?P<host>\S+)\t\S+\t\S+\t(?P<s>[\d.]+)(?:\t.*)?",
         first="0-9",
+        needs="\t",
     ),
     TextFormat(
         "Azure Functions",
@@ -358,6 +361,7 @@ TEXTS = (
         rf"\[?(?P<time>{ISO})\]? (?:\[(?P<level>{LEVEL})\] )?"
         r"(?P<message>Execut(?:ing|ed) '(?P<route>[\w.-]+)' \(.*)",
         first=r"\[\d",
+        needs="Execut",
         within=r"\bId=(?P<request_id>[0-9a-f-]{36})(?:, Duration=(?P<ms>\d+)ms)?",
     ),
 )

@@ -75,6 +75,7 @@ TEXTS = (
         r"(?P<level>trce|dbug|info|warn|fail|crit): "
         rf"(?P<logger>[A-Z][\w.`+]*)\[(?P<eventId>-?\d+)\]{_SCOPES}(?P<message>.*)",
         first=r"\[\dtdiwfc",
+        needs="]",
         within=r"^Request finished \S+ (?P<method>[A-Z]+) (?P<path>\S+) \S+ "
         r"(?P<status>\d{3}) \S+ \S+ (?P<ms>[\d.]+)ms$",
     ),
@@ -92,6 +93,7 @@ TEXTS = (
         "41.2 ms",
         rf"(?P<time>{ISO}) \[(?P<level>VRB|DBG|INF|WRN|ERR|FTL)\] (?P<message>.*)",
         first="0-9",
+        needs=" [",
         within=_ANSWERED,
     ),
     TextFormat(
@@ -111,5 +113,6 @@ TEXTS = (
         r"(?P<client>[\da-fA-F.:]+) (?:\S+ ){1,6}?(?P<status>\d{3}) \d+ \d+ "
         r"(?:\d+ \d+ )?(?P<ms>\d+)",
         first="0-9",
+        needs=" /",
     ),
 )

@@ -31,6 +31,7 @@ TEXTS = (
         rf"(?P<time>(?:{DAY}[T ])?{CLOCK}) (?P<head>(?:[\w.]+=\S+ )*)"
         rf"\[(?P<level>{LEVEL})\] (?P<message>.*)",
         first="0-9",
+        needs="] ",
         within=r"^(?P<method>[A-Z]{3,17}) (?P<path>/\S*)$|"
         r"^(?:Sent|Chunked) (?P<status>\d{3}) in (?P<took>[\d.]+(?:[mµ]?s))$",
     ),

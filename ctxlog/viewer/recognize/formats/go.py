@@ -146,6 +146,7 @@ TEXTS = (
         r"(?P<client>\S+) - (?P<status>\d{3}) (?P<size>\d+)B in "
         r"(?P<took>[\d.]+(?:[mµn]?s))",
         first="0-9",
+        needs='" from ',
     ),
     TextFormat(
         "Fiber",
@@ -154,6 +155,7 @@ TEXTS = (
         r"\| +(?P<client>\S+) \| +(?P<method>[A-Z]+) +\| +(?P<path>\S+)"
         r"(?: +\| (?P<error>.*))?",
         first="0-9",
+        needs=" | ",
     ),
     TextFormat(
         "zerolog (console)",

@@ -100,6 +100,7 @@ TEXTS = (
         rf"(?P<time>{ISO}) +(?P<level>{LEVEL}) +(?P<head>\[[^\]]*\] )?(?P<pid>\S+) "
         rf"--- (?P<heads>(?:\[[^\]]*\] ?){{1,4}}){LOGGER} *: (?P<message>.*)",
         first="0-9",
+        needs=" --- ",
     ),
     TextFormat(
         "Logback, Log4j2 (default)",
@@ -108,6 +109,7 @@ TEXTS = (
         rf"(?P<level>{LEVEL}) +(?P<head>(?:\[[^\]]*\] ?)*){LOGGER} --? "
         r"(?P<message>.*)",
         first="0-9",
+        needs=" [",
     ),
     TextFormat(
         "Akka, Pekko (standard output)",

@@ -69,6 +69,7 @@ TEXTS = (
         r"(?:(?P<client>\S+) (?P<user>\S+) )?(?P<method>[A-Z]{3,17}) (?P<path>/\S*)"
         r"(?: HTTP/[\d.]+)? (?P<status>\d{3}|-) (?P<size>\d+|-) - (?P<ms>[\d.]+|-) ms",
         first=r"\w:-",
+        needs=" ms",
     ),
     TextFormat(
         "pino-pretty",
@@ -87,6 +88,7 @@ TEXTS = (
         r"(?P<service>[^\s/:]+)(?:/(?P<pid>\d+) on (?P<host>[^\s:]+))?"
         r"(?: \((?P<caller>[^)]*)\))?: (?P<message>.*?)(?: \((?P<tags>[\w.]+=.*)\))?",
         first=r"\[\d",
+        needs=": ",
     ),
     TextFormat(
         "NestJS",

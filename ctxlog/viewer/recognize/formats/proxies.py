@@ -124,6 +124,7 @@ TEXTS = (
         rf"\[(?P<time>{CLF_TIME})\] {REQUEST} (?P<status>\d{{3}}|-)"
         r"(?: (?P<size>\d+|-))?(?P<rest>(?: .*)?)",
         first=r"\w:",
+        needs='] "',
     ),
     TextFormat(
         "HAProxy (HTTP)",
@@ -134,6 +135,7 @@ TEXTS = (
         r"\+?(?P<size>\d+) \S+ \S+ \S{4} \S+ \S+ (?P<rest>(?:\{[^}]*\} ){0,2})"
         rf"{REQUEST}(?: (?P<request_id>[\w:.-]{{8,128}}))?.*",
         first=r"\w:",
+        needs=" [",
         begins=True,
     ),
     TextFormat(
@@ -144,6 +146,7 @@ TEXTS = (
         r"(?P<message>[^\s/]+/\S+) -?\d+/-?\d+/\+?(?P<ms>\d+) \+?(?P<size>\d+) "
         r"(?P<ended>[\w-]{2}) [\d/+]+ \d+/\d+",
         first=r"\w:",
+        needs=" [",
         begins=True,
     ),
     TextFormat(
@@ -171,6 +174,7 @@ TEXTS = (
         rf"(?P<time>{DAY} {CLOCK}) \[(?P<level>{LEVEL})\] (?P<pid>\d+)#\d+: "
         r"(?:\*(?P<connection>\d+) )?(?P<message>.*)",
         first="0-9",
+        needs="#",
         within=r', request: "(?P<method>[A-Z]+) (?P<path>[^\s"]+)',
     ),
     TextFormat(

@@ -65,6 +65,7 @@ TEXTS = (
         rf"(?P<time>{ISO}) - (?P<logger>[\w.<>-]+) - (?P<level>{LEVEL}) - "
         r"(?P<message>.*)",
         first="0-9",
+        needs=" - ",
     ),
     TextFormat(
         "loguru",
@@ -72,6 +73,7 @@ TEXTS = (
         rf"(?P<time>{ISO}) \| (?P<level>[A-Z]+) *\| (?P<logger>[^\s:]+:\S+:\d+) - "
         r"(?P<message>.*)",
         first="0-9",
+        needs=" | ",
     ),
     TextFormat(
         "gunicorn (error log)",
@@ -121,6 +123,7 @@ TEXTS = (
         rf"(?P<time>{CLOCK}) (?P<queue>[\w.-]+): "
         r"(?P<message>.*\((?P<request_id>[0-9a-f-]{36})\).*)",
         first="0-9",
+        needs="(",
     ),
     TextFormat(
         "OpenStack (oslo.log)",
@@ -129,6 +132,7 @@ TEXTS = (
         rf"(?:\S+\.log\S* )?(?P<time>{ISO}) (?P<pid>\d+) (?P<level>{LEVEL}) "
         r"(?P<logger>[\w.]+) \[(?P<request>[^\]]*)\] (?P<message>.*)",
         first=r"\w",
+        needs=" [",
         within=r'"(?P<method>[A-Z]{3,20}) (?P<path>\S+) HTTP/[\d.]+"'
         r"(?: status: (?P<status>\d{3}))?(?: len: (?P<size>\d+))?"
         r"(?: time: (?P<s>[\d.]+))?",
@@ -147,6 +151,7 @@ TEXTS = (
         rf"(?P<time>{ISO}) (?P<pid>\d+) (?P<level>{LEVEL}) (?P<database>\S+) "
         r"(?P<logger>[\w.]+): (?P<message>.*)",
         first="0-9",
+        needs=": ",
         within=r'"(?P<method>[A-Z]{3,20}) (?P<path>\S+) HTTP/[\d.]+" (?P<status>\d{3})',
     ),
     TextFormat(

@@ -99,6 +99,7 @@ TEXTS = (
         r"(?:\[[^\]]*\] )*(?:\{(?P<tags>[^}]*)\} )?"
         r"(?:\((?P<took>[\d.]+(?:[mµn]?s))\) )?(?P<logger>\S+) -- (?P<message>.*)",
         first="0-9",
+        needs=" -- ",
     ),
     TextFormat(
         "Sidekiq (text)",
@@ -108,5 +109,6 @@ TEXTS = (
         r"(?:jid=(?P<request_id>\w+) )?(?:[a-z]+=\S+ )*?(?:elapsed=(?P<s>[\d.]+) )?"
         rf"(?P<level>{LEVEL}): (?P<message>.*)",
         first="0-9",
+        needs=" tid=",
     ),
 )

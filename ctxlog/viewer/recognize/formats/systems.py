@@ -155,6 +155,7 @@ TEXTS = (
         r"\[(?P<pid>\d+)(?:-\d+)?\] (?:(?P<user>[\w.-]+)@(?P<database>\S+) )?"
         rf"(?P<level>{_SEVERITY}): {{1,2}}(?P<message>.*)",
         first="0-9",
+        needs=" [",
         within=r"^duration: (?P<ms>[\d.]+) ms",
     ),
     TextFormat(
@@ -179,6 +180,7 @@ TEXTS = (
         rf"(?P<level>{_SEVERITY}),(?P<code>\w{{5}}),"
         r'(?:"(?P<csv>(?:[^"]|"")*)"?)?.*',
         first="0-9",
+        needs=",",
     ),
     TextFormat(
         "Redis, Valkey",
@@ -202,6 +204,7 @@ TEXTS = (
         r"\[(?P<level>System|Note|Warning|(?i:error))\] "
         r"(?:\[(?P<code>MY-\d+)\] \[(?P<subsystem>\w+)\] )?(?P<message>.*)",
         first="0-9",
+        needs=" [",
     ),
     TextFormat(
         "MySQL (slow query log)",
