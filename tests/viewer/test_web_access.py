@@ -7,16 +7,15 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from array import array
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 
 from ctxlog.__main__ import main
-from ctxlog.viewer.group.summary import Row
-from ctxlog.viewer.web.singles import NONE, Singles
+from ctxlog.viewer.web.singles import NONE, Single, Singles
 from tests.helpers import need
 from tests.viewer.serving import (
     ZERO,
@@ -213,34 +212,25 @@ def test_beside_requests_and_other_lines(tmp_path: Path) -> None:
 def test_they_are_kept_in_order_however_they_come() -> None:
     """Pieces before, after and within others; an unknown time is the oldest."""
     numbers = random.Random(5)
-    rows, kept = [], NONE
+    some, kept = [], NONE
     for place in range(300):
-        row = Row("-")
-        if place % 50:
-            start = float(numbers.randrange(100))
-            row.extent.add(start, start + place % 3)
-        row.failed = place % 7 == 0
-        rows.append((place, row))
+        start = float(numbers.randrange(100)) if place % 50 else -inf
+        took = place % 3 if place % 50 else 0.0
+        some.append(Single(start, took, place, place % 7 == 0))
     for first in (100, 0, 250, 200, 50, 150):
-        kept = kept.merged(Singles.of(rows[first : first + 50]))
-    found = [(one.start, one.place) for one in kept.newest(1000)][::-1]
-    known = [(row.extent.start, place) for place, row in rows]
-    assert [start for start, _ in found] == sorted(start for start, _ in found)
-    assert sorted(place for _, place in found) == list(range(300))
-    assert {place for _, place in found[:6]} == {
-        place for start, place in known if start is None
-    }
-    within = kept.within(20.0, 40.0)
-    assert sorted(one.place for one in within.newest(1000)) == [
-        place
-        for place, row in rows
-        if row.extent.start is not None
-        and row.extent.start <= 40
-        and (row.extent.end or 0) >= 20
-    ]
-    edges = array("d", [0.0, 50.0, 1000.0])
-    counted = kept.counted(edges)
-    assert sum(number for number, _ in counted) == 294
-    assert sum(failed for _, failed in counted) == sum(
-        row.failed for _, row in rows if row.extent.start is not None
+        kept = kept.merged(Singles.of(some[first : first + 50]))
+    found = kept.newest(1000)
+    assert [one.start for one in found] == sorted(
+        (one.start for one in some), reverse=True
     )
+    starts = {one.place: one.start for one in some}
+    assert {one.place: one.start for one in found} == starts
+    within = kept.within(20.0, 40.0).newest(1000)
+    assert sorted(one.place for one in within) == [
+        one.place for one in some if one.start <= 40 and one.start + one.took >= 20
+    ]
+    counted = kept.counted([0.0, 50.0, inf])
+    assert [sum(each) for each in zip(*counted, strict=True)] == [
+        sum(one.start >= 0 for one in some),
+        sum(one.start >= 0 and one.failed for one in some),
+    ]

@@ -18,6 +18,31 @@ from ctxlog.viewer.web.selection import Wish
 from ctxlog.viewer.web.singles import NONE, Singles
 
 
+class Beside:
+    """
+    Lines without a request's id.
+
+    Attributes:
+        outside: Those outside of requests.
+        singles: Those that are requests.
+    """
+
+    def __init__(self) -> None:
+        self.outside, self.singles = Outside(), NONE
+        self._lock = threading.Lock()
+
+    def add(self, outside: Outside, singles: Singles) -> None:
+        """Take more of them into account."""
+        with self._lock:
+            self.outside.merge(outside)
+            self.singles = self.singles.merged(singles)
+
+    def forget(self, number: int) -> None:
+        """Forget requests whose lines were in a file."""
+        with self._lock:
+            self.singles = self.singles.without(number)
+
+
 class _Reading:
     """
     Something that is read in a process of its own.
@@ -102,8 +127,7 @@ class AnswerBeside(_Reading):
         changed: Called when there is news.
 
     Attributes:
-        outside: Those outside of requests.
-        singles: Those that are requests.
+        found: These lines.
     """
 
     def __init__(
@@ -113,26 +137,17 @@ class AnswerBeside(_Reading):
         ends: Mapping[str, int],
         changed: Callable[[], None],
     ) -> None:
-        self.outside, self.singles = Outside(), NONE
-        self._lock = threading.Lock()
+        self.found = Beside()
         self._criteria: list[Criterion] = [wish.criterion() for wish in wishes]
         super().__init__(Job(beside, given, wishes, ends), changed)
 
     def _add(self, made: tuple[Outside, Singles]) -> None:
-        outside, singles = made
-        with self._lock:
-            self.outside.merge(outside)
-            self.singles = self.singles.merged(singles)
+        self.found.add(*made)
 
     def look(self, hits: Sequence[Hit], names: Names, number: int | None) -> bool:
         """Take lines into account that were written since; whether some are outside."""
         if any(one.is_risky for one in self._criteria):
             return False
         outside, singles = sorted_out(hits, names, number, self._criteria)
-        self._add((outside, singles))
+        self.found.add(outside, singles)
         return bool(outside)
-
-    def forget(self, number: int) -> None:
-        """Forget requests whose lines were in a file."""
-        with self._lock:
-            self.singles = self.singles.without(number)

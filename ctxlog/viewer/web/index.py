@@ -18,7 +18,7 @@ from ctxlog.viewer.query.needles import Every
 from ctxlog.viewer.query.silence import reason
 from ctxlog.viewer.read.source import BROKEN, Hit, Source
 from ctxlog.viewer.show.times import Clock
-from ctxlog.viewer.web.answers import Answer, AnswerBeside
+from ctxlog.viewer.web.answers import Answer, AnswerBeside, Beside
 from ctxlog.viewer.web.grown import Grown
 from ctxlog.viewer.web.opening import rows_of
 from ctxlog.viewer.web.outside import Outside
@@ -47,9 +47,8 @@ class Index:
         self._given, self._changed = given, changed
         self._lock = threading.Lock()
         self._rows: dict[str, Row] = {}
-        self._singles = NONE
+        self._beside = Beside()
         self._told: dict[Line, Row | None] = {}
-        self._outside = Outside()
         self._answers: OrderedDict[tuple[object, ...], Answer | AnswerBeside]
         self._answers = OrderedDict()
         self._problems: list[str] = []
@@ -92,7 +91,7 @@ class Index:
                 else:
                     self._problems.append(made)
                 self._note()
-            if self._singles:
+            if self._beside.singles:
                 self._why = _ALONE
             elif not self._rows and self._given.is_files:
                 sources = [Source(name) for name in self._given.files]
@@ -110,9 +109,8 @@ class Index:
         *,
         older: bool,
     ) -> None:
+        self._beside.add(outside, singles)
         with self._lock:
-            self._outside.merge(outside)
-            self._singles = self._singles.merged(singles)
             for request, row in rows.items():
                 known = self._rows.get(request)
                 if known is None:
@@ -162,11 +160,10 @@ class Index:
 
     def _forget(self, number: int, answers: Iterable[Answer | AnswerBeside]) -> None:
         """Forget requests that are one line each of a file that is gone."""
-        with self._lock:
-            self._singles = self._singles.without(number)
+        self._beside.forget(number)
         for answer in answers:
             if isinstance(answer, AnswerBeside):
-                answer.forget(number)
+                answer.found.forget(number)
         self._note()
 
     def _grow(self, requests: Iterable[str]) -> None:
@@ -186,7 +183,7 @@ class Index:
             version = self._version
         return {
             "version": version,
-            "requests": len(self._rows) + len(self._singles),
+            "requests": len(self._rows) + len(self._beside.singles),
             "read": self._read,
             "total": self._total,
             "done": self._done and all(answer.done for answer in answers),
@@ -205,11 +202,13 @@ class Index:
         """
         traced = selection.request and self._has_none(selection)
         chosen = selection.of_trace if traced else selection
-        beside, outside = self._singles, self._outside
-        if chosen.wishes:
-            found = self._answer_beside(chosen.wishes)
-            beside, outside = found.singles, found.outside
+        beside = self._beside
+        if traced:  # a line that has a trace belongs to a request
+            beside = Beside()
+        elif chosen.wishes:
+            beside = self._answer_beside(chosen.wishes).found
         ids = self._ids(chosen.wishes)
+        state = self.state()  # no more is read than what is listed below
         with self._lock:
             rows = [
                 row
@@ -220,11 +219,12 @@ class Index:
         shown.sort(key=lambda row: row.extent.start or 0.0, reverse=True)
         singles = NONE
         if not chosen.request:
-            singles = beside.those(failed=chosen.errors, slow=chosen.slow)
+            singles = beside.singles.those(failed=chosen.errors, slow=chosen.slow)
         within = singles.within(chosen.since, chosen.until)
         alone = None
         if chosen.outside:
-            alone = outside.row(chosen.since, chosen.until, failed=chosen.errors)
+            times = (chosen.since, chosen.until)
+            alone = beside.outside.row(*times, failed=chosen.errors)
         clock = self._given.look.clock
         return {
             "outside": None if alone is None else _summary(alone, clock),
@@ -235,7 +235,7 @@ class Index:
             "since": chosen.since,
             "until": chosen.until,
             "traced": bool(traced),
-            "state": self.state(),
+            "state": state,
         }
 
     def _has_none(self, selection: Selection) -> bool:

@@ -28,7 +28,7 @@ from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.web.outside import Outside
 from ctxlog.viewer.web.selection import Wish
-from ctxlog.viewer.web.singles import NONE, Singles, place_of, row_of
+from ctxlog.viewer.web.singles import NONE, Single, Singles, place_of
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -131,21 +131,22 @@ def summed_up(
     """
     rows: dict[str, Row] = {}
     outside = Outside()
-    singles: list[tuple[int, Row]] = []
+    singles: list[Single] = []
     for hit in hits:
-        records = Record.read(hit.line, names)
-        single = None if number is None else row_of(records)
-        if number is not None and single is not None:
-            singles.append((place_of(number, hit.position), single))
-        for record in records:
+        whole: list[Record] = []
+        for record in Record.read(hit.line, names):
             request = record.request
             if request is not None:
                 row = rows.get(request)
                 if row is None:
                     row = rows[request] = Row(request)
                 row.add(record)
-            elif single is None and record.failed:
+            elif number is not None and record.is_whole:
+                whole.append(record)
+            elif record.failed:
                 outside.add(record)
+        if number is not None and whole:
+            singles.append(Single.of(place_of(number, hit.position), whole))
     return rows, outside, Singles.of(singles)
 
 
@@ -280,23 +281,21 @@ def sorted_out(
         criteria: What must hold.
     """
     outside = Outside()
-    singles: list[tuple[int, Row]] = []
+    singles: list[Single] = []
     for hit in hits:
-        records = Record.read(hit.line, names)
-        held = [
-            record
-            for record in records
-            if record.request is None
-            and all(one.holds(record, hit.whole) for one in criteria)
-        ]
-        if not held:
-            continue
-        single = None if number is None else row_of(records)
-        if single is None or number is None:
-            for record in held:
+        whole: list[Record] = []
+        is_meant = False
+        for record in Record.read(hit.line, names):
+            if record.request is not None:
+                continue
+            held = all(one.holds(record, hit.whole) for one in criteria)
+            if number is not None and record.is_whole:
+                whole.append(record)
+                is_meant |= held
+            elif held:
                 outside.add(record)
-        elif any(record.is_whole for record in held):
-            singles.append((place_of(number, hit.position), single))
+        if number is not None and is_meant:
+            singles.append(Single.of(place_of(number, hit.position), whole))
     return outside, Singles.of(singles)
 
 

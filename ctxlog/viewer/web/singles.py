@@ -9,9 +9,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import compress
 from math import inf
+from operator import itemgetter
 from typing import NamedTuple
 
-from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.group.summary import Extent, Row
 from ctxlog.viewer.recognize.record import Record
 
 #: Of a place so many bits say where in its file a line begins.
@@ -28,6 +29,36 @@ def row_of(records: Iterable[Record]) -> Row | None:
             row = row or Row(_NAME)
             row.add(record)
     return row
+
+
+class Single(NamedTuple):
+    """
+    What is kept of such a request.
+
+    Attributes:
+        start: When it began, in seconds since the epoch; minus infinity if that is not
+            known.
+        took: How many seconds it took.
+        place: Where its line is, by `place_of()`.
+        failed: Whether it failed.
+    """
+
+    start: float
+    took: float
+    place: int
+    failed: bool
+
+    @classmethod
+    def of(cls, place: int, records: Iterable[Record]) -> Single:
+        """Return that of a line, given what it says of such a request."""
+        extent, failed = Extent(), False
+        for record in records:
+            failed = failed or record.failed
+            time = record.time
+            if time is not None:
+                extent.add(time - (record.took or 0.0), time)
+        start = -inf if extent.start is None else extent.start
+        return cls(start, extent.seconds, place, failed)
 
 
 def place_of(number: int, position: int) -> int:
@@ -75,12 +106,10 @@ class Line(NamedTuple):
 
     def is_said_by(self, row: Row | None) -> bool:
         """Whether this is what its line says: another file may be in its place."""
-        return row is not None and start_of(row) == self.start
-
-
-def start_of(row: Row) -> float:
-    """Return when a request began; minus infinity if that is not known."""
-    return -inf if row.extent.start is None else row.extent.start
+        if row is None:
+            return False
+        start = row.extent.start
+        return self.start == (-inf if start is None else start)
 
 
 class Singles:
@@ -107,14 +136,14 @@ class Singles:
         self._places, self._failed = places, failed
 
     @classmethod
-    def of(cls, rows: Sequence[tuple[int, Row]]) -> Singles:
-        """Return those of lines, given where each is and what it says."""
-        rows = sorted(rows, key=lambda item: start_of(item[1]))
+    def of(cls, some: Iterable[Single]) -> Singles:
+        """Return them in their order."""
+        order = sorted(some, key=itemgetter(0))
         return cls(
-            array("d", (start_of(row) for _, row in rows)),
-            array("d", (row.extent.seconds for _, row in rows)),
-            array("Q", (place for place, _ in rows)),
-            bytes(row.failed for _, row in rows),
+            array("d", (one.start for one in order)),
+            array("d", (one.took for one in order)),
+            array("Q", (one.place for one in order)),
+            bytes(one.failed for one in order),
         )
 
     def __len__(self) -> int:
