@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -290,6 +291,19 @@ def test_lines_come_back_as_they_were_read(tmp_path: Path) -> None:
         kept = [entry.whole for entry in request.entries]
     assert sorted(kept) == sorted(expected)
     assert request.seconds == 0.007565  # the first answer took 7 ms
+
+
+def test_lines_are_held_while_their_request_is_looked_at(tmp_path: Path) -> None:
+    """A file with many requests takes no more memory than its longest one."""
+    file = tmp_path / "app.log"
+    file.write_bytes(block([{**LINE, "requestID": f"r-{n % 3}"} for n in range(30)]))
+    with Reader([Source(str(file))], NAMES).collect(None) as collected:
+        requests = iter(collected)
+        request = next(requests)
+        assert len(request.entries) == 10
+        held = weakref.ref(request)
+        request = next(requests)
+        assert held() is None
 
 
 def test_rows_are_those_of_lines_that_are_read(tmp_path: Path) -> None:

@@ -363,15 +363,17 @@ def test_no_process_outlives_the_one_that_was_killed(tmp_path: Path) -> None:
     process.communicate(timeout=30)  # returns when the last reader has closed the pipe
 
 
+@pytest.mark.parametrize("below", [b"", b"  below\n"])
 def test_many_lines_are_kept_on_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    below: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lines collected beyond some size are read back unchanged."""
-    monkeypatch.setattr("ctxlog.viewer.group.collected._IN_MEMORY", 100)
+    """Lines of any length collected beyond some size are read back unchanged."""
+    monkeypatch.setattr("ctxlog.viewer.group.storage._IN_MEMORY", 100)
     path = tmp_path / "app.log"
     lines = [
-        f'{{"requestID":"req-{number % 7}","message":"{number}"}}\n'.encode()
-        + b"  below\n" * (number % 3)
+        f'{{"time":"2026-01-31T12:00:00.{number:03}Z","requestID":"req-{number % 7}",'
+        f'"message":"{"n" * number**2}"}}\n'.encode()
+        + below * (number % 3)
         for number in range(100)
     ]
     path.write_bytes(b"".join(lines))

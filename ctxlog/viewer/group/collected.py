@@ -1,11 +1,10 @@
 """
-The lines of requests, kept until they are printed: beyond some size on disk.
+The lines of requests, kept until they are printed.
 """
 
 from __future__ import annotations
 
 import struct
-import tempfile
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,8 +13,9 @@ from io import BytesIO
 from itertools import islice
 from math import isnan, nan
 from operator import gt, itemgetter
-from typing import IO, overload
+from typing import overload
 
+from ctxlog.viewer.group.storage import Storage
 from ctxlog.viewer.group.summary import About, Extent, Kept, Totals
 from ctxlog.viewer.read.source import Hit
 from ctxlog.viewer.recognize.facts import Facts, Teller
@@ -23,7 +23,6 @@ from ctxlog.viewer.recognize.forms import Told
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 
-_IN_MEMORY = 32 << 20
 #: Of a request with more lines each is read when it is asked for.
 _MOST_READ = 10_000
 #: What stands for the id of lines that belong to no request.
@@ -261,8 +260,7 @@ class Collected:
         # Each with the place from which on lines are read with it.
         self._names = [(0, names)]
         self.is_trace = False
-        self._file: IO[bytes] = BytesIO()
-        self._end = 0
+        self._storage = Storage()
         self._requests: dict[str, _Places] = {}
         self._written: dict[bytes, _Places] = {}  # by the id as it is written
         self._batches: dict[int, bool] = {}
@@ -274,7 +272,7 @@ class Collected:
 
     def __exit__(self, *_: object) -> None:
         """Take the temporary file away."""
-        self._file.close()
+        self._storage.close()
 
     def __len__(self) -> int:
         """How many requests there are."""
@@ -283,8 +281,12 @@ class Collected:
     def __iter__(self) -> Iterator[Request]:
         """Yield the requests by when they begin."""
 
-        requests = [Request(*item, self) for item in self._requests.items()]
-        yield from sorted(requests, key=lambda one: one.start or 0.0)
+        def start(item: tuple[str, _Places]) -> float:
+            return item[1].extent.start or 0.0
+
+        # Made one by one: each holds its lines while it is looked at.
+        for name, places in sorted(self._requests.items(), key=start):
+            yield Request(name, places, self)
 
     @property
     def has_batches(self) -> bool:
@@ -322,7 +324,7 @@ class Collected:
         for request, span in requests:
             self._places(request).add(self._end, *(span or (nan, nan)))
         line, below = hit.line, b"".join(hit.below) if hit.below else b""
-        self._write(_SIZES.pack(len(line), len(below)) + line + below)
+        self._storage.write(_SIZES.pack(len(line), len(below)) + line + below)
 
     def keep(self, told: Told, begin: int, end: int) -> None:
         """
@@ -346,7 +348,7 @@ class Collected:
                 places.places.append(place)
                 places.times.append(time)
             place += len(line) << 1
-        self._write(b"".join(lines))
+        self._storage.write(b"".join(lines))
 
     def _places(self, request: str) -> _Places:
         places = self._requests.get(request)
@@ -354,13 +356,10 @@ class Collected:
             places = self._requests[request] = _Places()
         return places
 
-    def _write(self, data: bytes) -> None:
-        self._file.write(data)
-        self._end += len(data) << 1
-        if self._end > _IN_MEMORY << 1 and isinstance(self._file, BytesIO):
-            with self._file as memory:
-                self._file = tempfile.TemporaryFile()
-                self._file.write(memory.getbuffer())
+    @property
+    def _end(self) -> int:
+        """The place of the next line, with its sizes."""
+        return self._storage.end << 1
 
     def drop(self, request: str) -> None:
         """Forget a request."""
@@ -369,12 +368,15 @@ class Collected:
 
     def line(self, place: int) -> tuple[bytes, list[bytes]]:
         """Return the line that is kept at a place, and those below it."""
-        self._file.seek(place >> 1)
+        begin, storage = place >> 1, self._storage
         if place & _ALONE:
-            return self._file.readline(), []
-        size, below = _SIZES.unpack(self._file.read(_SIZES.size))
-        line = self._file.read(size)
-        return line, BytesIO(self._file.read(below)).readlines() if below else []
+            return storage.line(begin), []
+        size, below = _SIZES.unpack(storage.read(begin, _SIZES.size))
+        begin += _SIZES.size
+        line = storage.read(begin, size)
+        if not below:
+            return line, []
+        return line, BytesIO(storage.read(begin + size, below)).readlines()
 
     def lines(
         self, places: Sequence[int], times: Sequence[float], request: str
