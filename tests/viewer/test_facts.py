@@ -94,6 +94,20 @@ def test_what_is_told_is_shown_as_what_is_read(
     assert shown(data, look) == read(data, look)
 
 
+def test_a_form_that_is_met_late_changes_nothing_of_those_before() -> None:
+    """Lines of a request are shown alike, however many forms they have."""
+    line = {
+        "timestamp": "2026-01-31T12:00:00.000100Z",
+        "level": "INFO",
+        "requestID": "r-1",
+        "message": "m",
+    }
+    lines = [{**line, "n": n} for n in range(50)]
+    lines += [{"a": "1", **line, "b": "2"}, {"logger": "x", **line}] * 3
+    data = b"".join(json.dumps(one).encode() + b"\n" for one in lines * 2)
+    assert shown(data, Look()) == read(data, Look())
+
+
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 def test_a_sample_is_shown_as_it_is_read(form: Format) -> None:
     """Lines of each format, many of them alike."""

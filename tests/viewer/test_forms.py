@@ -103,6 +103,33 @@ def test_what_is_told_is_what_is_read(lines: list[dict[str, Any]]) -> None:
     agree(told(block([LINE, LINE, *lines, *lines])))
 
 
+members = st.permutations(
+    [*LINE.items(), ("path", "/a"), ("method", "GET"), ("order", 7), ("status", 200)]
+)
+written = st.builds(
+    lambda some, number, separators: json.dumps(
+        dict(some[:number]), separators=separators
+    ).encode(),
+    members,
+    st.integers(2, 10),
+    st.sampled_from([(",", ":"), (", ", ": ")]),
+)
+
+
+@given(st.lists(written, min_size=1, max_size=6), st.data())
+def test_a_form_that_is_learned_does_not_change_what_is_told(
+    lines: list[bytes], data: st.DataObject
+) -> None:
+    """Lines of many forms, some met for the first time, are told as they are read."""
+    some = st.lists(st.sampled_from(lines), min_size=1, max_size=9)
+    forms = Forms()
+    for every in data.draw(st.lists(some, max_size=4)):
+        joined = b"".join(line + b"\n" for line in every)
+        known = forms.told(joined, len(joined))
+        if known is not None:
+            agree(known)
+
+
 @given(
     st.lists(
         st.fixed_dictionaries(

@@ -95,7 +95,7 @@ class Teller:
             return [None] * len(lines)
         if self._pattern is None or data.translate(None, _PLAIN):
             return [None] * len(lines)
-        rows = self._pattern.findall(data)
+        rows, leaves = self._pattern.findall(data), self._leaves
         if len(rows) != len(lines):
             return [None] * len(lines)
         if not self._learned.is_full:
@@ -105,19 +105,9 @@ class Teller:
         return [
             None
             if row[-1] or (has_escapes and _is_doubtful(line))
-            else self._facts(row, time, id)
+            else _facts(row, leaves, time, id)
             for row, line, time in zip(rows, lines, times, strict=True)
         ]
-
-    def _facts(self, row: tuple[bytes, ...], time: float, id: bytes) -> Facts | None:
-        levels, asked, names, values = self._leaves[row.index(b"\n")]
-        written, named, message, user, path, method = asked(row)
-        level = levels[written]
-        text = json.loads(b'"%s"' % message) if b"\\" in message else message.decode()
-        is_shown = named == id and level >= _LEAST and text and text[-1] != "\n"
-        if not is_shown or time != time:
-            return None
-        return Facts(time, level, user, path, method, text, names, values(row))
 
     def _learn(self, lines: Sequence[bytes]) -> None:
         if not self._learned.learn(lines):
@@ -133,6 +123,19 @@ class Teller:
         self._leaves = {
             number: _leaf(form, groups) for number, form, groups in pattern.leaves
         }
+
+
+def _facts(
+    row: tuple[bytes, ...], leaves: Mapping[int, _Leaf], time: float, id: bytes
+) -> Facts | None:
+    levels, asked, names, values = leaves[row.index(b"\n")]
+    written, named, message, user, path, method = asked(row)
+    level = levels[written]
+    text = json.loads(b'"%s"' % message) if b"\\" in message else message.decode()
+    is_shown = named == id and level >= _LEAST and text and text[-1] != "\n"
+    if not is_shown or time != time:
+        return None
+    return Facts(time, level, user, path, method, text, names, values(row))
 
 
 def _is_doubtful(line: bytes) -> bool:

@@ -119,12 +119,13 @@ class Forms:
             self._learn(lines_of(data[: min(stop, _HEAD)]))
         if self._pattern is None:
             return None
-        rows = self._pattern.findall(data, 0, stop)
+        rows, leaves = self._pattern.findall(data, 0, stop), self._leaves
         if len(rows) != count(data, stop):
             return None  # a value without an end went on in the next line
+        # For the next ones: the groups of these are those of the pattern until now.
         if not self._learned.is_full:
             self._learn(row[-1] for row in rows if row[-1])
-        return Told(data, stop, rows, self._leaves, self._asked)
+        return Told(data, stop, rows, leaves, self._asked)
 
     def from_level(self, data: bytes, stop: int, least: int) -> Sequence[int] | None:
         """
