@@ -7,7 +7,7 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from io import BytesIO
 from itertools import islice
@@ -262,7 +262,7 @@ class Collected:
         self.is_trace = False
         self._storage = Storage()
         self._requests: dict[str, _Places] = {}
-        self._written: dict[bytes, _Places] = {}  # by the id as it is written
+        self._written: dict[bytes, _Places | None] = {}  # by the id as it is written
         self._batches: dict[int, bool] = {}
         self._teller = Teller()
 
@@ -326,7 +326,9 @@ class Collected:
         line, below = hit.line, b"".join(hit.below) if hit.below else b""
         self._storage.write(_SIZES.pack(len(line), len(below)) + line + below)
 
-    def keep(self, told: Told, begin: int, end: int) -> None:
+    def keep(
+        self, told: Told, begin: int, end: int, wanted: Callable[[str], bool]
+    ) -> None:
         """
         Keep lines that are one record each, with nothing below.
 
@@ -334,6 +336,7 @@ class Collected:
             told: What they say.
             begin: The number of the first of them.
             end: The number after that of the last one.
+            wanted: Whether the lines of a request are meant, the same each time.
         """
         lines, requests = told.lines[begin:end], told.requests[begin:end]
         known, place = self._written, self._end | _ALONE
@@ -341,12 +344,13 @@ class Collected:
             lines, requests, told.seconds[begin:end], strict=True
         ):
             if request:
-                places = known.get(request)
-                if places is None:
+                if request not in known:
                     text = request.decode("utf-8", "replace")
-                    places = known[request] = self._places(text)
-                places.places.append(place)
-                places.times.append(time)
+                    known[request] = self._places(text) if wanted(text) else None
+                places = known[request]
+                if places is not None:
+                    places.places.append(place)
+                    places.times.append(time)
             place += len(line) << 1
         self._storage.write(b"".join(lines))
 

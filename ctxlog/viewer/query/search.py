@@ -445,15 +445,16 @@ class Reader:
         looks_outside = any(one.outside for one in outside)
         # To hand over every line would take longer than to find it.
         alone = isinstance(lines.scan, Every)
+        forms = None if self.names.own or looks_outside else Forms("time", "id")
         for source, pieces in self._found(lines, _as_they_are, alone=alone):
             torn: list[int] = []
             names = self._names_for(source)
             collected.begin(names)
-            for told, hits in _briefs(pieces):
+            for told, hits in _briefs(pieces, forms):
                 at = 0
                 for number, hit in hits.items():
                     if told is not None:
-                        collected.keep(told, at, number)
+                        collected.keep(told, at, number, wanted)
                     at = number + 1
                     for _, records in _entries([hit], names, torn):
                         requests = [
@@ -468,7 +469,7 @@ class Reader:
                             if spans:
                                 self._keep_outside(names, hit, spans)
                 if told is not None:
-                    collected.keep(told, at, len(told.lines))
+                    collected.keep(told, at, len(told.lines), wanted)
             self._note_torn(source, torn)
         return collected
 
@@ -596,10 +597,39 @@ class _Extents:
         return extents, torn
 
 
-def _briefs(pieces: Iterable[Hit | Brief]) -> Iterator[Brief]:
-    """Yield what lines say in brief; those of a store are read."""
+def _briefs(
+    pieces: Iterable[Hit | Brief], forms: Forms | None = None
+) -> Iterator[Brief]:
+    """
+    Yield what lines say in brief.
+
+    Args:
+        pieces: The lines, or what they say.
+        forms: What tells what most lines say; None if all are to be read.
+    """
+    hits: list[Hit] = []
     for one in pieces:
-        yield one if isinstance(one, Brief) else Brief(None, {0: one})
+        if isinstance(one, Hit):
+            hits.append(one)
+            continue
+        if hits:
+            yield _brief(hits, forms)
+            hits = []
+        yield one
+    if hits:
+        yield _brief(hits, forms)
+
+
+def _brief(hits: Sequence[Hit], forms: Forms | None) -> Brief:
+    told = None
+    if forms is not None:
+        data = b"".join([hit.line for hit in hits])
+        if data.count(b"\n") == len(hits):  # each has one, its end
+            told = forms.told(data, len(data))
+    if told is None:
+        return Brief(None, dict(enumerate(hits)))
+    read = {*told.others, *(number for number, hit in enumerate(hits) if hit.below)}
+    return Brief(told, {number: hits[number] for number in sorted(read)})
 
 
 class _Made(NamedTuple):
