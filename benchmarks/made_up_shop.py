@@ -68,6 +68,24 @@ def lines() -> Iterator[tuple[float, dict[str, Any]]]:
         yield line(1, level, f"{method} {path} {status}", shop, **about)
 
 
+def access_lines() -> Iterator[str]:
+    """Yield the lines of nginx before the shop, in its format `combined`."""
+    chance = random.Random(5)
+    at = 1769860800.0
+    for _ in range(900):
+        at += chance.expovariate(1.2)
+        method, path = chance.choice(_ASKED)
+        status = chance.choices([200, 304, 404, 502], [80, 12, 5, 3])[0]
+        client = f"203.0.113.{chance.randrange(256)}"
+        user = chance.choice(["-", "-", "alice", "bob"])
+        time = datetime.fromtimestamp(at, timezone.utc)
+        yield (
+            f"{client} - {user} [{time:%d/%b/%Y:%H:%M:%S %z}] "
+            f'"{method} {path} HTTP/1.1" {status} {chance.randrange(9000)} '
+            '"https://shop.example/" "Mozilla/5.0"\n'
+        )
+
+
 def imported(number: int) -> Iterator[tuple[float, dict[str, Any]]]:
     """Yield the lines of one request that imports a file of orders."""
     chance = random.Random(7)

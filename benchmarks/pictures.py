@@ -13,24 +13,35 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from made_up_shop import imported, lines, written
+from made_up_shop import access_lines, imported, lines, written
 from playwright.sync_api import Browser, sync_playwright
 
 _PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 
 
-def _pictures_of_web(browser: Browser, folder: Path) -> None:
-    """Make the pictures of `ctxlog web`."""
+@contextmanager
+def _serving(*files: str) -> Iterator[str]:
+    """Serve the page of some files; its address."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "ctxlog", "web", *written(folder / "shop", lines())],
+        [sys.executable, "-m", "ctxlog", "web", *files],
         stdout=subprocess.PIPE,
         text=True,
     )
     assert server.stdout is not None
-    address = server.stdout.readline().strip()
     try:
+        yield server.stdout.readline().strip()
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait()
+
+
+def _pictures_of_web(browser: Browser, folder: Path) -> None:
+    """Make the pictures of `ctxlog web`."""
+    with _serving(*written(folder / "shop", lines())) as address:
         for name, width, scheme in (
             ("web", 1100, "light"),
             ("web-dark", 1100, "dark"),
@@ -45,9 +56,19 @@ def _pictures_of_web(browser: Browser, folder: Path) -> None:
             page.locator(".detail").wait_for()
             page.screenshot(path=_PICTURES / f"{name}.png")
             page.close()
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait()
+
+
+def _picture_of_access_lines(browser: Browser, folder: Path) -> None:
+    """Make the picture of `ctxlog web` for an access log without ids."""
+    log = folder / "access.log"
+    log.write_text("".join(access_lines()))
+    with _serving(str(log)) as address:
+        page = browser.new_page(viewport={"width": 1100, "height": 480})
+        page.goto(address)
+        page.locator(".entry.bad").first.click()
+        page.locator("pre.raw").wait_for()
+        page.screenshot(path=_PICTURES / "web-access.png")
+        page.close()
 
 
 def _pictures_of_pages(browser: Browser, folder: Path) -> None:
@@ -76,6 +97,7 @@ def main() -> None:
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
         _pictures_of_web(browser, Path(name))
+        _picture_of_access_lines(browser, Path(name))
         _pictures_of_pages(browser, Path(name))
         browser.close()
 
