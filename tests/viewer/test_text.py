@@ -423,6 +423,7 @@ _CONTENT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=60)
 
 @given(_CONTENT, _CONTENT)
 @example('an ERROR {"code": 7}', "f")
+@example("2026-01-31 12:00:00", "f")
 def test_a_traceback_stays_below(content: str, name: str) -> None:
     """No line of a traceback is an entry, whatever it tells of."""
     word = "".join(one for one in name if one.isascii() and one.isalnum()) or "f"

@@ -30,6 +30,8 @@ from ctxlog.viewer.recognize.text_pieces import (
 from ctxlog.viewer.recognize.text_prefixes import PRIORITIES, Prefixed, prefixed
 from ctxlog.viewer.recognize.text_times import written
 
+#: About as many lines as are read at once.
+_MOST_KNOWN = 8192
 #: Where JSON begins that stands behind something else.
 _PREFIX = 400
 #: An entry that is indented, as Rust's and HashiCorp's are for people, and rich's of
@@ -124,9 +126,9 @@ class Entries:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._patterns, self._now = patterns, now
-
-        # A line is asked about more than once, one after the other.
-        self._last: tuple[bytes, Sequence[dict[str, Any]]] = (b"", ())
+        # A line is asked about more than once: whether it is an entry, what it says.
+        self._known: dict[bytes, Sequence[dict[str, Any]]] = {}
+        self._before = self._known
 
     def begins(self, line: bytes) -> bool:
         """Return whether a line is an entry, not a part of the one above it."""
@@ -141,9 +143,14 @@ class Entries:
         """
         if line[:1] in _CONTINUATION and not _INDENTED.match(line):
             return ()
-        if self._last[0] != line:
-            self._last = line, self._read(line)
-        return self._last[1]
+        found = self._known.get(line)
+        if found is None:
+            found = self._before.get(line)
+        if found is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._before, self._known = self._known, {}
+            found = self._known[line] = self._read(line)
+        return found
 
     def _read(self, line: bytes) -> Sequence[dict[str, Any]]:
         if line[:1] == b" ":

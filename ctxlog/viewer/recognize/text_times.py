@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 #: Names of zones that mean one offset; others are ambiguous, and read as UTC.
@@ -102,28 +103,38 @@ def _clock(text: str, half: str | None) -> str:
 
 def _day(found: dict[str, str | None], clock: str, now: float) -> str | None:
     """Return the day of a time, as ISO 8601 has it."""
+    day, year = found.get("day"), found.get("year")
+    if short := found.get("short"):
+        year = f"20{short}"
+    if day is not None and year is not None:
+        return _dated(year, found.get("month"), found.get("name"), day, clock)
     latest = datetime.fromtimestamp(now, timezone.utc) + timedelta(seconds=1)
-    day = found.get("day")
     if day is None:
         today = latest.date()
         if clock > latest.strftime("%H:%M:%S"):
             today -= timedelta(days=1)
         return today.isoformat()
-    month, name = found.get("month"), found.get("name")
+    for one in range(latest.year, latest.year - 9, -1):
+        date = _dated(f"{one:04}", found.get("month"), found.get("name"), day, clock)
+        if date is not None:  # not so the 29th of February
+            moment = datetime.fromisoformat(f"{date}T{clock}+00:00")
+            if moment <= latest + _AHEAD:
+                return date
+    return None
+
+
+@lru_cache(4096)
+def _dated(
+    year: str, month: str | None, name: str | None, day: str, clock: str
+) -> str | None:
+    """Return a day as ISO 8601 has it; None if there was no such time."""
     if name is not None:
         if name not in _MONTHS:
             return None
         month = f"{_MONTHS.index(name) + 1:02}"
-    date = f"{month}-{day.strip():>02}"
-    year = found.get("year")
-    if short := found.get("short"):
-        year = f"20{short}"
-    years = [year] if year is not None else range(latest.year, latest.year - 9, -1)
-    for one in years:
-        try:
-            moment = datetime.fromisoformat(f"{one:>04}-{date}T{clock}+00:00")
-        except ValueError:  # the 29th of February, or no day at all
-            continue
-        if year is not None or moment <= latest + _AHEAD:
-            return f"{one:>04}-{date}"
-    return None
+    date = f"{year}-{month}-{day.strip():>02}"
+    try:
+        datetime.fromisoformat(f"{date}T{clock}+00:00")
+    except ValueError:
+        return None
+    return date

@@ -22,8 +22,9 @@ TEXTS = (
     TextFormat(
         "a level and a time (Log4j, structlog)",
         "ERROR [2026-01-31 12:00:00,250] io.shop.Orders: payment refused",
-        rf"[\[<]?(?P<level>{LEVEL})[\]>]?[:\s]\s*\[?(?P<time>{ISO})\]?[\s:-]*"
-        r"(?P<message>.*)",
+        # Go's runtime writes `panic: ` before what was given to it
+        rf"(?!panic: )[\[<]?(?P<level>{LEVEL})[\]>]?[:\s]\s*\[?(?P<time>{ISO})\]?"
+        r"[\s:-]*(?P<message>.*)",
         first=r"\[<A-Za-z",
     ),
     TextFormat(
