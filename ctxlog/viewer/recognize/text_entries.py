@@ -30,8 +30,8 @@ from ctxlog.viewer.recognize.text_pieces import (
 from ctxlog.viewer.recognize.text_prefixes import PRIORITIES, Prefixed, prefixed
 from ctxlog.viewer.recognize.text_times import written
 
-#: About as many lines as are read at once.
-_MOST_KNOWN = 8192
+#: About what is read at once.
+_MOST_KNOWN, _MOST_BYTES = 8192, 1 << 20
 #: Where JSON begins that stands behind something else.
 _PREFIX = 400
 #: An entry that is indented, as Rust's and HashiCorp's are for people, and rich's of
@@ -128,7 +128,7 @@ class Entries:
         self._patterns, self._now = patterns, now
         # A line is asked about more than once: whether it is an entry, what it says.
         self._known: dict[bytes, Sequence[dict[str, Any]]] = {}
-        self._before = self._known
+        self._before, self._size = self._known, 0
 
     def begins(self, line: bytes) -> bool:
         """Return whether a line is an entry, not a part of the one above it."""
@@ -147,9 +147,10 @@ class Entries:
         if found is None:
             found = self._before.get(line)
         if found is None:
-            if len(self._known) >= _MOST_KNOWN:
-                self._before, self._known = self._known, {}
+            if len(self._known) >= _MOST_KNOWN or self._size >= _MOST_BYTES:
+                self._before, self._known, self._size = self._known, {}, 0
             found = self._known[line] = self._read(line)
+            self._size += len(line)
         return found
 
     def _read(self, line: bytes) -> Sequence[dict[str, Any]]:
