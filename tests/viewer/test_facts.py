@@ -94,6 +94,17 @@ def test_what_is_told_is_shown_as_what_is_read(
     assert shown(data, look) == read(data, look)
 
 
+def test_fields_stay_in_their_place() -> None:
+    """An object that has the request's id, too, with what else it has."""
+    line = (
+        b'{"timestamp":"2026-01-31T12:00:00.000100Z","level":"INFO","message":"m",'
+        b'"req":{"id":"r-1","url":"/x"},"method":"GET","a":"%b"}\n'
+    )
+    for data in (line % b"1", line % b"1" + line % b"2" + line % b"3"):
+        (text,) = shown(data, Look())
+        assert "m  req.url=/x method=GET a=1\n" in text
+
+
 def test_a_form_that_is_met_late_changes_nothing_of_those_before() -> None:
     """Lines of a request are shown alike, however many forms they have."""
     line = {

@@ -150,7 +150,7 @@ def test_a_request_goes_by_its_own_line(run: Run, tmp_path: Path) -> None:
 
 
 def test_orders(run: Run, tmp_path: Path) -> None:
-    """Rows and groups come by what their column shows, the largest first."""
+    """Rows and groups come by what their column shows, else the earliest first."""
     file = tmp_path / "a.log"
     file.write_bytes(
         ended("r1", "/a", took=5.0, db=timed(212, 40.0), rows=2)
@@ -163,16 +163,16 @@ def test_orders(run: Run, tmp_path: Path) -> None:
         return [row[0] for row in table(run("top", file, *words)[1])]
 
     assert first() == ["r2", "r4", "r1", "r3"]
-    assert first("--sort", "db") == ["r2", "r1", "r3", "r4"]
+    assert first("--sort", "db") == ["r2", "r1", "r4", "r3"]
     assert first("--sort", "db.count")[0] == "r1"
     assert first("--sort", "rows")[:2] == ["r2", "r1"]
     by = ("--by", "route", "--sort")
-    assert first("--by", "route") == ["/b", "/a", "/c"]
+    assert first("--by", "route") == ["/b", "/c", "/a"]
     assert first(*by, "db") == ["/a", "/b", "/c"]
     assert first(*by, "db.count") == ["/a", "/b", "/c"]
     assert first(*by, "duration") == ["/b", "/c", "/a"]
     assert first(*by, "errors")[0] == "/b"
-    assert first(*by, "lines") == ["/a", "/b", "/c"]
+    assert first(*by, "lines") == ["/b", "/c", "/a"]
     assert len(first(*by, "start")) == 3
     code, _, err = run("top", file, "--sort", "dbs")
     assert (code, err) == (0, "ctxlog top: no line has a total 'dbs'\n")

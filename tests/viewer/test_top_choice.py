@@ -346,3 +346,16 @@ def test_any_ids_are_one_template(ids: list[object]) -> None:
     """
     path = "".join(f"/things/{one}" for one in ids)
     assert template_of(path) == "/things/{}" * len(ids)
+
+
+def test_of_requests_that_took_as_long_the_earliest_is_first(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    """Wherever their lines stand, and however these are read."""
+    file = tmp_path / "app.log"
+    lines = [_line(n, 30 - n, "/", 200, durationMs=1.0, odd=[n] * n) for n in range(9)]
+    late = _line(20, 40, "/", 200, durationMs=0.5)
+    file.write_text("".join(lines) + late, encoding="utf-8")
+    assert main(["top", str(file), "--json"]) == 0
+    rows = [json.loads(row) for row in capsys.readouterr().out.splitlines()]
+    assert [row["request"] for row in rows[:9]] == [f"r-{n}" for n in range(8, -1, -1)]

@@ -93,13 +93,19 @@ def run(chosen: argparse.Namespace) -> int:
     if order.total and not any(order.total in row.totals for row in found.values()):
         complain("top", f"no line has a total {order.total!r}")
     try:
-        text = _text(list(found.values()), order, chosen)
+        text = _text(sorted(found.values(), key=_begun), order, chosen)
     except ValueError as error:
         complain("top", f"--over: {error}; a longer time makes fewer")
         return 2
     sys.stdout.buffer.write(encoded(text))
     sys.stdout.flush()
     return exit_code("top", reader, len(found), chosen)
+
+
+def _begun(row: Row) -> tuple[bool, float, str]:
+    """Return by what rows are told apart that are alike in what they are sorted by."""
+    start = row.extent.start
+    return start is None, start or 0.0, row.id
 
 
 def _wrong(chosen: argparse.Namespace) -> str:

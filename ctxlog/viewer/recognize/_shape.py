@@ -414,9 +414,12 @@ def without(members: Any, path: Sequence[str | int]) -> Any:
         return kept
     if not isinstance(members, dict):
         return members
-    kept_members = {name: value for name, value in members.items() if name != head}
     left = without(members.get(str(head)), rest) if rest else {}
-    return kept_members if left in _EMPTY else {**kept_members, str(head): left}
+    return {
+        name: left if name == head else value
+        for name, value in members.items()
+        if name != head or left not in _EMPTY
+    }
 
 
 _EMPTY: tuple[object, ...] = ({}, [], None)
