@@ -226,6 +226,25 @@ def test_several_processes_find_the_same(
     assert by_two == by_one
 
 
+@pytest.mark.parametrize("what", ["_BLOCK", "part"])
+@pytest.mark.parametrize("size", range(20, 130, 9))
+def test_text_that_names_its_request_stays_below_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, what: str
+) -> None:
+    """Also where a block, or a part of the file, ends within that text."""
+    path = tmp_path / "app.log"
+    line = b'{"requestID":"req-1"}\n'
+    below = [b"Traceback: req-1\n", b"  File req-1\n", b"Refused: req-1\n"]
+    path.write_bytes((line + b"".join(below)) * 20)
+    if what == "_BLOCK":
+        monkeypatch.setattr("ctxlog.viewer.read.source._BLOCK", size)
+    part = size if what == "part" else None
+    scanned = Ids({"req-1"}, Names())
+    pieces = found(Source(str(path)), scanned, list, processes=1, part=part)
+    hits = [hit for _, some in pieces for hit in some if hit.line == line]
+    assert [hit.below for hit in hits] == [below] * 20
+
+
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("size", [10, 64, 1000])
 def test_every_line_of_many_blocks(

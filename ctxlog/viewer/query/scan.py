@@ -83,8 +83,8 @@ def _scanned(
             yield block.stop, hits
             continue
         for start in _with_torn(lines(block), block):
-            if above is not None:
-                hits.append(above)
+            if above is not None:  # the rest of the block is the text below it
+                break
             _, line = next(block.lines(start))
             above = Hit(block.position + start, line, [])
             if not _followed(above, block, start + len(line), names):
