@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ctxlog.aggregators.split import unwrapped
@@ -125,6 +125,7 @@ _VALUES = st.recursive(
 
 
 @given(st.dictionaries(_NAMES, _VALUES.filter(lambda value: value != {})))
+@example({"aa_x": [-(2**63) - 1], "bb_x": {"cc_x": [2**64]}, "dd_x": 2**70})
 def test_no_field_is_lost(fields: dict[str, Any]) -> None:
     """Whatever a call adds to a line is among its fields, as it was written."""
     [record] = Record.read(line("r1", **fields), Names())

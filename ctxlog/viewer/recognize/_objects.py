@@ -5,7 +5,7 @@ The objects that a line has: in JSON, wrapped by a collector, or in a batch.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from ctxlog._json import loads
@@ -131,10 +131,18 @@ def _read(text: bytes) -> Any:
 
 
 def _is_rounded(members: dict[str, Any]) -> bool:
-    """Whether a member may be an integer that the fast decoder has rounded."""
-    for value in members.values():
-        if type(value) is float and not -(2.0**63) < value < 2.0**63:
-            return True
+    """Whether a value may be an integer that the fast decoder has rounded."""
+    found: list[Iterable[Any]] = [members.values()]
+    for values in found:  # which grows meanwhile
+        for value in values:
+            kind = type(value)
+            if kind is float:
+                if not -(2.0**63) < value < 2.0**63:
+                    return True
+            elif kind is dict:
+                found.append(value.values())
+            elif kind is list:
+                found.append(value)
     return False
 
 
