@@ -5,10 +5,9 @@ What is found for a choice while the page shows it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
-from ctxlog.viewer.query.criteria import Criterion
 from ctxlog.viewer.read.source import Hit
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
@@ -43,21 +42,39 @@ class Beside:
             self.singles = self.singles.without(number)
 
 
-class _Reading:
+_Found = TypeVar("_Found")
+
+
+class _Reading(Generic[_Found]):
     """
-    Something that is read in a process of its own.
+    What is found for some wishes, read in a process of its own.
 
     Args:
-        job: What reads it.
+        given: What is read.
+        wishes: What must hold.
+        ends: Where files end that may grow.
         changed: Called when there is news.
 
     Attributes:
+        found: What is found.
         done: Whether everything has been read.
     """
 
-    def __init__(self, job: Job, changed: Callable[[], None]) -> None:
+    _work: Callable[..., Iterator[Any]]
+    _nothing: Callable[[], _Found]
+
+    def __init__(
+        self,
+        given: Given,
+        wishes: Sequence[Wish],
+        ends: Mapping[str, int],
+        changed: Callable[[], None],
+    ) -> None:
+        self.found = self._nothing()
         self.done = False
-        self._job, self._changed = job, changed
+        self._criteria = [wish.criterion() for wish in wishes]
+        self._changed = changed
+        self._job = Job(self._work, given, wishes, ends)
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -72,81 +89,47 @@ class _Reading:
     def _add(self, made: Any) -> None:
         raise NotImplementedError
 
+    @property
+    def _is_risky(self) -> bool:
+        return any(one.is_risky for one in self._criteria)
+
     def end(self) -> None:
         """End its reading."""
         self._job.end()
 
 
-class Answer(_Reading):
-    """
-    The requests for which something holds.
+class Answer(_Reading[set[str]]):
+    """The ids of the requests in which one wish holds for some line."""
 
-    Args:
-        given: What is read.
-        wish: What must hold.
-        ends: Where files end that may grow.
-        changed: Called when there is news.
-
-    Attributes:
-        ids: Their ids.
-    """
-
-    def __init__(
-        self,
-        given: Given,
-        wish: Wish,
-        ends: Mapping[str, int],
-        changed: Callable[[], None],
-    ) -> None:
-        self.ids: set[str] = set()
-        self._criterion = wish.criterion()
-        super().__init__(Job(matching, given, [wish], ends), changed)
+    _work = staticmethod(matching)
+    _nothing = staticmethod(set[str])
 
     def _add(self, made: list[str]) -> None:
-        self.ids.update(made)
+        self.found.update(made)
 
     def look(self, hits: Sequence[Hit], names: Names, _number: int | None) -> bool:
         """Take lines into account that were written since; none are outside."""
-        if not self._criterion.is_risky:
-            for hit in hits:
-                for record in Record.read(hit.line, names):
-                    request = record.request
-                    if request is not None and self._criterion.holds(record, hit.whole):
-                        self.ids.add(request)
+        (criterion,) = self._criteria
+        for hit in () if self._is_risky else hits:
+            for record in Record.read(hit.line, names):
+                request = record.request
+                if request is not None and criterion.holds(record, hit.whole):
+                    self.found.add(request)
         return False
 
 
-class AnswerBeside(_Reading):
-    """
-    The lines without a request's id for which several things hold.
+class AnswerBeside(_Reading[Beside]):
+    """The lines without a request's id for which all wishes hold."""
 
-    Args:
-        given: What is read.
-        wishes: What must hold.
-        ends: Where files end that may grow.
-        changed: Called when there is news.
-
-    Attributes:
-        found: These lines.
-    """
-
-    def __init__(
-        self,
-        given: Given,
-        wishes: Sequence[Wish],
-        ends: Mapping[str, int],
-        changed: Callable[[], None],
-    ) -> None:
-        self.found = Beside()
-        self._criteria: list[Criterion] = [wish.criterion() for wish in wishes]
-        super().__init__(Job(beside, given, wishes, ends), changed)
+    _work = staticmethod(beside)
+    _nothing = staticmethod(Beside)
 
     def _add(self, made: tuple[Outside, Singles]) -> None:
         self.found.add(*made)
 
     def look(self, hits: Sequence[Hit], names: Names, number: int | None) -> bool:
         """Take lines into account that were written since; whether some are outside."""
-        if any(one.is_risky for one in self._criteria):
+        if self._is_risky:
             return False
         outside, singles = sorted_out(hits, names, number, self._criteria)
         self.found.add(outside, singles)

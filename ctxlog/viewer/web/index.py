@@ -264,11 +264,11 @@ class Index:
         """Return the ids of the requests for which each of these holds."""
         if self._done and not self._rows:  # there are none to be found
             return []
-        return [self._answer_of(wish).ids for wish in wishes]
+        return [self._answer_of(wish).found for wish in wishes]
 
     def _answer_of(self, wish: Wish) -> Answer:
         found = self._answer(
-            (wish,), lambda: Answer(self._given, wish, self._ends, self._note)
+            (wish,), lambda: Answer(self._given, [wish], self._ends, self._note)
         )
         assert isinstance(found, Answer)
         return found
