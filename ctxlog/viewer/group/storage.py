@@ -5,6 +5,7 @@ Bytes that are kept until they are asked for: beyond some size on disk.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from io import BytesIO
 from typing import IO
 
@@ -50,9 +51,11 @@ class Storage:
 
     def read(self, begin: int, size: int) -> bytes:
         """Return so many bytes from *begin* on, or all that there are."""
-        if isinstance(self._file, BytesIO):
+        if _pread is None or isinstance(self._file, BytesIO):
             self._file.seek(begin)
-            return self._file.read(size)
+            found = self._file.read(size)
+            self._file.seek(self.end)  # what is kept next goes there
+            return found
         if not self._is_flushed:
             self._file.flush()
             self._is_flushed = True
@@ -60,9 +63,6 @@ class Storage:
 
     def line(self, begin: int) -> bytes:
         """Return the line that begins there, with its end."""
-        if isinstance(self._file, BytesIO):
-            self._file.seek(begin)
-            return self._file.readline()
         size = _USUAL
         while True:
             data = self.read(begin, size)
@@ -72,10 +72,5 @@ class Storage:
             size *= 8
 
 
-def _read_at(descriptor: int, size: int, begin: int) -> bytes:
-    os.lseek(descriptor, begin, os.SEEK_SET)
-    return os.read(descriptor, size)
-
-
-# Where it is there it asks the system once, not twice.
-_pread = getattr(os, "pread", _read_at)
+# Reads without a place that writing goes on from; not on Windows.
+_pread: Callable[[int, int, int], bytes] | None = getattr(os, "pread", None)
