@@ -119,10 +119,11 @@ class Request:
         seconds: How long it took, by its `Extent`.
     """
 
-    def __init__(self, id: str, kept: _Places, collected: Collected) -> None:
+    def __init__(
+        self, id: str, kept: _Places, extent: Extent, collected: Collected
+    ) -> None:
         self.id = id
         self._kept, self._collected = kept, collected
-        extent = kept.extent
         self.start, self.seconds = extent.start, extent.seconds
 
     @cached_property
@@ -280,13 +281,11 @@ class Collected:
 
     def __iter__(self) -> Iterator[Request]:
         """Yield the requests by when they begin."""
-
-        def start(item: tuple[str, _Places]) -> float:
-            return item[1].extent.start or 0.0
-
+        found = [(places.extent, name) for name, places in self._requests.items()]
+        found.sort(key=lambda item: item[0].start or 0.0)
         # Made one by one: each holds its lines while it is looked at.
-        for name, places in sorted(self._requests.items(), key=start):
-            yield Request(name, places, self)
+        for extent, name in found:
+            yield Request(name, self._requests[name], extent, self)
 
     @property
     def has_batches(self) -> bool:
@@ -300,7 +299,8 @@ class Collected:
 
     def request(self, request: str) -> Request:
         """Return a request."""
-        return Request(request, self._requests[request], self)
+        places = self._requests[request]
+        return Request(request, places, places.extent, self)
 
     def begin(self, names: Names) -> None:
         """Say that the lines which come from now on are to be read with other names."""

@@ -39,11 +39,9 @@ class Every:
 
     Attributes:
         names: The user's names, which may tell an entry.
-        forms: What tells the requests and times of most; None if all are to be read.
     """
 
     names: Names = NAMES
-    forms: Forms | None = field(default=None, compare=False)
 
     def __call__(self, block: Block) -> Iterator[int]:
         """Return where these lines begin."""
@@ -65,21 +63,6 @@ class Brief(NamedTuple):
     told: Told | None
     read: Mapping[int, Hit]
 
-    @classmethod
-    def of(cls, told: Told, block: Block, read: Sequence[int]) -> Brief:
-        """
-        Return what forms tell of a block.
-
-        Args:
-            told: What they tell.
-            block: The block.
-            read: The numbers of the lines that are to be read.
-        """
-        hits = {}
-        for number, start in zip(read, told.starts(read), strict=True):
-            hits[number] = Hit(block.position + start, told.line(number), [])
-        return cls(told, hits)
-
 
 class Briefly:
     """
@@ -98,16 +81,16 @@ class Briefly:
         """Return these lines."""
         names = self.names
         told = None if names.own else self._forms.told(block.data, block.stop)
+        found: Iterable[tuple[int, tuple[int, bytes]]] = enumerate(block.lines())
         if told is not None:
-            read = Brief.of(told, block, told.others).read
-        else:
-            lines = enumerate(block.lines())
-            read = {n: Hit(block.position + at, line, []) for n, (at, line) in lines}
-        is_torn = {block.position + start for start in block.torn}.__contains__
+            starts = zip(
+                told.starts(told.others), map(told.line, told.others), strict=True
+            )
+            found = zip(told.others, starts, strict=True)
         read = {
-            number: hit
-            for number, hit in read.items()
-            if begins(hit.line, names) or is_torn(hit.position)
+            number: Hit(block.position + start, line, [])
+            for number, (start, line) in found
+            if start in block.torn or begins(line, names)
         }
         return Brief(told, read)
 

@@ -4,9 +4,8 @@ Lines found by their bytes, with the text below them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from io import BytesIO
-from typing import cast
 
 from ctxlog.viewer.query.needles import (
     NAMES,
@@ -24,17 +23,13 @@ from ctxlog.viewer.recognize.text import begins, stream
 
 def pieces(
     source: Source, lines: Scan | Briefly, begin: int = 0, end: int | None = None
-) -> Iterator[tuple[int, list[Hit | Brief]]]:
-    """
-    Do as `scan` does, or yield the entries of each block briefly.
-
-    Among the lines that `Every` finds, given forms, many are told so, too.
-    """
+) -> Iterator[tuple[int, list[Hit] | list[Brief]]]:
+    """Do as `scan` does, or yield the entries of each block briefly."""
     if isinstance(lines, Briefly):
         for block in source.blocks(begin, end):
             yield block.stop, [lines(block)]
     else:
-        yield from _scanned(source, lines, begin, end)
+        yield from scan(source, lines, begin, end)
 
 
 def scan(
@@ -56,30 +51,16 @@ def scan(
     Raises:
         OSError: the source cannot be read.
     """
-    if isinstance(lines, Every) and lines.forms is not None:
-        lines = Every(lines.names)
-    yield from cast(
-        Iterator[tuple[int, list[Hit]]], _scanned(source, lines, begin, end)
-    )
-
-
-def _scanned(
-    source: Source, lines: Scan, begin: int, end: int | None
-) -> Iterator[tuple[int, list[Hit | Brief]]]:
     names: Names = getattr(lines, "names", NAMES)
     above: Hit | None = None
     for block in source.blocks(begin, end):
-        hits: list[Hit | Brief] = []
+        hits: list[Hit] = []
         if above is not None and not _followed(above, block, 0, names):
             hits.append(above)
             above = None
-        if (
-            above is None
-            and isinstance(lines, Every)
-            and (alone := _alone(block, lines)) is not None
-        ):
-            hits += alone
-            above = _last(block)
+        if above is None and isinstance(lines, Every) and (alone := _alone(block)):
+            hits += alone[:-1]
+            above = alone[-1]
             yield block.stop, hits
             continue
         for start in _with_torn(lines(block), block):
@@ -100,28 +81,16 @@ def _scanned(
     yield 0, [above]
 
 
-def _alone(block: Block, every: Every) -> Sequence[Hit | Brief] | None:
-    """Return all lines but the last of a block of objects; None of another block."""
+def _alone(block: Block) -> list[Hit]:
+    """Return all lines of a block that has nothing but objects; nothing of another."""
     data = block.data
     if block.torn or not is_json(block) or not data.endswith(b"\n", 0, block.stop):
-        return None
-    stop = data.rfind(b"\n", 0, block.stop - 1) + 1
-    told = None
-    if stop and every.forms is not None and not every.names.own:
-        told = every.forms.told(data, stop)
-    if told is not None:
-        return [Brief.of(told, block, told.others)]
+        return []
     position, hits = block.position, []
-    for line in BytesIO(data[:stop]):
+    for line in BytesIO(data[: block.stop]):
         hits.append(Hit(position, line, []))
         position += len(line)
     return hits
-
-
-def _last(block: Block) -> Hit:
-    """Return the last line of a block of objects."""
-    start = start_of(block, block.stop - 1)
-    return Hit(block.position + start, block.data[start : block.stop], [])
 
 
 def _with_torn(starts: Iterable[int], block: Block) -> Iterator[int]:

@@ -393,8 +393,7 @@ class Reader:
                 `outside`, if every request is asked for.
         """
         if wanted is None:
-            forms = None if criteria else Forms("time", "id")
-            every = Lines(Every(self.names, forms), [self._within])
+            every = Lines(Every(self.names), [self._within])
             return self._collected(every, lambda _: True, criteria)
         scan = Ids(wanted, self.names) if wanted else Matches([])
         return self._collected(Lines(scan, self._of(wanted)), wanted.__contains__)
@@ -545,7 +544,7 @@ def _pieces(source: Source | Store, lines: Lines) -> Iterator[tuple[int, list[Hi
             yield from ((0, hits) for hits in source.hits(question))
     else:
         which = lines.scan
-        if isinstance(which, (Briefly, Every)):  # whether a line is new its bytes tell
+        if isinstance(which, Briefly):  # whether a line is new its bytes tell
             which = Every(which.names)
         yield from found(source, which, _as_they_are)
 

@@ -97,8 +97,9 @@ class Forms:
 
     def __init__(self, *asked: str) -> None:
         self._asked = asked or ROLES
-        # How long something took tells when its request began: that has to be read.
-        self._learned = Learned(answers=len(self._asked) == 1)
+        # What a line says of an answer does not change any of these by itself.
+        alone = self._asked in (("time",), ("level",), ("id",))
+        self._learned = Learned(answers=alone)
         self._pattern: re.Pattern[bytes] | None = None
         self._leaves: Mapping[int, Leaf] = {}
         self._low: _Low | None = None
