@@ -248,7 +248,7 @@ def test_the_time_alone_is_told_as_it_is_read(
 
 
 def agree_on(what: str, data: bytes) -> None:
-    """Hold one thing that is told of lines against what is read."""
+    """Check that the forms tell the same time, or the same id, as reading does."""
     forms = Forms(what)
     for _ in range(2):
         known = forms.told(data, len(data))

@@ -103,7 +103,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _begun(row: Row) -> tuple[bool, float, str]:
-    """Return by what rows are told apart that are alike in what they are sorted by."""
+    """Return the key that puts the request first which began first."""
     start = row.extent.start
     return start is None, start or 0.0, row.id
 
