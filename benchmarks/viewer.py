@@ -6,7 +6,8 @@ anew, one as ctxlog writes it and one as pino does: N requests of 50 lines, 200 
 at once, 2 in a hundred fail (8,500 requests are 425,000 lines, about 100 MB; 85,000
 about 1 GB). Each command runs in turn, several rounds; medians of the processor time
 that it and its children took in user mode, as a ratio to that of a Python loop of
-`json.loads` in the same round, and the most resident memory of one process.
+`json.loads` right before it, since a shared machine is slower at times; and the most
+resident memory of one process.
 """
 
 from __future__ import annotations
@@ -125,8 +126,8 @@ def measured(path: Path, middle: str, rounds: int) -> str:
     ratios: dict[str, list[float]] = {name: [] for name in COMMANDS}
     memory = dict.fromkeys(COMMANDS, 0)
     for _ in range(rounds):
-        loop, _ = take([sys.executable, "-c", LOOP, str(path)])
         for name, ((command, *words), _) in COMMANDS.items():
+            loop, _ = take([sys.executable, "-c", LOOP, str(path)])
             options = [middle if word == "ID" else word for word in words]
             full = [sys.executable, "-m", "ctxlog", command, str(path), *options]
             seconds, most = take(full)
