@@ -40,6 +40,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {problem}; see {self.prog} --help\n")
 
 
+class _Version(argparse.Action):
+    """Prints the version, which takes long to find out, when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Print it and end with 0."""
+        print(f"ctxlog {ctxlog.__version__}")
+        parser.exit()
+
+
 def parsers() -> tuple[_Parser, _Parser, dict[str, _Parser]]:
     """
     Return the parser, that of `demo`, and that of each other command.
@@ -96,8 +105,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.arguments(readers[words[0]])
         readers[words[0]].add_argument(
             "--version",
-            action="version",
-            version=f"ctxlog {ctxlog.__version__}",
+            action=_Version,
+            dest=argparse.SUPPRESS,
+            default=argparse.SUPPRESS,
+            nargs=0,
             help="print the version",
         )
         chosen = parser.parse_args(words)  # --help needs no file

@@ -228,8 +228,13 @@ def test_several_processes_find_the_same(
 
 @pytest.mark.parametrize("what", ["_BLOCK", "part"])
 @pytest.mark.parametrize("size", range(20, 130, 9))
+@pytest.mark.parametrize("every", [False, True])
 def test_text_that_names_its_request_stays_below_its_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, what: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    every: bool,
+    size: int,
+    what: str,
 ) -> None:
     """Also where a block, or a part of the file, ends within that text."""
     path = tmp_path / "app.log"
@@ -239,8 +244,8 @@ def test_text_that_names_its_request_stays_below_its_line(
     if what == "_BLOCK":
         monkeypatch.setattr("ctxlog.viewer.read.source._BLOCK", size)
     part = size if what == "part" else None
-    scanned = Ids({"req-1"}, Names())
-    pieces = found(Source(str(path)), scanned, list, processes=1, part=part)
+    lines = Every(Names()) if every else Ids({"req-1"}, Names())
+    pieces = found(Source(str(path)), lines, list, processes=1, part=part)
     hits = [hit for _, some in pieces for hit in some if hit.line == line]
     assert [hit.below for hit in hits] == [below] * 20
 

@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import IO, TYPE_CHECKING
 
 from ctxlog.viewer.commands._options import add_choice, add_files, add_form, add_limit
@@ -29,6 +30,8 @@ from ctxlog.viewer.show.printing import filled, request_texts
 if TYPE_CHECKING:
     import subprocess
 
+#: So many lines are written at once.
+_AT_ONCE = 256
 _EXAMPLES = """\
 examples:
   ctxlog show app.log -r 7f3a            one request; a part of its id is enough
@@ -137,7 +140,7 @@ def _print(
             else:
                 shown = request.entries if entries is None else entries
                 out.write(b"\n" if number else b"")
-                out.writelines(map(encoded, request_texts(request, shown, chosen.look)))
+                _write(request_texts(request, shown, chosen.look), out)
             number += 1
             if number == 1:
                 out.flush()
@@ -145,6 +148,12 @@ def _print(
                 break
         out.flush()
     return number
+
+
+def _write(texts: Iterator[str], out: IO[bytes]) -> None:
+    """Write texts one after the other, many at once."""
+    while some := "".join(islice(texts, _AT_ONCE)):
+        out.write(encoded(some))
 
 
 @contextmanager

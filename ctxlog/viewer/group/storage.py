@@ -25,7 +25,9 @@ class Storage:
     def __init__(self) -> None:
         self.end = 0
         self._file: IO[bytes] = BytesIO()
-        self._is_flushed = True
+        self._is_at_end = self._is_flushed = True
+        # Of a file on disk, if what was written there can be read in place.
+        self._descriptor: int | None = None
 
     def close(self) -> None:
         """Take the bytes away."""
@@ -38,6 +40,9 @@ class Storage:
         Raises:
             OSError: the disk is full.
         """
+        if not self._is_at_end:
+            self._file.seek(self.end)
+            self._is_at_end = True
         self._file.write(data)
         self.end += len(data)
         self._is_flushed = False
@@ -48,21 +53,21 @@ class Storage:
             with self._file as memory:
                 self._file = tempfile.TemporaryFile()
                 self._file.write(memory.getbuffer())
+            self._descriptor = self._file.fileno() if _pread else None
 
     def read(self, begin: int, size: int) -> bytes:
         """Return so many bytes from *begin* on, or all that there are."""
-        if _pread is None or isinstance(self._file, BytesIO):
-            self._file.seek(begin)
-            found = self._file.read(size)
-            self._file.seek(self.end)  # what is kept next goes there
-            return found
+        if _pread is None or self._descriptor is None:
+            return self._at(begin).read(size)
         if not self._is_flushed:
             self._file.flush()
             self._is_flushed = True
-        return _pread(self._file.fileno(), size, begin)
+        return _pread(self._descriptor, size, begin)
 
     def line(self, begin: int) -> bytes:
         """Return the line that begins there, with its end."""
+        if self._descriptor is None:
+            return self._at(begin).readline()
         size = _USUAL
         while True:
             data = self.read(begin, size)
@@ -70,6 +75,11 @@ class Storage:
             if end or len(data) < size:
                 return data[: end or None]
             size *= 8
+
+    def _at(self, begin: int) -> IO[bytes]:
+        self._is_at_end = False
+        self._file.seek(begin)
+        return self._file
 
 
 # Reads without a place that writing goes on from; not on Windows.

@@ -51,6 +51,11 @@ class Every:
                 yield start
 
 
+@dataclass(frozen=True)
+class Runs(Every):
+    """Every line that is an entry; those of a block of nothing but objects as a run."""
+
+
 class Brief(NamedTuple):
     """
     The entries of a block, as briefly as they can be told.

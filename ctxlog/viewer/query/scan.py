@@ -4,30 +4,32 @@ Lines found by their bytes, with the text below them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from io import BytesIO
+from collections.abc import Iterable, Iterator, Sequence
 
 from ctxlog.viewer.query.needles import (
     NAMES,
     Brief,
     Briefly,
     Every,
+    Runs,
     Scan,
     is_json,
     start_of,
 )
-from ctxlog.viewer.read.source import Block, Hit, Source
+from ctxlog.viewer.read.source import Block, Hit, Run, Source
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.text import begins, stream
 
 
 def pieces(
     source: Source, lines: Scan | Briefly, begin: int = 0, end: int | None = None
-) -> Iterator[tuple[int, list[Hit] | list[Brief]]]:
-    """Do as `scan` does, or yield the entries of each block briefly."""
+) -> Iterator[tuple[int, Sequence[Hit | Run] | Sequence[Brief]]]:
+    """Do as `scan` does, or yield runs of entries, or those of each block briefly."""
     if isinstance(lines, Briefly):
         for block in source.blocks(begin, end):
             yield block.stop, [lines(block)]
+    elif isinstance(lines, Runs):
+        yield from _scan(source, lines, begin, end)
     else:
         yield from scan(source, lines, begin, end)
 
@@ -51,16 +53,31 @@ def scan(
     Raises:
         OSError: the source cannot be read.
     """
+    for size, found in _scan(source, lines, begin, end):
+        hits: list[Hit] = []
+        for one in found:
+            if isinstance(one, Run):
+                hits += one.hits()
+            else:
+                hits.append(one)
+        yield size, hits
+
+
+def _scan(
+    source: Source, lines: Scan, begin: int, end: int | None
+) -> Iterator[tuple[int, list[Hit | Run]]]:
     names: Names = getattr(lines, "names", NAMES)
     above: Hit | None = None
     for block in source.blocks(begin, end):
-        hits: list[Hit] = []
+        hits: list[Hit | Run] = []
         if above is not None and not _followed(above, block, 0, names):
             hits.append(above)
             above = None
-        if above is None and isinstance(lines, Every) and (alone := _alone(block)):
-            hits += alone[:-1]
-            above = alone[-1]
+        if above is None and isinstance(lines, Every) and _is_alone(block):
+            last = block.data.rfind(b"\n", 0, block.stop - 1) + 1
+            if last:
+                hits.append(Run(block.position, block.data[:last]))
+            above = Hit(block.position + last, block.data[last : block.stop], [])
             yield block.stop, hits
             continue
         for start in _with_torn(lines(block), block):
@@ -81,16 +98,10 @@ def scan(
     yield 0, [above]
 
 
-def _alone(block: Block) -> list[Hit]:
-    """Return all lines of a block that has nothing but objects; nothing of another."""
-    data = block.data
-    if block.torn or not is_json(block) or not data.endswith(b"\n", 0, block.stop):
-        return []
-    position, hits = block.position, []
-    for line in BytesIO(data[: block.stop]):
-        hits.append(Hit(position, line, []))
-        position += len(line)
-    return hits
+def _is_alone(block: Block) -> bool:
+    """Whether a block has nothing but objects, with their ends."""
+    ends = block.data.endswith(b"\n", 0, block.stop)
+    return ends and not block.torn and is_json(block)
 
 
 def _with_torn(starts: Iterable[int], block: Block) -> Iterator[int]:

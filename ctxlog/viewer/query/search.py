@@ -27,12 +27,13 @@ from ctxlog.viewer.query.needles import (
     Every,
     Ids,
     Matches,
+    Runs,
     Scan,
     text_needle,
 )
 from ctxlog.viewer.query.processes import can_fork, found, is_large
 from ctxlog.viewer.read.progress import Progress
-from ctxlog.viewer.read.source import BROKEN, Hit, Source
+from ctxlog.viewer.read.source import BROKEN, Hit, Run, Source
 from ctxlog.viewer.read.store import FAILED, Store
 from ctxlog.viewer.recognize.forms import Forms, seconds_of
 from ctxlog.viewer.recognize.keys import Names, spellings
@@ -393,7 +394,7 @@ class Reader:
                 `outside`, if every request is asked for.
         """
         if wanted is None:
-            every = Lines(Every(self.names), [self._within])
+            every = Lines(Runs(self.names), [self._within])
             return self._collected(every, lambda _: True, criteria)
         scan = Ids(wanted, self.names) if wanted else Matches([])
         return self._collected(Lines(scan, self._of(wanted)), wanted.__contains__)
@@ -443,7 +444,7 @@ class Reader:
         collected = Collected(self.names)
         looks_outside = any(one.outside for one in outside)
         # To hand over every line would take longer than to find it.
-        alone = isinstance(lines.scan, Every)
+        alone = isinstance(lines.scan, Runs)
         forms = None if self.names.own or looks_outside else Forms("time", "id")
         for source, pieces in self._found(lines, _as_they_are, alone=alone):
             torn: list[int] = []
@@ -544,7 +545,7 @@ def _pieces(source: Source | Store, lines: Lines) -> Iterator[tuple[int, list[Hi
             yield from ((0, hits) for hits in source.hits(question))
     else:
         which = lines.scan
-        if isinstance(which, Briefly):  # whether a line is new its bytes tell
+        if isinstance(which, (Briefly, Runs)):  # whether a line is new its bytes tell
             which = Every(which.names)
         yield from found(source, which, _as_they_are)
 
@@ -597,7 +598,7 @@ class _Extents:
 
 
 def _briefs(
-    pieces: Iterable[Hit | Brief], forms: Forms | None = None
+    pieces: Iterable[Hit | Run | Brief], forms: Forms | None = None
 ) -> Iterator[Brief]:
     """
     Yield what lines say in brief.
@@ -614,7 +615,7 @@ def _briefs(
         if hits:
             yield _brief(hits, forms)
             hits = []
-        yield one
+        yield _run_brief(one, forms) if isinstance(one, Run) else one
     if hits:
         yield _brief(hits, forms)
 
@@ -629,6 +630,20 @@ def _brief(hits: Sequence[Hit], forms: Forms | None) -> Brief:
         return Brief(None, dict(enumerate(hits)))
     read = {*told.others, *(number for number, hit in enumerate(hits) if hit.below)}
     return Brief(told, {number: hits[number] for number in sorted(read)})
+
+
+def _run_brief(run: Run, forms: Forms | None) -> Brief:
+    told = forms.told(run.data, len(run.data)) if forms is not None else None
+    if told is None:
+        return Brief(None, dict(enumerate(run.hits())))
+    starts = zip(told.others, told.starts(told.others), strict=True)
+    return Brief(
+        told,
+        {
+            number: Hit(run.position + start, told.line(number), [])
+            for number, start in starts
+        },
+    )
 
 
 class _Made(NamedTuple):

@@ -100,6 +100,26 @@ class Hit(NamedTuple):
         return b"".join([self.line, *self.below]) if self.below else self.line
 
 
+class Run(NamedTuple):
+    """
+    Lines that follow each other, each with its end, and nothing stands below them.
+
+    Attributes:
+        position: Where in their source the first begins, in bytes.
+        data: Their bytes.
+    """
+
+    position: int
+    data: bytes
+
+    def hits(self) -> Iterator[Hit]:
+        """Yield each line."""
+        position = self.position
+        for line in io.BytesIO(self.data):
+            yield Hit(position, line, [])
+            position += len(line)
+
+
 class Source:
     """
     One file, or standard input, that can be read more than once.

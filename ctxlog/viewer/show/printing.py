@@ -143,8 +143,11 @@ def request_texts(
         if time is not None and (today := look.clock.day(time)) != day:
             day = today
             yield f"{day}\n"
-        since = _since(request, time)
-        yield "\n".join(_entry(entry, since, above.news(entry), look)) + "\n"
+        since, news = _since(request, time), above.news(entry)
+        if told is not None and not (news or entry.below or look.width):
+            yield f"{_head(told, since, look)}{safe(told.message)}".rstrip() + "\n"
+        else:
+            yield "\n".join(_entry(entry, since, news, look)) + "\n"
 
 
 _LONGEST_LEVEL = 16
@@ -261,28 +264,26 @@ class Above:
     def news(self, entry: LogLine) -> Sequence[tuple[str, str]]:
         """Return the names and texts of the fields of the next line that are new."""
         above, self._line = self._line, entry
-        facts = entry.facts
-        if facts is not None and (above is None or above.facts is not None):
-            return self._differing(facts, None if above is None else above.facts)
+        facts, known = entry.facts, None if above is None else above.facts
+        if facts is not None and known is not None:
+            if known.names is facts.names and known.values == facts.values:
+                return ()
+            return self._differing(
+                facts, dict(zip(known.names, known.values, strict=True))
+            )
+        if facts is not None and above is None:
+            return self._differing(facts, {})
         record = entry.record
         before = {} if above is None else above.record.fields
         return _news(record, record.fields, before, self._look)
 
-    def _differing(self, facts: Facts, above: Facts | None) -> list[tuple[str, str]]:
-        """Return the same of two lines whose forms tell what is shown of them."""
-        names, values = facts.names, facts.values
-        before: Sequence[bytes | None]
-        if above is None:
-            before = [None] * len(names)
-        elif above.names is names:
-            before = above.values
-            if before == values:
-                return []
-        else:
-            known = dict(zip(above.names, above.values, strict=True))
-            before = [known.get(name) for name in names]
+    def _differing(
+        self, facts: Facts, above: Mapping[str, bytes]
+    ) -> list[tuple[str, str]]:
+        """Return the same of a line whose form tells what is shown of it."""
         new = []
-        for name, written, other in zip(names, values, before, strict=True):
+        for name, written in zip(facts.names, facts.values, strict=True):
+            other = above.get(name)
             if written == other:
                 continue
             value = _read(written)
@@ -330,8 +331,6 @@ def _under(
     room = None if look.width is None else look.width - indent
     if room is not None and room < _LEAST_ROOM:
         room = None
-    if room is None and not news:
-        return [f"{head}{safe(message)}".rstrip()]
     if room is None:
         (row,) = in_rows(safe(message), news, None, look.color)
         return [f"{head}{row}".rstrip()]
@@ -358,13 +357,17 @@ def _painted(level: int, word: str, color: bool) -> str:
     return name
 
 
+def _head(facts: Facts, since: str, look: Look) -> str:
+    return f"{since:>10}  {_painted(facts.level, '', look.color)}  "
+
+
 def _entry(
     entry: LogLine, since: str, news: Sequence[tuple[str, str]], look: Look
 ) -> list[str]:
     facts = entry.facts
     if facts is not None:
-        head = f"{since:>10}  {_painted(facts.level, '', look.color)}  "
-        shown, stack = _under(head, 22, facts.message, news, look), ""
+        head, stack = _head(facts, since, look), ""
+        shown = _under(head, 22, facts.message, news, look)
     else:
         record = entry.record
         head = f"{since:>10}{waited(record)} {_painted_level(record, look.color)}  "
