@@ -133,6 +133,45 @@ SAID: dict[str, _Said] = {
     "env_logger": (0, 20, None, "GET", "/orders/7", 500, 41),
     "Elixir": (0.25, 40, "GAz3kPq2XbVv1aIAAAFh", None, None, 500, 41),
     "Erlang": (0.25, 40, None, None, None, None, None),
+    "Cloud Foundry": (0.291, 0, UUID, "GET", "/orders/7", 500, 41),
+    "Flask": (0.25, 40, None, "GET", "/orders/7", None, None),
+    "Granian": (0, 0, None, "GET", "/orders/7", 500, 41.25),
+    "uWSGI": (0, 0, None, "GET", "/orders/7", 500, 41),
+    "Twisted": (0, 40, None, None, None, None, None),
+    "TensorFlow": (0.25, 40, None, None, None, None, None),
+    "vLLM": (0, 40, None, None, None, None, None),
+    "Sidekiq (before": (0.25, 20, "b4a577edbccf1d805744efa9", None, None, None, 41),
+    "PHP (dev": (0, 0, None, "GET", "/orders/7", 500, None),
+    "PHP-FPM": (0, 0, None, "GET", "/index.php", 500, None),
+    "Symfony": (0, 20, None, "GET", "/orders/7", 500, None),
+    "Google Cloud Run": (
+        *(0, 0, None),
+        *("GET", "https://shop.example/orders/7", 500, None),
+    ),
+    "AWS load balancers (net": (0, 0, None, None, None, None, None),
+    "Amazon VPC": (0, 0, None, None, None, None, None),
+    "PostgreSQL (without": (None, 40, None, None, None, None, None),
+    "PgBouncer": (0.25, 40, None, None, None, None, None),
+    "Redis, Valkey (sig": (0, 0, None, None, None, None, None),
+    "MongoDB": (0.25, 40, None, None, None, None, 41),
+    "ClickHouse": (0.25, 40, UUID, None, None, None, None),
+    "Linux audit": (0.25, 0, None, None, None, None, None),
+    "Mosquitto": (0, 0, None, None, None, None, None),
+    "CockroachDB": (0.250123, 40, None, None, None, None, None),
+    "etcd": (0.250123, 40, None, None, None, None, None),
+    "Abseil": (0.25, 20, None, None, None, None, None),
+    "fern": (0, 40, None, None, None, None, None),
+    "loguru (C++)": (0.25, 40, None, None, None, None, None),
+    "Chromium": (0.250123, 40, None, None, None, None, None),
+    "quill": (0.250123, 40, None, None, None, None, None),
+    "katip": (0, 40, "7f3a91c2", None, None, None, None),
+    "Dream": (0.25, 20, None, "GET", "/orders/7", None, None),
+    "Android (logcat)": (0.25, 40, None, None, None, None, None),
+    "Android (logcat, b": (None, 40, None, None, None, None, None),
+    "Android Studio": (0.25, 40, None, None, None, None, None),
+    "a day without a year": (0.25, 40, "7f3a91c2", None, None, None, None),
+    "a time in brackets": (0, 0, None, None, None, None, None),
+    "a name and a level": (None, 40, None, None, None, None, None),
     "a level in brackets": (None, 40, None, None, None, None, None),
     "a level in capitals": (None, 40, None, None, None, None, None),
     "a level (winston": (None, 40, None, None, None, None, None),
@@ -646,3 +685,70 @@ def test_long_lines_take_no_longer_than_their_length(head: str, repeated: str) -
     """A line that repeats what a pattern looks for is read in steps, not in powers."""
     for found in Record.read((head + repeated * 20_000).encode(), NAMES):
         assert found.request in (None, UUID)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '<11>1 2026-01-31T12:00:00Z h shop 7 - [ctx@1 request_id="r1" user="a"] no',
+            ("r1", 40, "no"),
+        ),
+        (
+            f"Jan 31 12:00:00 h nova[7]: ERROR nova [None req-{UUID} al] no",
+            ("req-", 40),
+        ),
+        (
+            "10.0.0.7:5 [31/Jan/2026:12:00:00.250] fe be/s 0/0/1/40/41 500 12 - - ---- "
+            f'1/1/0/0/0 0/0 {{{UUID}|curl}} {{}} "GET / HTTP/1.1"',
+            (UUID,),
+        ),
+        (
+            "[Sat Jan 31 12:00:00 2026] [security2:error] [client 10.0.0.7] "
+            'ModSecurity: denied [uri "/"] [unique_id "aXoAAX8AAQEAAAAHYzEAAABA"]',
+            ("aXoAAX8AAQEAAAAHYzEAAABA", 40),
+        ),
+        (
+            '10.0.0.7 - - [31/Jan/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "c" '
+            "aXoAAX8AAQEAAAAHYzEAAABA 41250",
+            ("aXoAAX8AAQEAAAAHYzEAAABA",),
+        ),
+    ],
+    ids=["RFC 5424", "OpenStack", "HAProxy", "ModSecurity", "mod_unique_id"],
+)
+def test_ids_have_places_of_their_own(text: str, said: tuple[Any, ...]) -> None:
+    """An id is found in structured data, behind `None`, among captured headers."""
+    found = record(text)
+    assert found.request is not None
+    assert found.request.startswith(said[0])
+    assert (found.level, found.message)[: len(said) - 1] == said[1:]
+
+
+@pytest.mark.parametrize(
+    "last", ["pid=7", "user_id=7", 'app_id:"7f3a"', "[default-shop-80]"]
+)
+def test_no_other_id_becomes_that_of_a_request(last: str) -> None:
+    """Ids of processes, users and applications behind an access log are not taken."""
+    line = '10.0.0.7 - - [31/Jan/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "c" '
+    assert record(line + last).request is None
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("31-Jan-2026 13:00:00 Europe/Berlin", "2026-01-31T13:00:00+01:00"),
+        ("31-Jan-2026 13:00:00 Europe/Nowhere", "2026-01-31T13:00:00Z"),
+        ("2026-01-31 13:00:00 +01", "2026-01-31T13:00:00+01:00"),
+        ("2026-01-31  9:00:00", "2026-01-31T09:00:00Z"),
+        ("20260131120000250", "2026-01-31T12:00:00.250Z"),
+        ("31.01.26 12:00:00.250", "2026-01-31T12:00:00.250Z"),
+        ("01-31 12:00:00.250", "2026-01-31T12:00:00.250Z"),
+        ("31 Jan 12:00:00.250", "2026-01-31T12:00:00.250Z"),
+        ("0131/120000.250123", "2026-01-31T12:00:00.250123Z"),
+        ("1/31/2026, 12:00:00.250 PM", "2026-01-31T12:00:00.250Z"),
+        ("Jan 31, 2026 @ 12:00:00.250", "2026-01-31T12:00:00.250Z"),
+    ],
+)
+def test_times_of_more_loggers(text: str, iso: str) -> None:
+    """Zones by name, hours of one digit, days before months."""
+    assert written(text, NOON + 7200) == iso

@@ -34,12 +34,14 @@ from ctxlog.viewer.recognize.text_times import written
 _MOST_KNOWN, _MOST_BYTES = 8192, 1 << 20
 #: Where JSON begins that stands behind something else.
 _PREFIX = 400
-#: An entry that is indented, as Rust's and HashiCorp's are for people, and rich's of
-#: the same second as the one before.
+#: An entry that is indented, as Rust's and HashiCorp's are for people, those of Cloud
+#: Foundry, and rich's of the same second as the one before.
 _INDENTED = re.compile(
     rb" {11,24}(?:DEBUG|INFO|WARNING|ERROR|CRITICAL) {1,8}\S.* [\w.-]+:\d+\s*$|"
     rb" {1,8}\x1b?[^ \x1b]{0,4}\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,9}Z\S{0,8} +"
-    rb"(?:\x1b\[[0-9;]*m)*\[? ?(?:TRACE|DEBUG|INFO|WARN|ERROR)\b"
+    rb"(?:\x1b\[[0-9;]*m)*\[? ?(?:TRACE|DEBUG|INFO|WARN|ERROR)\b|"
+    rb" (?:INFO|WARN) [\w:]+(?:\{[^}]*\}|:) ?|"
+    rb" {3}\d{4}-\d\d-\d\dT[\d:.]{8,18}[+-]\d{4} \[[A-Z]+[\w/-]*\] (?:OUT|ERR) "
 )
 _CONTINUED = b" \t\r\n})]"
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
@@ -71,12 +73,13 @@ _SHOUTED = re.compile(
 #: The line of an access log within another one.
 _ACCESS = re.compile(r'"([A-Z]{3,17}) (\S+)(?: (?:HTTP/)?[\d.]+)?" ([1-5]\d\d)\b')
 _NAMED_ID = re.compile(
-    r"\b(?:x-)?(request|req|correlation|trace)[-_ ]?id(?:[\"']?\s?[=:]\s?[\"']?| \")"
+    r"\b(?:x-)?(request|req|correlation|trace|unique(?=_id \"))[-_ ]?id"
+    r"(?:[\"']?\s?[=:]\s?[\"']?| \")"
     r"([\w.:/+-]{1,128})(?![\w.:/+=-])",
     re.IGNORECASE,
 )
 _PAIRS = re.compile(r"(?<!\S)([A-Za-z][\w.]*)=(\S+)")
-_TAGS = re.compile(r"([A-Za-z][\w.]*)[=:]\s?([^\s,{}]+)")
+_TAGS = re.compile(r"([A-Za-z][\w.]*)[=:]\s?([^\s,{}\]]+)")
 #: Levels as klog, Redis, ASP.NET and PostgreSQL write them.
 _LEVELS = {
     **{f"<{number}>": name for number, name in enumerate(PRIORITIES)},
@@ -86,6 +89,10 @@ _LEVELS = {
     "E": "error",
     "F": "fatal",
     "D": "debug",
+    "V": "verbose",
+    "N": "notice",
+    "C": "critical",
+    "A": "alert",
     ".": "debug",
     "-": "debug",
     "*": "info",
@@ -105,6 +112,11 @@ _LEVELS = {
     "supervisor": "error",
     "progress": "info",
     "task timed out": "error",
+    "failed": "error",
+    "parse": "error",
+    "deprecated": "warning",
+    "critica": "critical",
+    "emergen": "emergency",
     "timeout": "error",
 }
 
@@ -154,8 +166,7 @@ class Entries:
         return found
 
     def _read(self, line: bytes) -> Sequence[dict[str, Any]]:
-        if line[:1] == b" ":
-            return self._own(line.lstrip())
+        line = line.lstrip(b" ")
         found = None if not _may_have_prefix(line) else prefixed(line)
         if found is None:
             return self._own(line)
@@ -254,7 +265,7 @@ class Entries:
         found = {
             name: value.strip()
             for name, value in match.groupdict().items()
-            if value is not None and value not in ("", "-")
+            if value and (value != "-" or name == "level")
         }
         message = found.get("message", "")
         inner = one.inner.search(message) if one.inner is not None else None
@@ -299,6 +310,9 @@ class Entries:
             bracketed(members, heads)
             for name, value in _PAIRS.findall(heads):
                 members.setdefault(name, value)
+            for word in heads.split():  # not a number of digits only, as threads have
+                if "-" in word and ID_LIKE.fullmatch(word):
+                    members.setdefault("request_id", word)
         message = members.get("message", "")
         if '" ' in message and "status" not in members:
             access = _ACCESS.search(message)
@@ -325,11 +339,11 @@ class Entries:
         message = members.get("message", "")
         for found in _NAMED_ID.finditer(message[:4000]):
             kind = found[1].lower()
-            name = "request_id" if kind == "req" else f"{kind}_id"
+            name = "request_id" if kind in ("req", "unique") else f"{kind}_id"
             members.setdefault(name, found[2])
         if "request_id" not in members:
             for inner in BRACKETED.findall(message[:400]):
-                word = inner.partition(" ")[0]
+                word = inner.removeprefix("None ").partition(" ")[0]
                 if ID_LIKE.fullmatch(word):
                     members["request_id"] = word
                     return
@@ -344,7 +358,7 @@ def _may_have_prefix(line: bytes) -> bool:
 
 def _text(line: bytes) -> str:
     text = line.decode("utf-8", "replace").rstrip("\r\n")
-    return _COLORS.sub("", text) if "\x1b" in text else text
+    return _COLORS.sub("", text).lstrip(" ") if "\x1b" in text else text
 
 
 #: What a collector says of a line, and the names under which the line says it itself.

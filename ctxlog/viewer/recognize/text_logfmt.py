@@ -7,7 +7,9 @@ from __future__ import annotations
 import re
 
 _PAIR = re.compile(
-    r'([A-Za-z_@][\w.@/\-]{0,99})=("(?:[^"\\]|\\.)*"|\'[^\']*\'|[^\s"]*)(?=\s|$)'
+    r'([A-Za-z_@][\w.@/\-]{0,99})=("(?:[^"\\]|\\.)*"|\'[^\']*\'|[^\s"]*|'
+    # an object, as lograge has parameters, with one more within it
+    r'\{(?:[^{}"]|"(?:[^"\\]|\\.)*"|\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\})*\})(?=\s|$)'
 )
 _BARE = re.compile(r"[\w.@/\-]+(?=\s|$)")
 _SPACE = re.compile(r"\s*")

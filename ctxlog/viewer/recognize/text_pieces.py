@@ -13,6 +13,13 @@ BRACKETED = re.compile(r"\[([^\]]*)\]")
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s)")
 TO_MS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 _TRACE_ID = re.compile(r"([0-9a-f]{16,32})-([0-9a-f]{16})")
+_NAMED = re.compile(r"([A-Za-z_][\w-]*)[=:](.*)", re.DOTALL)
+#: Names of requests' ids, of which processes and users have none.
+_OF_IDS = re.compile(
+    r"(?i)(?:\w*[_-])?(?:r|req|request|correlation|corr|trace|unique)[_-]?id|id"
+)
+#: As Apache's mod_unique_id makes them.
+_UNIQUE = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?:[\w@-]{24}|[\w@-]{27})")
 _QUOTED_OR_BARE = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 
 
@@ -26,8 +33,11 @@ def milliseconds(text: str, unit: float) -> float | None:
 
 def openstack(members: dict[str, Any], text: str) -> None:
     """Read OpenStack's request, user and project into members."""
-    request, *others = text.split()
-    if request != "-":
+    words = text.split()
+    if len(words) > 1 and words[1].startswith("req-"):
+        del words[0]  # `None`, or the id of the request that this one is part of
+    request, *others = words
+    if request not in ("-", "None"):
         members["request_id"] = request
     for name, value in zip(("user", "project"), others, strict=False):
         if value != "-":
@@ -58,6 +68,8 @@ def bracketed(members: dict[str, Any], text: str) -> None:
 def after_access(members: dict[str, Any], text: str) -> None:
     """Read what follows the size into members: referer, agent, an id, a time."""
     quoted = 0
+    if text.startswith("{"):  # the headers that HAProxy has captured
+        text = text.replace("|", " ")
     for in_quotes, bare in _QUOTED_OR_BARE.findall(
         text.replace("{", " ").replace("}", " ")
     ):
@@ -68,15 +80,16 @@ def after_access(members: dict[str, Any], text: str) -> None:
                 if in_quotes not in ("", "-"):
                     members[("referer", "agent")[quoted - 1]] = in_quotes
                 continue
-        key, equals, value = word.partition("=")
-        if equals and re.fullmatch(r"\w+", key):
-            word = value.strip('"')
-            if re.fullmatch(r"(?i)rt|request_?time|duration|took", key):
+        named = None if in_quotes else _NAMED.fullmatch(word)
+        if named is not None:
+            key, word = named[1], named[2].strip('"')
+            if re.fullmatch(r"(?i)rt|(?:request|response)_?time|duration|took", key):
                 members.setdefault("duration_ms", milliseconds(word, 1e3))
-                continue
-            if re.search(r"(?i)id$", key) and word not in ("", "-"):
+            elif _OF_IDS.fullmatch(key) and word not in ("", "-"):
                 members.setdefault("request_id", word)
             continue
+        if ID_LIKE.fullmatch(word.strip("[]")):
+            word = word.strip("[]")
         took = DURATION.fullmatch(word)
         if took is not None:
             members.setdefault("duration_ms", milliseconds(took[1], TO_MS[took[2]]))
@@ -87,7 +100,7 @@ def after_access(members: dict[str, Any], text: str) -> None:
 
 
 def _is_id(word: str) -> bool:
-    if ID_LIKE.fullmatch(word):
+    if ID_LIKE.fullmatch(word) or _UNIQUE.fullmatch(word):
         return True
     return bool(
         re.fullmatch(r"(?=[^\d]*\d)[A-Za-z][\w-]*[-_][\w-]+", word) and len(word) >= 5

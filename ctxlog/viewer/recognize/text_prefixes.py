@@ -45,17 +45,29 @@ _FORMS = (
         rb"(?P<time>" + _ISO + rb") (?P<stream>\d{4}/\d\d/\d\d/\[[^\]\s]*\]\w+|"
         rb"(?P<service>[\w.-]{1,64}/[\w.-]{1,64})/[0-9a-f-]{32,36}) "
     ),
+    # sam logs
+    re.compile(
+        rb"(?P<stream>\d{4}/\d\d/\d\d/\[[^\]\s]*\]\w+) "
+        rb"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?) "
+    ),
+    # Cloud Foundry
+    re.compile(
+        rb"(?P<time>" + _ISO + rb") \[(?P<service>[A-Z]+[\w/-]*)\] "
+        rb"(?P<stream>OUT|ERR) (?:\S+ - (?=\[))?"
+    ),
     # logcli
     re.compile(
         rb"(?P<time>" + _ISO + rb") \{(?:(?:service_name|app|job)="
         rb'"(?P<service>[^"]*)"|[A-Za-z_]\w*="(?:[^"\\]|\\.)*"|, )*\} '
     ),
     # syslog, RFC 3164, which some send without the host, and journalctl, also with
-    # -o short-iso, short-full and short-unix
+    # -o short-iso, short-full, short-unix and short-monotonic
     re.compile(
         rb"(?:<(?P<priority>\d{1,3})>)?(?P<time>[A-Z][a-z]{2} [ \d]\d "
         rb"\d\d:\d\d:\d\d(?:\.\d{1,9})?|(?:[A-Z][a-z]{2} )?\d{4}-\d\d-\d\d "
-        rb"\d\d:\d\d:\d\d(?:\.\d{1,9})? [A-Z]{3,5}|\d{10}\.\d{6}|" + _ISO + rb") "
+        rb"\d\d:\d\d:\d\d(?:\.\d{1,9})? [A-Z]{3,5}|\d{10}\.\d{6}|\[ *\d+\.\d{6}\]|"
+        + _ISO
+        + rb") "
         rb"(?!"
         + LEVEL.encode()
         + rb" )(?:(?P<host>[\w.:-]{1,255}) |(?=[\w-]+\[\d+\]:))"
@@ -68,7 +80,8 @@ _FORMS = (
         + rb"|-) (?P<host>\S{1,255}) "
         rb"(?P<service>\S{1,48}) (?P<pid>\S{1,128}) \S{1,32}"
         # which Heroku leaves out
-        rb'(?: (?:-(?=[ \n]|$)|(?:\[[^\s\]="]+(?: [^\s\]="]+="(?:[^"\\]|\\.)*")+\])+))?'
+        rb'(?: (?:-(?=[ \n]|$)|(?P<said>(?:\[[^\s\]="]+'
+        rb'(?: [^\s\]="]+="(?:[^"\\]|\\.)*")+\])+)))?'
         rb"(?: (?:\xef\xbb\xbf)?|$)"
     ),
 )
@@ -110,6 +123,8 @@ class Prefixed(NamedTuple):
 
 
 _DETAILS = ("host", "pid", "stream")
+#: The structured data of RFC 5424.
+_SAID = re.compile(r' ([^\s\]="]+)="((?:[^"\\]|\\.)*)"')
 #: The levels of syslog's priorities.
 PRIORITIES = "emergency alert critical error warning notice info debug".split()
 
@@ -137,6 +152,9 @@ def _read(match: re.Match[bytes], line: bytes) -> Prefixed:
     if "priority" in found:
         level = PRIORITIES[int(found["priority"]) & 7]
     details = tuple((name, found[name]) for name in _DETAILS if name in found)
+    for name, value in _SAID.findall(found.get("said", "")):
+        if name not in found:
+            details += ((name, re.sub(r"\\(.)", r"\1", value)),)
     rest = line[match.end() :]
     service, time = found.get("service", ""), found.get("time", "")
     return _stamped(Prefixed(service, time, rest, level, details))

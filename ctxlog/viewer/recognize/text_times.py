@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 #: Names of zones that mean one offset; others are ambiguous, and read as UTC.
@@ -26,29 +27,41 @@ _ZONES = {
 _AHEAD = timedelta(hours=14)
 _CLOCK = r"(?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<part>\d{1,9}))?"
 #: A clock of two times twelve hours.
-_HALVES = r"(?P<clock>(?:0?\d|1[0-2]):\d\d(?::\d\d)?)\s?(?P<half>[AP]M)"
-_ZONE = r"(?: ?(?P<zone>Z|[+-]\d\d:?\d\d|[A-Z]{3,5}))?"
+_HALVES = (
+    r"(?P<clock>(?:0?\d|1[0-2]):\d\d(?::\d\d(?:\.(?P<part>\d{1,9}))?)?)\s?"
+    r"(?P<half>[AP]M)"
+)
+#: PHP writes a zone with its name, such as Europe/Berlin.
+_ZONE = (
+    r"(?: ?(?P<zone>Z|[+-]\d\d(?::?\d\d)?|[A-Z]{3,5}|[A-Z][a-z]+/[A-Za-z_/-]{2,40}))?"
+)
 #: Seconds, milliseconds, and seconds as zap writes them for people.
-_EPOCH = re.compile(r"\d{10}(?:\d{3}|\.\d{1,9})|\d\.\d{1,19}e\+09")
+_EPOCH = re.compile(r"\d{10}(?:\d{3}|\.\d{1,9})?|\d\.\d{1,19}e\+09")
 _FORMS = [
     re.compile(form)
     for form in (
-        r"(?P<year>\d{4})[-/.]?(?P<month>\d\d)[-/.]?(?P<day>\d\d)(?:[T \t]|, | - )"
+        r"(?P<year>\d{4})[-/.]?(?P<month>\d\d)[-/.]?(?P<day>\d\d)(?:[T \t]|, | - |\]\[)"
         + _CLOCK
         + _ZONE,
+        r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d) (?P<clock> \d:\d\d:\d\d)",
+        r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)(?P<clock>\d{6})(?P<part>\d{3})",
         r"(?:[A-Z][a-z]{2}, )?(?P<day>\d\d?)[/ -](?P<name>[A-Z][a-z]{2})[/ -]"
         r"(?P<year>\d{4})(?:::?| )" + _CLOCK + _ZONE,
         r"[A-Z][a-z]{2} (?P<name>[A-Z][a-z]{2}) (?P<day>[ \d]\d) "
         + _CLOCK
         + r" (?P<year>\d{4})",
         r"(?P<name>[A-Z][a-z]{2}) (?P<day>[ \d]\d) " + _CLOCK,
-        r"(?P<month>\d\d)(?P<day>\d\d) " + _CLOCK,
-        r"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{4}), " + _HALVES,
+        r"(?P<day>\d\d) (?P<name>[A-Z][a-z]{2}) " + _CLOCK,
+        r"(?P<month>\d\d)-?(?P<day>\d\d) " + _CLOCK,
+        r"(?P<month>\d\d)(?P<day>\d\d)/(?P<clock>\d{6})(?:\.(?P<part>\d{1,9}))?",
+        r"(?P<day>\d\d)\.(?P<month>\d\d)\.(?P<short>\d\d) " + _CLOCK,
+        r"(?P<month>\d\d?)/(?P<day>\d\d?)/(?P<year>\d{4}),? " + _HALVES,
         r"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{4}) " + _CLOCK,
         r"[A-Z][a-z]{2} (?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d) "
         + _CLOCK
         + _ZONE,
         r"(?P<name>[A-Z][a-z]{2}) (?P<day>\d\d?), (?P<year>\d{4}) " + _HALVES,
+        r"(?P<name>[A-Z][a-z]{2}) (?P<day>\d\d?), (?P<year>\d{4}) @ " + _CLOCK,
         r"\[(?P<month>\d\d)/(?P<day>\d\d)/(?P<short>\d\d) " + _CLOCK + r"\]",  # rich's
         r"(?P<short>\d\d)/?(?P<month>\d\d)/?(?P<day>\d\d)[ /]"
         r"(?P<clock>\d\d:?\d\d:?\d\d)(?:\.(?P<part>\d{1,9}))?",
@@ -81,20 +94,34 @@ def written(text: str, now: float) -> str | None:
             return None
         return f"{float(text):.6f}" if "e" in text else text
     found = match.groupdict()
-    part, zone = found.get("part"), found.get("zone")
-    zone = _ZONES.get(zone, zone if zone[0] in "+-" else "Z") if zone else "Z"
-    if zone[0] in "+-" and ":" not in zone:
-        zone = f"{zone[:3]}:{zone[3:]}"
+    part = found.get("part")
     clock = _clock(found["clock"] or "", found.get("half"))
     day = _day(found, clock, now)
+    if day is None:
+        return None
     fraction = f".{part}" if part else ""
-    return None if day is None else f"{day}T{clock}{fraction}{zone}"
+    return f"{day}T{clock}{fraction}{_offset(found.get('zone'), f'{day}T{clock}')}"
+
+
+def _offset(zone: str | None, moment: str) -> str:
+    """Return a zone's offset at a moment of its clocks, as ISO 8601 has it."""
+    if not zone:
+        return "Z"
+    if "/" in zone:
+        try:
+            ahead = datetime.fromisoformat(moment).replace(tzinfo=ZoneInfo(zone))
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            return "Z"
+        return ahead.isoformat()[19:]
+    if zone[0] not in "+-":
+        return _ZONES.get(zone, "Z")
+    return zone if ":" in zone else f"{zone[:3]}:{zone[3:] or '00'}"
 
 
 def _clock(text: str, half: str | None) -> str:
     """Return hours, minutes and seconds, of 24 hours."""
     if half is None and text[2] == ":":  # as most are
-        return text
+        return text.replace(" ", "0")
     hour, minute, second, *_ = (*re.findall(r"\d\d?", text), "00")
     if half is not None:
         hour = f"{int(hour) % 12 + (12 if half == 'PM' else 0):02}"
@@ -132,7 +159,7 @@ def _dated(
         if name not in _MONTHS:
             return None
         month = f"{_MONTHS.index(name) + 1:02}"
-    date = f"{year}-{month}-{day.strip():>02}"
+    date = f"{year}-{month or '':>02}-{day.strip():>02}"
     try:
         datetime.fromisoformat(f"{date}T{clock}+00:00")
     except ValueError:

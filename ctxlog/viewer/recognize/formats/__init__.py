@@ -16,6 +16,7 @@ from ctxlog.viewer.recognize.formats import (
     go,
     java,
     javascript,
+    native,
     php,
     proxies,
     python,
@@ -52,6 +53,7 @@ TEXTS: Sequence[TextFormat] = (
     *python.TEXTS,
     *javascript.TEXTS,
     *go.TEXTS,
+    *native.TEXTS,
     *erlang.TEXTS,
     *general.TEXTS,
 )

@@ -16,14 +16,17 @@ CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
 DAY = r"\d{4}[-/.]\d\d[-/.]\d\d"
 ISO = rf"{DAY}[T ]{CLOCK}(?:Z| ?[+-]\d\d:?\d\d)?"
 LEVEL = (
-    r"(?i:trace|debug\d?|verbose|fine|finer|finest|config|info|information|notice|"
+    r"(?i:trace|debug\d?|dbug|verbose|fine|finer|finest|config|info|information|notice|"
     r"success|audit|warn|warning|err|error|severe|crit|critical|fatal|alert|emerg|"
     r"emergency|panic|dpanic|trc|vrb|dbg|debu|inf|wrn|erro|ftl|fata|pnc)"
 )
 CLF_TIME = (
-    r"(?:\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?:\.\d+)?(?: [+-]\d{4})?|"
+    r"(?:\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?:\.\d+)?"
+    r"(?: (?:[+-]\d{4}|UTC|GMT))?|"
     r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT)"
 )
+#: As C's ctime() has it.
+CTIME = rf"[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d {CLOCK} \d{{4}}"
 #: What a client has sent first may be anything.
 REQUEST = (
     r'"(?:(?P<method>[A-Z]{3,20}) (?P<path>[^\s"]+)(?: HTTP/[\d.]+)?|(?:[^"\\]|\\.)*)"'

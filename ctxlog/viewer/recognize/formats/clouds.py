@@ -284,8 +284,8 @@ TEXTS = (
     TextFormat(
         "AWS Lambda (Node.js)",
         "2026-01-31T12:00:00.250Z\t4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c\tERROR\trefused",
-        rf"(?P<time>{ISO})\t(?P<request_id>[0-9a-f-]{{36}})\t(?P<level>{LEVEL})\t"
-        r"(?P<message>.*)",
+        rf"(?P<time>{ISO})\t(?:undefined|(?P<request_id>[0-9a-f-]{{36}}))\t"
+        rf"(?P<level>{LEVEL}|fail|trce)\t(?P<message>.*)",
         first="0-9",
         needs="\t",
     ),
@@ -299,10 +299,10 @@ TEXTS = (
     TextFormat(
         "AWS Lambda (platform)",
         "REPORT RequestId: 4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c\tDuration: 12.5 ms",
-        r"(?P<message>(?:START|END|REPORT) RequestId: (?P<request_id>[0-9a-f-]{36})"
-        r"(?:\s+Duration: (?P<ms>[\d.]+) ms)?"
+        r"(?P<message>(?:(?:START|END|REPORT) RequestId: (?P<request_id>[0-9a-f-]{36})"
+        r"(?:\s+Duration: (?P<ms>[\d.]+) ms)?|INIT_(?:START|REPORT) )"
         r"(?:.*Status: (?P<level>timeout|error))?.*)",
-        first="SER",
+        first="SERI",
     ),
     TextFormat(
         "AWS Lambda (failures)",
@@ -358,10 +358,35 @@ TEXTS = (
         "Azure Functions",
         "2026-01-31T12:00:00.250 [Error] Executed 'Functions.Orders' (Failed, "
         "Id=4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c, Duration=41ms)",
-        rf"\[?(?P<time>{ISO})\]? (?:\[(?P<level>{LEVEL})\] )?"
+        rf"\[?(?P<time>{ISO})\]? +(?:\[(?P<level>{LEVEL})\] +)?"
         r"(?P<message>Execut(?:ing|ed) '(?P<route>[\w.-]+)' \(.*)",
         first=r"\[\d",
         needs="Execut",
-        within=r"\bId=(?P<request_id>[0-9a-f-]{36})(?:, Duration=(?P<ms>\d+)ms)?",
+        within=r"(?:\((?P<level>Failed), )?\bId=(?P<request_id>[0-9a-f-]{36})"
+        r"(?:, Duration=(?P<ms>\d+)ms)?",
+    ),
+    TextFormat(
+        "Google Cloud Run (gcloud run services logs read)",
+        "2026-01-31 12:00:00 GET 500 https://shop.example/orders/7",
+        rf"(?P<time>{DAY} {CLOCK}) (?P<method>[A-Z]{{3,7}}) (?P<status>\d{{3}}) "
+        r"(?P<path>\S+)",
+        first="0-9",
+    ),
+    TextFormat(
+        "AWS load balancers (network)",
+        "tls 2.0 2026-01-31T12:00:00 net/shop/c6e77e28c25b2234 g3d4b5e8bb8464cd "
+        "10.0.0.7:51034 10.1.0.7:443 41 2 98 246 - arn:aws:shop - ECDHE tlsv12 - shop",
+        rf"tls \d\.\d (?P<time>{ISO}) (?P<message>(?P<balancer>net/\S+) \S+ "
+        r"(?P<client>\S+:\d+) .*)",
+        first="t",
+    ),
+    TextFormat(
+        "Amazon VPC (flow log)",
+        "2 123456789010 eni-1235b8ca 10.0.0.7 10.1.0.7 51034 22 6 20 4249 1769860800 "
+        "1769860860 REJECT OK",
+        r"\d \d{12} (?P<message>eni-\w+ (?P<client>\S+) .* (?P<time>\d{10}) \d{10} "
+        r"(?:ACCEPT|REJECT|-) (?:OK|NODATA|SKIPDATA))",
+        first="0-9",
+        needs=" eni-",
     ),
 )

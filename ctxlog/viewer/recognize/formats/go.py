@@ -126,7 +126,7 @@ TEXTS = (
     TextFormat(
         "zap (console, epoch)",
         '1.7698608002500000e+09\terror\tshop/main.go:7\tpayment refused\t{"order": 7}',
-        rf"(?P<time>\d\.\d+e\+09)\t(?P<level>{LEVEL})\t(?P<message>.*)",
+        rf"(?P<time>\d\.\d+e\+09|\d{{10}}\.\d+)\t(?P<level>{LEVEL})\t(?P<message>.*)",
         first="0-9",
     ),
     TextFormat(
@@ -160,7 +160,7 @@ TEXTS = (
     TextFormat(
         "zerolog (console)",
         "12:00PM ERR payment refused request_id=7f3a91c2",
-        r"(?P<time>\d{1,2}:\d\d[AP]M) (?P<level>TRC|DBG|INF|WRN|ERR|FTL|PNC) "
+        rf"(?P<time>\d{{1,2}}:\d\d[AP]M) (?P<level>{LEVEL}) "
         r"(?P<message>.*)",
         first="0-9",
     ),
@@ -172,5 +172,28 @@ TEXTS = (
         first=r"\[",
         within=r'^\S+ "(?P<method>[A-Z]{3,17}) (?P<path>\S+)[^"]*" (?P<status>\d{3}) '
         r'\S+ "[^"]*" "[^"]*" (?P<s>[\d.]+)$',
+    ),
+    TextFormat(
+        "CockroachDB",
+        "E260131 12:00:00.250123 7 sql/exec.go:42 ⋮ [T1,n1,client=10.0.0.7:51034] 15  "
+        "payment refused",
+        rf"(?P<level>[IWEF])(?P<time>\d{{6}} {CLOCK}) (?P<thread>\d+) "
+        r"(?P<caller>(?:\d+@)?[^\s\]]+:\d+) +(?:⋮ )?(?:\[(?P<tags>[^\]]*)\] )?"
+        r"(?:\d+ +)?(?P<message>.*)",
+        first="IWEF",
+    ),
+    TextFormat(
+        "etcd (before 3.5)",
+        "2026-01-31 12:00:00.250123 E | etcdserver: publish error: timed out",
+        rf"(?P<time>{ISO}) (?P<level>[TDINWEC]) \| (?P<message>.*)",
+        first="0-9",
+        needs=" | ",
+    ),
+    TextFormat(
+        "Abseil (before its start)",
+        "I0000 00:00:1769860800.250000       7 orders.cc:42] payment refused",
+        r"(?P<level>[IWEF])0000 00:00:(?P<time>\d{10}\.\d{6}) +(?P<thread>\d+) "
+        r"(?P<caller>[^\s\]]+:\d+)\] (?P<message>.*)",
+        first="IWEF",
     ),
 )

@@ -105,8 +105,9 @@ TEXTS = (
     TextFormat(
         "Logback, Log4j2 (default)",
         "12:00:00.250 [http-nio-1] ERROR c.e.shop.Orders -- payment refused",
-        rf"(?P<time>(?:{DAY}[T ])?{CLOCK}) \[(?P<thread>[^\]]*)\] "
-        rf"(?P<level>{LEVEL}) +(?P<head>(?:\[[^\]]*\] ?)*){LOGGER} --? "
+        rf"(?P<time>(?:{DAY}[T ]|\d\d [A-Z][a-z]{{2}} \d{{4}} )?{CLOCK}|"
+        rf"\d{{13}}|\d{{17}}) \[(?P<thread>[^\]]*)\] (?P<level>{LEVEL}) +"
+        rf"(?P<head>(?:\[[^\]]*\] ?)*){LOGGER} (?:\{{(?P<tags>[^}}]*)\}} )?--? "
         r"(?P<message>.*)",
         first="0-9",
         needs=" [",

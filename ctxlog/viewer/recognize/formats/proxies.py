@@ -8,6 +8,7 @@ from ctxlog.viewer.recognize.formats._format import Format
 from ctxlog.viewer.recognize.formats._text import (
     CLF_TIME,
     CLOCK,
+    CTIME,
     DAY,
     ISO,
     LEVEL,
@@ -119,11 +120,11 @@ TEXTS = (
         "access log (common, combined; Apache, nginx, gunicorn, Traefik)",
         '10.0.0.7 - alice [31/Jan/2026:12:00:00 +0000] "GET /orders/7?full=1 HTTP/1.1" '
         '500 1042 "https://shop.example/" "curl/8.5.0" 4f1c22ab90d34e5c8ab1 0.125',
-        r"(?![A-Z]+:)(?:[\w.-]+:\d+ )?(?P<client>[\w.:-]{2,255})"
+        r"(?![A-Z]+:)(?:\[httpd\] |[\w.-]+:\d+ )?(?P<client>[\w.:-]{2,255})"
         r"(?: [^\s\[]\S*(?: (?P<user>\S+))?)? "
         rf"\[(?P<time>{CLF_TIME})\] {REQUEST} (?P<status>\d{{3}}|-)"
         r"(?: (?P<size>\d+|-))?(?P<rest>(?: .*)?)",
-        first=r"\w:",
+        first=r"\w:\[",
         needs='] "',
     ),
     TextFormat(
@@ -160,6 +161,17 @@ TEXTS = (
         begins=True,
     ),
     TextFormat(
+        "Cloud Foundry (router)",
+        '[2026-01-31T12:00:00.250Z] "GET /orders/7 HTTP/1.1" 500 0 12 "-" "curl/8.5.0" '
+        '"10.0.0.7:51034" "10.1.0.7:80" vcap_request_id:"4f1c22ab-90d3-4e5c-8ab1-'
+        '7d2e1f0a9b8c" response_time:0.041 app_id:"7a0e3f0c"',
+        rf"\[(?P<time>{ISO})\] {REQUEST} (?P<status>\d{{3}}) \d+ (?P<size>\d+)"
+        r"(?P<rest> .*)",
+        first=r"\[",
+        needs="vcap_request_id",
+        begins=True,
+    ),
+    TextFormat(
         "Envoy (messages)",
         "[2026-01-31 12:00:00.250][7][error][config] [source/grpc.cc:101] no stream",
         rf"\[(?P<time>{ISO})\]\[(?P<thread>\d+)\]\[(?P<level>{LEVEL})\]"
@@ -181,7 +193,7 @@ TEXTS = (
         "Apache (error log)",
         "[Sat Jan 31 12:00:00.250000 2026] [core:error] [pid 31:tid 32] "
         "[client 10.0.0.7:51034] AH00124: Request exceeded the limit",
-        rf"\[(?P<time>[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d {CLOCK} \d{{4}})\] "
+        rf"\[(?P<time>{CTIME})\] "
         r"\[(?:(?P<module>[\w-]*):)?(?P<level>[a-z]+\d?)\] "
         r"(?:\[pid (?P<pid>\d+)[^\]]*\] )?(?P<head>(?:\[[^\]]*\] )*)(?P<message>.*)",
         first=r"\[",

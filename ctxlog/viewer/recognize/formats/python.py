@@ -8,6 +8,7 @@ from ctxlog.viewer.recognize.formats._format import Format
 from ctxlog.viewer.recognize.formats._text import (
     CLF_TIME,
     CLOCK,
+    CTIME,
     DAY,
     ISO,
     LEVEL,
@@ -159,5 +160,55 @@ TEXTS = (
         '[31/Jan/2026 12:00:00] "GET /orders/7 HTTP/1.1" 500 145',
         rf"\[(?P<time>{CLF_TIME})\] {REQUEST} (?P<status>\d{{3}}) (?P<size>\d+)",
         first=r"\[",
+    ),
+    TextFormat(
+        "Flask",
+        "[2026-01-31 12:00:00,250] ERROR in app: Exception on /orders/7 [GET]",
+        rf"\[(?P<time>{ISO})\] (?P<level>{LEVEL}) in (?P<logger>[\w.]+): "
+        r"(?P<message>.*)",
+        first=r"\[",
+        needs=" in ",
+        within=r"^Exception on (?P<path>\S+) \[(?P<method>[A-Z]+)\]$",
+    ),
+    TextFormat(
+        "Granian (access)",
+        '[2026-01-31 12:00:00 +0000] 10.0.0.7 - "GET /orders/7 HTTP/1.1" 500 41.250',
+        rf"\[(?P<time>{ISO})\] (?P<client>\S+) - {REQUEST} (?P<status>\d{{3}}) "
+        r"(?P<ms>[\d.]+)",
+        first=r"\[",
+    ),
+    TextFormat(
+        "uWSGI",
+        "[pid: 7|app: 0|req: 1/1] 10.0.0.7 () {36 vars in 512 bytes} [Sat Jan 31 "
+        "12:00:00 2026] GET /orders/7 => generated 21 bytes in 41 msecs (HTTP/1.1 500) "
+        "2 headers in 78 bytes (1 switches on core 0)",
+        r"\[pid: (?P<pid>\d+)\|[^\]]*\] (?P<client>\S+) \((?P<user>[^)]*)\) \{[^}]*\} "
+        rf"\[(?P<time>{CTIME})\] (?P<method>[A-Z]+) (?P<path>\S+) => generated "
+        r"(?P<size>\d+) bytes in (?:(?P<ms>\d+) msecs|(?P<us>\d+) micros) "
+        r"\(HTTP/\S+ (?P<status>\d{3})\).*",
+        first=r"\[",
+        needs=" => ",
+    ),
+    TextFormat(
+        "Twisted",
+        "2026-01-31T12:00:00+0000 [shop.orders.Orders#error] payment refused",
+        rf"(?P<time>{ISO}) \[(?P<logger>[^\]#]+)#(?P<level>{LEVEL})\] (?P<message>.*)",
+        first="0-9",
+        needs="#",
+    ),
+    TextFormat(
+        "TensorFlow",
+        "2026-01-31 12:00:00.250000: E xla/cuda_dnn.cc:9342] payment refused",
+        rf"(?P<time>{ISO}): (?P<level>[IWEF]) (?P<caller>\S+:\d+)\] (?P<message>.*)",
+        first="0-9",
+        needs="] ",
+    ),
+    TextFormat(
+        "vLLM",
+        "(EngineCore_0 pid=7) ERROR 01-31 12:00:00 [core.py:42] payment refused",
+        rf"(?:\(\w+ pid=(?P<pid>\d+)\) )?(?P<level>{LEVEL}) "
+        r"(?P<time>\d\d-\d\d \d\d:\d\d:\d\d) \[?(?P<caller>\S+:\d+)\] (?P<message>.*)",
+        first=r"\(A-Z",
+        needs="] ",
     ),
 )

@@ -71,12 +71,14 @@ TEXTS = (
         "Rails (tagged)",
         "[4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c] Completed 500 Internal Server Error in "
         "12ms (ActiveRecord: 1.2ms)",
+        rf"(?!\[{LEVEL}\])(?:\[[A-Za-z][\w.:-]*\] ){{0,3}}?"
         r"(?P<head>\[(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})\] "
         r"(?:\[[\w.:-]+\] )*)(?P<message>.*)",
         first=r"\[",
         within=r'Started (?P<method>[A-Z]+) "(?P<path>[^"]+)"'
         rf"(?: for \S+ at (?P<time>{DAY} {CLOCK} (?:UTC|[+-]\d{{4}})))?|"
-        r"Completed (?P<status>\d{3}) .{0,60}? in (?P<ms>[\d.]+)ms",
+        r"(?:Completed (?P<status>\d{3})|(?:Performed|Error performing) "
+        r"(?P<route>[\w:]+) ).{0,120}? in (?P<ms>[\d.]+)ms",
     ),
     TextFormat(
         "Rails (untagged)",
@@ -105,10 +107,23 @@ TEXTS = (
         "Sidekiq (text)",
         "2026-01-31T12:00:00.250Z pid=7 tid=2xk class=MailJob "
         "jid=b4a577edbccf1d805744efa9 elapsed=0.041 INFO: done",
-        rf"(?P<time>{ISO}) pid=(?P<pid>\d+) tid=(?P<tid>\w+) (?:class=(?P<route>\S+) )?"
+        # a process manager's own time takes the place of its
+        rf"(?:(?P<time>{ISO}) )?pid=(?P<pid>\d+) tid=(?P<tid>\w+) "
+        r"(?:class=(?P<route>\S+) )?"
         r"(?:jid=(?P<request_id>\w+) )?(?:[a-z]+=\S+ )*?(?:elapsed=(?P<s>[\d.]+) )?"
         rf"(?P<level>{LEVEL}): (?P<message>.*)",
-        first="0-9",
+        first="0-9p",
         needs=" tid=",
+    ),
+    TextFormat(
+        "Sidekiq (before 6)",
+        "2026-01-31T12:00:00.250Z 7 TID-ox2abc MailJob JID-b4a577edbccf1d805744efa9 "
+        "INFO: done: 0.041 sec",
+        rf"(?P<time>{ISO}) (?P<pid>\d+) TID-(?P<tid>\w+) "
+        r"(?:(?P<route>\S+) JID-(?P<request_id>\w+) )?(?:BID-\S+ )?"
+        rf"(?P<level>{LEVEL}): (?P<message>.*)",
+        first="0-9",
+        needs=" TID-",
+        within=r"^(?:done|fail): (?P<s>[\d.]+) sec$",
     ),
 )

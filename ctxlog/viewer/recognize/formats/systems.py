@@ -151,11 +151,14 @@ TEXTS = (
     TextFormat(
         "PostgreSQL",
         "2026-01-31 12:00:00.250 UTC [77] shop@orders ERROR:  relation is missing",
-        rf"(?P<time>{DAY} {CLOCK} (?:[A-Z]{{3,5}}|[+-]\d\d(?::?\d\d)?)) "
-        r"\[(?P<pid>\d+)(?:-\d+)?\] (?:(?P<user>[\w.-]+)@(?P<database>\S+) )?"
+        # syslog's number of the statement, the time, and what log_line_prefix has
+        r"(?:\[\d+-\d+\] )?"
+        rf"(?P<time>{DAY} {CLOCK} (?:[A-Z]{{3,5}}|[+-]\d\d(?::?\d\d)?)|"
+        r"\d{10}\.\d{3}) (?:[a-z][a-z ]{1,30})?\[(?P<pid>[\w.]+)(?:-\d+)?\] "
+        r"(?:(?P<user>[\w.-]+)@(?P<database>\S+) )?(?P<tags>[^:]{1,200}? )?"
         rf"(?P<level>{_SEVERITY}): {{1,2}}(?P<message>.*)",
-        first="0-9",
-        needs=" [",
+        first=r"\[\d",
+        needs="[",
         within=r"^duration: (?P<ms>[\d.]+) ms",
     ),
     TextFormat(
@@ -183,12 +186,50 @@ TEXTS = (
         needs=",",
     ),
     TextFormat(
+        "PostgreSQL (without a time)",
+        '[77] ERROR:  relation "orders" does not exist',
+        rf"\[(?P<pid>\d+)\] (?P<level>{_SEVERITY}):  (?P<message>.*)",
+        first=r"\[",
+    ),
+    TextFormat(
+        "PgBouncer",
+        "2026-01-31 12:00:00.250 UTC [77] ERROR C-0x55d0: shop/alice@10.0.0.7:51034 no",
+        rf"(?P<time>{DAY} {CLOCK} [A-Z]{{3,5}}) \[(?P<pid>\d+)\] "
+        rf"(?P<level>{_SEVERITY}|NOISE) (?P<message>\S.*)",
+        first="0-9",
+        needs=" [",
+    ),
+    TextFormat(
         "Redis, Valkey",
         "1:M 31 Jan 2026 12:00:00.250 # Out Of Memory allocating 64 bytes",
-        r"(?P<pid>\d+):(?P<role>[A-Z]) "
-        rf"(?P<time>\d\d [A-Z][a-z]{{2}} \d{{4}} {CLOCK}) "
+        r"(?:(?P<pid>\d+):(?P<role>[A-Z])|\[\d+\]) "
+        rf"(?P<time>\d\d [A-Z][a-z]{{2}} (?:\d{{4}} )?{CLOCK}) "
         r"(?P<level>[.*#-]) (?P<message>.*)",
+        first=r"\[\d",
+    ),
+    TextFormat(
+        "Redis, Valkey (signals)",
+        "1:signal-handler (1769860800) Received SIGTERM scheduling shutdown...",
+        r"(?P<pid>\d+):signal-handler \((?P<time>\d{10})\) (?P<message>.*)",
         first="0-9",
+    ),
+    TextFormat(
+        "MongoDB (before 4.4)",
+        "2026-01-31T12:00:00.250+0000 E  COMMAND  [conn7] command shop.orders 41ms",
+        rf"(?P<time>{ISO}) (?P<level>[DIWEF]\d?) +(?P<component>[A-Z_-]+) +"
+        r"\[(?P<thread>[^\]]*)\] (?P<message>.*)",
+        first="0-9",
+        needs=" [",
+        within=r" (?P<ms>\d+)ms$",
+    ),
+    TextFormat(
+        "ClickHouse",
+        "2026.01.31 12:00:00.250000 [ 7 ] {4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c} "
+        "<Error> executeQuery: Code: 62. Syntax error",
+        rf"(?P<time>{DAY} {CLOCK}) \[ (?P<thread>\d+) \] \{{(?P<request_id>[^}}]*)\}} "
+        r"<(?P<level>[A-Z][a-z]+)> (?P<message>.*)",
+        first="0-9",
+        needs="} <",
     ),
     TextFormat(
         "Elasticsearch",
@@ -196,11 +237,14 @@ TEXTS = (
         rf"\[(?P<time>{ISO})\]\[(?P<level>[A-Z]+) *\]\[(?P<logger>[^\]]*)\] ?"
         r"(?P<message>.*)",
         first=r"\[",
+        within=r"took_millis\[(?P<ms>\d+)\]",
     ),
     TextFormat(
         "MySQL (error log)",
         "2026-01-31T12:00:00.250000Z 12 [ERROR] [MY-012574] [InnoDB] no lock on it",
-        rf"(?P<time>{ISO}) (?P<thread>\d+) "
+        # MariaDB writes hours of one digit, and once wrote days of six
+        rf"(?P<time>(?:{ISO}|{DAY}  \d:\d\d:\d\d)(?= \d)|\d{{6}} {CLOCK})"
+        r"(?: (?P<thread>\d+))? "
         r"\[(?P<level>System|Note|Warning|(?i:error))\] "
         r"(?:\[(?P<code>MY-\d+)\] \[(?P<subsystem>\w+)\] )?(?P<message>.*)",
         first="0-9",
@@ -248,5 +292,20 @@ TEXTS = (
         rf"(?P<time>\d\d/\d\d/\d\d {CLOCK}) (?P<level>{LEVEL}) (?P<logger>[\w.$]+): "
         r"(?P<message>.*)",
         first="0-9",
+    ),
+    TextFormat(
+        "Linux audit",
+        "type=AVC msg=audit(1769860800.250:41): avc:  denied  { read } for  pid=7",
+        r"(?:node=\S+ )?type=(?P<type>[A-Z_\d]+) "
+        r"msg=audit\((?P<time>\d{10}\.\d{3}):\d+\): (?P<message>.*)",
+        first="nt",
+        needs="msg=audit(",
+    ),
+    TextFormat(
+        "Mosquitto",
+        "1769860800: New connection from 10.0.0.7 on port 1883.",
+        r"(?P<time>\d{10}): (?P<message>\S.*)",
+        first="0-9",
+        needs=": ",
     ),
 )
