@@ -25,13 +25,14 @@ from ctxlog.line.event import Event
 from ctxlog.line.vendors import SCHEMAS
 from ctxlog.retention._sample import in_share
 from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.group.tables import Groups, Order
 from ctxlog.viewer.query.criteria import failing
 from ctxlog.viewer.query.watch import Watch, in_order
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import LinePrinter
-from ctxlog.viewer.show.table import Order, grouped, groups
+from ctxlog.viewer.show.table import groups
 from tests.aggregators.web import serving
 from tests.helpers import Run, need
 
@@ -494,8 +495,12 @@ def test_a_weight_is_as_many_requests(
             found += [row_of([line]) for _ in range(times(weight))]
         return found
 
-    by, chosen = "status", Order.of(order)
-    weighted = grouped(rows(lambda _: 1), by, chosen, weighted=True)
-    repeated = grouped(rows(lambda weight: weight), by, chosen)
-    tables = [sorted(groups(found, by, chosen)) for found in (weighted, repeated)]
-    assert tables[0] == tables[1]
+    weighted, repeated = Groups("status", weighted=True), Groups("status")
+    for row in rows(lambda _: 1):
+        weighted.add(row)
+    for row in rows(lambda weight: weight):
+        repeated.add(row)
+    chosen = Order.of(order)
+    tables = [table.first(chosen) for table in (weighted, repeated)]
+    shown = [sorted(groups(found, "status", chosen)) for found in tables]
+    assert shown[0] == shown[1]

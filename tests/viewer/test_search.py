@@ -25,10 +25,11 @@ from ctxlog.aggregators.split import unwrapped
 from ctxlog.viewer.commands._options import add_choice
 from ctxlog.viewer.group.summary import Row
 from ctxlog.viewer.query.criteria import failing
+from ctxlog.viewer.query.findings import Rows
 from ctxlog.viewer.query.needles import Every, Ids
 from ctxlog.viewer.query.processes import found
 from ctxlog.viewer.query.scan import scan
-from ctxlog.viewer.query.search import Reader, _Rows
+from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.read.source import Block, Hit, Source
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
@@ -276,12 +277,12 @@ def test_rows_of_pieces_are_the_rows_of_the_whole(
 ) -> None:
     """The rows of `top` are the same, however the file is divided."""
     hits = [Hit(number, line, []) for number, line in enumerate(parts)]
-    make = _Rows(Names())
-    whole, torn = make(hits)
+    make = Rows(Names())
+    whole, _, torn = make(hits)
     merged: dict[str, Row] = {}
     merged_torn: list[int] = []
     for start in range(0, len(hits), size):
-        rows, more = make(hits[start : start + size])
+        rows, _, more = make(hits[start : start + size])
         merged_torn += more
         for request, row in rows.items():
             if merged.setdefault(request, row) is not row:

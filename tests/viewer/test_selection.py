@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctxlog.__main__ import main
+from ctxlog.viewer.group.tables import Order, Requests
 from ctxlog.viewer.query import patterns
 from ctxlog.viewer.query.criteria import by_grep, by_level, failing
 from ctxlog.viewer.query.patterns import Pattern
@@ -307,5 +309,5 @@ def test_rows_of_chosen_lines_without_a_request(written: Written) -> None:
     line = '10.0.0.1 - - [01/Jan/2026:00:00:00 +0000] "GET /{} HTTP/1.1" {} 5'
     path = written(line.format("good", 200), line.format("bad", 500))
     reader = Reader([Source(str(path))], Names())
-    rows = reader.rows(criteria=[failing]).values()
-    assert [row.about.path for row in rows] == ["/bad"]
+    table = reader.table(partial(Requests, Order()), criteria=[failing])
+    assert [row.about.path for row in table.first()] == ["/bad"]

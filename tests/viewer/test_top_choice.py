@@ -16,7 +16,7 @@ from ctxlog.__main__ import main
 from ctxlog.viewer.group.paths import template_of
 from ctxlog.viewer.group.summary import Row
 from ctxlog.viewer.read.source import Block, Source
-from ctxlog.viewer.show.histogram import histogram_text, intervals
+from ctxlog.viewer.show.histogram import Intervals, histogram_text
 from ctxlog.viewer.show.look import Look
 
 Captured = pytest.CaptureFixture[str]
@@ -241,14 +241,15 @@ def test_every_request_is_in_an_interval(
     """
     None is lost, whatever the times are, and all intervals that are told are rows.
     """
-    rows = []
+    both = table, later = Intervals(seconds), Intervals(seconds)
     for number, start in enumerate(starts):
         row = Row(str(number))
         row.extent.start = row.extent.end = start
-        rows.append(row)
-    found = intervals(rows, seconds)
-    assert sum(one.number for one in found) == len(rows)
-    assert len(found) <= 21 * len(rows)
+        both[number % 2].add(row)
+    table.merge(later)
+    found = table.all()
+    assert sum(one.number for one in found) == table.number == len(starts)
+    assert len(found) <= 21 * len(starts)
     assert histogram_text(found, Look()).count("\n") >= len(found)
 
 

@@ -17,7 +17,8 @@ from ctxlog.errors import ConfigError
 from ctxlog.terminal import wants_color
 from ctxlog.viewer.commands._options import settle
 from ctxlog.viewer.group.collected import Collected
-from ctxlog.viewer.query.search import Reader, is_named
+from ctxlog.viewer.query.naming import is_named
+from ctxlog.viewer.query.search import Reader
 from ctxlog.viewer.read.directory import files_of
 from ctxlog.viewer.read.store import FAILED, source_of
 from ctxlog.viewer.recognize.keys import Names

@@ -7,7 +7,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from ctxlog.viewer.commands._options import add_choice, add_files, add_limit, add_look
 from ctxlog.viewer.commands.common import (
@@ -17,19 +18,11 @@ from ctxlog.viewer.commands.common import (
     explained,
     reader_of,
 )
-from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.group.tables import Groups, Order, Requests, Table
 from ctxlog.viewer.query.criteria import duration
 from ctxlog.viewer.show.grid import grid_text
-from ctxlog.viewer.show.histogram import histogram_text, interval_object, intervals
-from ctxlog.viewer.show.table import (
-    Order,
-    group_object,
-    grouped,
-    groups,
-    ordered,
-    row_object,
-    rows,
-)
+from ctxlog.viewer.show.histogram import Intervals, histogram_text, interval_object
+from ctxlog.viewer.show.table import group_object, groups, row_object, rows
 
 _DESCRIPTION = """\
 A row per request, or per group of them, with what was counted and timed.
@@ -87,25 +80,32 @@ def run(chosen: argparse.Namespace) -> int:
         complain("top", wrong)
         return 2
     order = Order.of(chosen.sort)
-    found = reader.rows(
-        order.counts, chosen.criteria or [], chosen.slow, chosen.request or ()
+    table = reader.table(
+        _table(order, chosen),
+        order.counts,
+        chosen.criteria or [],
+        chosen.slow,
+        chosen.request or (),
     )
-    if order.total and not any(order.total in row.totals for row in found.values()):
+    if order.total and order.total not in table.totals:
         complain("top", f"no line has a total {order.total!r}")
     try:
-        text = _text(sorted(found.values(), key=_begun), order, chosen)
+        text = _text(table, order, chosen)
     except ValueError as error:
         complain("top", f"--over: {error}; a longer time makes fewer")
         return 2
     sys.stdout.buffer.write(encoded(text))
     sys.stdout.flush()
-    return exit_code("top", reader, len(found), chosen)
+    return exit_code("top", reader, table.number, chosen)
 
 
-def _begun(row: Row) -> tuple[bool, float, str]:
-    """Return the key that puts the request first which began first."""
-    start = row.extent.start
-    return start is None, start or 0.0, row.id
+def _table(order: Order, chosen: argparse.Namespace) -> Callable[[], Table]:
+    """Return what makes an empty table, also in other processes."""
+    if chosen.over is not None:
+        return partial(Intervals, chosen.over)
+    if chosen.by:
+        return partial(Groups, chosen.by, weighted=chosen.weighted)
+    return partial(Requests, order, chosen.limit)
 
 
 def _wrong(chosen: argparse.Namespace) -> str:
@@ -119,22 +119,23 @@ def _wrong(chosen: argparse.Namespace) -> str:
     return ""
 
 
-def _text(found: Sequence[Row], order: Order, chosen: argparse.Namespace) -> str:
+def _text(table: Table, order: Order, chosen: argparse.Namespace) -> str:
     limit = chosen.limit
-    if chosen.over is not None:
-        every = intervals(found, chosen.over)
+    if isinstance(table, Intervals):
+        every = table.all()
         # Requests without a time are said, however few rows are wanted.
         shown = [*every[:limit]]
         shown += [one for one in every[len(shown) :] if one.begin is None]
         if chosen.json:
             return _objects([interval_object(one) for one in shown])
         return histogram_text(shown, chosen.look)
-    if chosen.by:
-        some = grouped(found, chosen.by, order, weighted=chosen.weighted)[:limit]
+    if isinstance(table, Groups):
+        some = table.first(order)[:limit]
         if chosen.json:
             return _objects([group_object(one, chosen.by, order) for one in some])
         return grid_text(groups(some, chosen.by, order), chosen.look.width)
-    requests = ordered(found, order)[:limit]
+    assert isinstance(table, Requests)
+    requests = table.first()
     if chosen.json:
         return _objects(map(row_object, requests))
     return grid_text(rows(requests, order, chosen.look.clock), chosen.look.width)

@@ -7,22 +7,29 @@ that may be meant are parsed, and every parsed line is held against the question
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from ctxlog.aggregators import Condition, Operator, Question
 from ctxlog.viewer.group.collected import OUTSIDE, Collected
 from ctxlog.viewer.group.sameness import Once
-from ctxlog.viewer.group.summary import READY_MADE, Extent, Row, Sums
+from ctxlog.viewer.group.summary import READY_MADE, Extent, Row
+from ctxlog.viewer.group.tables import Table
 from ctxlog.viewer.query.criteria import Criterion
+from ctxlog.viewer.query.findings import (
+    Extents,
+    Matching,
+    Rows,
+    briefs,
+    entries,
+    met_outside,
+)
+from ctxlog.viewer.query.naming import is_named
 from ctxlog.viewer.query.needles import (
     AnyOf,
-    Brief,
     Briefly,
     Every,
     Ids,
@@ -33,13 +40,14 @@ from ctxlog.viewer.query.needles import (
 )
 from ctxlog.viewer.query.processes import can_fork, found, is_large
 from ctxlog.viewer.read.progress import Progress
-from ctxlog.viewer.read.source import BROKEN, Hit, Run, Source
+from ctxlog.viewer.read.source import BROKEN, Hit, Source
 from ctxlog.viewer.read.store import FAILED, Store
-from ctxlog.viewer.recognize.forms import Forms, seconds_of
+from ctxlog.viewer.recognize.forms import Forms
 from ctxlog.viewer.recognize.keys import Names, spellings
 from ctxlog.viewer.recognize.record import Record
 
 _T = TypeVar("_T")
+_Table = TypeVar("_Table", bound=Table)
 
 #: The seconds before `--since` and after `--until` within which a store is asked for
 #: the rest of a request.
@@ -48,8 +56,6 @@ MARGIN = 3600.0
 _HANDED_OVER = 4 << 20
 #: The most ids of one question.
 _IDS_AT_ONCE = 100
-#: Stands for the id of a request that has none, and one line: by where that is.
-_ALONE = "\0%d "
 
 
 @dataclass(frozen=True)
@@ -179,7 +185,7 @@ class Reader:
         for source, hits in self._found(lines, _as_they_are):
             torn: list[int] = []
             names = self._names_for(source)
-            for hit, records in _entries(hits, names, torn):
+            for hit, records in entries(hits, names, torn):
                 if records:
                     yield names, hit, records
             self._note_torn(source, torn)
@@ -191,15 +197,38 @@ class Reader:
         slow: float | None = None,
         named: Sequence[str] = (),
     ) -> dict[str, Row]:
+        """Return what lines say of the requests that have ids; as for `table`."""
+        return self._summed(Rows(self.names, counts, None, slow), criteria, named)[0]
+
+    def table(
+        self,
+        make: Callable[[], _Table],
+        counts: Collection[str] = READY_MADE,
+        criteria: Sequence[Criterion] = (),
+        slow: float | None = None,
+        named: Sequence[str] = (),
+    ) -> _Table:
         """
-        Return what lines say of their requests, in one pass if all requests are meant.
+        Return requests as a table, in one pass if all are meant.
 
         Args:
+            make: What makes an empty table; it can be pickled.
             counts: The names of the totals that are of interest.
             criteria: What must hold, each for any line of a request.
             slow: How many seconds a request takes at least.
             named: What one of names its id, as `is_named` has it; any id if empty.
         """
+        of_lines = Rows(self.names, counts, make, slow)
+        rows, alone = self._summed(of_lines, criteria, named)
+        table = make() if alone is None else cast(_Table, alone)
+        for row in rows.values():
+            table.add(row)
+        return table
+
+    def _summed(
+        self, make: Rows, criteria: Sequence[Criterion], named: Sequence[str]
+    ) -> tuple[dict[str, Row], Table | None]:
+        """Return the rows of requests that have ids, and the table of the others."""
         if criteria:
             ids = self._matching(criteria, ())
             wanted = {
@@ -208,38 +237,44 @@ class Reader:
                 if not named or any(is_named(one, text) for text in named)
             }
             of_them = Lines(Ids(wanted, self.names), self._of(wanted))
-            rows = {}
+            rows: dict[str, Row] = {}
+            table = None
             if wanted:
-                rows = self._rows(of_them, _Rows(self.names, counts, wanted))
-            if not named:  # lines that are whole requests, and have no id
-                make = _Rows(self.names, counts, (), criteria=criteria)
-                rows |= self._rows(self._meant(criteria), make, self._alone(criteria))
+                rows, _ = self._rows(of_them, replace(make, wanted=wanted, table=None))
+            if not named and make.table is not None:
+                others = replace(make, wanted=(), criteria=criteria)
+                _, table = self._rows(
+                    self._meant(criteria), others, self._alone(criteria)
+                )
         elif named:
-            rows = self._rows(
-                self._named(named), _Rows(self.names, counts, named=named)
-            )
+            rows, table = self._rows(self._named(named), replace(make, named=named))
         else:
             every = Lines(Briefly(self.names), [self._within])
-            rows = self._rows(every, _Rows(self.names, counts))
-        if slow is not None:
-            return {
+            rows, table = self._rows(every, make)
+        if make.slow is not None:
+            rows = {
                 request: row
                 for request, row in rows.items()
-                if row.extent.seconds >= slow
+                if row.extent.seconds >= make.slow
             }
-        return rows
+        return rows, table
 
-    def _rows(self, lines: Lines, make: _Rows, alone: bool = False) -> dict[str, Row]:
+    def _rows(
+        self, lines: Lines, make: Rows, alone: bool = False
+    ) -> tuple[dict[str, Row], Table | None]:
         rows: dict[str, Row] = {}
-        for source, (found_rows, torn) in self._found(lines, make, alone=alone):
+        table = None
+        for source, (found_rows, some, torn) in self._found(lines, make, alone=alone):
             for request, row in found_rows.items():
-                if request.startswith(_ALONE[0]):  # a line of this source only
-                    request += source.name
                 known = rows.setdefault(request, row)
                 if known is not row:
                     known.merge(row)
+            if table is None:
+                table = some
+            elif some is not None:
+                table.merge(some)
             self._note_torn(source, torn)
-        return rows
+        return rows, table
 
     @staticmethod
     def _alone(criteria: Sequence[Criterion]) -> bool:
@@ -265,7 +300,7 @@ class Reader:
     ) -> Iterator[str]:
         """Do so; all of *outside* must hold for a line outside of requests."""
         missing: dict[str, set[int]] = {}
-        make = _Matching(self.names, criteria, outside)
+        make = Matching(self.names, criteria, outside)
         alone = self._alone(criteria)
         for source, made in self._found(self._meant(criteria), make, alone=alone):
             self._note_torn(source, made.torn)
@@ -374,7 +409,7 @@ class Reader:
         """Yield the ids of requests that took so long, or longer."""
         extents: dict[str, Extent] = {}
         every = Lines(Briefly(self.names, "time", "id"), [self._within])
-        for source, (found_extents, torn) in self._found(every, _Extents(self.names)):
+        for source, (found_extents, torn) in self._found(every, Extents(self.names)):
             for request, extent in found_extents.items():
                 extents.setdefault(request, Extent()).merge(extent)
             self._note_torn(source, torn)
@@ -450,13 +485,13 @@ class Reader:
             torn: list[int] = []
             names = self._names_for(source)
             collected.begin(names)
-            for told, hits in _briefs(pieces, forms):
+            for told, hits in briefs(pieces, forms):
                 at = 0
                 for number, hit in hits.items():
                     if told is not None:
                         collected.keep(told, at, number, wanted)
                     at = number + 1
-                    for _, records in _entries([hit], names, torn):
+                    for _, records in entries([hit], names, torn):
                         requests = [
                             (request, record.span)
                             for record in records
@@ -465,7 +500,7 @@ class Reader:
                         ]
                         collected.add(hit, requests)
                         if looks_outside and records:
-                            spans = _outside(hit, records, outside)
+                            spans = met_outside(hit, records, outside)
                             if spans:
                                 self._keep_outside(names, hit, spans)
                 if told is not None:
@@ -474,40 +509,12 @@ class Reader:
         return collected
 
 
-def is_named(request: str, text: str) -> bool:
-    """
-    Return whether a request's id, or a part of it after a `~`, begins with a text.
-
-    A text with a `*`, which stands for anything, is held against the whole id.
-    """
-    if "*" in text:
-        return request == text or _glob(text).fullmatch(request) is not None
-    return request.startswith(text) or f"~{text}" in request
-
-
-@functools.lru_cache(64)
-def _glob(text: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
-
-
-def _outside(
-    hit: Hit, records: Sequence[Record], criteria: Sequence[Criterion]
-) -> list[tuple[float, float] | None]:
-    """Return the spans of the records outside of requests for which all holds."""
-    return [
-        record.span
-        for record in records
-        if record.request is None
-        and all(one.holds(record, hit.whole) for one in criteria)
-    ]
-
-
 def _with_names(
     then: Callable[[Iterable[Any]], _T], names: Names
 ) -> Callable[[Iterable[Any]], _T]:
     """Return the same for lines that are read with other names."""
     made: Any = then
-    if isinstance(made, (_Matching, _Rows)):
+    if isinstance(made, (Matching, Rows)):
         made = replace(made, names=names)
     return cast("Callable[[Iterable[Any]], _T]", made)
 
@@ -548,215 +555,6 @@ def _pieces(source: Source | Store, lines: Lines) -> Iterator[tuple[int, list[Hi
         if isinstance(which, (Briefly, Runs)):  # whether a line is new its bytes tell
             which = Every(which.names)
         yield from found(source, which, _as_they_are)
-
-
-def _entries(
-    hits: Iterable[Hit], names: Names, torn: list[int]
-) -> Iterator[tuple[Hit, Sequence[Record]]]:
-    """
-    Yield lines with their records.
-
-    Args:
-        hits: The lines.
-        names: The user's names.
-        torn: Takes where lines begin that could not be read, and began as an object.
-    """
-    for hit in hits:
-        records = Record.read(hit.line, names)
-        if not records and hit.line.lstrip().startswith(b"{"):
-            torn.append(hit.position)
-        yield hit, records
-
-
-@dataclass(frozen=True)
-class _Extents:
-    """Tells how long requests last, and lists lines that could not be read."""
-
-    names: Names
-
-    def __call__(
-        self, pieces: Iterable[Hit | Brief]
-    ) -> tuple[dict[str, Extent], list[int]]:
-        extents: dict[str, Extent] = {}
-        torn: list[int] = []
-        spans: dict[bytes, tuple[bytes, bytes]] = {}
-        for told, hits in _briefs(pieces):
-            for written, (first, last) in told.spans().items() if told else ():
-                known = spans.get(written, (first, last))
-                spans[written] = min(first, known[0]), max(last, known[1])
-            for _, records in _entries(hits.values(), self.names, torn):
-                for record in records:
-                    request, span = record.request, record.span
-                    if request is not None:
-                        extent = extents.setdefault(request, Extent())
-                        if span is not None:
-                            extent.add(*span)
-        for written, (first, last) in spans.items():
-            extent = extents.setdefault(written.decode(), Extent())
-            extent.add(seconds_of(first), seconds_of(last))
-        return extents, torn
-
-
-def _briefs(
-    pieces: Iterable[Hit | Run | Brief], forms: Forms | None = None
-) -> Iterator[Brief]:
-    """
-    Yield what lines say in brief.
-
-    Args:
-        pieces: The lines, or what they say.
-        forms: What tells what most lines say; None if all are to be read.
-    """
-    hits: list[Hit] = []
-    for one in pieces:
-        if isinstance(one, Hit):
-            hits.append(one)
-            continue
-        if hits:
-            yield _brief(hits, forms)
-            hits = []
-        yield _run_brief(one, forms) if isinstance(one, Run) else one
-    if hits:
-        yield _brief(hits, forms)
-
-
-def _brief(hits: Sequence[Hit], forms: Forms | None) -> Brief:
-    told = None
-    if forms is not None:
-        data = b"".join([hit.line for hit in hits])
-        if data.count(b"\n") == len(hits):  # each has one, its end
-            told = forms.told(data, len(data))
-    if told is None:
-        return Brief(None, dict(enumerate(hits)))
-    read = {*told.others, *(number for number, hit in enumerate(hits) if hit.below)}
-    return Brief(told, {number: hits[number] for number in sorted(read)})
-
-
-def _run_brief(run: Run, forms: Forms | None) -> Brief:
-    told = forms.told(run.data, len(run.data)) if forms is not None else None
-    if told is None:
-        return Brief(None, dict(enumerate(run.hits())))
-    starts = zip(told.others, told.starts(told.others), strict=True)
-    return Brief(
-        told,
-        {
-            number: Hit(run.position + start, told.line(number), [])
-            for number, start in starts
-        },
-    )
-
-
-class _Made(NamedTuple):
-    """
-    What lines say about some questions.
-
-    Attributes:
-        held: By request the numbers of the questions that hold.
-        outside: Lines outside of requests, and the spans of their records.
-        torn: Where lines begin that could not be read.
-    """
-
-    held: dict[str, set[int]]
-    outside: list[tuple[Hit, list[tuple[float, float] | None]]]
-    torn: list[int]
-
-
-@dataclass(frozen=True)
-class _Matching:
-    """Holds lines against criteria, and those of no request against *outside*."""
-
-    names: Names
-    criteria: Sequence[Criterion]
-    outside: Sequence[Criterion] = ()
-
-    def __call__(self, hits: Iterable[Hit]) -> _Made:
-        made = _Made({}, [], [])
-        looks_outside = any(one.outside for one in self.outside)
-        numbered = list(enumerate(one.holds for one in self.criteria))
-        for hit, records in _entries(hits, self.names, made.torn):
-            line = hit.whole
-            for record in records:
-                held = {number for number, holds in numbered if holds(record, line)}
-                if held and (request := record.request) is not None:
-                    made.held.setdefault(request, set()).update(held)
-            if records and looks_outside:
-                spans = _outside(hit, records, self.outside)
-                if spans:
-                    made.outside.append((hit, spans))
-        return made
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """
-    Makes rows of lines, and lists those that could not be read.
-
-    A line about a whole request that has no id, as of an access log, is a row.
-    """
-
-    names: Names
-    counts: Collection[str] = READY_MADE
-    wanted: Collection[str] | None = None
-    named: Sequence[str] = ()
-    criteria: Sequence[Criterion] = ()
-
-    def _is_named(self, request: str) -> bool:
-        return not self.named or any(is_named(request, one) for one in self.named)
-
-    def _is_meant(self, hit: Hit, record: Record, request: str | None) -> bool:
-        if self.wanted is None:
-            return self._is_named(request or "")
-        if request is not None:
-            return request in self.wanted and self._is_named(request)
-        line = hit.whole
-        return bool(self.criteria) and all(
-            one.holds(record, line) for one in self.criteria
-        )
-
-    def __call__(
-        self, pieces: Iterable[Hit | Brief]
-    ) -> tuple[dict[str, Row], list[int]]:
-        rows: dict[str, Row] = {}
-        torn: list[int] = []
-        sums = Sums()
-        for told, read in _briefs(pieces):
-            at, lines = 0, iter(told.said() if told is not None else ())
-            for number, hit in read.items():
-                sums.add(islice(lines, number - at))
-                next(lines, None)
-                at = number + 1
-                for _, records in _entries([hit], self.names, torn):
-                    self._add(rows, hit, records, sums)
-            sums.add(lines)
-        for request in [*sums]:
-            self._settle(rows, request.decode(), sums)
-        return rows, torn
-
-    def _add(
-        self,
-        rows: dict[str, Row],
-        hit: Hit,
-        records: Sequence[Record],
-        sums: Sums,
-    ) -> None:
-        for record in records:
-            request = record.request
-            if request is None and not record.is_whole:
-                continue
-            key = _ALONE % hit.position if request is None else request
-            self._settle(rows, key, sums)
-            row = rows.get(key)
-            if row is None:
-                if not self._is_meant(hit, record, request):
-                    continue
-                row = rows[key] = Row(request or "-")
-            row.add(record, self.counts)
-
-    def _settle(self, rows: dict[str, Row], request: str, sums: Sums) -> None:
-        """Add the lines of a request that were told briefly up to now."""
-        known = sums.pop(request.encode("utf-8", "surrogatepass"), None)
-        if known is not None and self._is_named(request):
-            rows.setdefault(request, Row(request)).tell(known)
 
 
 def _scan(criteria: Sequence[Criterion], names: Names) -> Scan:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ctxlog.viewer.group.summary import Extent
 from ctxlog.viewer.query.criteria import Criterion
-from ctxlog.viewer.query.search import is_named
+from ctxlog.viewer.query.naming import is_named
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 

@@ -4,12 +4,13 @@ Requests over time, as bars.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import floor
 
 from ctxlog.terminal import paint
 from ctxlog.viewer.group.summary import Row
+from ctxlog.viewer.group.tables import Table
 from ctxlog.viewer.show.look import Look
 from ctxlog.viewer.show.printing import count_text
 from ctxlog.viewer.show.times import UTC
@@ -44,41 +45,64 @@ class Interval:
         self.number += 1
         self.failed += row.failed
 
+    def merge(self, later: Interval) -> None:
+        """Count the requests of another one that is the same interval."""
+        self.number += later.number
+        self.failed += later.failed
 
-def intervals(rows: Iterable[Row], seconds: float) -> Sequence[Interval]:
+
+class Intervals(Table):
     """
-    Return the requests by when they begin, also the intervals without any.
-
-    Of many such intervals in a row none is there: one line with a wrong year would make
-    millions of them. Requests without a time are the last interval, if there are any.
+    Requests by when they begin.
 
     Args:
-        rows: The requests.
         seconds: How long each interval is.
-
-    Raises:
-        ValueError: if these are too many.
     """
-    found: dict[int, Interval] = {}
-    timeless = Interval(None)
-    for row in rows:
-        if row.extent.start is None:
-            timeless.add(row)
-            continue
-        place = floor(row.extent.start / seconds)
-        found.setdefault(place, Interval(place * seconds)).add(row)
-    shown: list[Interval] = []
-    places = sorted(found)
-    for before, place in zip([*places[:1], *places], places, strict=False):
-        empty = range(before + 1, place)
-        if len(empty) > _MOST_EMPTY:
-            found[place].skipped = len(empty)
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._found: dict[int, Interval] = {}
+        self._timeless = Interval(None)
+
+    def _add(self, row: Row) -> None:
+        start = row.extent.start
+        if start is None:
+            self._timeless.add(row)
         else:
-            shown += [Interval(one * seconds) for one in empty]
-        shown.append(found[place])
-    if len(shown) > MOST:
-        raise ValueError(f"{len(shown):,} intervals are too many (at most {MOST})")
-    return [*shown, timeless] if timeless.number else shown
+            self._at(floor(start / self._seconds)).add(row)
+
+    def _merge(self, later: Intervals) -> None:
+        self._timeless.merge(later._timeless)
+        for place, one in later._found.items():
+            self._at(place).merge(one)
+
+    def _at(self, place: int) -> Interval:
+        return self._found.setdefault(place, Interval(place * self._seconds))
+
+    def all(self) -> Sequence[Interval]:
+        """
+        Return the intervals in order, also those without a request.
+
+        Of many such intervals in a row none is there: one line with a wrong year would
+        make millions of them. Requests without a time are the last interval, if there
+        are any.
+
+        Raises:
+            ValueError: if these are too many.
+        """
+        shown: list[Interval] = []
+        places = sorted(self._found)
+        for before, place in zip([*places[:1], *places], places, strict=False):
+            empty, one = range(before + 1, place), self._found[place]
+            if len(empty) > _MOST_EMPTY:
+                one = replace(one, skipped=len(empty))
+            else:
+                shown += [Interval(number * self._seconds) for number in empty]
+            shown.append(one)
+        if len(shown) > MOST:
+            raise ValueError(f"{len(shown):,} intervals are too many (at most {MOST})")
+        return [*shown, self._timeless] if self._timeless.number else shown
 
 
 def interval_object(one: Interval) -> dict[str, object]:

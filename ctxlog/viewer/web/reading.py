@@ -169,8 +169,7 @@ def pieces(given: Given, ends: dict[str, int]) -> Iterator[Piece | str]:
     stores = [name for name in given.files if is_address(name)]
     if stores:
         reader = Given(stores, given.names).reader()
-        # a line that is a whole request, and has no id, cannot be opened
-        rows = {key: row for key, row in reader.rows().items() if key == row.id}
+        rows = reader.rows()  # a request without an id could not be opened
         with collected_outside(reader, [failing]) as collected:
             yield Piece(rows, Outside.of(collected), NONE, 0, older=True)
         yield from reader.problems

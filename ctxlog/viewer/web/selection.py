@@ -12,8 +12,8 @@ from datetime import timezone, tzinfo
 from ctxlog.viewer.group.summary import Row
 from ctxlog.viewer.query import criteria
 from ctxlog.viewer.query.criteria import Criterion
+from ctxlog.viewer.query.naming import is_named
 from ctxlog.viewer.query.needles import Matches, text_needle
-from ctxlog.viewer.query.search import is_named
 
 
 def _by_trace(text: str) -> Criterion:
