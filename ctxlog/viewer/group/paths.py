@@ -5,6 +5,7 @@ Paths that differ in what they are about only, as one.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # Words and a year, as names have: annual-report-2024.
 _DATED = (
@@ -23,7 +24,11 @@ _VARYING = re.compile(
     r"|[^/]{64,}"
 )
 
+_QUERY = re.compile(r"[?#]")
+_HOST = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*")
 
+
+@lru_cache(4096)
 def template_of(path: str) -> str:
     """
     Return a path with `{}` in place of what varies: `/users/17` is `/users/{}`.
@@ -31,8 +36,7 @@ def template_of(path: str) -> str:
     Numbers, days, UUIDs, hashes, long tokens and mail addresses vary; words with a year
     do not. The query and the host are left out.
     """
-    path = re.split(r"[?#]", path, maxsplit=1)[0]
-    path = re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*", "", path)
+    path = _HOST.sub("", _QUERY.split(path, maxsplit=1)[0])
     return "/".join(
         "{}" if _VARYING.fullmatch(part) else part for part in path.split("/")
     )

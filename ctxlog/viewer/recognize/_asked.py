@@ -23,6 +23,7 @@ from ctxlog.viewer.recognize.scales import number
 from ctxlog.viewer.recognize.times import duration, of_parts
 
 _METHOD = re.compile(r"[A-Za-z][A-Za-z-]{1,19}")
+_STATUS = re.compile(r"[1-5]\d\d")
 
 
 class Asked(Said):
@@ -36,7 +37,7 @@ class Asked(Said):
         for _, found in self._all("status"):
             if type(found) is int and 100 <= found <= 599:
                 return found
-            if isinstance(found, str) and re.fullmatch(r"[1-5]\d\d", found):
+            if isinstance(found, str) and _STATUS.fullmatch(found):
                 return int(found)
         return None
 
