@@ -141,6 +141,42 @@ _SAID = {
     "Sidekiq": replace(_LOGGED, took=0.041),
     "MongoDB": replace(_LOGGED, request=None, message="Slow query", took=0.041),
     "PostgreSQL": replace(_LOGGED, request=None, user="alice"),
+    "Contour": _ASKED,
+    "APISIX": _ASKED,
+    "Akamai": replace(_ASKED, took=None),
+    "nginx, Logstash's names": _ASKED,
+    "Tomcat, requests": replace(_ASKED, time=1769860800.0, user="alice"),
+    "SAP, Cloud Foundry": replace(_ASKED, level=20),
+    "django-structlog": replace(
+        _ASKED, level=40, message="request_finished", took=None, user="alice"
+    ),
+    "Ory": replace(_ASKED, level=40, message="completed handling request"),
+    "Echo": _ASKED,
+    "Linkerd, requests": _ASKED,
+    "go-kit": replace(_LOGGED, took=0.041),
+    "gRPC middleware, Gitaly": replace(_LOGGED, took=0.041),
+    "Kubernetes, requests": replace(
+        _ASKED, time=1769860800.1234, level=20, message="HTTP"
+    ),
+    "Kubernetes, events": replace(_LOGGED, request=None, time=1769860800.0, level=30),
+    "Kubernetes, list of audit events": replace(
+        _ASKED,
+        message="create /orders 503",
+        took=None,
+        method="create",
+        user="alice",
+    ),
+    "CockroachDB, events": replace(_LOGGED, level=20, message="query_execute"),
+    "CloudNativePG": replace(_LOGGED, request=None),
+    "MySQL": replace(_LOGGED, request=None),
+    "MongoDB, audit": replace(_LOGGED, request=None, level=0, message="authenticate"),
+    "Consul, Nomad (audit)": replace(_ASKED, took=None),
+    "Hasura": replace(_ASKED, level=40, took=None),
+    "AWS CloudTrail, file": replace(
+        _LOGGED, time=1769860800.0, level=0, message="PutObject", user="alice"
+    ),
+    "AWS Step Functions": replace(_LOGGED, level=0, message="ExecutionFailed"),
+    "Azure Front Door": _ASKED,
 }
 
 Run = Callable[..., tuple[int, str]]

@@ -67,7 +67,7 @@ class Asked(Said):
         return self._request_line[0]
 
     @property
-    def _request_line(self) -> tuple[str, str] | tuple[None, None]:
+    def _request_line(self) -> tuple[str | None, str | None]:
         for _, found in self._all("request line"):
             if type(found) is str and (both := request_line(found)):
                 return both
@@ -134,7 +134,8 @@ class Asked(Said):
             return 1e-9
         unit = usual_unit(texts[0]) or usual_unit(texts[1])
         if unit:
-            return unit
+            is_taken = texts[1] == "timetaken" and found % 1  # Azure's: of seconds
+            return 1.0 if is_taken else unit
         return 1.0 if 0 < found < 1 else None
 
     @property

@@ -9,9 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from ctxlog._json import loads
+from ctxlog.viewer.recognize._held import WRAPPED_TIME, dicts, held, may_hold
 
-#: Where a line that was wrapped keeps the time of what wrapped it.
-WRAPPED_TIME = "__REALTIME_TIMESTAMP"
 _WRAPPED_LOGS = ("stream", "kubernetes", "time", "date", "docker", "container_id")
 _WRAPPED_MESSAGES = (
     "source_type",
@@ -40,27 +39,43 @@ _WRAPPERS: Sequence[tuple[str, Sequence[str], Collection[str]]] = (
     ("line", ("timestamp",), ("labels", "fields")),
     # CloudWatch Logs Insights
     ("@message", ("@timestamp",), ("@ptr", "@logStream", "@log", "@ingestionTime")),
+    # Azure Monitor: containers, Container Apps, what Kubernetes itself writes
+    ("LogMessage", ("TimeGenerated",), ("TimeGenerated",)),
+    ("LogEntry", ("TimeGenerated",), ("TimeGenerated",)),
+    ("Log_s", ("TimeGenerated",), ("TimeGenerated",)),
+    ("Log", ("TimeGenerated",), ("TimeGenerated",)),
+    ("properties.log", ("time",), ("category",)),
+    # Splunk
+    ("_raw", ("_time",), ("_time",)),
+    # AWS Lambda's telemetry
+    ("record", ("time",), ("type",)),
 )
+#: Of these what is not read is the message as it is.
+_MESSAGES = frozenset({"MESSAGE", "log", "message", "short_message", "@message"})
 #: Lists of names and values: of Log4j's context, of OpenTelemetry's attributes.
 _PAIRS = ("contextMap", "attributes", "Attributes")
 #: Lists of wrapped lines in an object: of CloudWatch's subscriptions and command line.
 _LISTS = ("logEvents", "events")
 #: Answers of Insights and of Azure's queries: lists of cells, one list for each line.
 _ANSWERS = ("results", "tables")
+#: Batches of OpenTelemetry's: of several resources, or of one.
+_BATCHES = ("resourceLogs", "scopeLogs")
 
 #: One of these has each object that is not simply the line itself.
 _MARKS = frozenset(
     [mark for _, _, others in _WRAPPERS for mark in others]
-    + [*_LISTS, *_PAIRS, *_ANSWERS, "resourceLogs"]
+    + [*_LISTS, *_PAIRS, *_ANSWERS, *_BATCHES, "resourceId"]
 )
 
 #: And one of these: `time` and `date` alone are of any line.
 _WRAPPING = frozenset(
-    [name for name, _, _ in _WRAPPERS] + [*_LISTS, *_PAIRS, *_ANSWERS, "resourceLogs"]
+    [name.partition(".")[0] for name, _, _ in _WRAPPERS]
+    + [*_LISTS, *_PAIRS, *_ANSWERS, *_BATCHES]
 )
 
-# Values within values of OpenTelemetry's that are read.
+# Values within values of OpenTelemetry's that are read, and batches within batches.
 _DEPTH = 64
+_DEEPEST = 3
 
 
 #: Reads what is wrapped and no JSON: what it says, or nothing.
@@ -75,9 +90,16 @@ def simple(text: bytes) -> dict[str, Any] | None:
         return None
     if type(members) is not dict:
         return None
-    if not _MARKS.isdisjoint(members) and not _WRAPPING.isdisjoint(members):
+    if not _is_simple(members) or _is_rounded(members):
         return None
-    return None if _is_rounded(members) else members
+    return members
+
+
+def _is_simple(members: dict[str, Any]) -> bool:
+    """Whether an object is as it stands: none of a collector, and no batch."""
+    if may_hold(members):
+        return False
+    return _MARKS.isdisjoint(members) or _WRAPPING.isdisjoint(members)
 
 
 def objects(text: bytes, read: Reader | None = None) -> Sequence[dict[str, Any]]:
@@ -95,13 +117,22 @@ def objects(text: bytes, read: Reader | None = None) -> Sequence[dict[str, Any]]
         members = _read(text)
     except (ValueError, RecursionError):
         return ()
-    if not isinstance(members, dict):
-        return ()
-    if _MARKS.isdisjoint(members):  # as most are
+    return _entries(members, read, 0) if isinstance(members, dict) else ()
+
+
+def _entries(
+    members: dict[str, Any], read: Reader | None, depth: int
+) -> Sequence[dict[str, Any]]:
+    """Return the entries that an object is or has."""
+    if _is_simple(members):
         return (members,)
+    inner = held(members) if depth < _DEEPEST else ()
+    if inner:
+        return [one for each in inner for one in _entries(each, read, depth + 1)]
     members = _unwrapped(members, read)
-    if "resourceLogs" in members:
-        return [_flat(one) for one in _records(members)] or (members,)
+    if not members.keys().isdisjoint(_BATCHES):
+        resources = members.get("resourceLogs", [members])
+        return [_flat(one) for one in _records(resources)] or (members,)
     if "timeUnixNano" in members and isinstance(members.get("attributes"), list):
         return (_flat(members),)
     if not members.keys().isdisjoint(_PAIRS):
@@ -111,7 +142,19 @@ def objects(text: bytes, read: Reader | None = None) -> Sequence[dict[str, Any]]
         return found or (members,)
     if not members.keys().isdisjoint(_LISTS):
         return _events(members, read) or (members,)
+    if "resourceId" in members and "properties" in members:  # Azure's, as text
+        return ({**members, "properties": _parsed(members["properties"])},)
     return (members,)
+
+
+def _parsed(value: object) -> Any:
+    """Return the object that a text is; other values as they are."""
+    if not isinstance(value, str) or not value.startswith("{"):
+        return value
+    try:
+        return _read(value.encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return value
 
 
 def _read(text: bytes) -> Any:
@@ -149,21 +192,26 @@ def _is_rounded(members: dict[str, Any]) -> bool:
 def _unwrapped(members: dict[str, Any], read: Reader | None) -> dict[str, Any]:
     """Return what a line has as text in another one, else that one."""
     for name, times, others in _WRAPPERS:
-        text = members.get(name)
-        if text is None or members.keys().isdisjoint(others):
+        if members.keys().isdisjoint(others):
             continue
+        text = members.get(name)
+        head, dot, rest = name.partition(".")
+        if dot and isinstance(inside := members.get(head), dict):
+            text = inside.get(rest)
         if name == "MESSAGE" and isinstance(text, list):
             text = _bytes(text)  # of which the journal does not know that it is text
             members = {**members, name: text}
+        if name == "LogMessage" and isinstance(text, dict):
+            return {WRAPPED_TIME: members[times[0]], **text}
         if not isinstance(text, str):
             continue
         line = text.strip().encode("utf-8", "replace")
         if not line.startswith(b"{"):
             said = read(line) if read is not None else ()
-            if not said and name == "line":
-                return {**members, "message": text}
+            if not said and name not in _MESSAGES and "message" not in members:
+                said = [{"message": text}]
             if said:
-                around = {key: of for key, of in members.items() if key != name}
+                around = {key: of for key, of in members.items() if key != head}
                 return {**around, **said[0]}
             continue
         try:
@@ -187,7 +235,7 @@ def _events(members: dict[str, Any], read: Reader | None) -> list[dict[str, Any]
     for name in _LISTS:
         events = [
             one
-            for one in _dicts(members.get(name))
+            for one in dicts(members.get(name))
             if "timestamp" in one and isinstance(one.get("message"), str)
         ]
         if events:
@@ -199,11 +247,11 @@ def _answered(members: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the lines of an answer: of Insights, or of the tables of Azure's."""
     results = members.get("results")
     for row in results if isinstance(results, list) else ():
-        cells = [one for one in _dicts(row) if isinstance(one.get("field"), str)]
+        cells = [one for one in dicts(row) if isinstance(one.get("field"), str)]
         if cells:
             yield {one["field"]: one.get("value") for one in cells}
-    for table in _dicts(members.get("tables")):
-        names = [one.get("name") for one in _dicts(table.get("columns"))]
+    for table in dicts(members.get("tables")):
+        names = [one.get("name") for one in dicts(table.get("columns"))]
         rows = table.get("rows")
         for row in rows if isinstance(rows, list) else ():
             if isinstance(row, list) and len(row) == len(names):
@@ -211,19 +259,14 @@ def _answered(members: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 yield {str(name): said for name, said in pairs if said is not None}
 
 
-def _records(members: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for resource in _dicts(members.get("resourceLogs")):
+def _records(resources: object) -> Iterator[dict[str, Any]]:
+    for resource in dicts(resources):
         about = resource.get("resource")
         about = _pairs(about.get("attributes"), 0) if isinstance(about, dict) else {}
         service = {key: of for key, of in about.items() if key == "service.name"}
-        for scope in _dicts(resource.get("scopeLogs")):
-            for record in _dicts(scope.get("logRecords")):
+        for scope in dicts(resource.get("scopeLogs")):
+            for record in dicts(scope.get("logRecords")):
                 yield {**record, **service}
-
-
-def _dicts(found: object) -> list[dict[str, Any]]:
-    members = found if isinstance(found, list) else []
-    return [one for one in members if isinstance(one, dict)]
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
@@ -246,7 +289,7 @@ def _paired(members: dict[str, Any]) -> dict[str, Any]:
 def _pairs(attributes: object, depth: int) -> dict[str, Any]:
     """Return what a list of keys and values says."""
     found = {}
-    for one in _dicts(attributes):
+    for one in dicts(attributes):
         key, value = one.get("key", one.get("Key")), one.get("value", one.get("Value"))
         if key is not None and value:
             found[str(key)] = _value(value, depth)

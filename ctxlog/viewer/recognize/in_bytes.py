@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from ctxlog.viewer.recognize.formats import FORMATS
 from ctxlog.viewer.recognize.keys import WORDS
 from ctxlog.viewer.recognize.scales import level_words
 
@@ -30,7 +31,8 @@ def id_key(paths: Iterable[str]) -> bytes:
         last = re.split(r"[^a-z0-9]", name)[-1]
         if not last.endswith("id"):
             ends |= {last, last.upper(), last.capitalize()}
-    ends |= {path.rpartition(".")[2] for path in paths}
+    own = (path for one in FORMATS for path in one.places("id"))
+    ends |= {path.rpartition(".")[2] for path in (*own, *paths)}
     every = sorted(re.escape(end).encode() for end in ends)
     # With `=` in text that a collector has wrapped.
     return rb'(?:%s)(?:\\?"\s*:\s*|=)' % b"|".join(every)
@@ -53,6 +55,8 @@ def status(digits: bytes) -> Sequence[bytes]:
         rb"TATUS(?:_?CODE)?" + then,
         rb"es(?:ponse|ult)_?[cC]ode" + then,
         inner,
+        rb'"resp' + then,  # of Kubernetes' API
+        rb'"code' + then,
         *_WRAPPED_TEXT,
     )
 
@@ -65,7 +69,7 @@ def failing() -> Sequence[bytes]:
     level = rb"(?:" + word + rb'|\\?"?(?:[5-9]\d|\d{3}|-|[0-3]\b|4\d))'
     colon = rb'\\?"\s*:\s*'
     found = [
-        rb"%s(?:[._]?(?:name|Name|NAME|no))?" % key + colon + level
+        rb"%s(?:[._]?(?:name|Name|NAME|no|Str))?" % key + colon + level
         for key in (b"evel", b"EVEL")
     ]
     found += [
@@ -78,7 +82,10 @@ def failing() -> Sequence[bytes]:
         rb'everity_?[nN]umber\\?"\s*:\s*\\?"?(?:1[7-9]|2\d)',
         rb"vl" + colon + level,
         rb'"@l' + colon + word,
-        rb'"s' + colon + word,
+        rb'"s' + colon + level,
+        rb'"L' + colon + word,
+        rb'"label' + colon + word,
+        rb'"sev' + colon + word,
         rb"riority" + colon + level,
         rb"RIORITY" + colon + level,
         rb"tatus" + colon + word,
@@ -100,7 +107,10 @@ _WRAPPED_TEXT = (
     rb'"agent"\s*:\s*\{',
     rb'"kubernetes"\s*:\s*\{',
     rb'"podName"\s*:',
+    rb'"stream"\s*:',
     rb'"line"\s*:\s*"[^{\s]',
     rb'"results"\s*:\s*\[',
     rb'"tables"\s*:\s*\[',
+    rb'"values"\s*:\s*\[',
+    rb'"(?:LogMessage|LogEntry|Log(?:_s)?|_raw|record)"\s*:\s*"[^{\s]',
 )

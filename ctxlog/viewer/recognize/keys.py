@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ctxlog.viewer.recognize._objects import WRAPPED_TIME
+from ctxlog.viewer.recognize._held import WRAPPED_TIME
 from ctxlog.viewer.recognize.services import service_of_file
 
 #: What a line may say, and the names of each, the most telling first.
@@ -27,7 +27,7 @@ WORDS: Mapping[str, Sequence[str]] = {
         "correlation_id x-correlation-id "
         "audit_id transaction_id transaction.id x-transaction-id "
         "trace_id trace.id logging.googleapis.com/trace otel_trace_id x-trace-id "
-        "x-b3-trace-id xray_trace_id x-amzn-trace-id x-cloud-trace-context "
+        "dd.trace_id x-b3-trace-id xray_trace_id x-amzn-trace-id x-cloud-trace-context "
         "trace_parent"
     ).split(),
     "time": (
@@ -36,18 +36,19 @@ WORDS: Mapping[str, Sequence[str]] = {
         "time_iso8601 time_local msec instant start_utc start_time start_time_utc "
         "request_received_timestamp stage_timestamp event_timestamp created_at "
         "observed_timestamp observed_time_unix_nano start_local receive_timestamp "
-        "time_generated when "
+        "time_generated when written_at created t "
         "time_millis edge_start_timestamp request_time request_time_epoch accept_date "
         "request_date " + WRAPPED_TIME + " __source_realtime_timestamp"
     ).split(),
     "level": (
-        "level severity log.level level_name level.name severity_text lvl log_severity "
-        "error_severity status severity_number priority levelno"
+        "level severity log.level level_name level.name level.level_str severity_text "
+        "lvl log_severity error_severity status severity_number priority levelno"
     ).split(),
     "message": (
         "message msg event short_message rendered_message formatted_message "
-        "body.string_value body.value text_payload body log_message error_message log "
-        "error.message err.message exception.message"
+        "event_message body.string_value body.value body.text text_payload body "
+        "log_message error_message log error.message err.message exception.message "
+        "result_description"
     ).split(),
     "status": (
         "status status_code response_code http_status http_status_code "
@@ -60,7 +61,7 @@ WORDS: Mapping[str, Sequence[str]] = {
         "request_url uri_path http.path http.target http.url http.route_path "
         "original_url raw_path url.original url.full cs-uri-stem client_request_uri "
         "requested_uri "
-        "client_request_path x-envoy-original-path"
+        "client_request_path x-envoy-original-path x-envoy-origin-path"
     ).split(),
     "route": "route http.route".split(),
     "method": (
@@ -92,12 +93,15 @@ WORDS: Mapping[str, Sequence[str]] = {
     "parent task": "parent_task_id parent_job_id".split(),
     "parent request": "parent_request_id parent_request.id".split(),
     "task": "task task_name job_name".split(),
+    # The message of a line that has no other.
+    "error": "error err".split(),
     "logger": "logger log.logger logger_name logger.name".split(),
     "traceback": (
         "exception.stack exc_info stack error.stack_trace error.stack stack_trace "
         "err.stack full_message exception exception.stacktrace stacktrace "
         "error_verbose thrown.extended_stack_trace throwable.step_array "
-        "exception.trace exception.frames exceptions outer_stack_trace"
+        "exception.trace exception.frames exceptions outer_stack_trace throwable "
+        "exception.backtrace error_detail cause"
     ).split(),
 }
 
@@ -113,7 +117,8 @@ CONTEXTS = frozenset(
     "record extra fields span spans context mdc contextmap namedtags properties scopes "
     "state jsonpayload dd labels attributes attr meta metadata payload headers req "
     "request http httprequest res response requestheaders responseheaders resource "
-    "data ctx tags custom body requestcontext event source logprocessed scope "
+    "data ctx tags custom body requestcontext detail httpinfo mdlc eventproperties "
+    "scopeproperties logevent event source logprocessed scope "
     "message audit kubernetes customdimensions baggage contextdata protopayload "
     "respheaders logattributes resourceattributes attributesstring connection kvplist "
     "proxy json "
@@ -122,7 +127,7 @@ CONTEXTS = frozenset(
 )
 #: Where a whole record stands in another object.
 RECORDS = frozenset(
-    "record fields jsonpayload source logprocessed message json".split()
+    "record fields jsonpayload source logprocessed message json logevent".split()
 )
 #: What is of the line itself, not of its context.
 OF_LINES = frozenset({"time", "level", "message"})
@@ -133,7 +138,8 @@ _DURATION = re.compile(
     r"(?:http|total|request|response|req|res|server|upstreamtotal|downstream|"
     r"processing|execution|handler|origin|event)*"
     r"(?P<name>duration|elapsed(?:time)?|took|latency|dur|responsetime|requesttime|"
-    r"(?:processing|execution|total|handling)time|time(?:taken|elapsed)|timespan)"
+    r"(?:processing|execution|total|handling)time|time(?:taken|elapsed)|timespan|"
+    r"(?:grpctime|total)(?=ms|us|ns))"
     r"(?:in)?(?P<unit>ms|msecs?|millis|milliseconds?|us|usecs?|micros|microseconds?|"
     r"ns|nsecs?|nanos|nanoseconds?|secs?|seconds?|s)?"
 )
@@ -385,7 +391,8 @@ AGAIN = (("text", "record"), ("attributes", "timeUnixNano"))
 #: What is of the line even if it says the same a second time.
 OWN = frozenset(
     "timestamp time @timestamp ts asctime timeUnixNano level severity log.level "
-    "levelname severityText message msg short_message body.stringValue".split()
+    "levelname severityText message msg short_message body.stringValue "
+    "timestampSeconds timestampNanos".split()
 ) | {WRAPPED_TIME}
 #: Objects whose members are shown as the line's own.
 SPREAD = frozenset(

@@ -11,7 +11,7 @@ from typing import Any
 
 from ctxlog.viewer.recognize._asked import Asked
 from ctxlog.viewer.recognize._levels import level_of
-from ctxlog.viewer.recognize._messages import filled, placed
+from ctxlog.viewer.recognize._messages import filled, placed, spoken
 from ctxlog.viewer.recognize._objects import objects, simple
 from ctxlog.viewer.recognize._shape import Place, name_of, without
 from ctxlog.viewer.recognize._tracebacks import as_text, beside, within
@@ -25,8 +25,9 @@ from ctxlog.viewer.recognize.keys import (
     plain,
 )
 from ctxlog.viewer.recognize.scales import level_number, number
+from ctxlog.viewer.recognize.text import named
 from ctxlog.viewer.recognize.text import read as read_text
-from ctxlog.viewer.recognize.times import seconds
+from ctxlog.viewer.recognize.times import of_parts, seconds
 
 _MAY_BE_NO_ID = frozenset({"", "N", "-", "n", "0"})
 _NOT_AT_THE_END = frozenset({"", "\n"})
@@ -49,7 +50,7 @@ class Record(Asked):
             members = None if names.of_file else simple(line)
             if members is not None:
                 return (cls(members, names),)
-            found = objects(line, lambda text: read_text(text, names))
+            found = objects(line, lambda text: _read_wrapped(text, names))
         else:
             found = read_text(line, names)
         if names.of_file:
@@ -101,7 +102,7 @@ class Record(Asked):
         day, clock = self.members.get("date"), self.members.get("time")
         if isinstance(day, str) and isinstance(clock, str):
             return "time", seconds(f"{day} {clock}")
-        return "", None
+        return "", of_parts(self.members)  # Google's
 
     @property
     def level(self) -> int:
@@ -133,7 +134,8 @@ class Record(Asked):
         """
         The message; empty if there is none.
 
-        That of an access log, which has none, is what was asked for and the answer.
+        That of an access log, which has none, is what was asked for and the answer;
+        that of a line that only has an error is this one.
         """
         found = self._best("message")
         if (
@@ -146,7 +148,8 @@ class Record(Asked):
             return found
         asked = (self.method, self.path)
         if None in asked:
-            return ""
+            errors = (said for _, said in self._all("error") if type(said) is str)
+            return next(filter(None, errors), "")
         return " ".join(filter(None, (*map(str, asked), str(self.status or ""))))
 
     @property
@@ -154,11 +157,14 @@ class Record(Asked):
         form, object_at = self._shape.format, ""
         for place, found in self._all("message"):
             if type(found) is not str:
-                if isinstance(found, (dict, list)):
+                if type(found) is list and found and type(found[0]) is str:
+                    found = spoken(found)
+                elif isinstance(found, (dict, list)):
                     if place in OWN and found and type(place) is str:
                         object_at = place
                     continue
-                found = str(found)
+                else:
+                    found = str(found)
             if place == "log":  # as Docker has it
                 found = found.rstrip("\r\n")
             if not found:
@@ -290,6 +296,10 @@ class Record(Asked):
     def says_failed(self) -> bool:
         """Whether its status says so, not only that of a call of another service."""
         return not self.is_bare and (self.status or 0) >= 500 and not self.is_call
+
+
+def _read_wrapped(text: bytes, names: Names) -> Sequence[dict[str, Any]]:
+    return read_text(text, names) or named(text, names)
 
 
 # What is found, by what is asked for: where, and what it is.

@@ -109,6 +109,8 @@ SCALES: Mapping[str, Callable[[int], int]] = {
     "Python": lambda level: level if 0 < level <= 100 else 0,
     "Ruby": lambda level: (10, 20, 30, 40, 50)[level] if 0 <= level <= 4 else 0,
     "lager": lambda level: (10, 20, 40, 50)[level] if 0 <= level <= 3 else 0,
+    "MySQL": lambda level: (20, 40, 30, 20)[level] if 0 <= level <= 3 else 0,
+    "CockroachDB": lambda level: (0, 20, 30, 40, 50)[level] if 0 <= level <= 4 else 0,
     **dict.fromkeys(_OUTCOMES, lambda _: 0),
 }
 
@@ -116,7 +118,9 @@ SCALES: Mapping[str, Callable[[int], int]] = {
 def outcome(word: str, scale: str) -> int | None:
     """Return the level of how something ended; None if a scale has no such words."""
     words = _OUTCOMES.get(scale)
-    return None if words is None else words.get(word.lower(), 40)
+    if words is None:
+        return None
+    return words.get(word.lower()) or level_number(word) or 40
 
 
 def level_number(level: object) -> int:

@@ -35,6 +35,15 @@ def read(line: bytes, names: Names) -> Sequence[dict[str, Any]]:
     return _entries(names).read(line)
 
 
+def named(line: bytes, names: Names) -> Sequence[dict[str, Any]]:
+    """
+    Return what a wrapped text says that has no form of its own.
+
+    That is its message and its id; nothing if it names no id. Never raises.
+    """
+    return _entries(names).named(line)
+
+
 def stream(line: bytes) -> str | None:
     """Return the service that a collector has written before a line; None if none."""
     # imported here, as below: most files have JSON only

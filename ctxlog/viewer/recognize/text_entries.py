@@ -165,6 +165,12 @@ class Entries:
             self._size += len(line)
         return found
 
+    def named(self, line: bytes) -> Sequence[dict[str, Any]]:
+        """Return the message and the id of a text; nothing if it names no id."""
+        members: dict[str, Any] = {"message": _text(line)}
+        self._identify(members, members["message"])
+        return (members,) if len(members) > 1 else ()
+
     def _read(self, line: bytes) -> Sequence[dict[str, Any]]:
         line = line.lstrip(b" ")
         found = None if not _may_have_prefix(line) else prefixed(line)
@@ -181,7 +187,7 @@ class Entries:
     def _own(self, line: bytes) -> Sequence[dict[str, Any]]:
         start = line.find(b"{", 0, _PREFIX)
         if start == 0:
-            return objects(line)
+            return objects(line, lambda inner: self.read(inner) or self.named(inner))
         text = _text(line)
         members = self._text(text)
         is_entry = members is not None or (

@@ -12,6 +12,8 @@ from ctxlog.viewer.recognize.formats._text import LEVEL
 _ISO = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
 _COLOR = rb"(?:\x1b\[[0-9;]*m)*"
 _FORMS = (
+    # journalctl -o json-seq, -o json-sse
+    re.compile(rb"(?:\x1e|data: )(?=\{)"),
     # docker compose logs
     re.compile(
         _COLOR

@@ -101,9 +101,16 @@ def _from_object(value: dict[str, object]) -> float | None:
     return of_parts(value)
 
 
+_PARTS = (
+    ("epochSecond", "nanoOfSecond"),
+    ("seconds", "nanos"),
+    ("timestampSeconds", "timestampNanos"),
+)
+
+
 def of_parts(value: dict[str, object]) -> float | None:
     """Return the seconds of an object that has seconds and nanoseconds, else None."""
-    for whole, part in (("epochSecond", "nanoOfSecond"), ("seconds", "nanos")):
+    for whole, part in _PARTS:
         second, nanos = value.get(whole), value.get(part, 0)
         if isinstance(second, str) and second.isdigit() and len(second) < 15:
             second = int(second)

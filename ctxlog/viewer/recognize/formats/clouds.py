@@ -34,8 +34,8 @@ FORMATS = (
         '"status":"success"}}',
         known_by="time type record",
         found={
-            "message": "type",
-            "level": "record.status",
+            "message": "record.message type",
+            "level": "record.level record.status",
             "duration": "record.metrics.durationMs",
         },
         scale="Lambda",
@@ -260,13 +260,13 @@ FORMATS = (
         '"functionName":"Orders","levelId":4}}',
         known_by="time resourceId category properties",
         found={
+            "id": "properties.trackingReference",
             "message": "properties.message properties.Message resultDescription",
             "status": "properties.ScStatus",
             "path": "properties.CsUriStem",
             "method": "properties.CsMethod",
             "duration": "properties.TimeTaken",
         },
-        unit=0.001,
     ),
     Format(
         "Fastly",
@@ -276,6 +276,77 @@ FORMATS = (
         known_by="time_elapsed url request",
         found={"method": "request"},
         unit=1e-06,
+    ),
+    Format(
+        "CloudWatch, embedded metrics",
+        '{"_aws":{"Timestamp":1769860800123,"CloudWatchMetrics":[]},"service":"shop",'
+        '"level":"ERROR","message":"payment refused","requestId":"7f3a91c2"}',
+        known_by="_aws",
+        found={"time": "_aws.Timestamp"},
+    ),
+    Format(
+        "AWS CloudTrail, file",
+        '{"Records":[{"eventVersion":"1.11","userIdentity":{"userName":"alice"},'
+        '"eventTime":"2026-01-31T12:00:00Z","eventSource":"s3.amazonaws.com",'
+        '"eventName":"PutObject","requestID":"7f3a91c2","eventID":"e1"}]}',
+    ),
+    Format(
+        "AWS Step Functions",
+        '{"id":"2","type":"ExecutionFailed","details":{"cause":"card expired"},'
+        '"previous_event_id":"1","event_timestamp":"1769860800123",'
+        '"execution_arn":"7f3a91c2"}',
+        known_by="event_timestamp execution_arn",
+        found={"id": "execution_arn", "message": "type"},
+    ),
+    Format(
+        "AWS Lambda, telemetry",
+        '{"time":"2026-01-31T12:00:00.123Z","type":"function","record":{"timestamp":'
+        '"2026-01-31T12:00:00.123Z","level":"ERROR","message":"payment refused",'
+        '"requestId":"7f3a91c2"}}',
+    ),
+    Format(
+        "Google Cloud, answer",
+        '{"entries":[{"insertId":"a1","jsonPayload":{"message":"payment refused",'
+        '"requestId":"7f3a91c2"},"timestamp":"2026-01-31T12:00:00.123Z",'
+        '"severity":"ERROR"}],"nextPageToken":"x"}',
+    ),
+    Format(
+        "Azure Application Insights, sent",
+        '{"name":"Microsoft.ApplicationInsights.Message","time":'
+        '"2026-01-31T12:00:00.123Z","iKey":"k","tags":{"ai.operation.id":"7f3a91c2",'
+        '"ai.cloud.role":"shop"},"data":{"baseType":"MessageData","baseData":'
+        '{"message":"payment refused","severityLevel":"Error"}}}',
+        known_by="iKey tags data",
+        found={
+            "id": "tags.ai.operation.id",
+            "service": "tags.ai.cloud.role",
+            "level": "data.baseData.severityLevel",
+            "message": "data.baseData.message data.baseData.exceptions.message",
+            "status": "data.baseData.responseCode data.baseData.resultCode",
+            "path": "data.baseData.url",
+            "duration": "data.baseData.duration",
+        },
+        scale="Application Insights",
+    ),
+    Format(
+        "Azure, containers",
+        '{"TimeGenerated":"2026-01-31T12:00:00.123Z","ContainerName":"shop",'
+        '"PodName":"shop-1","LogMessage":"{\\"level\\":\\"error\\",'
+        '\\"request_id\\":\\"7f3a91c2\\",\\"msg\\":\\"payment refused\\"}",'
+        '"LogSource":"stderr"}',
+    ),
+    Format(
+        "Azure Container Apps",
+        '{"TimeGenerated":"2026-01-31T12:00:00.123Z","ContainerAppName_s":"shop",'
+        '"Log_s":"{\\"level\\":\\"error\\",\\"request_id\\":\\"7f3a91c2\\",'
+        '\\"msg\\":\\"payment refused\\"}","Stream_s":"stderr"}',
+    ),
+    Format(
+        "Azure Front Door",
+        '{"time":"2026-01-31T12:00:00.123Z","resourceId":"/SUBSCRIPTIONS/1",'
+        '"category":"FrontDoorAccessLog","properties":{"trackingReference":"7f3a91c2",'
+        '"httpMethod":"POST","requestUri":"/orders","httpStatusCode":"503",'
+        '"timeTaken":"0.041"}}',
     ),
 )
 

@@ -16,11 +16,29 @@ from ctxlog.viewer.recognize.formats._text import (
 
 FORMATS = (
     Format(
+        "controller-runtime",
+        '{"level":"error","ts":"2026-01-31T12:00:00.123Z","msg":"payment refused",'
+        '"controller":"order","controllerKind":"Order","namespace":"shop","name":"o",'
+        '"reconcileID":"7f3a91c2","error":"card expired"}',
+        known_by="controller reconcileID",
+        found={"id": "reconcileID"},
+    ),
+    Format(
+        "zap, development",
+        '{"L":"ERROR","T":"2026-01-31T12:00:00.123Z","C":"shop/payments.go:9",'
+        '"M":"payment refused","request_id":"7f3a91c2",'
+        '"S":"main.charge\\n\\tshop/payments.go:9"}',
+        known_by="L T M",
+        found={"time": "T", "level": "L", "message": "M", "traceback": "S"},
+        unit=1.0,
+    ),
+    Format(
         "zap",
         '{"level":"error","ts":1769860800.123,"caller":"shop/payments.go:9",'
         '"msg":"payment refused","request_id":"7f3a91c2","duration":0.041,'
         '"stacktrace":"main.charge\\n\\tshop/payments.go:9"}',
         known_by="level ts msg",
+        found={"time": "ts"},
         unit=1.0,
     ),
     Format(
@@ -58,6 +76,44 @@ FORMATS = (
         unit=1e-09,
     ),
     Format(
+        "Ory",
+        '{"audience":"application","http_request":{"headers":{"x-request-id":'
+        '"7f3a91c2"},"host":"shop","method":"POST","path":"/orders"},"http_response":'
+        '{"size":12,"status":503,"took":41000000},"level":"error",'
+        '"msg":"completed handling request","time":"2026-01-31T12:00:00.123Z"}',
+        known_by="audience http_request http_response",
+        found={"duration": "http_response.took"},
+        unit=1e-09,
+    ),
+    Format(
+        "Echo",
+        '{"time":"2026-01-31T12:00:00.123Z","id":"7f3a91c2","remote_ip":"10.0.0.9",'
+        '"method":"POST","uri":"/orders","status":503,"error":"","latency":41000000,'
+        '"latency_human":"41ms","bytes_in":0,"bytes_out":12}',
+        known_by="id latency_human",
+        found={"id": "id", "duration": "latency"},
+        unit=1e-09,
+    ),
+    Format(
+        "go-kit",
+        '{"caller":"payments.go:9","err":"payment refused","level":"error",'
+        '"method":"charge","took":"41ms","ts":"2026-01-31T12:00:00.123Z",'
+        '"request_id":"7f3a91c2"}',
+    ),
+    Format(
+        "Linkerd, requests",
+        '{"client.addr":"10.0.0.9:4321","host":"shop","method":"POST",'
+        '"processing_ns":"123456","response_bytes":"12","status":503,'
+        '"timestamp":"2026-01-31T12:00:00.123Z","total_ns":"41000000",'
+        '"trace_id":"7f3a91c2","uri":"/orders","version":"HTTP/2.0"}',
+    ),
+    Format(
+        "gRPC middleware, Gitaly",
+        '{"correlation_id":"7f3a91c2","grpc.code":"Internal","grpc.method":"Charge",'
+        '"grpc.service":"shop.Payments","grpc.time_ms":41.0,"level":"error",'
+        '"msg":"payment refused","time":"2026-01-31T12:00:00.123Z"}',
+    ),
+    Format(
         "httplog",
         '{"time":"2026-01-31T12:00:00.123Z","level":"ERROR",'
         '"msg":"Response: 503 Server Error","service":"shop","httpRequest":'
@@ -72,6 +128,15 @@ FORMATS = (
         "hclog",
         '{"@level":"error","@message":"payment refused","@module":"shop",'
         '"@timestamp":"2026-01-31T12:00:00.123000Z","request_id":"7f3a91c2"}',
+    ),
+    Format(
+        "Kubernetes, requests",
+        '{"ts":1769860800123.4,"caller":"httplog/httplog.go:132","msg":"HTTP","v":3,'
+        '"verb":"POST","URI":"/orders","latency":"41ms","audit-ID":"7f3a91c2",'
+        '"resp":503}',
+        known_by="ts msg verb resp",
+        found={"status": "resp"},
+        level=20,
     ),
     Format(
         "klog",

@@ -89,6 +89,41 @@ FORMATS = (
         known_by="timestamp requestTime uri",
         unit=0.001,
     ),
+    Format(
+        "Spring Cloud Sleuth",
+        '{"timestamp":"2026-01-31T12:00:00.123Z","severity":"ERROR","service":"shop",'
+        '"trace":"7f3a91c2","span":"91","pid":"71","thread":"exec-1",'
+        '"class":"shop.Payments","rest":"payment refused"}',
+        known_by="severity trace span rest",
+        found={"id": "trace", "message": "rest"},
+    ),
+    Format(
+        "Spring, Google's names",
+        '{"traceId":"7f3a91c2","spanId":"91","timestampSeconds":1769860800,'
+        '"timestampNanos":123000000,"severity":"ERROR","thread":"exec-1",'
+        '"logger":"shop.Payments","message":"payment refused","context":"default"}',
+    ),
+    Format(
+        "Tomcat, requests",
+        '{"host":"10.0.0.9","user":"alice","time":"[31/Jan/2026:12:00:00 +0000]",'
+        '"request":"POST /orders HTTP/1.1","statusCode":"503","size":"12",'
+        '"elapsedTimeS":"0.041","requestHeaders":{"X-Request-Id":"7f3a91c2"}}',
+        known_by="statusCode elapsedTimeS",
+        found={"duration": "elapsedTimeS"},
+        unit=1.0,
+    ),
+    Format(
+        "SAP, Cloud Foundry",
+        '{"written_at":"2026-01-31T12:00:00.123Z","type":"request","request":"/orders",'
+        '"method":"POST","response_status":503,"response_time_ms":41.0,'
+        '"correlation_id":"7f3a91c2","level":"INFO"}',
+    ),
+    Format(
+        "Logstash's own",
+        '{"level":"ERROR","loggerName":"shop.Payments","timeMillis":1769860800123,'
+        '"thread":"exec-1","logEvent":{"message":"payment refused",'
+        '"request_id":"7f3a91c2"}}',
+    ),
 )
 
 #: Of text.

@@ -50,7 +50,37 @@ FORMATS = (
             "time": "_meta.date",
             "level": "_meta.logLevelName",
             "message": "0 0.message",
+            "traceback": "1.stack 0.stack",
         },
+    ),
+    Format(
+        "tslog 3",
+        '{"hostname":"shop-1","requestId":"7f3a91c2","date":"2026-01-31T12:00:00.123Z",'
+        '"logLevel":"error","logLevelId":5,"filePath":"payments.ts","lineNumber":9,'
+        '"argumentsArray":["payment refused"]}',
+        known_by="logLevel argumentsArray",
+        found={"level": "logLevel", "message": "argumentsArray"},
+    ),
+    Format(
+        "Roarr",
+        '{"context":{"package":"shop","logLevel":50,"requestId":"7f3a91c2"},'
+        '"message":"payment refused","sequence":"0","time":1769860800123,'
+        '"version":"2.0.0"}',
+        known_by="context message sequence version",
+        found={"level": "context.logLevel"},
+    ),
+    Format(
+        "log4js",
+        '{"startTime":"2026-01-31T12:00:00.123Z","categoryName":"shop",'
+        '"data":["payment refused"],"level":{"level":40000,"levelStr":"ERROR",'
+        '"colour":"red"},"context":{"requestId":"7f3a91c2"},"pid":71}',
+        known_by="startTime categoryName data",
+        found={"message": "data"},
+    ),
+    Format(
+        "NestJS",
+        '{"level":"error","pid":71,"timestamp":1769860800123,"message":'
+        '"payment refused","context":"Payments","requestId":"7f3a91c2"}',
     ),
 )
 

@@ -112,6 +112,42 @@ FORMATS = (
         unit=0.001,
         begins=True,
     ),
+    Format(
+        "Contour",
+        '{"@timestamp":"2026-01-31T12:00:00.123Z","authority":"shop","duration":41,'
+        '"method":"POST","path":"/orders","request_id":"7f3a91c2",'
+        '"response_code":503,"response_flags":"UH","upstream_cluster":"shop"}',
+        known_by="@timestamp response_code response_flags",
+        unit=0.001,
+        begins=True,
+    ),
+    Format(
+        "APISIX",
+        '{"route_id":"1","start_time":1769860800123,"latency":41.0,"client_ip":'
+        '"10.0.0.9","upstream_latency":40,"apisix_latency":1.0,"request":{"method":'
+        '"POST","uri":"/orders","headers":{"x-request-id":"7f3a91c2"}},'
+        '"response":{"status":503,"size":12}}',
+        known_by="apisix_latency latency",
+        found={"path": "request.uri", "duration": "latency"},
+        unit=0.001,
+        begins=True,
+    ),
+    Format(
+        "Akamai",
+        '{"version":1,"reqId":"7f3a91c2","reqTimeSec":"1769860800.123","cliIP":'
+        '"10.0.0.9","statusCode":"503","reqHost":"shop","reqMethod":"POST",'
+        '"reqPath":"/orders"}',
+        known_by="reqTimeSec reqPath",
+        found={"time": "reqTimeSec", "path": "reqPath", "method": "reqMethod"},
+    ),
+    Format(
+        "nginx, Logstash's names",
+        '{"@timestamp":"2026-01-31T12:00:00.123Z","clientip":"10.0.0.9",'
+        '"http_x_request_id":"7f3a91c2","request":"POST /orders HTTP/1.1",'
+        '"status":503,"responsetime":0.041,"upstreamtime":"0.040"}',
+        known_by="responsetime upstreamtime",
+        unit=1.0,
+    ),
 )
 
 #: Of text.

@@ -35,6 +35,15 @@ FORMATS = (
         '{"asctime":"2026-01-31 12:00:00,123","levelname":"ERROR","name":"shop",'
         '"message":"payment refused","request_id":"7f3a91c2"}',
     ),
+    Format(
+        "django-structlog",
+        '{"code":503,"request":"POST /orders","event":"request_finished",'
+        '"ip":"10.0.0.9","request_id":"7f3a91c2","user_id":"alice",'
+        '"timestamp":"2026-01-31T12:00:00.123Z",'
+        '"logger":"django_structlog.middlewares.request","level":"error"}',
+        known_by="code request event",
+        found={"status": "code"},
+    ),
 )
 
 #: Of text.

@@ -138,6 +138,128 @@ FORMATS = (
         known_by="reqId level remoteAddr app",
         scale="Ruby",
     ),
+    Format(
+        "Graylog",
+        '{"gl2_message_id":"01H","source":"shop-1","message":"payment refused",'
+        '"level":3,"request_id":"7f3a91c2","timestamp":"2026-01-31T12:00:00.123Z"}',
+        known_by="gl2_message_id",
+        scale="syslog",
+    ),
+    Format(
+        "ClickHouse",
+        '{"date_time":"1769860800.123000","thread_name":"TCPServer","level":"Error",'
+        '"query_id":"7f3a91c2","logger_name":"executeQuery",'
+        '"message":"payment refused"}',
+        known_by="date_time query_id logger_name",
+        found={"id": "query_id"},
+    ),
+    Format(
+        "CockroachDB, compact",
+        '{"c":1,"t":"1769860800.123000000","s":3,"sev":"E","g":71,"f":"payments.go",'
+        '"l":9,"n":1,"r":1,"tags":{"request_id":"7f3a91c2"},'
+        '"message":"payment refused"}',
+        known_by="c t s g f l",
+        found={"level": "sev s"},
+        scale="CockroachDB",
+    ),
+    Format(
+        "CockroachDB, events",
+        '{"channel_numeric":9,"channel":"SQL_EXEC","timestamp":"1769860800.123000000",'
+        '"severity_numeric":1,"severity":"INFO","tags":{"request_id":"7f3a91c2"},'
+        '"event":{"EventType":"query_execute","Statement":"SELECT 1"}}',
+        known_by="channel_numeric event",
+        found={"message": "event.EventType"},
+    ),
+    Format(
+        "CloudNativePG",
+        '{"level":"info","ts":"2026-01-31T12:00:01Z","logger":"postgres",'
+        '"msg":"record","logging_pod":"shop-1","record":{"log_time":'
+        '"2026-01-31 12:00:00.123 UTC","error_severity":"ERROR",'
+        '"message":"payment refused"}}',
+        known_by="logger msg record",
+        found={
+            "time": "record.log_time",
+            "level": "record.error_severity",
+            "message": "record.message",
+        },
+    ),
+    Format(
+        "MySQL",
+        '{"prio":1,"err_code":10,"subsystem":"Server","msg":"payment refused",'
+        '"time":"2026-01-31T12:00:00.123000Z","ts":1769860800123,"label":"Error"}',
+        known_by="prio err_code",
+        found={"level": "label prio"},
+        scale="MySQL",
+    ),
+    Format(
+        "MongoDB, audit",
+        '{"atype":"authenticate","ts":{"$date":"2026-01-31T12:00:00.123+00:00"},'
+        '"local":{"ip":"10.0.0.1"},"remote":{"ip":"10.0.0.9"},"param":{"db":"shop"},'
+        '"result":18}',
+        known_by="atype ts",
+        found={"message": "atype"},
+    ),
+    Format(
+        "Consul, Nomad (audit)",
+        '{"created_at":"2026-01-31T12:00:00.123Z","event_type":"audit","payload":'
+        '{"id":"7f3a91c2","type":"HTTPEvent","timestamp":"2026-01-31T12:00:00.123Z",'
+        '"request":{"operation":"POST","endpoint":"/orders"},"response":{"status":'
+        '"503"},"stage":"OperationComplete"}}',
+        known_by="created_at event_type payload",
+        found={
+            "id": "payload.id",
+            "path": "payload.request.endpoint",
+            "method": "payload.request.operation",
+        },
+    ),
+    Format(
+        "Kubernetes, events",
+        '{"metadata":{"name":"shop.1","namespace":"shop"},"reason":"BackOff",'
+        '"message":"payment refused","source":{"component":"kubelet"},'
+        '"lastTimestamp":"2026-01-31T12:00:00Z","type":"Warning",'
+        '"involvedObject":{"kind":"Pod","name":"shop-1"}}',
+        known_by="involvedObject reason type",
+        found={"time": "lastTimestamp eventTime", "level": "type"},
+    ),
+    Format(
+        "Kubernetes, list of audit events",
+        '{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":'
+        '[{"kind":"Event","level":"Metadata","auditID":"7f3a91c2",'
+        '"stage":"ResponseComplete","requestURI":"/orders","verb":"create",'
+        '"user":{"username":"alice"},"responseStatus":{"code":503},'
+        '"requestReceivedTimestamp":"2026-01-31T12:00:00.123000Z"}]}',
+    ),
+    Format(
+        "Elasticsearch, answer",
+        '{"took":5,"timed_out":false,"hits":{"total":{"value":1},"hits":'
+        '[{"_index":"logs","_id":"a","_source":{"@timestamp":'
+        '"2026-01-31T12:00:00.123Z","level":"ERROR","message":"payment refused",'
+        '"request_id":"7f3a91c2"}}]}}',
+    ),
+    Format(
+        "Loki, answer",
+        '{"status":"success","data":{"resultType":"streams","result":[{"stream":'
+        '{"app":"shop"},"values":[["1769860800123000000","{\\"level\\":\\"error\\",'
+        '\\"request_id\\":\\"7f3a91c2\\",\\"msg\\":\\"payment refused\\"}"]]}]}}',
+    ),
+    Format(
+        "Splunk, events",
+        '{"time":"1769860800.123","host":"shop-1","sourcetype":"_json","event":'
+        '{"message":"payment refused","severity":"ERROR",'
+        '"properties":{"requestId":"7f3a91c2"}}}',
+    ),
+    Format(
+        "Splunk, export",
+        '{"preview":false,"offset":0,"result":{"_raw":"{\\"level\\":\\"error\\",'
+        '\\"request_id\\":\\"7f3a91c2\\",\\"msg\\":\\"payment refused\\"}",'
+        '"_time":"2026-01-31 12:00:00.123 UTC","host":"shop-1"}}',
+    ),
+    Format(
+        "Hasura",
+        '{"type":"http-log","timestamp":"2026-01-31T12:00:00.123+0000",'
+        '"level":"error","detail":{"request_id":"7f3a91c2","http_info":{"status":503,'
+        '"url":"/orders","method":"POST","ip":"10.0.0.9"}}}',
+    ),
 )
 
 #: Of PostgreSQL.
