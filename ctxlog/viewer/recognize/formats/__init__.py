@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from ctxlog.viewer.recognize.formats import (
+    azure,
     clouds,
     dotnet,
     erlang,
@@ -32,6 +33,7 @@ FORMATS: Sequence[Format] = (
     *proxies.FORMATS,
     *systems.FORMATS,
     *clouds.FORMATS,
+    *azure.FORMATS,
     *java.FORMATS,
     *dotnet.FORMATS,
     *ruby.FORMATS,
