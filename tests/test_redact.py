@@ -568,6 +568,9 @@ SECRETS = [
     ("assignments", '{\\"token\\": \\"s3cret\\"} x', '{\\"token\\": \\"#\\"} x'),
     ("assignments", "GET /x?token=s3cret&a=1 HTTP/1.1", "GET /x?token=#&a=1 HTTP/1.1"),
     ("assignments", "user[password]=s3cret&a=1", "user[password]=#&a=1"),
+    ("assignments", "a=1&token[]=s3cret&a=1", "a=1&token[]=#&a=1"),
+    ("assignments", "user[token][]=s3cret", "user[token][]=#"),
+    ("assignments", "token[0]=s3cret token[1]=s3cret", "token[0]=# token[1]=#"),
     (
         "assignments",
         "Login(user='a', password='s3cret')",

@@ -94,10 +94,11 @@ def _basic(match: re.Match[str]) -> str:
 # Names with values -----------------------------------------------------------------
 
 # A name, and what divides it from its value: `name=`, `"name": `, `'name' => `,
-# `\"name\":`, `user[name]=`, `--name `, `<name>`.
+# `\"name\":`, `user[name]=`, `name[]=`, `name[0]=`, `--name `, `<name>`.
 _NAME = re.compile(
     r"(?<![\w.-])(?P<name>[\w.-]{1,128})"
-    r"(?:(?:\\{0,3}[\"'\]]){0,2}\s{0,4}(?P<mark>=>|:=|=|:(?![:/]))[^\S\n]{0,4}"
+    r"(?:(?:\\{0,3}[\"'\]]){0,2}(?:\[\d{0,9}\])?"
+    r"\s{0,4}(?P<mark>=>|:=|=|:(?![:/]))[^\S\n]{0,4}"
     r"|(?P<space>[^\S\n]{1,4})(?=[^\s=:-])|>)"
 )
 _PARAMETER = re.compile(r"(?<=[?&;])(?P<name>[\w.%-]{1,128})(?P<mark>=)")

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import ctxlog
@@ -77,6 +77,7 @@ def test_a_secret_that_is_cut_off(length: int) -> None:
     assert len(shown) <= 2048 + len(f"state={REDACTED}...")
 
 
+@example([("", "apiKey[]", "&")], 1)
 @given(
     st.lists(
         st.tuples(
