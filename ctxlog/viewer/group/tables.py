@@ -8,7 +8,6 @@ is read, and only what the table keeps of it is held in memory.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -165,7 +164,8 @@ class Group:
         self._lines: float = 0
         self._begun: tuple[bool, float, str] = (True, inf, "")
         self._start = inf
-        self._durations, self._weights = array("d"), array("d")
+        # How often each counts; logs round them, so that of many few differ.
+        self._durations: dict[float, float] = {}
         self._totals: dict[str, tuple[float, float | None]] = {}
 
     def add(self, row: Row, weight: float) -> None:
@@ -175,8 +175,7 @@ class Group:
         self._lines += row.lines * weight
         self._begun = min(self._begun, begun(row))
         self._start = min(self._start, _NUMBERS["start"](row))
-        self._durations.append(row.duration)
-        self._weights.append(weight)
+        self._last(row.duration, weight)
         for name, one in row.totals.items():
             times = one.microseconds
             self._sum(
@@ -190,10 +189,13 @@ class Group:
         self._lines += later._lines
         self._begun = min(self._begun, later._begun)
         self._start = min(self._start, later._start)
-        self._durations += later._durations
-        self._weights += later._weights
+        for duration, weight in later._durations.items():
+            self._last(duration, weight)
         for name, (count, times) in later._totals.items():
             self._sum(name, count, times)
+
+    def _last(self, duration: float, weight: float) -> None:
+        self._durations[duration] = self._durations.get(duration, 0) + weight
 
     def _sum(self, name: str, count: float, times: float | None) -> None:
         counted, timed = self._totals.get(name, (0.0, None))
@@ -212,11 +214,11 @@ class Group:
 
         That is the least duration that this share does not exceed.
         """
-        ordered = sorted(zip(self._durations, self._weights, strict=True))
-        ends = list(accumulate(weight for _, weight in ordered))
+        ordered = sorted(self._durations)
+        ends = list(accumulate(map(self._durations.__getitem__, ordered)))
         last = len(ordered) - 1
         return [
-            ordered[min(bisect_left(ends, self.number * percent / 100), last)][0]
+            ordered[min(bisect_left(ends, self.number * percent / 100), last)]
             for percent in percents
         ]
 
