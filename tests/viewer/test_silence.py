@@ -24,6 +24,8 @@ OURS = {"timestamp": "2026-01-31T12:00:00Z", "level": "INFO", "message": "m"}
     [
         ([], [], "app.log: empty"),
         (["x y z"] * 2000, [], "2,000 lines, none is JSON, logfmt or of another"),
+        (["x y z"], [], "is known; if they name their requests, try --id-regex"),
+        (["x y z"], ["--id-regex", "(a)"], "known, and none matches --id-regex"),
         (
             [{"CorrelationKey": f"k-{n // 2}0000", "n": n} for n in range(80)],
             [],

@@ -153,7 +153,10 @@ def reason(
         return f"{_listed(seen.empty)}: empty" if seen.empty else "nothing to read"
     lines = _count(seen.lines, "line") + ("" if seen.whole else " at the beginning")
     if not seen.entries:
-        return f"{lines}, none is JSON, logfmt or of another format that is known"
+        found = f"{lines}, none is JSON, logfmt or of another format that is known"
+        if names.id_patterns:
+            return f"{found}, and none matches --id-regex"
+        return f"{found}; if they name their requests, try --id-regex PATTERN"
     if not seen.requests:
         return f"{lines}, none has a request's id{_proposal(seen.likely())}"
     known = (
