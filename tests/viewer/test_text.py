@@ -752,3 +752,42 @@ def test_no_other_id_becomes_that_of_a_request(last: str) -> None:
 def test_times_of_more_loggers(text: str, iso: str) -> None:
     """Zones by name, hours of one digit, days before months."""
     assert written(text, NOON + 7200) == iso
+
+
+@pytest.mark.parametrize("piece", ["-", " ", "[", "A", "a-", "\x1b[m", '" '])
+def test_no_row_of_a_character_is_divided_in_all_ways(piece: str) -> None:
+    """Lines with such rows, as rulers are, are read as soon as others."""
+    row = piece * (3000 // len(piece))
+    for one in TEXTS:
+        for place in (len(one.sample) // 3, 2 * len(one.sample) // 3, len(one.sample)):
+            line = f"{one.sample[:place]}{row}{one.sample[place:]}\n"
+            for record in Record.read(line.encode(), Names()):
+                assert record.fields is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"2026-01-31 12:00:00 {'-' * 100}",
+        f"2026-01-31 12:00:00 x {'-' * 100} done",
+        f"2026-01-31T12:00:00.350Z [{'ERROR' * 3000}",
+        f"ERROR refused{' ' * 5000}x",
+    ],
+)
+def test_rulers(line: str) -> None:
+    """A time with a row of dashes behind it took hours to be read as no entry."""
+    for record in Record.read(f"{line}\n".encode(), Names()):
+        assert record.fields is not None
+
+
+@pytest.mark.parametrize("took", ["0!041", "9" * 40])
+def test_a_duration_that_is_none(took: str) -> None:
+    """When the request ended is not told then, and the line is read."""
+    line = (
+        '[2026-01-31T12:00:00.250Z] "GET /orders/7 HTTP/1.1" 500 0 12 "-" "curl/8.5.0" '
+        '"10.0.0.7:51034" "10.1.0.7:80" vcap_request_id:"4f1c22ab-90d3-4e5c-8ab1-'
+        f'7d2e1f0a9b8c" response_time:{took}\n'
+    )
+    (record,) = Record.read(line.encode(), Names())
+    assert record.request == "4f1c22ab-90d3-4e5c-8ab1-7d2e1f0a9b8c"
+    assert record.time == 1769860800.25

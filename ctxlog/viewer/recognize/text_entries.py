@@ -41,7 +41,7 @@ _INDENTED = re.compile(
     rb" {1,8}\x1b?[^ \x1b]{0,4}\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,9}Z\S{0,8} +"
     rb"(?:\x1b\[[0-9;]*m)*\[? ?(?:TRACE|DEBUG|INFO|WARN|ERROR)\b|"
     rb" (?:INFO|WARN) [\w:]+(?:\{[^}]*\}|:) ?|"
-    rb" {3}\d{4}-\d\d-\d\dT[\d:.]{8,18}[+-]\d{4} \[[A-Z]+[\w/-]*\] (?:OUT|ERR) "
+    rb" {3}\d{4}-\d\d-\d\dT[\d:.]{8,18}[+-]\d{4} \[[A-Z][\w/-]{0,99}\] (?:OUT|ERR) "
 )
 _CONTINUED = b" \t\r\n})]"
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
@@ -78,6 +78,8 @@ _NAMED_ID = re.compile(
     r"([\w.:/+-]{1,128})(?![\w.:/+=-])",
     re.IGNORECASE,
 )
+#: In milliseconds.
+_YEAR = 366 * 86_400_000
 _PAIRS = re.compile(r"(?<!\S)([A-Za-z][\w.]*)=(\S+)")
 _TAGS = re.compile(r"([A-Za-z][\w.]*)[=:]\s?([^\s,{}\]]+)")
 #: Levels as klog, Redis, ASP.NET and PostgreSQL write them.
@@ -328,8 +330,10 @@ class Entries:
         if "message" not in members and "status" in members:
             line = (members.get("method"), members.get("path"), members["status"])
             members["message"] = " ".join(word for word in line if word)
-        if one.begins and "duration_ms" in members and "timestamp" in members:
-            taken: Any = members["duration_ms"]
+        taken: Any = members.get("duration_ms")
+        if taken is None:  # or no number
+            members.pop("duration_ms", None)
+        elif one.begins and "timestamp" in members:
             members["timestamp"] = _later(members["timestamp"], taken)
         return members
 
@@ -391,4 +395,5 @@ def _merged(outer: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
 def _later(text: str, taken: float) -> str:
     """Return when something ended that began then; as other lines have their times."""
     moment = seconds(text)
-    return text if moment is None else iso(moment + taken / 1000)
+    # a digit too many makes it thousands of years
+    return text if moment is None or taken > _YEAR else iso(moment + taken / 1000)

@@ -9,7 +9,7 @@ from typing import Any
 
 UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 ID_LIKE = re.compile(rf"req[-_][\w-]+|{UUID}|[0-9a-fA-F]{{16,64}}")
-BRACKETED = re.compile(r"\[([^\]]*)\]")
+BRACKETED = re.compile(r"\[([^\[\]]*)\]")
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s)")
 TO_MS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 _TRACE_ID = re.compile(r"([0-9a-f]{16,32})-([0-9a-f]{16})")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ctxlog.viewer.recognize.formats._text import LEVEL
 
 _ISO = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
-_COLOR = rb"(?:\x1b\[[0-9;]*m)*"
+_COLOR = rb"(?:\x1b\[[0-9;]{0,20}m){0,6}"
 _FORMS = (
     # journalctl -o json-seq, -o json-sse
     re.compile(rb"(?:\x1e|data: )(?=\{)"),
@@ -54,7 +54,7 @@ _FORMS = (
     ),
     # Cloud Foundry
     re.compile(
-        rb"(?P<time>" + _ISO + rb") \[(?P<service>[A-Z]+[\w/-]*)\] "
+        rb"(?P<time>" + _ISO + rb") \[(?P<service>[A-Z][\w/-]{0,99})\] "
         rb"(?P<stream>OUT|ERR) (?:\S+ - (?=\[))?"
     ),
     # logcli

@@ -21,8 +21,9 @@ TEXTS = (
         rf"\[?(?P<time>(?:{ISO}|"
         rf"\d\d[-/ ][A-Z][a-z]{{2}}[-/ ]\d{{4}}[: ]{CLOCK}(?: [+-]\d{{4}})?|"
         rf"{CLOCK}Z?))\]?"
+        # a word begins with no dash, or a row of them is divided in all ways
         r"(?P<head>(?:[\s|:-]{1,9}(?:\[[^\]]{0,120}\]|\([^)]{0,120}\)|"
-        r"[\w.@/=-]{1,80}(?: {0,12}\[\d+\])?:?)){0,3}?)"
+        r"[\w.@/=][\w.@/=-]{0,79}(?: {0,12}\[\d+\])?:?)){0,3}?)"
         rf"[\s|:-]{{0,9}}[\s|:\[(<-](?P<level>{LEVEL})(?![\w.])\s*[\])>]?[\s|:-]*"
         r"(?P<message>.*)",
         first=r"\[\d",
@@ -67,7 +68,7 @@ TEXTS = (
         "a level in capitals (Django, colorlog, rich)",
         "ERROR    payment refused",
         r"(?P<level>DEBUG?|INFO|WARN(?:ING)?|ERROR?|CRITICAL|FATAL?) +"
-        r"(?P<message>\S.*?)(?: {2,}(?P<caller>[\w.-]+:\d+) *)?",
+        r"(?P<message>\S.*?)(?:(?<=\S) {2,}(?P<caller>[\w.-]+:\d+) *)?",
         first="DIWECF",
     ),
     TextFormat(

@@ -35,7 +35,7 @@ TEXTS = (
         "quill",
         "12:00:00.250123 [7] orders.cpp:42     LOG_ERROR     root     payment refused",
         rf"(?P<time>{CLOCK}) \[(?P<thread>\d+)\] (?P<caller>\S+:\d+) +"
-        r"LOG_(?P<level>[A-Z]+)\S* +(?P<logger>\S+) +(?P<message>.*)",
+        r"LOG_(?P<level>[A-Z]+)(?![A-Z])\S* +(?P<logger>\S+) +(?P<message>.*)",
         first="0-9",
         needs=" LOG_",
     ),
@@ -62,14 +62,14 @@ TEXTS = (
         "Android (logcat)",
         "01-31 12:00:00.250  1234  5678 E Orders  : payment refused",
         rf"(?P<time>(?:\d{{4}}-)?\d\d-\d\d {CLOCK}(?: [+-]\d{{4}})?|\d{{10}}\.\d{{3}})"
-        r" +(?P<pid>\d+) +(?P<thread>\d+) (?P<level>[VDIWEFA]) (?P<logger>[^:]*?) *: "
+        r" +(?P<pid>\d+) +(?P<thread>\d+) (?P<level>[VDIWEFA]) (?P<logger>[^:]*): "
         r"(?P<message>.*)",
         first="0-9",
     ),
     TextFormat(
         "Android (logcat, brief)",
         "E/Orders  ( 1234): payment refused",
-        rf"(?:(?P<time>\d\d-\d\d {CLOCK}) )?(?P<level>[VDIWEFA])/(?P<logger>[^(]*?) *"
+        rf"(?:(?P<time>\d\d-\d\d {CLOCK}) )?(?P<level>[VDIWEFA])/(?P<logger>[^(]*)"
         r"\( *(?P<pid>\d+)\): (?P<message>.*)",
         first="VDIWEFA0-9",
         needs="): ",

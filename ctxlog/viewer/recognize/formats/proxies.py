@@ -231,7 +231,8 @@ TEXTS = (
         "[client 10.0.0.7:51034] AH00124: Request exceeded the limit",
         rf"\[(?P<time>{CTIME})\] "
         r"\[(?:(?P<module>[\w-]*):)?(?P<level>[a-z]+\d?)\] "
-        r"(?:\[pid (?P<pid>\d+)[^\]]*\] )?(?P<head>(?:\[[^\]]*\] )*)(?P<message>.*)",
+        r"(?:\[pid (?P<pid>\d+)(?!\d)[^\]]*\] )?(?P<head>(?:\[[^\]]*\] )*)"
+        r"(?P<message>.*)",
         first=r"\[",
     ),
 )

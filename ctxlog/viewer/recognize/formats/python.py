@@ -106,7 +106,8 @@ TEXTS = (
         "rich",
         "[01/31/26 12:00:00] ERROR    payment refused                     orders.py:42",
         r"(?P<time>\[\d\d/\d\d/\d\d \d\d:\d\d:\d\d\]) "
-        rf"(?P<level>{LEVEL}) +(?P<message>.*?)(?: {{2,}}(?P<caller>[\w.-]+:\d+) *)?",
+        rf"(?P<level>{LEVEL}) +(?P<message>.*?)"
+        r"(?:(?<=\S) {2,}(?P<caller>[\w.-]+:\d+) *)?",
         first=r"\[",
     ),
     TextFormat(
