@@ -775,7 +775,7 @@ def test_no_row_of_a_character_is_divided_in_all_ways(piece: str) -> None:
     ],
 )
 def test_rulers(line: str) -> None:
-    """A time with a row of dashes behind it took hours to be read as no entry."""
+    """A time with a row of dashes behind it took minutes to be read as no entry."""
     for record in Record.read(f"{line}\n".encode(), Names()):
         assert record.fields is not None
 
