@@ -49,6 +49,17 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def _add_version(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--version",
+        action=_Version,
+        dest=argparse.SUPPRESS,
+        default=argparse.SUPPRESS,
+        nargs=0,
+        help="print the version",
+    )
+
+
 def parsers() -> tuple[_Parser, _Parser, dict[str, _Parser]]:
     """
     Return the parser, that of `demo`, and that of each other command.
@@ -58,7 +69,7 @@ def parsers() -> tuple[_Parser, _Parser, dict[str, _Parser]]:
     parser = _Parser(
         prog="ctxlog", description="Every log line knows which request wrote it."
     )
-    parser.add_argument("--version", action="store_true", help="print the version")
+    _add_version(parser)
     parser.add_argument(
         "--print-completion",
         metavar="SHELL",
@@ -103,14 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words and words[0] in readers:
         command = command_of(words[0])
         command.arguments(readers[words[0]])
-        readers[words[0]].add_argument(
-            "--version",
-            action=_Version,
-            dest=argparse.SUPPRESS,
-            default=argparse.SUPPRESS,
-            nargs=0,
-            help="print the version",
-        )
+        _add_version(readers[words[0]])
         chosen = parser.parse_args(words)  # --help needs no file
         if words[0] in _READERS:
             configuration = command_of("_configuration")
@@ -128,9 +132,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return done
         return _run(words[0], command.run, chosen)
     chosen = parser.parse_args(words)
-    if chosen.version:
-        print(f"ctxlog {ctxlog.__version__}")
-        return 0
     if chosen.print_completion is not None:
         return _completion(parser, readers, chosen.print_completion)
     if chosen.command is None:
