@@ -266,12 +266,16 @@ class Sums(dict[bytes, Sum]):
                 known.path, known.method = path, method or known.method
 
 
+#: Stands for the id of a request that has none, and one line.
+NAMELESS = "-"
+
+
 class Row:
     """
     The summary of a request, after all its lines have been read.
 
     Args:
-        request: The request's id.
+        request: The request's id; `NAMELESS` if it has none.
 
     Attributes:
         weight: How many requests it stands for, by the completion line that took

@@ -11,18 +11,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
-from ctxlog.viewer.group.summary import READY_MADE, Extent, Row, Sums
+from ctxlog.viewer.group.summary import NAMELESS, READY_MADE, Extent, Row, Sums
 from ctxlog.viewer.group.tables import Table
 from ctxlog.viewer.query.criteria import Criterion
-from ctxlog.viewer.query.naming import is_named
+from ctxlog.viewer.query.naming import is_meant
 from ctxlog.viewer.query.needles import Brief
 from ctxlog.viewer.read.source import Hit, Run
 from ctxlog.viewer.recognize.forms import Forms, seconds_of
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
-
-#: Stands for the id of a request that has none, and one line.
-_NAMELESS = "-"
 
 
 @dataclass(frozen=True)
@@ -120,12 +117,9 @@ class Rows:
     named: Sequence[str] = ()
     criteria: Sequence[Criterion] = ()
 
-    def _is_named(self, request: str) -> bool:
-        return not self.named or any(is_named(request, one) for one in self.named)
-
     def _is_meant(self, request: str) -> bool:
         is_wanted = self.wanted is None or request in self.wanted
-        return is_wanted and self._is_named(request)
+        return is_wanted and is_meant(request, self.named)
 
     def _is_meant_alone(self, hit: Hit, record: Record) -> bool:
         if self.wanted is None:
@@ -180,7 +174,7 @@ class Rows:
                 if alone is None:
                     if not self._is_meant_alone(hit, record):
                         continue
-                    alone = Row(_NAMELESS)
+                    alone = Row(NAMELESS)
                 alone.add(record, self.counts)
         if alone is None or alone.extent.seconds < (self.slow or 0.0):
             return None
@@ -189,7 +183,7 @@ class Rows:
     def _settle(self, rows: dict[str, Row], request: str, sums: Sums) -> None:
         """Add the lines of a request that were told briefly up to now."""
         known = sums.pop(request.encode("utf-8", "surrogatepass"), None)
-        if known is not None and self._is_named(request):
+        if known is not None and is_meant(request, self.named):
             rows.setdefault(request, Row(request)).tell(known)
 
 
@@ -232,14 +226,11 @@ def _run_brief(run: Run, forms: Forms | None) -> Brief:
     told = forms.told(run.data, len(run.data)) if forms is not None else None
     if told is None:
         return Brief(None, dict(enumerate(run.hits())))
-    starts = zip(told.others, told.starts(told.others), strict=True)
-    return Brief(
-        told,
-        {
-            number: Hit(run.position + start, told.line(number), [])
-            for number, start in starts
-        },
-    )
+    read = {
+        number: Hit(run.position + start, line, [])
+        for number, start, line in told.unread()
+    }
+    return Brief(told, read)
 
 
 def entries(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 
 
 def is_named(request: str, text: str) -> bool:
@@ -17,6 +18,11 @@ def is_named(request: str, text: str) -> bool:
     if "*" in text:
         return request == text or _glob(text).fullmatch(request) is not None
     return request.startswith(text) or f"~{text}" in request
+
+
+def is_meant(request: str, texts: Sequence[str]) -> bool:
+    """Return whether one of some texts names a request; if there are none, any is."""
+    return not texts or any(is_named(request, text) for text in texts)
 
 
 @functools.lru_cache(64)

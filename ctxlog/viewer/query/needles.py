@@ -86,15 +86,13 @@ class Briefly:
         """Return these lines."""
         names = self.names
         told = None if names.own else self._forms.told(block.data, block.stop)
-        found: Iterable[tuple[int, tuple[int, bytes]]] = enumerate(block.lines())
         if told is not None:
-            starts = zip(
-                told.starts(told.others), map(told.line, told.others), strict=True
-            )
-            found = zip(told.others, starts, strict=True)
+            unread: Iterable[tuple[int, int, bytes]] = told.unread()
+        else:
+            unread = ((number, *one) for number, one in enumerate(block.lines()))
         read = {
             number: Hit(block.position + start, line, [])
-            for number, (start, line) in found
+            for number, start, line in unread
             if start in block.torn or begins(line, names)
         }
         return Brief(told, read)

@@ -27,7 +27,7 @@ from ctxlog.viewer.query.findings import (
     entries,
     met_outside,
 )
-from ctxlog.viewer.query.naming import is_named
+from ctxlog.viewer.query.naming import is_meant, is_named
 from ctxlog.viewer.query.needles import (
     AnyOf,
     Briefly,
@@ -231,11 +231,7 @@ class Reader:
         """Return the rows of requests that have ids, and the table of the others."""
         if criteria:
             ids = self._matching(criteria, ())
-            wanted = {
-                one
-                for one in ids
-                if not named or any(is_named(one, text) for text in named)
-            }
+            wanted = {one for one in ids if is_meant(one, named)}
             of_them = Lines(Ids(wanted, self.names), self._of(wanted))
             rows: dict[str, Row] = {}
             table = None
@@ -445,9 +441,7 @@ class Reader:
                 them are.
         """
         lines = self._named(wanted)
-        collected = self._collected(
-            lines, lambda request: any(is_named(request, one) for one in wanted)
-        )
+        collected = self._collected(lines, lambda request: is_meant(request, wanted))
         ids = collected.ids
         if not ids and not self.has_stores:
             return self._traced(lines, wanted)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ctxlog.viewer.group.summary import Extent
 from ctxlog.viewer.query.criteria import Criterion
-from ctxlog.viewer.query.naming import is_named
+from ctxlog.viewer.query.naming import is_meant
 from ctxlog.viewer.recognize.keys import Names
 from ctxlog.viewer.recognize.record import Record
 
@@ -120,7 +120,7 @@ class Watch:
         request = self._above.get(name)
         if request is None:
             return self._add_outside(name, shown)
-        if self._wanted and not any(is_named(request, one) for one in self._wanted):
+        if not is_meant(request, self._wanted):
             return []
         if request in self._let_go:
             self._let_go.move_to_end(request)

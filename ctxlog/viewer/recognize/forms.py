@@ -356,6 +356,11 @@ class Told:
             found |= {number for number, request in requests if request in odd}
         return sorted(found)
 
+    def unread(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield the lines that have to be read: number, where it begins, its bytes."""
+        others = self.others
+        yield from zip(others, self.starts(others), map(self.line, others), strict=True)
+
     def from_level(self, least: int) -> list[int]:
         """Return the numbers of the lines that may have a level, or a higher one."""
         levels = enumerate(self.levels)

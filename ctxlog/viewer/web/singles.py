@@ -12,13 +12,11 @@ from math import inf
 from operator import itemgetter
 from typing import NamedTuple
 
-from ctxlog.viewer.group.summary import Extent, Row
+from ctxlog.viewer.group.summary import NAMELESS, Extent, Row
 from ctxlog.viewer.recognize.record import Record
 
 #: Of a place so many bits say where in its file a line begins.
 _BITS = 44
-#: Stands for the id, as in the table of `ctxlog top`.
-_NAME = "-"
 
 
 def row_of(records: Iterable[Record]) -> Row | None:
@@ -26,7 +24,7 @@ def row_of(records: Iterable[Record]) -> Row | None:
     row = None
     for record in records:
         if record.request is None and record.is_whole:
-            row = row or Row(_NAME)
+            row = row or Row(NAMELESS)
             row.add(record)
     return row
 
