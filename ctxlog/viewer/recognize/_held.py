@@ -32,30 +32,30 @@ _HOLDERS = {
 _KNOWN = {name: frozenset((name, *more.split())) for name, more in _HOLDERS.items()}
 
 
-def may_hold(members: dict[str, Any]) -> bool:
-    """Return whether an object may be one that only holds entries."""
-    if _KNOWN.keys().isdisjoint(members):
-        return False
-    names = members.keys()
-    return any(name in members and names <= known for name, known in _KNOWN.items())
+def holder(members: dict[str, Any]) -> str | None:
+    """Return the name of what an object holds; None if it is no such object."""
+    if _KNOWN.keys().isdisjoint(members):  # as most are
+        return None
+    for name, known in _KNOWN.items():
+        if members.get(name) is not None and members.keys() <= known:
+            return name
+    return None
 
 
 def held(members: dict[str, Any]) -> Sequence[dict[str, Any]]:
     """Return the entries that an object holds; nothing if it is none of these."""
-    names = members.keys()
-    for name, known in _KNOWN.items():
-        found = members.get(name)
-        if found is None or not names <= known:
-            continue
-        if name in ("streams", "data"):
-            return list(_of_streams(found))
-        if name == "hits" and isinstance(found, dict):
-            found = found.get("hits")
-        if isinstance(found, dict):
-            time = members.get("time")
-            return [found if time is None else {**found, WRAPPED_TIME: time}]
-        return dicts(found)
-    return ()
+    name = holder(members)
+    if name is None:
+        return ()
+    found = members[name]
+    if name in ("streams", "data"):
+        return list(_of_streams(found))
+    if name == "hits" and isinstance(found, dict):
+        found = found.get("hits")
+    if isinstance(found, dict):
+        time = members.get("time")
+        return [found if time is None else {**found, WRAPPED_TIME: time}]
+    return dicts(found)
 
 
 def _of_streams(found: object) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from ctxlog._json import loads
-from ctxlog.viewer.recognize._held import WRAPPED_TIME, dicts, held, may_hold
+from ctxlog.viewer.recognize._held import WRAPPED_TIME, dicts, held, holder
 
 _WRAPPED_LOGS = ("stream", "kubernetes", "time", "date", "docker", "container_id")
 _WRAPPED_MESSAGES = (
@@ -97,7 +97,7 @@ def simple(text: bytes) -> dict[str, Any] | None:
 
 def _is_simple(members: dict[str, Any]) -> bool:
     """Whether an object is as it stands: none of a collector, and no batch."""
-    if may_hold(members):
+    if holder(members) is not None:
         return False
     return _MARKS.isdisjoint(members) or _WRAPPING.isdisjoint(members)
 

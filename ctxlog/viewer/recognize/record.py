@@ -25,8 +25,8 @@ from ctxlog.viewer.recognize.keys import (
     plain,
 )
 from ctxlog.viewer.recognize.scales import level_number, number
-from ctxlog.viewer.recognize.text import named
 from ctxlog.viewer.recognize.text import read as read_text
+from ctxlog.viewer.recognize.text import wrapped
 from ctxlog.viewer.recognize.times import of_parts, seconds
 
 _MAY_BE_NO_ID = frozenset({"", "N", "-", "n", "0"})
@@ -50,7 +50,7 @@ class Record(Asked):
             members = None if names.of_file else simple(line)
             if members is not None:
                 return (cls(members, names),)
-            found = objects(line, lambda text: _read_wrapped(text, names))
+            found = objects(line, lambda text: wrapped(text, names))
         else:
             found = read_text(line, names)
         if names.of_file:
@@ -296,10 +296,6 @@ class Record(Asked):
     def says_failed(self) -> bool:
         """Whether its status says so, not only that of a call of another service."""
         return not self.is_bare and (self.status or 0) >= 500 and not self.is_call
-
-
-def _read_wrapped(text: bytes, names: Names) -> Sequence[dict[str, Any]]:
-    return read_text(text, names) or named(text, names)
 
 
 # What is found, by what is asked for: where, and what it is.

@@ -35,13 +35,14 @@ def read(line: bytes, names: Names) -> Sequence[dict[str, Any]]:
     return _entries(names).read(line)
 
 
-def named(line: bytes, names: Names) -> Sequence[dict[str, Any]]:
+def wrapped(line: bytes, names: Names) -> Sequence[dict[str, Any]]:
     """
-    Return what a wrapped text says that has no form of its own.
+    Return what a text says that is wrapped in JSON.
 
-    That is its message and its id; nothing if it names no id. Never raises.
+    Of one without a form of its own that is its message and its id; nothing if it names
+    no id. Never raises.
     """
-    return _entries(names).named(line)
+    return _entries(names).wrapped(line)
 
 
 def stream(line: bytes) -> str | None:

@@ -167,8 +167,16 @@ class Entries:
             self._size += len(line)
         return found
 
-    def named(self, line: bytes) -> Sequence[dict[str, Any]]:
-        """Return the message and the id of a text; nothing if it names no id."""
+    def wrapped(self, line: bytes) -> Sequence[dict[str, Any]]:
+        """
+        Return what a text says that is wrapped in JSON.
+
+        Of one that is no entry by itself that is its message and its id; nothing if it
+        names no id.
+        """
+        found = self.read(line)
+        if found:
+            return found
         members: dict[str, Any] = {"message": _text(line)}
         self._identify(members, members["message"])
         return (members,) if len(members) > 1 else ()
@@ -189,7 +197,7 @@ class Entries:
     def _own(self, line: bytes) -> Sequence[dict[str, Any]]:
         start = line.find(b"{", 0, _PREFIX)
         if start == 0:
-            return objects(line, lambda inner: self.read(inner) or self.named(inner))
+            return objects(line, self.wrapped)
         text = _text(line)
         members = self._text(text)
         is_entry = members is not None or (

@@ -25,6 +25,8 @@ CLF_TIME = (
     r"(?: (?:[+-]\d{4}|UTC|GMT))?|"
     r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT)"
 )
+#: The file and the line that stand at the end of a message, after blanks.
+CALLER = r"(?:(?<=\S) {2,}(?P<caller>[\w.-]+:\d+) *)?"
 #: As C's ctime() has it.
 CTIME = rf"[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d {CLOCK} \d{{4}}"
 #: What a client has sent first may be anything.

@@ -5,6 +5,7 @@ Formats of text that many loggers share: a time, a level and a message.
 from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._text import (
+    CALLER,
     CLF_TIME,
     CLOCK,
     CTIME,
@@ -68,7 +69,7 @@ TEXTS = (
         "a level in capitals (Django, colorlog, rich)",
         "ERROR    payment refused",
         r"(?P<level>DEBUG?|INFO|WARN(?:ING)?|ERROR?|CRITICAL|FATAL?) +"
-        r"(?P<message>\S.*?)(?:(?<=\S) {2,}(?P<caller>[\w.-]+:\d+) *)?",
+        rf"(?P<message>\S.*?){CALLER}",
         first="DIWECF",
     ),
     TextFormat(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from ctxlog.viewer.recognize.formats._format import Format
 from ctxlog.viewer.recognize.formats._text import (
+    CALLER,
     CLF_TIME,
     CLOCK,
     CTIME,
@@ -106,8 +107,7 @@ TEXTS = (
         "rich",
         "[01/31/26 12:00:00] ERROR    payment refused                     orders.py:42",
         r"(?P<time>\[\d\d/\d\d/\d\d \d\d:\d\d:\d\d\]) "
-        rf"(?P<level>{LEVEL}) +(?P<message>.*?)"
-        r"(?:(?<=\S) {2,}(?P<caller>[\w.-]+:\d+) *)?",
+        rf"(?P<level>{LEVEL}) +(?P<message>.*?){CALLER}",
         first=r"\[",
     ),
     TextFormat(
